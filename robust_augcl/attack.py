@@ -1,0 +1,147 @@
+"""The attack protocol, and the guard that runs every attack.
+
+An attack is a small frozen dataclass of hyper-parameters. What it learns lives in the proposer that `prepare` returns. It never
+judges itself: `run_attack`, a function that no attack can override, limits its access, checks and applies its edits,
+and predicts again.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from robust_augcl.errors import GuardViolation
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.progress import Report, silent
+from robust_augcl.threat import Perturbation, ThreatModel, apply_all
+from robust_augcl.victim import Access, Victim, VictimView, margins
+
+Proposer = Callable[[PackedGraphs], list[Perturbation]]
+"""Proposes one perturbation a graph, for many graphs at once; the true classes stand in `graphs.y`."""
+
+
+class FitGraphs(NamedTuple):
+    """The graphs that an attack may learn on, and those that it may choose its final state by."""
+
+    train: PackedGraphs
+    validation: PackedGraphs
+
+
+class Attack(ABC):
+    """Base of attacks: a frozen dataclass of hyper-parameters that says what access it needs.
+
+    Class attributes:
+        access: the victim it is handed answers nothing beyond this.
+        paper: hyper-parameters that the `paper` protocol sets, where a suite does not set them itself.
+        max_budget: the most edits a graph that it can make, None without limit.
+    """
+
+    access: ClassVar[Access]
+    paper: ClassVar[Mapping[str, Any]] = {}
+    max_budget: ClassVar[int | None] = None
+
+    @abstractmethod
+    def prepare(
+        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+    ) -> Proposer:
+        """Learn what there is to learn and return the proposer.
+
+        All chance comes from `generator`: the same state gives the same edits.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """What an attack did to G graphs, as the guard saw it.
+
+    Args:
+        perturbations: the edits, checked (G).
+        clean_prediction, attacked_prediction: classes (G,).
+        clean_margin, attacked_margin: the true class's logit less the best other one (G,).
+        queries, gradient_calls: what the attack asked of the victim, learning included.
+        fit_seconds, attack_seconds: for learning, and for proposing.
+    """
+
+    perturbations: list[Perturbation]
+    clean_prediction: Tensor
+    attacked_prediction: Tensor
+    clean_margin: Tensor
+    attacked_margin: Tensor
+    queries: int
+    gradient_calls: int
+    fit_seconds: float
+    attack_seconds: float
+
+
+def check_supported(attack: Attack, threat: ThreatModel) -> None:
+    """Raise `ValueError` if the attack cannot make as many edits as the threat model allows."""
+    limit = attack.max_budget
+    if limit is not None and (isinstance(threat.budget, float) or threat.budget > limit):
+        raise ValueError(f"Expected `budget` to be at most {limit} for the attack {type(attack).__name__}, got {threat.budget}")
+
+
+def run_attack(
+    attack: Attack,
+    victim: Victim,
+    graphs: PackedGraphs,
+    threat: ThreatModel,
+    *,
+    fit: FitGraphs,
+    generator: torch.Generator,
+    report: Report = silent,
+) -> AttackResult:
+    """Run an attack under guard: hand it a victim limited to its access and graphs of its own, then check, apply and predict.
+
+    The attack's own word on its success is never used; a graph that it changed by hand is found out.
+
+    Raises:
+        ThreatViolation: an edit that the threat model does not allow.
+        AccessViolation: a question beyond the declared access.
+        GuardViolation: changed input graphs, or an answer that is no list of perturbations.
+        ValueError: an attack that cannot make as many edits as the threat model allows.
+    """
+    check_supported(attack, threat)
+    clean_logits = victim.logits(graphs)
+    queries, gradient_calls = victim.queries, victim.gradient_calls
+    handed = [_copy(part) for part in (graphs, *fit)]
+
+    start = time.perf_counter()
+    proposer = attack.prepare(victim.restricted(attack.access), FitGraphs(*handed[1:]), threat, generator, report)
+    fitted = time.perf_counter()
+    proposed = proposer(handed[0])
+    finished = time.perf_counter()
+    queries, gradient_calls = victim.queries - queries, victim.gradient_calls - gradient_calls
+
+    for name, own, theirs in zip(("attacked", "training", "validation"), (graphs, *fit), handed, strict=True):
+        if not _same(own, theirs):
+            raise GuardViolation(f"The attack {type(attack).__name__} changed the {name} graphs that it was given")
+    if not isinstance(proposed, list):
+        raise GuardViolation(f"Expected a list of perturbations from {type(attack).__name__}, got {type(proposed).__name__}")
+    threat.check_all(graphs, proposed)
+    attacked_logits = victim.logits(apply_all(graphs, proposed))
+    return AttackResult(
+        perturbations=[Perturbation(p.added.cpu().clone(), p.removed.cpu().clone()) for p in proposed],
+        clean_prediction=clean_logits.argmax(1).cpu(),
+        attacked_prediction=attacked_logits.argmax(1).cpu(),
+        clean_margin=margins(clean_logits, graphs.y.to(victim.device)).cpu(),
+        attacked_margin=margins(attacked_logits, graphs.y.to(victim.device)).cpu(),
+        queries=queries,
+        gradient_calls=gradient_calls,
+        fit_seconds=fitted - start,
+        attack_seconds=finished - fitted,
+    )
+
+
+def _copy(graphs: PackedGraphs) -> PackedGraphs:
+    return PackedGraphs(graphs.x.clone(), graphs.edge_index.clone(), graphs.ptr.clone(), graphs.y.clone())
+
+
+def _same(left: PackedGraphs, right: PackedGraphs) -> bool:
+    pairs = ((left.x, right.x), (left.edge_index, right.edge_index), (left.ptr, right.ptr), (left.y, right.y))
+    return all(torch.equal(a, b) for a, b in pairs)

@@ -1,0 +1,1 @@
+"""Contrastive learning: augmentations, losses, hardness weighting, pretraining."""

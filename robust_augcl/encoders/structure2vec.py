@@ -1,0 +1,34 @@
+"""structure2vec, mean field (Dai et al. 2016, arXiv 1603.05629), as in Dai et al. 2018."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from robust_augcl.encoders.base import Encoder, WeightedSum, linear, sum_pool
+
+
+class Structure2Vec(Encoder):
+    """h_0 = relu(W1 x); h_l = relu(W2 sum of neighbours' h_(l-1) + W1 x); graph state = relu(sum of h_L).
+
+    W2 is shared by the rounds; both maps have biases. D = width.
+    """
+
+    def build(self, generator: torch.Generator) -> None:
+        self.node_to_latent = linear(self.in_features, self.width, generator)
+        self.conv = linear(self.width, self.width, generator)
+        self.aggregate = WeightedSum()
+
+    @property
+    def embedding_size(self) -> int:
+        return self.width
+
+    def first_states(self, x: Tensor) -> Tensor:
+        return self.node_to_latent(x).relu()
+
+    def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
+        pooled = self.aggregate(states, edge_index, edge_weight)
+        return (self.conv(pooled) + self.node_to_latent(x)).relu()
+
+    def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
+        return states[-1], sum_pool(states[-1], batch, num_graphs).relu()

@@ -1,0 +1,152 @@
+"""The victim: a frozen classifier, seen through a declared access level.
+
+Letters: G graphs, C classes, M candidate edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch_geometric.data import Data
+
+from robust_augcl.errors import AccessViolation
+from robust_augcl.graphs import PackedGraphs, pack
+from robust_augcl.model import GraphClassifier
+from robust_augcl.threat import Candidates
+
+_NODES_AT_ONCE = 24_000  # about 6 MiB a state tensor of width 64: larger chunks fall out of the cache and are slower
+
+
+class Access(IntEnum):
+    """What an attack may ask of a victim; each level includes those before it."""
+
+    NONE = 0
+    QUERY = 1
+    GRADIENT = 2
+
+
+def margins(logits: Tensor, y: Tensor) -> Tensor:
+    """The true class's logit less the best other one: (B, C), (B,) -> (B,). The prediction is right where it is above 0."""
+    true = logits.gather(1, y.unsqueeze(1)).squeeze(1)
+    others = logits.scatter(1, y.unsqueeze(1), -torch.inf)
+    return true - others.max(1).values
+
+
+class Victim:
+    """A frozen classifier in evaluation mode that counts what it is asked.
+
+    Args:
+        model: the classifier; it is put in evaluation mode and its parameters are frozen.
+    """
+
+    def __init__(self, model: GraphClassifier) -> None:
+        self._model = model.eval().requires_grad_(False)
+        self.num_classes = model.num_classes
+        self.device = next(model.parameters()).device
+        self.queries = 0
+        self.gradient_calls = 0
+
+    @torch.no_grad()
+    def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
+        """Logits (G, C), one query a graph."""
+        packed = pack(graphs).to(self.device)
+        self.queries += packed.num_graphs
+        pieces = [self._model(packed.select(index)) for index in _chunks(packed.sizes)]
+        return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
+
+    @torch.no_grad()
+    def candidate_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Tensor:
+        """Logits (M, C) of the graphs after one candidate each. One query a candidate."""
+        packed = pack(graphs).to(self.device)
+        self.queries += len(candidates)
+        graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
+        changes = (~candidates.exists | candidates.deletes).to(self.device)
+        pieces = []
+        for index in _chunks(packed.sizes[graph]):
+            copies = packed.select(graph[index])
+            flipped = changes[index].nonzero().squeeze(1)
+            pieces.append(self._model(copies.flip(flipped, pairs[:, index[flipped]])))
+        return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
+
+    def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
+        """Gradient of each graph's cross-entropy for the class `towards` with respect to the weight of candidate edges.
+
+        A candidate that is not an edge has weight 0, one that is has weight 1. Both directions stand apart.
+
+        Shapes: towards (G,) -> (M, 2): i to j, j to i. One gradient call a graph.
+        """
+        packed = pack(graphs).to(self.device)
+        self.gradient_calls += packed.num_graphs
+        out = torch.zeros(len(candidates), 2, device=self.device)
+        ptr = candidates.ptr.to(self.device)
+        pairs = candidates.pairs.to(self.device)
+        # A candidate costs two directed edges in each round, a node about as much as one.
+        for index in _chunks(packed.sizes + 2 * ptr.diff()):
+            part = packed.select(index)
+            first, count = ptr[index[0]], ptr[index[-1] + 1] - ptr[index[0]]
+            where = torch.arange(int(first), int(first + count), device=self.device)
+            graph = candidates.graph.to(self.device)[where] - index[0]
+            ends = pairs[:, where] + part.ptr[graph]
+            # Candidates stand beside the graph's own edges with weight 0: for weighted sums, the gradient with respect to the
+            # extra weight is that with respect to the edge's own weight, whether the edge exists or not.
+            extra = torch.zeros(2 * where.numel(), device=self.device, requires_grad=True)
+            edges = torch.cat([part.edge_index, ends, ends.flip(0)], dim=1)
+            weight = torch.cat([torch.ones(part.edge_index.size(1), device=self.device), extra])
+            with torch.enable_grad():
+                _, states = self._model.encoder(part.x, edges, part.batch, part.num_graphs, weight)
+                loss = cross_entropy(self._model.head(states), towards.to(self.device)[index], reduction="sum")
+                (gradient,) = torch.autograd.grad(loss, extra)
+            out[where] = gradient.reshape(2, -1).T
+        return out
+
+    def restricted(self, access: Access) -> VictimView:
+        """Return the victim as an attack of this access level sees it."""
+        return VictimView(self, access)
+
+
+class VictimView:
+    """A victim limited to an access level: it carries no module, no parameters and no autograd graph.
+
+    Whatever lies beyond the level raises `AccessViolation`.
+    """
+
+    __slots__ = ("_ask", "access", "device", "num_classes")
+
+    def __init__(self, victim: Victim, access: Access) -> None:
+        self.access = access
+        self.num_classes = victim.num_classes
+        self.device = victim.device
+
+        def ask(needed: Access, what: str) -> Callable[..., Tensor]:
+            if access < needed:
+                raise AccessViolation(f"The attack declared access {access.name.lower()!r} and asked for {what}")
+            method: Callable[..., Tensor] = getattr(victim, what)
+            return method
+
+        self._ask = ask
+
+    def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
+        """See `Victim.logits`; needs query access."""
+        return self._ask(Access.QUERY, "logits")(graphs)
+
+    def candidate_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Tensor:
+        """See `Victim.candidate_logits`; needs query access."""
+        return self._ask(Access.QUERY, "candidate_logits")(graphs, candidates)
+
+    def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
+        """See `Victim.edge_gradients`; needs gradient access."""
+        return self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards)
+
+
+def _chunks(cost: Tensor) -> list[Tensor]:
+    """Split 0 ... K - 1 into runs whose cost (K,) adds up to a chunk each, one item at the least."""
+    if cost.numel() == 0:
+        return []
+    ends = cost.cumsum(0)
+    number = torch.div(ends - cost, _NODES_AT_ONCE, rounding_mode="floor")
+    sizes = torch.unique_consecutive(number, return_counts=True)[1]
+    return list(torch.arange(cost.numel(), device=cost.device).split(sizes.tolist()))

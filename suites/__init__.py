@@ -1,0 +1,1 @@
+"""Suites, one a TOML file: data only."""
