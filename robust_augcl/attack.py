@@ -46,6 +46,10 @@ class Attack(ABC):
     paper: ClassVar[Mapping[str, Any]] = {}
     max_budget: ClassVar[int | None] = None
 
+    def scaled(self, factor: float) -> Attack:
+        """The attack for a suite at `factor` of its full scale: fewer learning steps, where there are any."""
+        return self
+
     @abstractmethod
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent

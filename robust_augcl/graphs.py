@@ -194,6 +194,19 @@ class PackedGraphs:
         return [self[index] for index in range(self.num_graphs)]
 
 
+def concatenate(parts: Sequence[PackedGraphs]) -> PackedGraphs:
+    """Return the graphs of all parts, one part after the other."""
+    offsets = [0]
+    for part in parts:
+        offsets.append(offsets[-1] + part.num_nodes)
+    return PackedGraphs(
+        torch.cat([part.x for part in parts]),
+        torch.cat([part.edge_index + offset for part, offset in zip(parts, offsets, strict=False)], dim=1),
+        torch.cat([parts[0].ptr[:1], *[part.ptr[1:] + offset for part, offset in zip(parts, offsets, strict=False)]]),
+        torch.cat([part.y for part in parts]),
+    )
+
+
 def pack(graphs: PackedGraphs | Sequence[Data]) -> PackedGraphs:
     """Return `graphs` packed, whether they are already or not."""
     return graphs if isinstance(graphs, PackedGraphs) else PackedGraphs.from_data_list(graphs)

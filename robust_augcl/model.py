@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from robust_augcl.encoders.base import Encoder, mlp
+from robust_augcl.encoder import Encoder, mlp
 from robust_augcl.graphs import PackedGraphs
 
 

@@ -148,7 +148,8 @@ class ThreatModel:
             keep &= graphs.components[source] == graphs.components[target]
         source, target = source[keep], target[keep]
         graph = graphs.batch[source]
-        return Candidates(graph, torch.stack([source, target]) - graphs.ptr[graph], exists[keep], graphs.num_graphs, "delete" in self.operations)
+        pairs = torch.stack([source, target]) - graphs.ptr[graph]
+        return Candidates(graph, pairs, exists[keep], graphs.num_graphs, "delete" in self.operations)
 
     def check(self, data: Data, perturbation: Perturbation) -> None:
         """Raise `ThreatViolation` unless every edit of one graph is allowed."""

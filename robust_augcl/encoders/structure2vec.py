@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from robust_augcl.encoders.base import Encoder, WeightedSum, linear, sum_pool
+from robust_augcl.encoder import Encoder, WeightedSum, linear, sum_pool
 
 
 class Structure2Vec(Encoder):

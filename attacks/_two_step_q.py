@@ -1,0 +1,258 @@
+"""The pieces of RL-S2V (Dai et al. 2018, arXiv 1806.02371): the decision process, its Q-network and its replay memory.
+
+An edit is picked in two halves: half 0 picks a node, half 1 its partner. Edits are counted down: with r edits left, half 0 and
+half 1 follow, and then half 0 with r - 1 edits left.
+
+Letters: G graphs, B graphs of a batch, N nodes of all graphs of a batch, D embedding, K edits of a graph at the most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+from torch_geometric.utils import scatter
+
+from robust_augcl.encoders.base import mlp
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs import PackedGraphs, ranges
+from robust_augcl.threat import Perturbation, ThreatModel
+
+_PAIRS_AT_ONCE = 2_000_000  # bounds the memory of listing the allowed pairs to some 100 MiB
+
+
+def best_allowed(values: Tensor, allowed: Tensor, graphs: PackedGraphs) -> tuple[Tensor, Tensor]:
+    """The highest value among the allowed nodes of each graph, and that node, the first of equals.
+
+    Shapes: values (N,), allowed (N,) bool -> (B,), (B,) node numbers within their graph. Every graph must allow a node.
+    """
+    # A diverged network (nan, inf) must still pick a node that is allowed.
+    masked = torch.where(allowed, values.nan_to_num(), -torch.inf)
+    best = scatter(masked, graphs.batch, dim_size=graphs.num_graphs, reduce="max")
+    nodes = torch.arange(graphs.num_nodes, device=values.device)
+    first = torch.where(allowed & (masked == best[graphs.batch]), nodes, graphs.num_nodes)
+    return best, scatter(first, graphs.batch, dim_size=graphs.num_graphs, reduce="min") - graphs.ptr[:-1]
+
+
+class State(NamedTuple):
+    """Where B graphs stand: the edits made and, in half 1, the node picked.
+
+    Args:
+        graph: the clean graph's number in the space (B,).
+        edits: pairs edited before, numbered within their graph, -1 where there is none yet (B, K, 2).
+        picked: the first node of the edit under way (B,), -1 in half 0.
+    """
+
+    graph: Tensor
+    edits: Tensor
+    picked: Tensor
+
+    def pick(self, node: Tensor) -> State:
+        """The state after half 0 picked `node` (B,)."""
+        return self._replace(picked=node)
+
+    def edit(self, partner: Tensor, edits_left: int) -> State:
+        """The state after half 1 picked `partner` (B,), with `edits_left` edits left before it."""
+        edits = self.edits.clone()
+        # Graphs of smaller budgets join later, so that all graphs with as many edits left write the same column.
+        edits[:, edits.size(1) - edits_left] = torch.stack([self.picked, partner], dim=1)
+        return State(self.graph, edits, torch.full_like(self.picked, -1))
+
+    def take(self, rows: Tensor) -> State:
+        """The states at `rows`, numbers or a mask."""
+        return State(self.graph[rows], self.edits[rows], self.picked[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class EditSpace:
+    """The decision process over some graphs: what may be picked where, and what the picks make of a graph.
+
+    The allowed partners of every node are listed once, so that a step of training looks them up instead of enumerating pairs.
+
+    Args:
+        graphs: the clean graphs.
+        budgets: edits to make in each graph, never more than it has allowed pairs (G,).
+        max_edits: K, the columns of a state's edits.
+        partners: the allowed partners of every node, numbered within the graph, node after node (2M,) int32.
+        first: the place of each node's first partner, and 2M at the end (N + 1,).
+        deletes: whether editing a pair that is an edge removes it; else it changes nothing.
+    """
+
+    graphs: PackedGraphs
+    budgets: Tensor
+    max_edits: int
+    partners: Tensor
+    first: Tensor
+    deletes: bool
+
+    @classmethod
+    def of(cls, graphs: PackedGraphs, threat: ThreatModel) -> EditSpace:
+        """List what `threat` allows in `graphs`."""
+        partners, counts, pairs = [], [], []
+        cost = (graphs.sizes * (graphs.sizes - 1) // 2).cumsum(0)
+        number = torch.div(cost, _PAIRS_AT_ONCE, rounding_mode="floor")
+        sizes = torch.unique_consecutive(number, return_counts=True)[1]
+        for index in torch.arange(graphs.num_graphs, device=graphs.device).split(sizes.tolist()):
+            part = graphs.select(index)
+            candidates = threat.enumerate(part)
+            ends = candidates.pairs + part.ptr[candidates.graph]
+            order = torch.argsort(torch.cat([ends[0], ends[1]]) * part.num_nodes + torch.cat([ends[1], ends[0]]))
+            partners.append(torch.cat([candidates.pairs[1], candidates.pairs[0]])[order].int())
+            counts.append(torch.bincount(ends.flatten(), minlength=part.num_nodes))
+            pairs.append(candidates.counts)
+        degree = torch.cat(counts)
+        budgets = torch.minimum(threat.budgets(graphs), torch.cat(pairs))
+        return cls(
+            graphs,
+            budgets,
+            int(budgets.max()),
+            torch.cat(partners),
+            torch.cat([degree.new_zeros(1), degree.cumsum(0)]),
+            "delete" in threat.operations,
+        )
+
+    def start(self, graph: Tensor) -> State:
+        """The state of clean graphs (B,)."""
+        return State(graph, graph.new_full((graph.numel(), self.max_edits, 2), -1), torch.full_like(graph, -1))
+
+    def realise(self, state: State) -> PackedGraphs:
+        """The graphs of a state: the clean ones with the edits made."""
+        clean = self.graphs.select(state.graph)
+        row, column = (state.edits[:, :, 0] >= 0).nonzero(as_tuple=True)
+        if row.numel() == 0:
+            return clean
+        pairs = state.edits[row, column].T
+        if not self.deletes:  # "adding" an edge that exists changes nothing
+            ends = pairs + clean.ptr[row]
+            missing = ~clean.has_edges(ends[0], ends[1])
+            row, pairs = row[missing], pairs[:, missing]
+        return clean.flip(row, pairs)
+
+    def allowed(self, state: State, graphs: PackedGraphs) -> Tensor:
+        """Which nodes may be picked next (N,) bool; `graphs` as `realise` returns them.
+
+        In half 0 those with an allowed partner, in half 1 the allowed partners of the node picked. Pairs edited before are no more
+        allowed.
+        """
+        made = (state.edits[:, :, 0] >= 0).nonzero(as_tuple=True)
+        ends = state.edits[made] + graphs.ptr[made[0]].unsqueeze(1)
+        if state.picked.numel() and int(state.picked[0]) < 0:
+            nodes = ranges(self.graphs.ptr[state.graph], graphs.sizes)
+            open_partners = self.first[nodes + 1] - self.first[nodes]
+            open_partners -= torch.bincount(ends.flatten(), minlength=graphs.num_nodes)
+            return open_partners > 0
+        node = self.graphs.ptr[state.graph] + state.picked
+        count = self.first[node + 1] - self.first[node]
+        partner = self.partners[ranges(self.first[node], count)]
+        mask = torch.zeros(graphs.num_nodes, dtype=torch.bool, device=graphs.device)
+        mask[partner + torch.repeat_interleave(graphs.ptr[:-1], count, output_size=partner.numel())] = True
+        picked = (graphs.ptr[:-1] + state.picked)[made[0]]
+        mask[ends[ends[:, 0] == picked, 1]] = False
+        mask[ends[ends[:, 1] == picked, 0]] = False
+        return mask
+
+    def perturbations(self, state: State) -> list[Perturbation]:
+        """The edits made as perturbations of the clean graphs, one for each row of `state`."""
+        row, column = (state.edits[:, :, 0] >= 0).nonzero(as_tuple=True)
+        pairs = state.edits[row, column].T.sort(0).values
+        ends = pairs + self.graphs.ptr[state.graph[row]]
+        remove = self.graphs.has_edges(ends[0], ends[1]) & self.deletes
+        counts = torch.bincount(row, minlength=state.graph.numel()).tolist()
+        parts = zip(pairs.cpu().split(counts, dim=1), remove.cpu().split(counts), strict=True)
+        return [Perturbation(added=part[:, ~gone], removed=part[:, gone]) for part, gone in parts]
+
+
+class TwoStepQ(nn.Module):
+    """The value of every node as the next pick: structure2vec on the graph with the picked node marked, and one head a step.
+
+    As published, the node features are a one-hot mark (picked or not), and a head maps [node embedding, graph embedding] through one hidden layer.
+    The published attack makes one edit and has two heads; here each number of edits left has its own two, since the process is finite.
+
+    Args:
+        width: D, of embeddings and of the heads' hidden layer.
+        rounds: of message passing.
+        max_edits: K; states with more edits left share the heads of K.
+        generator: the source of the initial weights.
+    """
+
+    def __init__(self, *, width: int, rounds: int, max_edits: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.encoder = Structure2Vec(in_features=2, width=width, layers=rounds, generator=generator)
+        self.heads = nn.ModuleList([mlp([2 * width, width, 1], generator) for _ in range(2 * max_edits)])
+
+    def head(self, edits_left: int, half: int) -> nn.Module:
+        """The head of one step, `half` 0 or 1."""
+        return self.heads[min(2 * (edits_left - 1), len(self.heads) - 2) + half]
+
+    def embed(self, graphs: PackedGraphs, picked: Tensor) -> tuple[Tensor, Tensor]:
+        """Node states (N, D) and graph states (B, D); picked (B,), -1 for none."""
+        mark = torch.zeros(graphs.num_nodes, dtype=torch.long, device=graphs.device)
+        mark[(graphs.ptr[:-1] + picked)[picked >= 0]] = 1
+        x = torch.eye(2, device=graphs.device)[mark]
+        nodes, states = self.encoder(x, graphs.edge_index, graphs.batch, graphs.num_graphs)
+        return nodes, states
+
+    def forward(self, graphs: PackedGraphs, picked: Tensor, edits_left: int, half: int) -> Tensor:
+        """The value of picking each node (N,)."""
+        nodes, states = self.embed(graphs, picked)
+        hidden, _, out = self.head(edits_left, half).children()
+        # The hidden layer is linear in [node, graph], so the graph's part is computed once a graph.
+        of_node, of_graph = hidden.weight.split(nodes.size(1), dim=1)
+        activation = linear(nodes, of_node) + linear(states, of_graph, hidden.bias)[graphs.batch]
+        values: Tensor = out(activation.relu()).squeeze(1)
+        return values
+
+    def of_action(self, graphs: PackedGraphs, picked: Tensor, node: Tensor, edits_left: int, half: int) -> Tensor:
+        """The value of picking one node a graph: node (B,) -> (B,)."""
+        nodes, states = self.embed(graphs, picked)
+        values: Tensor = self.head(edits_left, half)(torch.cat([nodes[graphs.ptr[:-1] + node], states], dim=1)).squeeze(1)
+        return values
+
+
+class Transition(NamedTuple):
+    """A step of B episodes: the state, the node picked (B,), and the reward (B,), 0 unless it is the last step."""
+
+    state: State
+    node: Tensor
+    reward: Tensor
+
+
+class Replay:
+    """The last `capacity` transitions of one step of the process, in a ring.
+
+    Args:
+        capacity: how many are kept.
+        max_edits: K.
+        device: where they are kept.
+    """
+
+    def __init__(self, capacity: int, max_edits: int, device: torch.device) -> None:
+        self.capacity, self.added = capacity, 0
+        whole = {"dtype": torch.int32, "device": device}
+        self._graph, self._picked, self._node = (torch.zeros(capacity, **whole) for _ in range(3))
+        self._edits = torch.zeros(capacity, max_edits, 2, **whole)
+        self._reward = torch.zeros(capacity, device=device)
+
+    def __len__(self) -> int:
+        return min(self.added, self.capacity)
+
+    def add(self, transition: Transition) -> None:
+        """Store transitions over the oldest."""
+        state, node, reward = transition
+        size = node.numel()
+        place = (self.added + torch.arange(size, device=node.device)) % self.capacity
+        keep = slice(max(size - self.capacity, 0), None)
+        for store, values in zip(
+            (self._graph, self._edits, self._picked, self._node, self._reward), (*state, node, reward), strict=True
+        ):
+            store[place[keep]] = values[keep].to(store.dtype)
+        self.added += size
+
+    def draw(self, size: int, generator: torch.Generator) -> Transition:
+        """Draw transitions uniformly, with replacement."""
+        place = torch.randint(len(self), (size,), generator=generator).to(self._reward.device)
+        state = State(self._graph[place].long(), self._edits[place].long(), self._picked[place].long())
+        return Transition(state, self._node[place].long(), self._reward[place])

@@ -1,0 +1,176 @@
+"""Figures of many forest plots: measures its texts, so that nothing overlaps, and lays them out from the top down.
+
+Lengths are in inches.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.typing import RcStyleType
+
+from robust_augcl.reports._forest import VALUES_WIDTH, Lane, Panel, Row, draw_panel, row_height
+
+_STYLE: RcStyleType = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, and so the same bytes, everywhere
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.linewidth": 0.8,
+    "text.parse_math": False,  # a data set may have a $ in its name
+    "svg.hashsalt": "robust_augcl",
+}
+_MARGIN, _GAP = 0.15, 0.22  # around the figure, between panels
+_LEAST_WIDTH, _WIDTH = 6.0, 8.0  # of the figure: at least, and where the panels allow it
+_PANEL = (1.5, 3.9)  # least and greatest width of a panel, before the figure's least width
+_ABOVE, _BELOW = 0.24, 0.42  # a panel's title; its ticks and axis label
+_LEADING = 1.3  # from one line of text to the next, in font sizes
+
+
+@dataclass(frozen=True)
+class Block:
+    """Panels in rows under one heading, with a caption; all have the same rows of attacks."""
+
+    heading: str
+    caption: str
+    rows: Sequence[Row]
+    panels: Sequence[Sequence[Panel]]
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a figure.
+
+    Args:
+        title: over everything.
+        axis: under every panel.
+        floor, reference: what the legend says of the bars and of the vertical line; None where there are none.
+    """
+
+    title: str
+    axis: str
+    floor: str | None
+    reference: str | None
+
+
+def draw(words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float) -> Figure:
+    """Draw blocks of panels, one below the other, under a common legend."""
+    with matplotlib.style.context([_STYLE], after_reset=True):
+        return _Sheet(words, lanes, blocks, lane_height).figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG or SVG, by the path's ending; equal figures give equal bytes."""
+    metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
+    with matplotlib.style.context([_STYLE], after_reset=True):
+        figure.savefig(path, dpi=200, metadata=metadata)
+
+
+class _Sheet:
+    """A figure while it is laid out: first all widths, then the texts wrapped to them, then all heights."""
+
+    def __init__(self, words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float) -> None:
+        self.figure = Figure()
+        self.renderer = FigureCanvasAgg(self.figure).get_renderer()
+        self.words, self.lanes, self.lane_height = words, lanes, lane_height
+
+        self.left = _MARGIN + 0.1 + max(self._text_width(row.name, 8, "bold") for block in blocks for row in block.rows)
+        columns = max(len(row) for block in blocks for row in block.panels)
+        fixed = self.left + columns * VALUES_WIDTH + (columns - 1) * _GAP + _MARGIN
+        titles = max(self._text_width(panel.title, 8, "bold") for block in blocks for row in block.panels for panel in row)
+        least = max(_PANEL[0], titles - VALUES_WIDTH)
+        self.panel = max(min((_WIDTH - fixed) / columns, _PANEL[1]), least, (_LEAST_WIDTH - fixed) / columns)
+        self.width = fixed + columns * self.panel
+        self.figure.set_size_inches(self.width, 1)
+
+        title = self._wrap(words.title, 11, "bold")
+        legend = self._legend()
+        texts = [(self._wrap(block.heading, 9, "bold"), self._wrap(block.caption, 7.5, "normal")) for block in blocks]
+        legend_height = legend.get_window_extent(self.renderer).height / self.figure.dpi
+        self.height = _MARGIN + self._text_height(title, 11) + legend_height + 0.1
+        for block, (heading, caption) in zip(blocks, texts, strict=True):
+            self.height += self._text_height(heading, 9) + len(block.panels) * self._band(block) + self._text_height(caption, 7.5) + _MARGIN
+        self.figure.set_size_inches(self.width, self.height)
+
+        top = _MARGIN + self._write(title, _MARGIN, 11, "bold")
+        legend.set_bbox_to_anchor((_MARGIN / self.width, 1 - top / self.height))
+        top += legend_height + 0.1
+        for block, (heading, caption) in zip(blocks, texts, strict=True):
+            top += self._write(heading, top, 9, "bold")
+            for panels in block.panels:
+                for column, panel in enumerate(panels):
+                    self._add_panel(panel, block.rows, column, top)
+                top += self._band(block)
+            top += self._write(caption, top, 7.5, "normal") + _MARGIN
+
+    def _add_panel(self, panel: Panel, rows: Sequence[Row], column: int, top: float) -> None:
+        height = len(rows) * row_height(len(self.lanes), self.lane_height)
+        left = self.left + column * (self.panel + VALUES_WIDTH + _GAP)
+        bottom = self.height - top - _ABOVE - height
+        axes = self.figure.add_axes((left / self.width, bottom / self.height, self.panel / self.width, height / self.height))
+        axes.set_xlabel(self.words.axis, fontsize=8, labelpad=2)
+        draw_panel(axes, panel, rows, self.lanes, self.lane_height, named=column == 0)
+
+    def _band(self, block: Block) -> float:
+        """The height of one row of panels."""
+        return _ABOVE + len(block.rows) * row_height(len(self.lanes), self.lane_height) + _BELOW
+
+    def _legend(self) -> Legend:
+        """The legend with as many columns as fit the figure's width."""
+        entries: list[tuple[Artist, str]] = [
+            (Line2D([], [], color=lane.colour, marker=lane.marker, markersize=6, linewidth=1.4), lane.name) for lane in self.lanes
+        ]
+        notes: list[tuple[Artist, str]] = []
+        if self.words.floor is not None:
+            notes.append((Patch(color="#333333", alpha=0.25, linewidth=0), self.words.floor))
+        if self.words.reference is not None:
+            notes.append((Line2D([], [], color="#444444", linewidth=0.9, linestyle=(0, (4, 3))), self.words.reference))
+        return self._fit(entries + notes)
+
+    def _fit(self, entries: Sequence[tuple[Artist, str]]) -> Legend:
+        handles, labels = [handle for handle, _ in entries], [self._wrap(label, 8, "normal") for _, label in entries]
+        for columns in range(len(entries), 0, -1):
+            legend = self.figure.legend(
+                handles, labels, loc="upper left", ncols=columns, frameon=False, fontsize=8, borderpad=0.2, borderaxespad=0, columnspacing=1.4
+            )
+            if legend.get_window_extent(self.renderer).width / self.figure.dpi <= self.width - 2 * _MARGIN or columns == 1:
+                break
+            legend.remove()
+        return legend
+
+    def _write(self, text: str, top: float, size: float, weight: str) -> float:
+        """Write wrapped text and return its height."""
+        x, y = _MARGIN / self.width, 1 - top / self.height
+        self.figure.text(x, y, text, fontsize=size, fontweight=weight, va="top", ha="left", linespacing=_LEADING * 0.86)
+        return self._text_height(text, size)
+
+    def _text_height(self, text: str, size: float) -> float:
+        return (text.count("\n") + 1) * size * _LEADING / 72 + 0.06 if text else 0.0
+
+    def _text_width(self, text: str, size: float, weight: str) -> float:
+        drawn = self.figure.text(0, 0, text, fontsize=size, fontweight=weight)
+        width: float = drawn.get_window_extent(self.renderer).width / self.figure.dpi
+        drawn.remove()
+        return width
+
+    def _wrap(self, text: str, size: float, weight: str) -> str:
+        """Break text into lines that fit the figure's width."""
+        if not text:
+            return ""
+        fitting = int(len(text) * (self.width - 2 * _MARGIN) / self._text_width(text, size, weight))
+        while fitting > 10:
+            lines = textwrap.wrap(text, fitting)
+            if max(self._text_width(line, size, weight) for line in lines) <= self.width - 2 * _MARGIN:
+                return "\n".join(lines)
+            fitting -= 1
+        return textwrap.fill(text, 10)

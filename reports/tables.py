@@ -1,0 +1,137 @@
+"""Results as plain rows, one a record: for JSON, CSV, Markdown and the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from robust_augcl.records import Record
+
+Row = dict[str, Any]
+
+_ABOUT = ("suite", "dataset", "method", "encoder", "layers", "protocol", "budget", "attack", "seed")
+_SHORT: dict[str, str] = {
+    "clean_accuracy": "clean %",
+    "attacked_accuracy": "attacked %",
+    "robust_accuracy": "robust %",
+    "robust_accuracy_by_class": "robust % by class",
+    "n_graphs": "graphs",
+    "seconds": "seconds",
+}
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """One flat row a record, sorted by cell, accuracies from 0 to 1."""
+    return [record.row() for record in sorted(records, key=lambda record: record.cell)]
+
+
+def render_rows(records: Iterable[Record], format: str) -> str:
+    """The rows as text.
+
+    Args:
+        records: in any order.
+        format: "json" and "csv" hold every field at full precision, accuracies from 0 to 1, lists in CSV joined by semicolons,
+            an accuracy over no graphs as null or an empty field; "markdown" and "table" (for the terminal) are for
+            reading: accuracies in percent, and what all rows share stands once above them.
+
+    Raises:
+        ValueError: another format.
+    """
+    renderer = FORMATS.get(format)
+    if renderer is None:
+        raise ValueError(f"Expected `format` to be one of {', '.join(FORMATS)}, got {format!r}")
+    return renderer(rows(records))
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with one decimal, without the sign; a dash where there is none."""
+    return "-" if share is None or math.isnan(share) else f"{100 * share:.1f}"
+
+
+def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table: its first `left` columns to the left, all others to the right. Cells are Markdown already."""
+    rule = [":---" if column < left else "---:" for column in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body]) + "\n"
+
+
+def escape(text: object) -> str:
+    """Text as Markdown that shows it as it is, inside a table too."""
+    flat = " ".join(str(text).split())
+    flat = re.sub(r"([\\`*\[\]<>|#~])", r"\\\1", flat)
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", flat)
+
+
+def _json(table: list[Row]) -> str:
+    return json.dumps([{name: _known(value) for name, value in row.items()} for row in table], indent=2, allow_nan=False) + "\n"
+
+
+def _csv(table: list[Row]) -> str:
+    if not table:
+        return ""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in table:
+        writer.writerow({name: _field(value) for name, value in row.items()})
+    return out.getvalue()
+
+
+def _markdown(table: list[Row]) -> str:
+    if not table:
+        return "No records.\n"
+    about, shared = _split(table)
+    body = [[*(escape(row[name]) for name in about), *_measured(row)] for row in table]
+    return f"{escape(shared)}\n\n" + markdown_table([*about, *_SHORT.values()], body, left=len(about))
+
+
+def _terminal(table: list[Row]) -> str:
+    if not table:
+        return "No records.\n"
+    about, shared = _split(table)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(shared, style="bold"), title_justify="left")
+    for name in [*about, *_SHORT.values()]:
+        text = name in about and not all(isinstance(row[name], int | float) for row in table)
+        grid.add_column(name, justify="left" if text else "right", no_wrap=True)
+    for row in table:
+        grid.add_row(*(Text(str(row[name])) for name in about), *(Text(cell) for cell in _measured(row)))
+    out = io.StringIO()
+    # Wide enough that nothing is cut: a terminal wraps long lines, and a pipe must get them whole.
+    Console(file=out, width=10_000, color_system=None).print(grid)
+    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n"
+
+
+FORMATS: dict[str, Callable[[list[Row]], str]] = {"table": _terminal, "json": _json, "csv": _csv, "markdown": _markdown}
+"""Renderers of rows by name."""
+
+
+def _split(table: list[Row]) -> tuple[list[str], str]:
+    """The names of what differs between rows, and a line on what all of them share."""
+    differs = [name for name in _ABOUT if name in ("method", "attack") or any(row[name] != table[0][name] for row in table)]
+    return differs, ", ".join(f"{name} {table[0][name]}" for name in _ABOUT if name not in differs)
+
+
+def _measured(row: Row) -> list[str]:
+    by_class = " / ".join(percent(share) for share in row["robust_accuracy_by_class"])
+    shares = [percent(row[name]) for name in ("clean_accuracy", "attacked_accuracy", "robust_accuracy")]
+    return [*shares, by_class, str(row["n_graphs"]), f"{row['seconds']:.1f}"]
+
+
+def _known(value: Any) -> Any:
+    """JSON has no NaN: an accuracy over no graphs is unknown."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, list):
+        return ";".join("" if share is None else repr(share) for share in value)
+    return "" if _known(value) is None else value

@@ -1,0 +1,158 @@
+"""Contrastive pretraining in stages: warm-up, fitting the weights, and training on from there, weighted or plain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from robust_augcl.contrast.augment import Augmentation, augment
+from robust_augcl.contrast.losses import info_nce
+from robust_augcl.contrast.weighting import HardnessWeighter
+from robust_augcl.encoder import Encoder, glorot, mlp, torch_default
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.progress import Report, silent
+from robust_augcl.seeds import spawn
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Settings of contrastive pretraining.
+
+    Args:
+        warm_up_epochs: of plain contrastive training, shared by every method of a suite.
+        continued_epochs: as many again, weighted or plain; a baseline sees the same batches and views as a weighted method.
+        batch_size: graphs a batch; the last may be smaller.
+        learning_rate: of Adam, which goes on from the warm-up with its state.
+        temperature: of the loss.
+        positive_in_denominator: whether the positive stands in the loss's denominator too.
+        augmentations: of the second view; one is drawn for each graph. The first view is the graph itself.
+        projection_init: initial weights of the projection head, "glorot" (zero biases) or "default" (PyTorch's own).
+        reshuffle: draw the batches anew in each epoch; else once.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    warm_up_epochs: int = 20
+    continued_epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.001
+    temperature: float = 0.2
+    positive_in_denominator: bool = True
+    augmentations: tuple[Augmentation, ...] = (Augmentation("node_drop", 0.2),)
+    projection_init: Literal["glorot", "default"] = "glorot"
+    reshuffle: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("warm_up_epochs", "continued_epochs"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"Expected `{name}` to be at least 0, got {getattr(self, name)}")
+        if self.batch_size < 2:
+            raise ValueError(f"Expected `batch_size` to be at least 2, got {self.batch_size}")
+        for name in ("learning_rate", "temperature"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
+        if not self.augmentations:
+            raise ValueError("Expected `augmentations` to name at least one, got none")
+
+
+class ContrastiveModel(nn.Module):
+    """An encoder and a projection head D - D - D with relu."""
+
+    def __init__(self, encoder: Encoder, settings: Pretraining, generator: torch.Generator) -> None:
+        super().__init__()
+        self.encoder = encoder
+        size = encoder.embedding_size
+        initialise = glorot if settings.projection_init == "glorot" else torch_default
+        self.projection = mlp([size, size, size], generator, initialise)
+
+    def forward(self, graphs: PackedGraphs) -> Tensor:
+        """Projections (B, D)."""
+        out: Tensor = self.projection(self.encoder.embed(graphs))
+        return out
+
+
+def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """Adam in one fused step for all parameters: their number, not their size, is the cost here."""
+    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+
+
+class Batches:
+    """Passes over a training set: for each batch its graphs and a view of each.
+
+    Order and views come from the generator alone, so two methods with equal generators see the same ones.
+    """
+
+    def __init__(self, graphs: PackedGraphs, settings: Pretraining, generator: torch.Generator) -> None:
+        self._graphs, self._settings = graphs, settings
+        self._order_generator, self._view_generator = spawn(generator), spawn(generator)
+        self._order = self._shuffled()
+        self._fresh = True
+
+    def _shuffled(self) -> Tensor:
+        return torch.randperm(self._graphs.num_graphs, generator=self._order_generator)
+
+    def __iter__(self) -> Iterator[tuple[PackedGraphs, PackedGraphs]]:
+        if self._settings.reshuffle and not self._fresh:
+            self._order = self._shuffled()
+        self._fresh = False
+        for index in self._order.split(self._settings.batch_size):
+            if index.numel() < 2:
+                continue  # a single graph has no negatives
+            batch = self._graphs.select(index)
+            yield batch, augment(batch, self._settings.augmentations, self._view_generator)
+
+
+def contrastive_training(
+    model: ContrastiveModel,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    settings: Pretraining,
+    epochs: int,
+    weighter: HardnessWeighter | None = None,
+    report: Report = silent,
+) -> list[float]:
+    """Train with InfoNCE, the negatives weighted by `weighter` (None: all 1); return the mean loss of each epoch.
+
+    The weighter must be fitted. The encoder and head are changed in place.
+    """
+    model.train()
+    losses = []
+    for epoch in range(epochs):
+        total, count = 0.0, 0
+        for graphs, views in batches:
+            z1, z2 = model(graphs), model(views)
+            weight = None if weighter is None else weighter(z1, z2)
+            loss = info_nce(
+                z1,
+                z2,
+                temperature=settings.temperature,
+                weight=weight,
+                positive_in_denominator=settings.positive_in_denominator,
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total, count = total + float(loss.detach()) * graphs.num_graphs, count + graphs.num_graphs
+        losses.append(total / max(count, 1))
+        report((epoch + 1) / epochs, f"contrastive loss {losses[-1]:.3f}")
+    return losses
+
+
+def fit_weighter(
+    weighter: HardnessWeighter, model: ContrastiveModel, batches: Batches, generator: torch.Generator, report: Report = silent
+) -> None:
+    """Fit a weighter on the embeddings of a model in evaluation mode; the model is not changed."""
+    model.eval()
+
+    def views() -> Iterator[tuple[Tensor, Tensor]]:
+        for graphs, augmented in batches:
+            with torch.no_grad():
+                embedded = model(graphs), model(augmented)
+            yield embedded  # outside, or the consumer's own training would run without gradients
+
+    weighter.fit(views, generator, report)

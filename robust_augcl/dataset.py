@@ -1,0 +1,112 @@
+"""Data sets: where graphs come from, and how they are split.
+
+Letters: G graphs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from robust_augcl.errors import InputError
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.seeds import spawn
+
+LabelRule = Literal["components", "none"]
+
+
+class DataSource(ABC):
+    """Base of data sources: a frozen dataclass of settings that loads, or draws, graphs.
+
+    Class attributes:
+        label_rule: how an edited graph's true class can be proved, "components" by counting them, or "none".
+    """
+
+    label_rule: ClassVar[LabelRule] = "none"
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The data set's name in tables."""
+
+    @abstractmethod
+    def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
+        """Return the graphs; `archives` is a folder to take files from instead of downloading them."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> DataSource:
+        """Return the source of a data set of `factor` times the size."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Shares of each class for test and validation; the rest is for training.
+
+    Raises:
+        ValueError: a share out of range, or nothing left to train on.
+    """
+
+    test: float = 0.1
+    validation: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("test", "validation"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}")
+        if self.test + self.validation >= 1:
+            raise ValueError(f"Expected `test` and `validation` to leave something to train on, got {self.test} and {self.validation}")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Graphs and the numbers of those for training, validation and test, each in ascending order."""
+
+    graphs: PackedGraphs
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    num_classes: int
+
+    def part(self, index: Tensor) -> PackedGraphs:
+        """The graphs at `index` (K,)."""
+        return self.graphs.select(index)
+
+
+def split_by_class(graphs: PackedGraphs, split: Split, generator: torch.Generator) -> Dataset:
+    """Split a data set, each class by the same shares (scikit-learn's stratified split).
+
+    Raises:
+        InputError: too few graphs of a class for three parts.
+    """
+    y = graphs.y.numpy()
+    everything = torch.arange(len(y)).numpy()
+
+    def seed() -> int:
+        return int(torch.randint(2**31, (), generator=generator))
+
+    try:
+        rest, test = train_test_split(everything, test_size=split.test, stratify=y, random_state=seed())
+        share = split.validation / (1 - split.test)
+        train, validation = train_test_split(rest, test_size=share, stratify=y[rest], random_state=seed())
+    except ValueError as error:
+        raise InputError(f"Expected enough graphs of each class to split {len(y)} of them in three parts ({error})") from error
+    train, validation, test = (torch.from_numpy(part).sort().values for part in (train, validation, test))
+    return Dataset(graphs, train, validation, test, num_classes=int(graphs.y.max()) + 1)
+
+
+def load_dataset(source: DataSource, split: Split, archives: Path | None, generator: torch.Generator) -> Dataset:
+    """Load the graphs of a source and split them; all chance comes from `generator`."""
+    return split_by_class(source.load(archives, spawn(generator)), split, spawn(generator))
+
+
+def unproved_labels(graphs: PackedGraphs, rule: LabelRule) -> Tensor:
+    """Which graphs' true class, by an independent count, is not the one they carry: (G,) bool. Without a rule, none."""
+    if rule == "components":
+        return graphs.num_components - 1 != graphs.y
+    return torch.zeros(graphs.num_graphs, dtype=torch.bool)

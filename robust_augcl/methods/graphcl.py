@@ -1,0 +1,12 @@
+"""GraphCL (You et al. 2020, arXiv 2010.13902): plain contrastive pretraining."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from robust_augcl.method import Method
+
+
+@dataclass(frozen=True)
+class GraphCL(Method):
+    """Goes on from the warm-up for as many plain epochs as a weighted method has weighted ones, on the same batches and views."""

@@ -1,0 +1,15 @@
+"""No pretraining: the encoder starts from its initial weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from robust_augcl.method import Method
+
+
+@dataclass(frozen=True)
+class NoPretraining(Method):
+    """The encoder's initial weights are those that the pretrained ones started from."""
+
+    pretrains: ClassVar[bool] = False

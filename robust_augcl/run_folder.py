@@ -1,0 +1,133 @@
+"""A run's folder: which suite it holds, which records belong to it, and reading them.
+
+``run.json`` names the suite, the versions, and the records of the latest run of it; artifacts and records lie beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robust_augcl import __version__
+from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.records import SCHEMA, Record
+from robust_augcl.store import Store, write_atomically
+
+MANIFEST = "run.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run's folder holds.
+
+    Args:
+        suite: the suite's name.
+        settings: the suite as plain JSON, seeds apart.
+        seeds: of all runs with these settings.
+        records: the keys of the records that belong to it, in the order of tables.
+    """
+
+    suite: str
+    settings: dict[str, Any]
+    seeds: list[int]
+    records: list[str]
+    version: str = __version__
+    schema: int = SCHEMA
+
+    def dumps(self) -> bytes:
+        return (json.dumps(self.__dict__, indent=1) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The records of a folder that can be read, and what is wrong with or missing of the others."""
+
+    records: list[Record]
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+class RunFolder:
+    """A folder that holds a run.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store = Store(path)
+
+    def manifest(self) -> Manifest | None:
+        """What the folder holds, None where there is no run.
+
+        Raises:
+            InputError: a run of another version, or a manifest that cannot be read.
+        """
+        path = self.path / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            version, schema = content["version"], content["schema"]
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError:
+            raise InputError(f"Expected {self.path} to be a folder, got a file") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"Cannot read {path}: expected what a run wrote, got {error!r}") from None
+        if (version, schema) != (__version__, SCHEMA):
+            raise InputError(
+                f"{self.path} holds a run of robust_augcl {version} (schema {schema}), this is {__version__} (schema {SCHEMA}): "
+                "choose another --out, or use that version"
+            )
+        try:
+            return Manifest(**content)
+        except TypeError as error:
+            raise InputError(f"Cannot read {path}: expected what a run wrote, got {error}") from None
+
+    def existing_manifest(self) -> Manifest:
+        """What the folder holds; raises `InputError` where there is no run."""
+        manifest = self.manifest()
+        if manifest is None:
+            raise InputError(f"Expected {self.path} to hold a run (a file {MANIFEST}), there is none: `robust-augcl run SUITE --out {self.path}` makes one")
+        return manifest
+
+    def claim(self, new: Manifest) -> Manifest:
+        """Enter a suite in the folder before it runs; runs that differ in seeds alone are kept together.
+
+        Raises:
+            InputError: the folder holds another suite, or a run of another version, or cannot be written.
+        """
+        old = self.manifest()
+        if old is not None and old.suite != new.suite:
+            raise InputError(f"{self.path} holds a run of the suite {old.suite!r}, not {new.suite!r}: choose another --out")
+        if old is not None and old.settings == new.settings:
+            records = list(dict.fromkeys([*old.records, *new.records]))
+            new = Manifest(new.suite, new.settings, sorted({*old.seeds, *new.seeds}), records)
+        if old is None or old != new:
+            write_atomically(self.path / MANIFEST, new.dumps())
+        return new
+
+    def load_record(self, key: str) -> Record:
+        """Read one record; raises `ArtifactDamaged` where it is missing or not what was written."""
+        path = self.store.record_path(key)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArtifactDamaged(f"{path.name}: expected a record, got a file that cannot be read ({error})") from error
+        return Record.loads(text, path.name)
+
+    def load_records(self, keys: Sequence[str]) -> Loaded:
+        """Read records, those that are there and whole."""
+        loaded = Loaded([])
+        for key in keys:
+            if not self.store.record_path(key).exists():
+                loaded.missing.append(f"{key}.jsonl")
+                continue
+            try:
+                loaded.records.append(self.load_record(key))
+            except ArtifactDamaged as error:
+                loaded.damaged.append(str(error))
+        return loaded

@@ -1,0 +1,274 @@
+"""How each step is computed, from its settings and the results of its inputs.
+
+Every generator is seeded by what it is for. The seeds of initial weights, batches and views do not hold the method, and those of an
+attack do not hold the victim: methods are compared on the same draws.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust_augcl import registry
+from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.cells import Step, plain
+from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training, fit_weighter
+from robust_augcl.dataset import Dataset, load_dataset
+from robust_augcl.encoder import Encoder
+from robust_augcl.errors import InputError
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.model import GraphClassifier
+from robust_augcl.progress import Report, silent
+from robust_augcl.records import ArtifactRef, Outcome, Record
+from robust_augcl.seeds import generator
+from robust_augcl.store import Artifact, Store, write_atomically
+from robust_augcl.training import train_classifier
+from robust_augcl.victim import Victim
+
+DISTRIBUTIONS = ("robust-augcl", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a step runs.
+
+    Args:
+        store: holds the results.
+        device: of models and graphs, "cpu" or "cuda".
+        archives: a folder of data set archives, or None.
+        report: told how far the step is.
+    """
+
+    store: Store
+    device: str = "cpu"
+    archives: Path | None = None
+    report: Report = silent
+
+
+def compute(step: Step, context: Context) -> None:
+    """Compute a step, whose inputs are in the store, and store its result."""
+    inputs = {role: context.store.load(needed.key) for role, needed in step.inputs.items()}
+    if step.kind == "attack":
+        record = _attack(step, inputs, context)
+        write_atomically(context.store.record_path(step.key), record.dumps().encode())
+        return
+    start = time.perf_counter()
+    artifact = _COMPUTE[step.kind](step.settings, inputs, context)
+    about = {"seconds": time.perf_counter() - start, "versions": versions(), "title": step.title, **artifact.about}
+    context.store.save(step.key, replace(artifact, about=about))
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of this package and of what it computes with."""
+    return {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}}
+
+
+# --- data set ---------------------------------------------------------------------------------------------------------
+
+
+def _dataset(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    source, seed = settings["source"], settings["seed"]
+    dataset = load_dataset(source, settings["split"], context.archives, generator("dataset", plain(source), seed))
+    return dataset_artifact(dataset, {"label": source.label, "label_rule": source.label_rule})
+
+
+def dataset_artifact(dataset: Dataset, info: dict[str, Any]) -> Artifact:
+    """A data set as an artifact."""
+    graphs = dataset.graphs
+    tensors = {"x": graphs.x, "edge_index": graphs.edge_index.int(), "ptr": graphs.ptr, "y": graphs.y}
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return Artifact({**tensors, **parts}, {**info, "num_classes": dataset.num_classes})
+
+
+def dataset_of(artifact: Artifact) -> Dataset:
+    """The data set that an artifact holds."""
+    of = artifact.tensors
+    graphs = PackedGraphs(of["x"], of["edge_index"].long(), of["ptr"], of["y"])
+    return Dataset(graphs, of["train"], of["validation"], of["test"], artifact.info["num_classes"])
+
+
+# --- pretraining ------------------------------------------------------------------------------------------------------
+
+
+def _new_encoder(settings: Mapping[str, Any], in_features: int) -> Encoder:
+    identity = [settings[name] for name in ("encoder", "width", "layers", "seed")]
+    cls = registry.load("encoder", settings["encoder"])
+    encoder: Encoder = cls(
+        in_features=in_features, width=settings["width"], layers=settings["layers"], generator=generator("encoder", *identity)
+    )
+    return encoder
+
+
+def _new_contrastive(settings: Mapping[str, Any], dataset: Dataset) -> ContrastiveModel:
+    encoder = _new_encoder(settings, dataset.graphs.x.size(1))
+    return ContrastiveModel(encoder, settings["pretraining"], generator("projection", settings["seed"]))
+
+
+def _batches(stage: str, settings: Mapping[str, Any], dataset: Dataset, device: str) -> Batches:
+    graphs = dataset.part(dataset.train).to(device)
+    return Batches(graphs, settings["pretraining"], generator("batches", stage, settings["seed"]))
+
+
+def _warm_up(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    dataset = dataset_of(inputs["dataset"])
+    pretraining: Pretraining = settings["pretraining"]
+    model = _new_contrastive(settings, dataset).to(context.device)
+    optimizer = adam(model, pretraining.learning_rate)
+    batches = _batches("warm-up", settings, dataset, context.device)
+    losses = contrastive_training(model, optimizer, batches, pretraining, pretraining.warm_up_epochs, report=context.report)
+    return Artifact({**_prefixed("model", model.state_dict()), **_adam_tensors(model, optimizer)}, {"losses": losses})
+
+
+def _pretraining(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    dataset = dataset_of(inputs["dataset"])
+    pretraining: Pretraining = settings["pretraining"]
+    seed, device, epochs = settings["seed"], context.device, settings["continued_epochs"]
+    model = _new_contrastive(settings, dataset).to(device)
+    model.load_state_dict(_unprefixed("model", inputs["warm_up"].tensors))
+    optimizer = adam(model, pretraining.learning_rate)
+    _load_adam(model, optimizer, inputs["warm_up"].tensors)
+    weighter = settings["method"].weighter(model.encoder.embedding_size, generator("weighter", seed), device)
+    report = context.report
+    if weighter is not None:
+        batches = _batches("weighter", settings, dataset, device)
+        fit_weighter(weighter, model, batches, generator("weighter fit", seed), lambda done, text: context.report(done / 2, text))
+        report = lambda done, text: context.report((1 + done) / 2, text)  # noqa: E731
+    batches = _batches("continued", settings, dataset, device)
+    losses = contrastive_training(model, optimizer, batches, pretraining, epochs, weighter, report)
+    notes = [] if weighter is None else weighter.notes
+    seconds = {"warm_up_seconds": inputs["warm_up"].about["seconds"]}
+    return Artifact(_prefixed("encoder", model.encoder.state_dict()), {"losses": losses, "notes": notes}, seconds)
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _unprefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix + "."): tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+
+
+def _adam_tensors(model: nn.Module, optimizer: torch.optim.Adam) -> dict[str, Tensor]:
+    """Adam's state by the names of the parameters; empty before its first step."""
+    named = {id(parameter): name for name, parameter in model.named_parameters()}
+    state = {named[id(parameter)]: values for parameter, values in optimizer.state.items()}
+    return {f"adam.{name}|{what}": value for name, values in state.items() for what, value in values.items()}
+
+
+def _load_adam(model: nn.Module, optimizer: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
+    state = _unprefixed("adam", tensors)
+    for name, parameter in model.named_parameters():
+        own = {what: state[f"{name}|{what}"].to(parameter.device) for what in ("step", "exp_avg", "exp_avg_sq") if f"{name}|{what}" in state}
+        if own:
+            optimizer.state[parameter] = own
+
+
+# --- victim -----------------------------------------------------------------------------------------------------------
+
+
+def _victim(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    dataset = dataset_of(inputs["dataset"])
+    training, seed = settings["training"], settings["seed"]
+    encoder = _new_encoder(settings, dataset.graphs.x.size(1))
+    about, notes = {"pretrain_seconds": 0.0}, []
+    if "pretraining" in inputs:
+        pretrained = inputs["pretraining"]
+        encoder.load_state_dict(_unprefixed("encoder", pretrained.tensors))
+        about["pretrain_seconds"] = pretrained.about["warm_up_seconds"] + pretrained.about["seconds"]
+        notes = pretrained.info["notes"]
+    hidden = training.head_hidden
+    model = GraphClassifier(encoder, num_classes=dataset.num_classes, hidden=hidden, generator=generator("head", seed))
+    model.to(context.device)
+    selection = dataset.part(dataset.validation if settings["selection"] == "validation" else dataset.test)
+    train = dataset.part(dataset.train).to(context.device)
+    chosen = train_classifier(model, train, selection.to(context.device), training, generator("training", seed), context.report)
+    if chosen.epoch == 0:
+        raise InputError(f"Expected training to reach a finite validation loss, got none in {training.epochs} epochs: try a lower `learning_rate`")
+    info = {
+        "encoder": settings["encoder"],
+        "width": settings["width"],
+        "layers": settings["layers"],
+        "in_features": dataset.graphs.x.size(1),
+        "num_classes": dataset.num_classes,
+        "head_hidden": hidden,
+        "selected": asdict(chosen),
+        "notes": notes,
+    }
+    return Artifact(_prefixed("model", model.state_dict()), info, about)
+
+
+def victim_of(artifact: Artifact, device: str = "cpu") -> Victim:
+    """The victim that an artifact holds."""
+    info = artifact.info
+    unused = torch.Generator()
+    encoder: Encoder = registry.load("encoder", info["encoder"])(
+        in_features=info["in_features"], width=info["width"], layers=info["layers"], generator=unused
+    )
+    model = GraphClassifier(encoder, num_classes=info["num_classes"], hidden=info["head_hidden"], generator=unused)
+    model.load_state_dict(_unprefixed("model", artifact.tensors))
+    return Victim(model.to(device))
+
+
+# --- attack -----------------------------------------------------------------------------------------------------------
+
+
+def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Record:
+    settings = step.settings
+    dataset = dataset_of(inputs["dataset"])
+    victim_artifact = inputs["victim"]
+    victim = victim_of(victim_artifact, context.device)
+    test = dataset.part(dataset.test)
+    fit = FitGraphs(dataset.part(dataset.train), dataset.part(dataset.validation)) if settings["fit"] == "train" else FitGraphs(test, test)
+    attack, threat = settings["attack"], settings["threat"]
+    assert step.cell is not None
+    result = run_attack(
+        attack, victim, test, threat, fit=fit, generator=generator("attack", step.cell.attack, settings["seed"]), report=context.report
+    )
+    outcomes = [
+        Outcome(
+            graph=int(dataset.test[i]),
+            label=int(test.y[i]),
+            clean=int(result.clean_prediction[i]),
+            attacked=int(result.attacked_prediction[i]),
+            clean_margin=round(float(result.clean_margin[i]), 6),
+            attacked_margin=round(float(result.attacked_margin[i]), 6),
+            added=result.perturbations[i].added.T.tolist(),
+            removed=result.perturbations[i].removed.T.tolist(),
+        )
+        for i in range(test.num_graphs)
+    ]
+    return Record(
+        cell=step.cell,
+        outcomes=outcomes,
+        method_settings=plain(settings["method"]),
+        attack_settings=plain(attack),
+        threat=plain(threat),
+        num_classes=dataset.num_classes,
+        label_rule=settings["label_rule"],
+        dataset=ArtifactRef(step.inputs["dataset"].key, inputs["dataset"].digest),
+        victim=ArtifactRef(step.inputs["victim"].key, victim_artifact.digest),
+        pretrain_seconds=victim_artifact.about["pretrain_seconds"],
+        train_seconds=victim_artifact.about["seconds"],
+        fit_seconds=result.fit_seconds,
+        attack_seconds=result.attack_seconds,
+        queries=result.queries,
+        gradient_calls=result.gradient_calls,
+        versions=versions(),
+        notes=victim_artifact.info["notes"],
+    )
+
+
+_COMPUTE: dict[str, Callable[[Mapping[str, Any], Mapping[str, Artifact], Context], Artifact]] = {
+    "dataset": _dataset,
+    "warm_up": _warm_up,
+    "pretraining": _pretraining,
+    "victim": _victim,
+}

@@ -1,0 +1,153 @@
+"""The store: what was computed, as plain files, each addressed by what determines it.
+
+An artifact is one safetensors file: tensors, and JSON beside them. It is written whole or not at all, and checked whenever
+it is read. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from robust_augcl.errors import ArtifactDamaged, InputError
+
+FORMAT = "robust_augcl/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """Tensors and what they are.
+
+    Args:
+        tensors: name -> tensor.
+        info: what the tensors are, as JSON; the digest covers both.
+        about: how they came to be (seconds, versions): two equal results may differ here.
+    """
+
+    tensors: Mapping[str, Tensor]
+    info: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of tensors and info: equal for equal results."""
+        state = hashlib.sha256(_json(self.info).encode())
+        for name in sorted(self.tensors):
+            tensor = self.tensors[name].detach().cpu().contiguous()
+            state.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+            state.update(tensor.numpy().tobytes())
+        return state.hexdigest()
+
+    def dumps(self) -> bytes:
+        """The artifact as the bytes of a safetensors file."""
+        digest = self.digest
+        about = _json(self.about)
+        metadata = {
+            "format": FORMAT,
+            "info": _json(self.info),
+            "about": about,
+            "digest": digest,
+            "checksum": hashlib.sha256((digest + about).encode()).hexdigest(),
+        }
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
+        return safetensors.torch.save(tensors, metadata)
+
+    @classmethod
+    def read(cls, path: Path) -> Artifact:
+        """Read and check an artifact.
+
+        Raises:
+            ArtifactDamaged: not an artifact, of another format, truncated, or altered since it was written.
+        """
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            artifact = cls(tensors, json.loads(metadata["info"]), json.loads(metadata["about"]))
+            wanted = metadata["format"], metadata["digest"], metadata["checksum"]
+        except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
+            raise ArtifactDamaged(f"{path.name}: expected a stored artifact, got a file that cannot be read ({error})") from error
+        digest = artifact.digest
+        if wanted != (FORMAT, digest, hashlib.sha256((digest + metadata["about"]).encode()).hexdigest()):
+            raise ArtifactDamaged(f"{path.name}: the artifact was altered: its checksum does not match its content")
+        return artifact
+
+
+class Store:
+    """A folder of artifacts and records.
+
+    Args:
+        root: the folder; it is made when something is first written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.artifacts = root / "artifacts"
+        self.records = root / "records"
+
+    def artifact_path(self, key: str) -> Path:
+        return self.artifacts / f"{key}.safetensors"
+
+    def record_path(self, key: str) -> Path:
+        return self.records / f"{key}.jsonl"
+
+    def load(self, key: str) -> Artifact:
+        """Read an artifact; raises `ArtifactDamaged` where it is missing or not what was written."""
+        return Artifact.read(self.artifact_path(key))
+
+    def save(self, key: str, artifact: Artifact) -> None:
+        write_atomically(self.artifact_path(key), artifact.dumps())
+
+    def set_aside(self, path: Path) -> Path:
+        """Rename a damaged file, so that it is kept for a look and never read again; return its new name."""
+        aside = path.with_name(path.name + ".damaged")
+        with _naming(path):
+            os.replace(path, aside)
+        return aside
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: to a temporary name, flushed to the disk, then renamed.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Any:
+    """Turn an operating system's error into one that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror or error}") from error
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

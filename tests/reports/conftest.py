@@ -1,0 +1,72 @@
+"""Synthetic records that behave like real ones: one victim a method, layer count and seed, attacked in several ways."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+
+# The chance that an attack breaks a graph that can be broken at all.
+STRENGTH = {"rand_sampling": 0.3, "rl_s2v": 0.6, "grad_argmax": 0.8, "exhaustive": 1.0}
+# How likely a graph of class 0, 1, 2 can be broken; then shifted by method.
+WEAKNESS = (0.05, 0.2, 0.8)
+SHIFT = {"none": 0.1, "graphcl": 0.0, "augcl": -0.1}
+
+
+def make_campaign(
+    methods: Sequence[str] = ("none", "graphcl", "augcl"),
+    layers: Sequence[int] = (2, 3),
+    attacks: Sequence[str] = ("rand_sampling", "rl_s2v", "grad_argmax", "exhaustive"),
+    seeds: Sequence[int] = (0,),
+    n: int = 90,
+    dataset: str = "components 40-50",
+    protocol: str = "strict",
+    notes: Sequence[str] = (),
+) -> list[Record]:
+    """One record a cell, drawn from one random state for each victim."""
+    records = []
+    for method in methods:
+        for layer in layers:
+            for seed in seeds:
+                chance = random.Random(f"{method} {layer} {seed} {dataset} {protocol}")
+                labels = [graph % 3 for graph in range(n)]
+                clean = [label if chance.random() < 0.92 else (label + 1) % 3 for label in labels]
+                weak = [chance.random() < WEAKNESS[label] + SHIFT.get(method, 0.0) for label in labels]
+                luck = [chance.random() for _ in labels]
+                for attack in attacks:
+                    strength = STRENGTH.get(attack, 0.5)
+                    broken = [w and u < strength for w, u in zip(weak, luck, strict=True)]
+                    outcomes = [
+                        Outcome(graph, y, c, (c + 2) % 3 if b else c, 1.0, -1.0 if b else 1.0, [[0, graph + 1]], [])
+                        for graph, (y, c, b) in enumerate(zip(labels, clean, broken, strict=True))
+                    ]
+                    records.append(
+                        Record(
+                            cell=Cell("paper", dataset, method, "structure2vec", layer, seed, attack, protocol, 1),
+                            outcomes=outcomes,
+                            method_settings={"temperature": 0.5} if method != "none" else {},
+                            attack_settings={},
+                            threat={"budget": 1, "operations": ["add"], "within_component": True, "allow_existing": False},
+                            num_classes=3,
+                            label_rule="components",
+                            dataset=ArtifactRef("dataset/x", f"{dataset} {seed}"),
+                            victim=ArtifactRef("victim/x", f"{method} {layer} {seed} {protocol}"),
+                            pretrain_seconds=0.0 if method == "none" else 12.5,
+                            train_seconds=30.0,
+                            fit_seconds=1.0,
+                            attack_seconds=2.0,
+                            queries=100 * n,
+                            gradient_calls=0,
+                            versions={"robust_augcl": "0.1.0", "torch": "2.8.0"},
+                            notes=list(notes),
+                        )
+                    )
+    return records
+
+
+@pytest.fixture(scope="session")
+def campaign() -> Callable[..., list[Record]]:
+    return make_campaign
