@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from robust_augcl.statistics import Estimate
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; the marker says the same once more.
+# Okabe and Ito's colours (the last is Tol's wine), which colour-blind readers tell apart; the marker says the same once more.
 _KNOWN = {"none": ("#6B6B6B", "o"), "graphcl": ("#0072B2", "s"), "augcl": ("#D55E00", "D")}
-_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 _MARKERS = ("^", "v", "P", "X", "d", "*", "<", ">")
 
 ROW_PADDING = 0.1
-VALUES_WIDTH = 0.36
+VALUES_WIDTH = 0.44
 """Inches to the right of the axes that a panel's column of numbers takes."""
 LEAST_ROW = 0.3
 
@@ -110,6 +111,7 @@ def _draw_lane(axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row,
             strength = 0.5 if row.heavy else 0.18
             axes.barh(y, 100 * floor, 0.84 * lane_height, color=lane.colour, alpha=strength, linewidth=0, zorder=1)
     size, letters = 42 * lane_height, min(7.0, 54 * lane_height)  # in points, to fit a lane of 72 * lane_height points
+    dark = [0.72 * part for part in to_rgb(lane.colour)]  # small letters in light colours cannot be read
     right = 1 + VALUES_WIDTH / (axes.bbox.width / axes.figure.dpi)
     for row, y in places:
         found = panel.estimates.get((row.label, lane.label))
@@ -122,9 +124,10 @@ def _draw_lane(axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row,
                 xerr=reach,
                 fmt=lane.marker,
                 color=lane.colour,
+                ecolor="black" if row.heavy else lane.colour,
                 markersize=size * (1.2 if row.heavy else 1.0),
-                markeredgecolor="black" if row.heavy else "white",
-                markeredgewidth=0.7 if row.heavy else 0.4,
+                markeredgecolor="black" if row.heavy else lane.colour,
+                markeredgewidth=0.7 if row.heavy else 0.0,
                 elinewidth=1.2,
                 label=lane.name,
                 clip_on=False,
@@ -133,4 +136,4 @@ def _draw_lane(axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row,
         value = "-" if found is None else f"{100 * found.mean:.1f}"
         weight = "bold" if row.heavy else "normal"
         where = axes.get_yaxis_transform()
-        axes.text(right, y, value, transform=where, ha="right", va="center", fontsize=letters, fontweight=weight, color=lane.colour)
+        axes.text(right, y, value, transform=where, ha="right", va="center_baseline", fontsize=letters, fontweight=weight, color=dark)

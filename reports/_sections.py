@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +13,7 @@ from robust_augcl.statistics import Comparison, Estimate, Group, Measure, best, 
 
 CLEAN = "clean"
 """The row of no attack at all."""
-EXACT = "exhaustive"
-"""The attack that is the exact worst case."""
+_EXACT = "exhaustive"
 NO_PRETRAINING = "none"
 
 TABLE_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")
@@ -21,7 +21,7 @@ FIGURE_ORDER = (CLEAN, "rand_sampling", "rl_s2v", "grad_argmax")
 _METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl")
 _NAMES = {
     CLEAN: "Clean",
-    EXACT: "Exact worst case",
+    _EXACT: "Exact worst case",
     NO_PRETRAINING: "No pretraining",
     "graphcl": "GraphCL",
     "augcl": "AUGCL",
@@ -31,9 +31,20 @@ _NAMES = {
 }
 
 
+_PROTOCOLS = {
+    "strict": "models and attacks were chosen without the test graphs",
+    "paper": "as published: the model's epoch was chosen on the test graphs, and attacks that learn, learned on them",
+}
+
+
 def name_of(label: str) -> str:
     """The name that readers know a method or an attack by; unknown ones as they are."""
     return _NAMES.get(label, label)
+
+
+def layers_text(count: int) -> str:
+    """A number of layers in words."""
+    return "1 layer" if count == 1 else f"{count} layers"
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,11 @@ class Section:
         return sorted({group.layers for group in self.groups})
 
     @cached_property
+    def exact(self) -> str | None:
+        """The label of the exhaustive search, which is the exact worst case; a suite may call it otherwise."""
+        return next((r.cell.attack for r in self.records if r.cell.attack == _EXACT or r.attack_settings.get("type") == "Exhaustive"), None)
+
+    @cached_property
     def columns(self) -> list[tuple[int, str]]:
         """Layers and method of each column that has records."""
         there = {(group.layers, group.method) for group in self.groups}
@@ -70,15 +86,21 @@ class Section:
 
     def attacks(self, order: Sequence[str] = TABLE_ORDER) -> list[str]:
         """`CLEAN` first, then the known attacks in that order, unknown ones by name, the exact worst case last."""
-        return _ordered({CLEAN, *(group.attack for group in self.groups)}, order, last=EXACT)
+        return _ordered({CLEAN, *(group.attack for group in self.groups)}, order, last=self.exact)
 
-    @property
-    def has_exact(self) -> bool:
-        return any(group.attack == EXACT for group in self.groups)
+    def attack_name(self, attack: str) -> str:
+        """The name that readers know an attack by."""
+        return name_of(_EXACT if attack == self.exact else attack)
 
-    @property
+    @cached_property
     def seeds(self) -> list[int]:
         return sorted({record.cell.seed for record in self.records})
+
+    @cached_property
+    def seeds_per_group(self) -> tuple[int, int]:
+        """Fewest and most seeds of an estimate; they differ where records are missing."""
+        counts = [len(records) for records in self.groups.values()]
+        return min(counts), max(counts)
 
     @property
     def num_classes(self) -> int:
@@ -109,7 +131,43 @@ class Section:
 
     def gap(self, attack: str, layers: int, method: str) -> Comparison | None:
         """What an attack left standing beyond the exact worst case."""
-        return gap_to_worst_case(self.group(attack, layers, method), self.group(EXACT, layers, method))
+        exact = self.group(self.exact, layers, method) if self.exact else []
+        return gap_to_worst_case(self.group(attack, layers, method), exact)
+
+    @cached_property
+    def commonest(self) -> float:
+        """The accuracy of always answering the commonest class: clean, and under any attack."""
+        classes = Counter(outcome.label for record in self.records for outcome in record.outcomes)
+        return max(classes.values(), default=0) / max(classes.total(), 1)
+
+    @cached_property
+    def threat(self) -> str:
+        """The threat model in words."""
+        return "; or ".join(sorted({threat_text(record.threat) for record in self.records}))
+
+    @property
+    def protocol_text(self) -> str:
+        """The protocol, and what it means where that is known."""
+        meaning = _PROTOCOLS.get(self.protocol)
+        return f"{self.protocol} ({meaning})" if meaning else self.protocol
+
+    @cached_property
+    def intervals(self) -> str:
+        """What the estimates and their intervals are, in half a sentence."""
+        fewest, most = self.seeds_per_group
+        if most == 1:
+            return "95 % Wilson intervals over the graphs, of one trained model each"
+        some = f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
+        return f"means over {some} with 95 % t-intervals over the seeds, never narrower than Wilson's over all their graphs"
+
+    @cached_property
+    def graphs(self) -> str:
+        """How many test graphs, of which seeds."""
+        counts = sorted({record.num_graphs for record in self.records})
+        number = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+        if len(self.seeds) == 1:
+            return f"{number} test graphs, seed {self.seeds[0]}"
+        return f"{number} test graphs for each of the seeds {', '.join(map(str, self.seeds))}"
 
     def class_name(self, label: int) -> str:
         """A class by what it is, where the records say so, else by its number."""
@@ -132,22 +190,9 @@ def sections(records: Iterable[Record]) -> list[Section]:
     return [Section(*key, groups) for key, groups in sorted(found.items(), key=lambda item: item[0])]
 
 
-def graphs_text(counts: Iterable[int]) -> str:
-    """How many graphs, as a number or a range."""
-    known = sorted(set(counts))
-    return f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,} to {known[-1]:,}"
-
-
-def interval_text(n_seeds: int) -> str:
-    """What the intervals are, in half a sentence."""
-    if n_seeds == 1:
-        return "95 % Wilson intervals over the graphs of one seed"
-    return f"means over {n_seeds} seeds with 95 % t-intervals over the seeds, never narrower than Wilson's over all their graphs"
-
-
 def threat_text(threat: dict[str, Any]) -> str:
     """A threat model in words; fields that this function does not know stand at the end as they are."""
-    rest = dict(threat)
+    rest = {name: value for name, value in threat.items() if name != "type"}
     budget, operations = rest.pop("budget", None), rest.pop("operations", ())
     if isinstance(budget, float):
         much = f"up to {100 * budget:g} % of a graph's edges"

@@ -6,9 +6,10 @@ Lengths are in inches.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 from matplotlib.artist import Artist
@@ -17,16 +18,16 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.typing import RcStyleType
 
 from robust_augcl.reports._forest import VALUES_WIDTH, Lane, Panel, Row, draw_panel, row_height
 
-_STYLE: RcStyleType = {
+_STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, and so the same bytes, everywhere
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
     "axes.linewidth": 0.8,
+    "text.hinting": "no_hinting",  # a text is as wide in the file as it was measured
     "text.parse_math": False,  # a data set may have a $ in its name
     "svg.hashsalt": "robust_augcl",
 }
@@ -34,6 +35,7 @@ _MARGIN, _GAP = 0.15, 0.22  # around the figure, between panels
 _LEAST_WIDTH, _WIDTH = 6.0, 8.0  # of the figure: at least, and where the panels allow it
 _PANEL = (1.5, 3.9)  # least and greatest width of a panel, before the figure's least width
 _ABOVE, _BELOW = 0.24, 0.42  # a panel's title; its ticks and axis label
+_MOST_PIXELS = 60_000  # the renderer's limit is 65,536 a side
 _LEADING = 1.3  # from one line of text to the next, in font sizes
 
 
@@ -73,7 +75,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG or SVG, by the path's ending; equal figures give equal bytes."""
     metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
     with matplotlib.style.context([_STYLE], after_reset=True):
-        figure.savefig(path, dpi=200, metadata=metadata)
+        figure.savefig(path, dpi=min(200, _MOST_PIXELS / max(figure.get_size_inches())), metadata=metadata)
 
 
 class _Sheet:
@@ -94,17 +96,18 @@ class _Sheet:
         self.figure.set_size_inches(self.width, 1)
 
         title = self._wrap(words.title, 11, "bold")
-        legend = self._legend()
+        legends = self._legends()
         texts = [(self._wrap(block.heading, 9, "bold"), self._wrap(block.caption, 7.5, "normal")) for block in blocks]
-        legend_height = legend.get_window_extent(self.renderer).height / self.figure.dpi
-        self.height = _MARGIN + self._text_height(title, 11) + legend_height + 0.1
+        self.height = _MARGIN + self._text_height(title, 11) + sum(map(self._legend_height, legends)) + 0.1
         for block, (heading, caption) in zip(blocks, texts, strict=True):
             self.height += self._text_height(heading, 9) + len(block.panels) * self._band(block) + self._text_height(caption, 7.5) + _MARGIN
         self.figure.set_size_inches(self.width, self.height)
 
         top = _MARGIN + self._write(title, _MARGIN, 11, "bold")
-        legend.set_bbox_to_anchor((_MARGIN / self.width, 1 - top / self.height))
-        top += legend_height + 0.1
+        for legend in legends:
+            legend.set_bbox_to_anchor((_MARGIN / self.width, 1 - top / self.height))
+            top += self._legend_height(legend)
+        top += 0.1
         for block, (heading, caption) in zip(blocks, texts, strict=True):
             top += self._write(heading, top, 9, "bold")
             for panels in block.panels:
@@ -125,28 +128,32 @@ class _Sheet:
         """The height of one row of panels."""
         return _ABOVE + len(block.rows) * row_height(len(self.lanes), self.lane_height) + _BELOW
 
-    def _legend(self) -> Legend:
-        """The legend with as many columns as fit the figure's width."""
-        entries: list[tuple[Artist, str]] = [
+    def _legends(self) -> list[Legend]:
+        """The methods, and below them what else is drawn."""
+        methods: list[tuple[Artist, str]] = [
             (Line2D([], [], color=lane.colour, marker=lane.marker, markersize=6, linewidth=1.4), lane.name) for lane in self.lanes
         ]
-        notes: list[tuple[Artist, str]] = []
+        others: list[tuple[Artist, str]] = []
         if self.words.floor is not None:
-            notes.append((Patch(color="#333333", alpha=0.25, linewidth=0), self.words.floor))
+            others.append((Patch(color="#333333", alpha=0.25, linewidth=0), self.words.floor))
         if self.words.reference is not None:
-            notes.append((Line2D([], [], color="#444444", linewidth=0.9, linestyle=(0, (4, 3))), self.words.reference))
-        return self._fit(entries + notes)
+            others.append((Line2D([], [], color="#444444", linewidth=0.9, linestyle=(0, (4, 3))), self.words.reference))
+        return [self._legend(entries) for entries in (methods, others) if entries]
 
-    def _fit(self, entries: Sequence[tuple[Artist, str]]) -> Legend:
-        handles, labels = [handle for handle, _ in entries], [self._wrap(label, 8, "normal") for _, label in entries]
+    def _legend(self, entries: Sequence[tuple[Artist, str]]) -> Legend:
+        """A legend with as many columns as fit the figure's width."""
+        handles, labels = [handle for handle, _ in entries], [self._wrap(label, 8, "normal", 0.92) for _, label in entries]
+        look: dict[str, Any] = {"loc": "upper left", "frameon": False, "fontsize": 8, "borderpad": 0.2, "borderaxespad": 0}
         for columns in range(len(entries), 0, -1):
-            legend = self.figure.legend(
-                handles, labels, loc="upper left", ncols=columns, frameon=False, fontsize=8, borderpad=0.2, borderaxespad=0, columnspacing=1.4
-            )
-            if legend.get_window_extent(self.renderer).width / self.figure.dpi <= self.width - 2 * _MARGIN or columns == 1:
+            legend = self.figure.legend(handles, labels, ncols=columns, columnspacing=1.4, **look)
+            if columns == 1 or legend.get_window_extent(self.renderer).width / self.figure.dpi <= self._text_space:
                 break
             legend.remove()
         return legend
+
+    def _legend_height(self, legend: Legend) -> float:
+        height: float = legend.get_window_extent(self.renderer).height / self.figure.dpi
+        return height
 
     def _write(self, text: str, top: float, size: float, weight: str) -> float:
         """Write wrapped text and return its height."""
@@ -163,14 +170,14 @@ class _Sheet:
         drawn.remove()
         return width
 
-    def _wrap(self, text: str, size: float, weight: str) -> str:
-        """Break text into lines that fit the figure's width."""
-        if not text:
-            return ""
-        fitting = int(len(text) * (self.width - 2 * _MARGIN) / self._text_width(text, size, weight))
-        while fitting > 10:
-            lines = textwrap.wrap(text, fitting)
-            if max(self._text_width(line, size, weight) for line in lines) <= self.width - 2 * _MARGIN:
+    @property
+    def _text_space(self) -> float:
+        return self.width - 2 * _MARGIN
+
+    def _wrap(self, text: str, size: float, weight: str, share: float = 1.0) -> str:
+        """Break text into lines that fit this share of the figure's width."""
+        for letters in range(len(text), 10, -1):
+            lines = textwrap.wrap(text, letters)
+            if max(self._text_width(line, size, weight) for line in lines) <= share * self._text_space:
                 return "\n".join(lines)
-            fitting -= 1
-        return textwrap.fill(text, 10)
+        return text

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from matplotlib.figure import Figure
 
 from robust_augcl.records import Record
 from robust_augcl.reports._forest import Panel, Row, make_lanes
-from robust_augcl.reports._sections import CLEAN, EXACT, FIGURE_ORDER, Section, graphs_text, interval_text, name_of, sections, threat_text
+from robust_augcl.reports._sections import CLEAN, FIGURE_ORDER, Section, layers_text, name_of, sections
 from robust_augcl.reports._sheet import Block, Words, draw, save
 
 __all__ = ["accuracy_figure", "by_class_figure", "save"]
 
 _MOST_CLASSES = 10  # panels beside each other that can still be read
 _AXIS = "Accuracy (%)"
-_FLOOR = "Exact worst case of the same model: no attack allowed here leaves less"
-_REFERENCE = "Always answering the commonest class"
+_FLOOR = "Exact worst case of the same model: no attack within the threat leaves less"
+_REFERENCE = "Always the commonest class"
 
 
 def accuracy_figure(records: Iterable[Record]) -> Figure:
@@ -31,13 +30,13 @@ def accuracy_figure(records: Iterable[Record]) -> Figure:
     """
     found = sections(records)
     blocks = [
-        Block(section.title, _caption(section), _rows(section), [[_panel(section, layers, f"{layers} layers") for layers in section.layers]])
+        Block(section.title, _caption(section), _rows(section), [[_panel(section, count, layers_text(count)) for count in section.layers]])
         for section in found
     ]
     words = Words(
-        title="How many graphs are still told right under attack",
+        title="Accuracy under attack",
         axis=_AXIS,
-        floor=_FLOOR if any(section.has_exact for section in found) else None,
+        floor=_FLOOR if any(section.exact for section in found) else None,
         reference=_REFERENCE,
     )
     return draw(words, make_lanes(_methods(found)), blocks, lane_height=0.16)
@@ -55,13 +54,14 @@ def by_class_figure(records: Iterable[Record]) -> Figure:
         labels = range(min(section.num_classes, _MOST_CLASSES))
         cut = f" The first {_MOST_CLASSES} of {section.num_classes} classes." if section.num_classes > _MOST_CLASSES else ""
         panels = [
-            [_panel(section, layers, f"{layers} layers, {section.class_name(label)}", label) for label in labels] for layers in section.layers
+            [_panel(section, layers, f"{layers_text(layers)}, {section.class_name(label)}", label) for label in labels]
+            for layers in section.layers
         ]
         blocks.append(Block(section.title, _caption(section, by_class=True) + cut, _rows(section), panels))
     words = Words(
-        title="How many graphs of each class are still told right under attack",
+        title="Accuracy under attack, class by class",
         axis=_AXIS,
-        floor=_FLOOR if any(section.has_exact for section in found) else None,
+        floor=_FLOOR if any(section.exact for section in found) else None,
         reference=None,
     )
     return draw(words, make_lanes(_methods(found)), blocks, lane_height=0.13)
@@ -73,7 +73,7 @@ def _methods(found: Sequence[Section]) -> dict[str, str]:
 
 
 def _rows(section: Section) -> list[Row]:
-    return [Row(attack, name_of(attack), heavy=attack == EXACT) for attack in section.attacks(FIGURE_ORDER)]
+    return [Row(attack, section.attack_name(attack), heavy=attack == section.exact) for attack in section.attacks(FIGURE_ORDER)]
 
 
 def _panel(section: Section, layers: int, title: str, label: int | None = None) -> Panel:
@@ -82,23 +82,14 @@ def _panel(section: Section, layers: int, title: str, label: int | None = None) 
         for method in section.methods:
             if found := section.robust(attack, layers, method, label):
                 estimates[attack, method] = found
-    floors = {method: estimates[EXACT, method].mean for method in section.methods if (EXACT, method) in estimates}
-    return Panel(title, estimates, floors, _commonest(section) if label is None else None)
-
-
-def _commonest(section: Section) -> float:
-    """The accuracy of always answering the commonest class: clean, and under any attack."""
-    classes = Counter(outcome.label for record in section.records for outcome in record.outcomes)
-    return max(classes.values()) / classes.total()
+    floors = {method: found.mean for (attack, method), found in estimates.items() if attack == section.exact}
+    return Panel(title, estimates, floors, section.commonest if label is None else None)
 
 
 def _caption(section: Section, by_class: bool = False) -> str:
-    counts = graphs_text(record.num_graphs for record in section.records)
     which = "of each true class " if by_class else ""
-    seeds = ", ".join(map(str, section.seeds))
-    threats = sorted({threat_text(record.threat) for record in section.records})
     return (
-        f"{name_of(CLEAN)}: share of the test graphs {which}that are told right before any edit. All other rows: told right before and after the attack. "
-        f"{counts} test graphs a seed, seed{'s' if len(section.seeds) > 1 else ''} {seeds}. "
-        f"Marks and lines: {interval_text(len(section.seeds))}. Threat: {'; or '.join(threats)}. Protocol: {section.protocol}."
+        f"{name_of(CLEAN)}: share of the test graphs {which}classified correctly before any edit. Other rows: classified correctly both "
+        f"before and after the attack's edits. {section.graphs}. Marks and lines: {section.intervals}. Threat: {section.threat}. "
+        f"Protocol: {section.protocol_text}."
     )

@@ -91,9 +91,12 @@ def run(
     folder = RunFolder(out or Path("runs") / chosen.name)
     attacks = plan(chosen)
     settings = {key: value for key, value in plain(chosen).items() if key != "seeds"}
+    earlier = folder.manifest()
     manifest = folder.claim(Manifest(chosen.name, settings, sorted(chosen.seeds), [step.key for step in attacks]))
     execution = Execution(workers or len(os.sched_getaffinity(0)), _device(device), archives.absolute() if archives else None)
     console = Console(stderr=True)
+    if earlier is not None and earlier.settings != manifest.settings:
+        console.print(f"The settings are not those of the last run in {folder.path}: tables will show this one; what both share is used again.")
     try:
         with Display(console) as display:
             outcome = run_steps(attacks, folder, execution, display)
@@ -105,7 +108,7 @@ def run(
     if records:
         _print_rows(records, "table")
         report_file = folder.path / "report.md"
-        if outcome.computed or not report_file.exists():
+        if outcome.computed or manifest != earlier or not report_file.exists():
             _write_report(records, folder.path)
         click.echo(f"Report: {report_file}")
     if outcome.failed:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scipy.stats import binomtest, norm, t
@@ -224,11 +224,13 @@ def gap_to_worst_case(attack: Sequence[Record], exact: Sequence[Record]) -> Comp
     """How much robust accuracy an attack leaves that the exact worst case does not: what the attack missed.
 
     Only records of the same victim under the same threat are compared: another model's worst case says nothing.
-    `right_only` counts graphs that the attack broke and the exact search did not, which must be 0.
+    `right_only` counts graphs that the attack broke and the exact search did not, which must be 0; the gap then cannot be
+    negative, and neither is its interval.
     """
     worst = {record.cell.seed: record for record in exact}
     same = [r for r in attack if (w := worst.get(r.cell.seed)) and (w.victim.digest, w.threat) == (r.victim.digest, r.threat)]
-    return compare(same, exact)
+    found = compare(same, exact)
+    return replace(found, low=max(found.low, 0.0)) if found and not found.right_only else found
 
 
 def best(candidates: Mapping[str, Sequence[Record]], measure: Measure = "robust") -> str | None:

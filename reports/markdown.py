@@ -1,0 +1,187 @@
+"""A page in Markdown, with the paper's table and figures of accuracy under attack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from robust_augcl.records import Record
+from robust_augcl.reports import _paper_tables as tables
+from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
+from robust_augcl.reports._sheet import save
+from robust_augcl.reports.figure import accuracy_figure, by_class_figure
+from robust_augcl.reports.tables import escape, percent
+
+_UNEVEN = 0.2  # classes further apart than this are worth a sentence
+
+
+def render(records: list[Record], out: Path) -> list[Path]:
+    """Write report.md, accuracy.png, accuracy.svg, by_class.png and by_class.svg into `out`, which is made if need be.
+
+    The same records give the same bytes.
+
+    Returns:
+        The files written, the page first.
+
+    Raises:
+        ValueError: no records, or two of one cell.
+    """
+    text = page(records)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / "report.md"]
+    paths[0].write_text(text, encoding="utf-8", newline="\n")
+    for name, figure in (("accuracy", accuracy_figure(records)), ("by_class", by_class_figure(records))):
+        for ending in ("png", "svg"):
+            paths.append(out / f"{name}.{ending}")
+            save(figure, paths[-1])
+    return paths
+
+
+def page(records: list[Record]) -> str:
+    """The text of report.md."""
+    found = sections(records)
+    suites = ", ".join(sorted({section.suite for section in found}))
+    victims = {(record.cell.protocol, record.victim) for record in records}
+    lines = [
+        f"# Accuracy under attack: suite {escape(suites)}",
+        f"What {len(victims)} trained graph classifiers still get right when somebody edits the graphs: {len(records)} attacks on them, "
+        "one record each. In short:",
+        "\n".join(f"- {line}" for section in found for line in _headlines(section)),
+        _image("Accuracy under attack by attack, method and number of layers", "accuracy"),
+        "## How to read this",
+        " ".join(line for section in found for line in _guide(section, named=len(found) > 1)),
+    ]
+    for section in found:
+        lines += [
+            f"## {escape(section.title)}",
+            f"Threat: {escape(section.threat)}. Protocol: {escape(section.protocol_text)}.",
+            "### Accuracy under attack",
+            tables.comparison(section),
+            "### Differences between methods",
+            tables.differences(section),
+            "### How far each attack is from the worst case",
+            tables.gaps(section),
+            "### Class by class",
+            tables.by_class(section),
+            "### The published measure beside this one",
+            tables.attacked(section),
+            "### What it took",
+            tables.costs(section),
+        ]
+    lines += [
+        "## By class, drawn",
+        _image("Accuracy under attack for each true class", "by_class"),
+        "## Settings",
+        *(_settings(section) for section in found),
+        "## Warnings",
+        _notes(records),
+    ]
+    return "\n\n".join(line.strip("\n") for line in lines) + "\n"
+
+
+def _headlines(section: Section) -> Iterator[str]:
+    """The numbers that a reader who stops here should have seen."""
+    parts = [f"clean {_range(section, CLEAN)} %"]
+    if strongest := _strongest(section):
+        parts.append(f"under {escape(section.attack_name(strongest))}, the strongest attack here, {_range(section, strongest)} %")
+    if section.exact:
+        parts.append(f"in the exact worst case {_range(section, section.exact)} %")
+    yield f"**{escape(section.title)}** ({section.graphs}): accuracy {'; '.join(parts)}."
+    yield from tables.verdicts(section)
+
+
+def _guide(section: Section, named: bool) -> Iterator[str]:
+    """A paragraph on what to make of the numbers, written from them."""
+    if named:
+        yield f"**{escape(section.title)}.**"
+    yield "A graph counts as robust only if it is right before the attack and right after it."
+    yield f"Always answering the commonest class would score {percent(section.commonest)} % in every row."
+    if strongest := _strongest(section):
+        left, name = _mean(section, strongest), escape(section.attack_name(strongest))
+        yield f"The strongest attack, {name}, leaves {percent(left)} % standing on average over the columns;"
+        exact = _mean(section, section.exact) if section.exact else None
+        if left is None or exact is None:
+            yield "a stronger one may leave less, as the exact worst case was not computed."
+        else:
+            yield f"the exact worst case leaves {percent(exact)} %: {percent(left - exact)} points of that are what the attack missed."
+    worst = section.exact or strongest
+    if worst:
+        shares = [_mean(section, worst, label) for label in range(section.num_classes)]
+        known = [share for share in shares if share is not None]
+        if known and max(known) - min(known) > _UNEVEN:
+            yield (
+                f"Class by class, {escape(section.attack_name(worst))} leaves {' / '.join(map(percent, shares))} %: edits break some classes far "
+                "more than others, so the pooled figure says as much about where a model draws its thresholds as about how robust it "
+                "is. Read it by class."
+            )
+    if len(section.seeds) == 1:
+        yield "With one seed, intervals and tests speak for these trained models on these graphs, not for the methods."
+
+
+def _strongest(section: Section) -> str | None:
+    """The attack that leaves the lowest mean robust accuracy, the exact worst case apart."""
+    attacks = [attack for attack in section.attacks()[1:] if attack != section.exact]
+    means = {attack: mean for attack in attacks if (mean := _mean(section, attack)) is not None}
+    return min(means, key=lambda attack: means[attack]) if means else None
+
+
+def _means(section: Section, attack: str, label: int | None = None) -> list[float]:
+    return [found.mean for layers, method in section.columns if (found := section.robust(attack, layers, method, label))]
+
+
+def _mean(section: Section, attack: str, label: int | None = None) -> float | None:
+    """The mean over the columns that have records."""
+    means = _means(section, attack, label)
+    return sum(means) / len(means) if means else None
+
+
+def _range(section: Section, attack: str) -> str:
+    means = _means(section, attack)
+    if not means:
+        return "-"
+    low, high = percent(min(means)), percent(max(means))
+    return low if low == high else f"{low} to {high}"
+
+
+def _settings(section: Section) -> str:
+    rule = {"components": "proved for every attacked graph by counting its components"}
+    kept = sorted({rule.get(record.label_rule, "assumed, not proved") for record in section.records})
+    lines = [
+        f"**{escape(section.title)}**\n",
+        f"- Data: {escape(section.dataset)}, {section.graphs}",
+        f"- Encoder: {escape(section.encoder)}, {', '.join(map(str, section.layers))} layers",
+        f"- Threat: {escape(section.threat)}",
+        f"- Protocol: {escape(section.protocol_text)}",
+        f"- That an edit keeps the class is {' or '.join(kept)}",
+    ]
+    for method in section.methods:
+        used = (record.method_settings for record in section.records if record.cell.method == method)
+        lines.append(f"- {escape(name_of(method))}: {_values(used)}")
+    for attack in section.attacks()[1:]:
+        used = (record.attack_settings for record in section.records if record.cell.attack == attack)
+        lines.append(f"- {escape(section.attack_name(attack))}: {_values(used)}")
+    return "\n".join([*lines, f"- Versions: {_values(record.versions for record in section.records)}"])
+
+
+def _values(dicts: Iterable[dict[str, Any]]) -> str:
+    """Settings as code; several where the records differ."""
+    texts = {", ".join(f"{name} {v if isinstance(v, str) else json.dumps(v)}" for name, v in each.items()) for each in dicts}
+    return " or ".join(f"`{text.replace('`', chr(39))}`" if text else "no settings" for text in sorted(texts))
+
+
+def _notes(records: Sequence[Record]) -> str:
+    """What the runs warned of, and for which models."""
+    where: dict[str, set[str]] = {}
+    for record in records:
+        for note in record.notes:
+            cell = record.cell
+            model = f"{cell.dataset}, {cell.protocol}, {name_of(cell.method)}, {layers_text(cell.layers)}, seed {cell.seed}"
+            where.setdefault(note, set()).add(model)
+    lines = [f"- {escape(note)} ({'; '.join(escape(model) for model in sorted(models))})" for note, models in sorted(where.items())]
+    return "\n".join(lines) or "None."
+
+
+def _image(description: str, name: str) -> str:
+    return f"![{description}]({name}.png)\n\n[The same as SVG]({name}.svg)"

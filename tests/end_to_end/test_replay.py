@@ -1,0 +1,158 @@
+"""Replay works from the stored edits, verdicts, graphs and weights: flip one of any of them and it says so, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from robust_augcl.records import Record
+from robust_augcl.run_folder import RunFolder
+from robust_augcl.store import Artifact
+
+
+def record_paths(folder: Path) -> list[Path]:
+    return sorted((folder / "records").glob("*.jsonl"))
+
+
+def change_line(path: Path, number: int, change: Callable[[dict[str, Any]], None]) -> None:
+    lines = path.read_text().splitlines()
+    content = json.loads(lines[number])
+    change(content)
+    lines[number] = json.dumps(content, separators=(",", ":"))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def forge(path: Path, change: Callable[[Record], Record]) -> Record:
+    """Change a record and give it a valid checksum again, as somebody would who knows the format."""
+    record = change(Record.loads(path.read_text(), path.name))
+    path.write_text(record.dumps())
+    return record
+
+
+def test_every_record_of_an_honest_run_holds(finished, command):
+    answer = command("replay", finished)
+    assert answer.code == 0
+    assert "All 24 records hold." in answer.out
+    assert answer.out.count("holds ") == 24
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda o: o.update(attacked=(o["attacked"] + 1) % 3),
+        lambda o: o.update(clean=(o["clean"] + 1) % 3),
+        lambda o: o.update(label=(o["label"] + 1) % 3),
+        lambda o: o.update(added=[[0, 1]]),
+        lambda o: o.update(attacked_margin=o["attacked_margin"] + 1),
+    ],
+    ids=["verdict", "clean verdict", "class", "edit", "margin"],
+)
+def test_one_flipped_value_of_a_record_is_named(copied, command, change):
+    path = record_paths(copied)[3]
+    change_line(path, 2, change)
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert f"FAILED  {path.name}" in answer.out
+    assert "1 of 24 records do not hold" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda o: replace(o, attacked=(o.attacked + 1) % 3), "attacked prediction"),
+        (lambda o: replace(o, clean=(o.clean + 1) % 3), "clean prediction"),
+        (lambda o: replace(o, label=(o.label + 1) % 3), "class"),
+        (lambda o: replace(o, attacked_margin=o.attacked_margin - 1), "attacked margin"),
+        (lambda o: replace(o, added=[*o.added, [0, 1]]), "edits, its budget is 1"),
+        (lambda o: replace(o, added=[[0, 99]]), "a node that does not exist"),
+    ],
+    ids=["verdict", "clean verdict", "class", "margin", "budget", "node"],
+)
+def test_a_forged_record_with_a_valid_checksum_is_named_with_its_graph(copied, command, change, what):
+    path = record_paths(copied)[5]
+    record = forge(path, lambda r: replace(r, outcomes=[r.outcomes[0], change(r.outcomes[1]), *r.outcomes[2:]]))
+    answer = command("replay", copied)
+    assert answer.code == 1
+    (line,) = [line for line in answer.out.splitlines() if line.startswith("FAILED")]
+    assert path.name in line
+    assert what in line
+    assert str(record.outcomes[1].graph if "edits" not in what and "node" not in what else 1) in line
+
+
+def test_a_forged_threat_model_does_not_hide_a_changed_class(copied, command):
+    """Two components joined by an edge are one: counting them again finds it, whatever the record says is allowed."""
+    path = record_paths(copied)[0]
+    folder = RunFolder(copied)
+    record = Record.loads(path.read_text(), path.name)
+    from robust_augcl.steps import dataset_of
+
+    dataset = dataset_of(folder.store.load(record.dataset.key))
+    place = next(i for i, o in enumerate(record.outcomes) if o.label == 1)
+    graph = dataset.part(dataset.test[[place]])
+    other = int((graph.components != graph.components[0]).nonzero()[0])
+
+    def join(r: Record) -> Record:
+        outcomes = list(r.outcomes)
+        outcomes[place] = replace(outcomes[place], added=[[0, other]])
+        return replace(r, outcomes=outcomes, threat={**r.threat, "within_component": False})
+
+    forge(path, join)
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert "true class after the edits does not hold for graph" in answer.out
+
+
+def test_left_out_graphs_are_noticed(copied, command):
+    path = record_paths(copied)[1]
+    forge(path, lambda r: replace(r, outcomes=r.outcomes[:-1]))
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert "not the test graphs" in answer.out
+
+
+@pytest.mark.parametrize("kind", ["victim", "dataset"])
+def test_one_flipped_bit_of_an_artifact_is_named(copied, command, kind):
+    path = sorted((copied / "artifacts").glob(f"{kind}-*.safetensors"))[0]
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(bytes(content))
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert f"{path.name}: the artifact was altered" in answer.out
+
+
+def test_other_weights_under_a_valid_checksum_are_named(copied, command):
+    path = sorted((copied / "artifacts").glob("victim-*.safetensors"))[0]
+    artifact = Artifact.read(path)
+    tensors = {name: tensor.clone() for name, tensor in artifact.tensors.items()}
+    tensors["model.head.2.bias"][0] += 0.25
+    path.write_bytes(Artifact(tensors, artifact.info, artifact.about).dumps())
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert f"{path.name}: not the artifact that the record rests on" in answer.out
+
+
+def test_a_missing_record_or_artifact_is_named(copied, command):
+    record = record_paths(copied)[0]
+    record.unlink()
+    victim = sorted((copied / "artifacts").glob("victim-*.safetensors"))[0]
+    victim.unlink()
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert record.name in answer.out
+    assert victim.name in answer.out
+
+
+def test_nothing_stored_is_a_pickle(finished):
+    for path in finished.rglob("*"):
+        if path.is_file():
+            assert path.suffix in {".safetensors", ".jsonl", ".json", ".md", ".png", ".svg"}
+        if path.suffix == ".safetensors":
+            assert all(isinstance(t, torch.Tensor) for t in safetensors.torch.load(path.read_bytes()).values())
