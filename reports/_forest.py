@@ -110,7 +110,7 @@ def _draw_lane(axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row,
         for row, y in places:
             strength = 0.5 if row.heavy else 0.18
             axes.barh(y, 100 * floor, 0.84 * lane_height, color=lane.colour, alpha=strength, linewidth=0, zorder=1)
-    size, letters = 42 * lane_height, min(7.0, 54 * lane_height)  # in points, to fit a lane of 72 * lane_height points
+    size, letters = 31 * lane_height, min(7.0, 54 * lane_height)  # in points, to fit a lane of 72 * lane_height points
     dark = [0.72 * part for part in to_rgb(lane.colour)]  # small letters in light colours cannot be read
     right = 1 + VALUES_WIDTH / (axes.bbox.width / axes.figure.dpi)
     for row, y in places:
@@ -125,7 +125,7 @@ def _draw_lane(axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row,
                 fmt=lane.marker,
                 color=lane.colour,
                 ecolor="black" if row.heavy else lane.colour,
-                markersize=size * (1.2 if row.heavy else 1.0),
+                markersize=size * (1.25 if row.heavy else 1.0),
                 markeredgecolor="black" if row.heavy else lane.colour,
                 markeredgewidth=0.7 if row.heavy else 0.0,
                 elinewidth=1.2,

@@ -29,7 +29,7 @@ def comparison(section: Section) -> str:
     seeds = ", and a paired interval over the seeds that leaves out 0" if len(section.seeds) > 1 else ""
     caption = (
         f"Robust accuracy in percent: right when clean and right when attacked, of {section.graphs}; {name_of(CLEAN)} is before any "
-        f"attack. In brackets: {section.intervals}. Bold: better than each other method with as many layers, by McNemar's exact test on "
+        f"attack. Estimates are {section.intervals}. Bold: better than each other method with as many layers, by McNemar's exact test on "
         f"the same graphs (p < {ALPHA}{seeds}); no bold, no such method."
     )
     return _table(section, caption, section.attacks(), cell)

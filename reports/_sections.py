@@ -156,7 +156,7 @@ class Section:
         """What the estimates and their intervals are, in half a sentence."""
         fewest, most = self.seeds_per_group
         if most == 1:
-            return "95 % Wilson intervals over the graphs, of one trained model each"
+            return "shares with 95 % Wilson intervals over the graphs, of one trained model each"
         some = f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
         return f"means over {some} with 95 % t-intervals over the seeds, never narrower than Wilson's over all their graphs"
 

@@ -131,7 +131,7 @@ class _Sheet:
     def _legends(self) -> list[Legend]:
         """The methods, and below them what else is drawn."""
         methods: list[tuple[Artist, str]] = [
-            (Line2D([], [], color=lane.colour, marker=lane.marker, markersize=6, linewidth=1.4), lane.name) for lane in self.lanes
+            (Line2D([], [], color=lane.colour, marker=lane.marker, markersize=5.5, linewidth=1.3), lane.name) for lane in self.lanes
         ]
         others: list[tuple[Artist, str]] = []
         if self.words.floor is not None:

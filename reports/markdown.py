@@ -111,10 +111,11 @@ def _guide(section: Section, named: bool) -> Iterator[str]:
         shares = [_mean(section, worst, label) for label in range(section.num_classes)]
         known = [share for share in shares if share is not None]
         if known and max(known) - min(known) > _UNEVEN:
+            listed = "; ".join(f"{section.class_name(label)}: {percent(share)} %" for label, share in enumerate(shares))
             yield (
-                f"Class by class, {escape(section.attack_name(worst))} leaves {' / '.join(map(percent, shares))} %: edits break some classes far "
-                "more than others, so the pooled figure says as much about where a model draws its thresholds as about how robust it "
-                "is. Read it by class."
+                f"Class by class, the row {escape(section.attack_name(worst))} is, on average, {listed}. Edits break some classes far more "
+                "than others, so the pooled figure says as much about where a model draws its thresholds as about how robust it is: "
+                "read it by class."
             )
     if len(section.seeds) == 1:
         yield "With one seed, intervals and tests speak for these trained models on these graphs, not for the methods."

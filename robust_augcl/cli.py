@@ -93,7 +93,7 @@ def run(
     settings = {key: value for key, value in plain(chosen).items() if key != "seeds"}
     earlier = folder.manifest()
     manifest = folder.claim(Manifest(chosen.name, settings, sorted(chosen.seeds), [step.key for step in attacks]))
-    execution = Execution(workers or len(os.sched_getaffinity(0)), _device(device), archives.absolute() if archives else None)
+    execution = Execution(workers or _cores(), _device(device), archives.absolute() if archives else None)
     console = Console(stderr=True)
     if earlier is not None and earlier.settings != manifest.settings:
         console.print(f"The settings are not those of the last run in {folder.path}: tables will show this one; what both share is used again.")
@@ -112,7 +112,7 @@ def run(
             _write_report(records, folder.path)
         click.echo(f"Report: {report_file}")
     if outcome.failed:
-        raise click.ClickException(f"{len(outcome.failed)} of {len(attacks)} results are missing, e.g. {outcome.failed[0]}")
+        raise click.ClickException(f"{outcome.missing} of {len(attacks)} results are missing, since this failed: {', '.join(outcome.failed)}")
 
 
 @cli.command()
@@ -165,6 +165,12 @@ def _seeds(text: str | None) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"Expected --seeds to be whole numbers like 0,1,2, got {text!r}") from None
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _device(name: str) -> str:

@@ -57,10 +57,17 @@ class Execution:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: steps computed, and attack steps whose record there is none of."""
+    """How a run ended.
+
+    Args:
+        computed: steps computed.
+        failed: titles of the steps that failed.
+        missing: results that there are none of, since their own step failed or one that they need.
+    """
 
     computed: int
     failed: list[str]
+    missing: int
 
 
 def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -> list[Step]:
@@ -109,7 +116,7 @@ def run(attacks: Sequence[Step], folder: RunFolder, execution: Execution, watche
     total = len({key for step in attacks for key in _with_inputs(step)})
     watcher.planned(total, total - len(missing))
     if not missing:
-        return Outcome(0, [])
+        return Outcome(0, [], 0)
     waiting = {step.key: step for step in missing}
     failed: list[str] = []
     computed = 0
@@ -135,7 +142,8 @@ def run(attacks: Sequence[Step], folder: RunFolder, execution: Execution, watche
                 except Exception as error:
                     failed.append(step.title)
                     watcher.failed(step, f"{type(error).__name__}: {error}")
-    return Outcome(computed, failed + [step.title for step in waiting.values() if step.kind == "attack"])
+    missing_results = sum(not folder.store.record_path(step.key).exists() for step in attacks)
+    return Outcome(computed, failed, missing_results)
 
 
 def _with_inputs(step: Step) -> Iterator[str]:

@@ -50,7 +50,7 @@ class Scripted(Attack):
     access: ClassVar[Access] = Access.QUERY
 
     propose: Callable[[PackedGraphs], Any]
-    prepare_first: Callable[[Any, FitGraphs], None] = lambda victim, fit: None
+    prepare_first: Callable[[Any, FitGraphs], object] = lambda victim, fit: None
 
     def prepare(self, victim, fit, threat, generator, report=None):  # type: ignore[no-untyped-def]
         self.prepare_first(victim, fit)
@@ -147,7 +147,7 @@ def test_changed_input_graphs_are_caught(graphs, victim, which):
 
 
 def test_changed_training_graphs_are_caught(graphs, victim):
-    attack = Scripted(honest, prepare_first=lambda victim, fit: fit.train.y.fill_(0) and None)
+    attack = Scripted(honest, prepare_first=lambda victim, fit: fit.train.y.fill_(0))
     with pytest.raises(GuardViolation, match="changed the training graphs"):
         attack_with(attack, victim, graphs)
 
@@ -184,7 +184,7 @@ def test_an_attack_without_access_gets_no_answer(graphs, victim):
         access = Access.NONE
 
     with pytest.raises(AccessViolation, match="declared access 'none' and asked for logits"):
-        attack_with(Blind(honest, prepare_first=lambda seen, fit: seen.logits(fit.train) and None), victim, graphs)
+        attack_with(Blind(honest, prepare_first=lambda seen, fit: seen.logits(fit.train)), victim, graphs)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from robust_augcl.records import Outcome, Record
+from robust_augcl.reports.markdown import page, render
+
+Campaign = Callable[..., list[Record]]
+FILES = ["report.md", "accuracy.png", "accuracy.svg", "by_class.png", "by_class.svg"]
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The first Markdown table after a heading: rows of cells, without the rule under the header."""
+    after = text.split(f"### {heading}\n", 1)[1].split("\n### ")[0].splitlines()
+    lines = [line for line in after if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if ":---" not in line]
+
+
+def with_robust(record: Record, robust: list[bool]) -> Record:
+    outcomes = [Outcome(i, i % 3, i % 3, i % 3 if right else (i + 1) % 3, 1.0, 1.0, [], []) for i, right in enumerate(robust)]
+    return dataclasses.replace(record, outcomes=outcomes)
+
+
+def test_twice_the_same_bytes_whatever_the_order(campaign: Campaign, tmp_path: Path) -> None:
+    records = campaign(seeds=[0, 1])
+    first, second = render(records, tmp_path / "a"), render(records[::-1], tmp_path / "new" / "b")
+    assert [path.name for path in first] == [path.name for path in second] == FILES
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_another_process_gives_the_same_bytes(campaign: Campaign, tmp_path: Path) -> None:
+    # Of other hash seeds too: nothing may hang on the order of sets.
+    records = campaign(methods=["none", "augcl", "other"], layers=[2], n=30, notes=["b", "a"])
+    for number, record in enumerate(records):
+        (tmp_path / f"{number}.jsonl").write_text(record.dumps())
+    code = (
+        "import sys; from pathlib import Path; from robust_augcl.records import Record; from robust_augcl.reports.markdown import render;"
+        "here = Path(sys.argv[1]); render([Record.loads(p.read_text(), '') for p in here.glob('*.jsonl')], here / sys.argv[2])"
+    )
+    for seed in ("1", "2"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path), seed], check=True, env={"PYTHONHASHSEED": seed, "HOME": str(tmp_path)})
+    for name in FILES:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+def test_first_lines_say_what_it_is_and_the_numbers(campaign: Campaign) -> None:
+    records = campaign()
+    head = "\n".join(page(records).splitlines()[:6])
+    exact = [100 * r.robust_accuracy for r in records if r.cell.attack == "exhaustive"]
+    assert head.startswith("# Accuracy under attack: suite paper")
+    assert f"in the exact worst case {min(exact):.1f} to {max(exact):.1f} %" in head
+    assert "under GradArgmax, the strongest attack here" in head
+    assert "AUGCL against GraphCL under attack:" in head
+
+
+def test_paper_table_has_attacks_by_layers_and_methods(campaign: Campaign) -> None:
+    records = campaign(attacks=["exhaustive", "zebra", "grad_argmax", "rl_s2v", "rand_sampling", "ant"])
+    header, *body = table(page(records), "Accuracy under attack")
+    assert header == ["Attack"] + [f"{layers} layers: {name}" for layers in (2, 3) for name in ("No pretraining", "GraphCL", "AUGCL")]
+    assert [row[0] for row in body] == ["Clean", "RandSampling", "GradArgmax", "RL-S2V", "ant", "zebra", "Exact worst case"]
+    assert {len(row) for row in body} == {7}
+    by_cell = {(r.cell.attack, r.cell.layers, r.cell.method): r for r in records}
+    for attack, row in (("rl_s2v", body[3]), ("exhaustive", body[-1])):
+        for cell, (layers, method) in zip(row[1:], [(n, m) for n in (2, 3) for m in ("none", "graphcl", "augcl")], strict=True):
+            assert cell.replace("*", "").startswith(f"{100 * by_cell[attack, layers, method].robust_accuracy:.1f} (")
+    assert body[0][1].startswith(f"{100 * by_cell['rl_s2v', 2, 'none'].clean_accuracy:.1f} (")
+
+
+def test_bold_only_where_a_paired_test_decides(campaign: Campaign) -> None:
+    base = campaign(methods=["none", "graphcl", "augcl"], layers=[2], attacks=["rl_s2v"])
+
+    def bold(*right: int) -> list[bool]:
+        records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, right, strict=True)]
+        body = table(page(records), "Accuracy under attack")[1:]
+        assert not any("**" in cell for cell in body[0])  # clean: all the same
+        return ["**" in cell for cell in body[1][1:]]
+
+    # Nested graphs: the discordant ones all speak for one side; 6 of 6 give p = 2 / 2^6 = 0.031, 5 of 5 give 0.0625.
+    assert bold(40, 50, 56) == [False, False, True]
+    assert bold(40, 50, 55) == [False, False, False]
+    assert bold(60, 50, 40) == [True, False, False]
+    assert bold(40, 56, 56) == [False, False, False]
+
+
+def test_nothing_is_bold_with_one_method(campaign: Campaign) -> None:
+    text = page(campaign(methods=["augcl"], layers=[2]))
+    assert not any("**" in cell for row in table(text, "Accuracy under attack") for cell in row)
+    assert "no two methods here to compare" in text
+
+
+def test_differences_by_hand(campaign: Campaign) -> None:
+    base = campaign(methods=["none", "graphcl", "augcl"], layers=[2], attacks=["rl_s2v"])
+    records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, (50, 59, 50), strict=True)]
+    text = page(records)
+    header, *body = table(text, "Differences between methods")
+    assert header == ["Difference", "Attack", "2 layers"]
+    found = {(row[0], row[1]): row[2] for row in body}
+    assert found["AUGCL less GraphCL", "RL-S2V"].startswith("**-10.0** (")
+    assert found["AUGCL less GraphCL", "RL-S2V"].endswith("p = 0.004")  # 2 / 2^9
+    assert found["AUGCL less No pretraining", "RL-S2V"].startswith("+0.0 (")
+    assert found["AUGCL less No pretraining", "RL-S2V"].endswith("p = 1.000")
+    assert "AUGCL against GraphCL under attack: better in 0, worse in 1, undecided in 0, of 1 comparisons." in text
+    assert "One seed" in text
+
+
+def test_gap_by_hand(campaign: Campaign) -> None:
+    base = campaign(methods=["augcl"], layers=[2], attacks=["rl_s2v", "exhaustive"])
+    records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, (63, 45), strict=True)]
+    text = page(records)
+    _, *body = table(text, "How far each attack is from the worst case")
+    assert [row[0] for row in body] == ["RL-S2V"]
+    assert body[0][1].startswith("20.0 (")
+    assert "leaves 70.0 % standing" in text
+    assert "leaves 50.0 %: 20.0 points" in text
+    assert "Warning" not in text.split("## Warnings")[0]
+    # The other way round, the search cannot have been exact.
+    records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, (45, 63), strict=True)]
+    assert "**Warning:** 18 times an attack broke a graph that the exact search says no edit breaks" in page(records)
+
+
+def test_attacked_accuracy_can_rise_and_is_marked(campaign: Campaign) -> None:
+    (record,) = campaign(methods=["augcl"], layers=[2], attacks=["rl_s2v"])
+    outcomes = [Outcome(0, 0, 0, 0, 1.0, 1.0, [], []), Outcome(1, 0, 1, 0, -1.0, 1.0, [], []), Outcome(2, 0, 1, 1, -1.0, -1.0, [], [])]
+    _, *body = table(page([dataclasses.replace(record, outcomes=outcomes)]), "The published measure beside this one")
+    assert body == [["RL-S2V", "66.7 / 33.3 ↑"]]
+
+
+def test_by_class_names_components(campaign: Campaign) -> None:
+    records = campaign(methods=["augcl"], layers=[2], attacks=["exhaustive"])
+    _, *body = table(page(records), "Class by class")
+    shares = records[0].robust_accuracy_by_class
+    assert body[3:] == [
+        ["Exact worst case", name, f"{100 * share:.1f}"]
+        for name, share in zip(("1 component", "2 components", "3 components"), shares, strict=True)
+        if share is not None
+    ]
+    plain = [dataclasses.replace(record, label_rule="none") for record in records]
+    assert table(page(plain), "Class by class")[1][1] == "class 0"
+
+
+def test_several_seeds_say_so(campaign: Campaign) -> None:
+    text = page(campaign(seeds=[0, 1, 2, 3, 4]))
+    assert "means over 5 seeds with 95 % t-intervals" in text
+    assert "One seed" not in text
+    assert "Wilson intervals over the graphs, of one trained model each" not in text
+
+
+def test_missing_records_leave_gaps_not_errors(campaign: Campaign) -> None:
+    records = [
+        record
+        for record in campaign(seeds=[0, 1])
+        if (record.cell.attack, record.cell.method) != ("rl_s2v", "augcl") and (record.cell.method, record.cell.seed) != ("graphcl", 1)
+    ]
+    text = page(records)
+    rows = {row[0]: row for row in table(text, "Accuracy under attack")}
+    assert [cell == "-" for cell in rows["RL-S2V"][1:]] == [False, False, True] * 2
+    assert "1 to 2 seeds (records are missing)" in text
+
+
+def test_without_the_exact_worst_case_it_says_what_is_unknown(campaign: Campaign) -> None:
+    text = page(campaign(attacks=["rand_sampling"]))
+    assert "Exact worst case" not in text
+    assert "nothing here says how far these attacks are from the worst case" in text
+    assert "exact worst case was not computed" in text
+
+
+def test_an_exhaustive_search_of_another_label_is_known_by_its_type(campaign: Campaign) -> None:
+    records = [
+        dataclasses.replace(record, attack_settings={"type": "Exhaustive"}) if record.cell.attack == "aaa" else record
+        for record in campaign(attacks=["aaa", "rl_s2v"])
+    ]
+    assert [row[0] for row in table(page(records), "Accuracy under attack")[1:]] == ["Clean", "RL-S2V", "Exact worst case"]
+
+
+def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:
+    text = page(campaign() + campaign(protocol="paper") + campaign(dataset="components 15-20"))
+    headings = re.findall(r"^## (components .*)$", text, re.MULTILINE)
+    assert headings == [
+        "components 15-20, structure2vec, strict protocol, budget 1",
+        "components 40-50, structure2vec, paper protocol, budget 1",
+        "components 40-50, structure2vec, strict protocol, budget 1",
+    ]
+    assert text.count("### Accuracy under attack") == 3
+
+
+def test_settings_and_warnings_are_there(campaign: Campaign) -> None:
+    text = page(campaign(notes=["the reservation | collapsed"]))
+    assert "1 edge added, inside one component" in text
+    assert "proved for every attacked graph by counting its components" in text
+    assert "`temperature 0.5`" in text
+    warnings = text.split("## Warnings")[1]
+    assert warnings.count("reservation \\| collapsed") == 1
+    assert "AUGCL, 2 layers, seed 0" in warnings
+    assert page(campaign()).split("## Warnings")[1].strip() == "None."
+
+
+def test_every_table_is_rectangular(campaign: Campaign) -> None:
+    text = page(campaign(methods=["none", "a|b", "graphcl"], attacks=["x|y", "exhaustive"]))
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
+
+
+def test_no_records_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one record"):
+        render([], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_reports_do_not_import_torch() -> None:
+    code = "import sys, robust_augcl.reports.markdown; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib.pyplot')))"
+    subprocess.run([sys.executable, "-c", code], check=True)

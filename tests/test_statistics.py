@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.statistics import (
+    Group,
+    best,
+    by_group,
+    compare,
+    estimate,
+    gap_to_worst_case,
+    mcnemar,
+    one_per_seed,
+    t_interval,
+    wilson_interval,
+)
+
+Z = 1.959963984540054  # the 97.5 % point of the normal distribution, from a table
+T2 = 0.95 / math.sqrt(2 * 0.975 * 0.025)  # the 97.5 % point of Student's t with 2 degrees of freedom, in closed form: 4.303
+
+
+def record(
+    robust: Sequence[int],
+    seed: int = 0,
+    method: str = "augcl",
+    attack: str = "rl_s2v",
+    labels: Sequence[int] | None = None,
+    **other: object,
+) -> Record:
+    """A record from what counts: robust or not, one a graph. A graph that is not robust was right before the attack."""
+    truth = labels or [0] * len(robust)
+    start = int(other.get("start", 0))  # type: ignore[call-overload]
+    return Record(
+        cell=Cell("suite", "data", method, "gin", 2, seed, attack, "strict", 1),
+        outcomes=[
+            Outcome(start + i, y, y, y if r else y + 1, 1.0, 1.0, [], []) for i, (r, y) in enumerate(zip(robust, truth, strict=True))
+        ],
+        method_settings={},
+        attack_settings={},
+        threat={"budget": other.get("budget", 1)},
+        num_classes=2,
+        label_rule="none",
+        dataset=ArtifactRef("dataset/x", str(other.get("data", seed))),
+        victim=ArtifactRef("victim/x", str(other.get("victim", f"{method} {seed}"))),
+        pretrain_seconds=0.0,
+        train_seconds=0.0,
+        fit_seconds=0.0,
+        attack_seconds=0.0,
+        queries=0,
+        gradient_calls=0,
+        versions={},
+    )
+
+
+def bits(right: int, total: int) -> list[int]:
+    return [1] * right + [0] * (total - right)
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_the_closed_formula(case: tuple[int, int]) -> None:
+    right, n = case
+    p = right / n
+    centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    assert wilson_interval(right, n) == pytest.approx((centre - half, centre + half), abs=1e-9)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 0), (-1, 3), (4, 3)])
+def test_wilson_needs_graphs(right: int, total: int) -> None:
+    with pytest.raises(ValueError, match="Expected `right`"):
+        wilson_interval(right, total)
+
+
+def test_t_interval_by_hand() -> None:
+    # Mean 0.6, deviations -0.1, 0, 0.1: s = 0.1.
+    half = T2 * 0.1 / math.sqrt(3)
+    assert t_interval([0.5, 0.6, 0.7]) == pytest.approx((0.6 - half, 0.6 + half), abs=1e-12)
+    with pytest.raises(ValueError, match="at least two values"):
+        t_interval([0.5])
+
+
+@pytest.mark.parametrize(("left", "right"), [*itertools.product(range(7), range(7)), (30, 12), (3, 40), (200, 150)])
+def test_mcnemar_is_the_summed_binomial(left: int, right: int) -> None:
+    n = left + right
+    chance = [math.comb(n, k) / 2**n for k in range(n + 1)]
+    # Two-sided: everything at most as likely as what was seen; symmetric, so twice the smaller tail, and 1 at the middle.
+    expected = min(1.0, 2 * sum(chance[: min(left, right) + 1]))
+    assert mcnemar(left, right) == pytest.approx(expected, abs=1e-12)
+
+
+def test_one_seed_is_a_share_with_wilson() -> None:
+    found = estimate([record(bits(72, 90))])
+    assert found is not None
+    assert (found.mean, found.n_seeds, found.n_graphs) == (0.8, 1, 90)
+    assert (found.low, found.high) == wilson_interval(72, 90)
+
+
+def test_several_seeds_are_a_mean_with_t() -> None:
+    found = estimate([record(bits(right, 100), seed) for seed, right in enumerate([40, 60, 80])])
+    assert found is not None
+    assert (found.mean, found.n_seeds, found.n_graphs) == (pytest.approx(0.6), 3, 300)
+    half = T2 * 0.2 / math.sqrt(3)  # 0.497: past both ends of Wilson's, and past 1
+    assert found.low == pytest.approx(0.6 - half, abs=1e-12)
+    assert found.high == 1.0
+
+
+def test_seeds_that_agree_keep_the_width_of_their_graphs() -> None:
+    found = estimate([record(bits(50, 100), seed) for seed in range(2)])
+    assert found is not None
+    assert (found.low, found.high) == wilson_interval(100, 200)
+
+
+def test_measures_and_classes() -> None:
+    one = record([1, 0, 1, 0], labels=[0, 0, 1, 1])
+    means = {
+        (measure, label): found.mean
+        for measure in ("clean", "attacked", "robust")
+        for label in (None, 0, 1)
+        if (found := estimate([one], measure, label))
+    }
+    assert {means["clean", label] for label in (None, 0, 1)} == {1.0}
+    assert {means["robust", label] for label in (None, 0, 1)} == {0.5}
+    assert estimate([one], "robust", 2) is None
+    assert estimate([]) is None
+
+
+def test_seeds_without_a_class_are_left_out() -> None:
+    found = estimate([record([1, 1], 0, labels=[0, 0]), record([1, 0], 1, labels=[1, 1])], label=1)
+    assert found is not None
+    assert (found.mean, found.n_seeds, found.n_graphs) == (0.5, 1, 2)
+
+
+def test_two_records_of_a_seed_are_refused() -> None:
+    twice = [record([1]), record([0])]
+    with pytest.raises(ValueError, match="one record a seed"):
+        estimate(twice)
+    with pytest.raises(ValueError, match="one record a seed"):
+        compare(twice, [record([1])])
+    with pytest.raises(ValueError, match="one record a cell"):
+        by_group(twice)
+
+
+def test_comparison_of_one_seed_by_hand() -> None:
+    # 100 graphs: 20 only left, 5 only right.
+    left = record([1] * 20 + [0] * 5 + [1] * 75)
+    right = record([0] * 20 + [1] * 5 + [1] * 75, method="graphcl")
+    found = compare([left], [right])
+    assert found is not None
+    assert (found.difference, found.left_only, found.right_only, found.n_seeds, found.n_graphs) == (0.15, 20, 5, 1, 100)
+    assert found.p_value == pytest.approx(2 * sum(math.comb(25, k) for k in range(6)) / 2**25)
+    p12, p21 = 21 / 102, 6 / 102
+    half = Z * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / 102)
+    assert (found.low, found.high) == pytest.approx((p12 - p21 - half, p12 - p21 + half))
+    assert found.verdict == "better"
+    other_way = compare([right], [left])
+    assert other_way is not None
+    assert other_way.verdict == "worse"
+    assert (other_way.difference, other_way.low, other_way.high) == pytest.approx((-found.difference, -found.high, -found.low))
+
+
+def test_equal_outcomes_are_undecided_and_not_certain() -> None:
+    found = compare([record(bits(30, 60))], [record(bits(30, 60), method="graphcl")])
+    assert found is not None
+    assert (found.difference, found.p_value, found.verdict) == (0.0, 1.0, "undecided")
+    assert found.low < 0 < found.high
+
+
+def test_seeds_pool_their_discordant_counts_and_can_veto() -> None:
+    # Seed 0: +40 of 100, seed 1: -10 of 100. Over the graphs the left wins by far, but the two seeds do not agree.
+    left = [record(bits(60, 100), 0), record(bits(40, 100), 1)]
+    right = [record(bits(20, 100), 0, "graphcl"), record(bits(50, 100), 1, "graphcl")]
+    found = compare(left, right)
+    assert found is not None
+    assert (found.left_only, found.right_only, found.n_seeds, found.n_graphs) == (40, 10, 2, 200)
+    assert found.difference == pytest.approx(0.15)
+    assert found.p_value < 0.001
+    assert found.verdict == "undecided"
+
+
+def test_only_the_same_graphs_are_compared() -> None:
+    left = [record([1, 1, 1], 0), record([1], 1), record([1, 1], 2)]
+    right = [record([0, 0, 0], 0, "graphcl", start=1), record([0], 1, "graphcl", data="another"), record([0], 3, "graphcl")]
+    found = compare(left, right)
+    assert found is not None
+    assert (found.n_seeds, found.n_graphs, found.left_only) == (1, 2, 2)
+    assert compare([left[1]], [right[1]]) is None
+
+
+def test_gap_to_the_exact_worst_case() -> None:
+    attack, exact = record(bits(70, 100)), record(bits(60, 100), attack="exhaustive")
+    found = gap_to_worst_case([attack], [exact])
+    assert found is not None
+    assert (found.difference, found.left_only, found.right_only) == (0.1, 10, 0)
+    same = gap_to_worst_case([exact], [exact])
+    assert same is not None
+    assert (same.difference, same.low) == (0.0, 0.0)
+    assert same.high > 0
+    assert gap_to_worst_case([attack], [record(bits(60, 100), attack="exhaustive", victim="another")]) is None
+    assert gap_to_worst_case([attack], [record(bits(60, 100), attack="exhaustive", budget=2)]) is None
+
+
+def test_an_attack_beyond_the_worst_case_shows() -> None:
+    found = gap_to_worst_case([record([0, 1, 1])], [record([1, 0, 1], attack="exhaustive")])
+    assert found is not None
+    assert found.right_only == 1
+    assert found.low < 0
+
+
+def test_best_needs_a_win_against_each() -> None:
+    weak, middle, strong = (record(bits(right, 100), method=name) for name, right in (("weak", 20), ("middle", 60), ("strong", 80)))
+    near = record(bits(79, 100), method="near")
+    assert best({"weak": [weak], "middle": [middle], "strong": [strong]}) == "strong"
+    assert best({"near": [near], "weak": [weak], "strong": [strong]}) is None
+    assert best({"strong": [strong]}) is None
+    assert best({"strong": [strong], "empty": []}) is None
+    assert best({}) is None
+
+
+def test_groups_are_cells_without_their_seed() -> None:
+    records = [record([1], seed, method) for seed in (2, 0, 1) for method in ("none", "augcl")]
+    groups = by_group(records)
+    assert list(groups) == [Group("suite", "data", method, "gin", 2, "rl_s2v", "strict", 1) for method in ("augcl", "none")]
+    assert [[r.cell.seed for r in group] for group in groups.values()] == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_one_per_seed_takes_the_first_attack() -> None:
+    records = [record([1], 1, attack="b"), record([1], 0, attack="b"), record([1], 1, attack="a")]
+    assert [(r.cell.seed, r.cell.attack) for r in one_per_seed(records)] == [(0, "b"), (1, "a")]
+
+
+@given(st.lists(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_intervals_hold_their_means(seeds: list[list[tuple[bool, bool]]]) -> None:
+    left = [record([a for a, _ in graphs], seed) for seed, graphs in enumerate(seeds)]
+    right = [record([b for _, b in graphs], seed, "graphcl") for seed, graphs in enumerate(seeds)]
+    share, found = estimate(left), compare(left, right)
+    assert share is not None
+    assert found is not None
+    assert 0 <= share.low <= share.mean + 1e-12
+    assert share.mean - 1e-12 <= share.high <= 1
+    assert -1 <= found.low <= found.difference + 1e-12
+    assert found.difference - 1e-12 <= found.high <= 1
+
+
+def test_wilson_covers_what_it_promises() -> None:
+    # By the exact binomial distribution, not by simulation: coverage at n = 200 averages 95 % over shares.
+    n = 200
+    intervals = [wilson_interval(k, n) for k in range(n + 1)]
+    shares = np.linspace(0.02, 0.98, 97)
+    covered = [
+        sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k, (low, high) in enumerate(intervals) if low <= p <= high) for p in shares
+    ]
+    assert 0.94 < np.mean(covered) < 0.96
