@@ -245,9 +245,7 @@ class Replay:
         size = node.numel()
         place = (self.added + torch.arange(size, device=node.device)) % self.capacity
         keep = slice(max(size - self.capacity, 0), None)
-        for store, values in zip(
-            (self._graph, self._edits, self._picked, self._node, self._reward), (*state, node, reward), strict=True
-        ):
+        for store, values in zip((self._graph, self._edits, self._picked, self._node, self._reward), (*state, node, reward), strict=True):
             store[place[keep]] = values[keep].to(store.dtype)
         self.added += size
 

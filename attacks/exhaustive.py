@@ -13,7 +13,6 @@ from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Perturbation, ThreatModel
 from robust_augcl.victim import Access, VictimView, margins
 
-
 _GRAPHS_AT_ONCE = 50  # bounds memory, and lets the attack tell how far it is
 
 

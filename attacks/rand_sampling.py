@@ -30,9 +30,6 @@ class RandSampling(Attack):
             order = torch.argsort(candidates.graph + keys)
             counts = torch.minimum(threat.budgets(graphs), candidates.counts).tolist()
             firsts = candidates.ptr.tolist()
-            return [
-                candidates.perturbation(order[first : first + count])
-                for first, count in zip(firsts, counts, strict=False)
-            ]
+            return [candidates.perturbation(order[first : first + count]) for first, count in zip(firsts, counts, strict=False)]
 
         return propose

@@ -49,6 +49,8 @@ class RLS2V(Attack):
     train_on: Literal["correct", "all"] = "correct"
     both_heads: bool = False
     clip: float = 0.0
+    episodes: int = 50
+    zero: bool = False
 
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
@@ -106,6 +108,9 @@ class _Training:
         self.val_right = margins(victim.logits(val), val.y) > 0
         g = generator
         self.network = TwoStepQ(width=attack.width, rounds=attack.rounds, max_edits=max(K, 1), generator=spawn(g)).to(self.device)
+        if attack.zero:
+            for h in self.network.heads:
+                torch.nn.init.zeros_(h[-1].weight)
         self.target = copy.deepcopy(self.network)
         self.rng = spawn(g)
         self.replay = {(r, h): Replay(attack.replay_size, K, self.device) for r in range(1, K + 1) for h in range(2)}
@@ -113,9 +118,9 @@ class _Training:
         self.scale = clean.abs().mean()
 
     def next_graphs(self):
-        while self.queue.numel() < self.attack.batch_size:
+        while self.queue.numel() < self.attack.episodes:
             self.queue = torch.cat([self.queue, self.usable[torch.randperm(self.usable.numel(), generator=self.rng)]])
-        out, self.queue = self.queue[: self.attack.batch_size], self.queue[self.attack.batch_size :]
+        out, self.queue = self.queue[: self.attack.episodes], self.queue[self.attack.episodes :]
         return out.to(self.device)
 
     @torch.no_grad()
@@ -137,7 +142,8 @@ class _Training:
         pending = []
         for r in range(self.K, 0, -1):
             rows = (budgets >= r).nonzero().squeeze(1)
-            if rows.numel() == 0: continue
+            if rows.numel() == 0:
+                continue
             part = state.take(rows)
             graphs = self.space.realise(part)
             for half in range(2):
@@ -147,7 +153,7 @@ class _Training:
                     final = self.space.realise(end)
                     m = margins(self.victim.logits(final), final.y)
                     if self.attack.reward == "sign":
-                        rew = torch.where(m <= 0, 1., -1.)
+                        rew = torch.where(m <= 0, 1.0, -1.0)
                     else:
                         rew = (self.clean[part.graph] - m) / self.scale
                     self.replay[r, half].add(Transition(part, node, rew))
@@ -192,7 +198,8 @@ class _Training:
 
     def run(self, report):
         a = self.attack
-        for _ in range(a.burn_in): self.rollout(1.0)
+        for _ in range(a.burn_in):
+            self.rollout(1.0)
         opt = torch.optim.Adam(self.network.parameters(), lr=a.learning_rate, fused=True)
         best, curve, losses = None, [], []
         for step in range(a.steps):

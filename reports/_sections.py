@@ -16,8 +16,7 @@ CLEAN = "clean"
 _EXACT = "exhaustive"
 NO_PRETRAINING = "none"
 
-TABLE_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")
-FIGURE_ORDER = (CLEAN, "rand_sampling", "rl_s2v", "grad_argmax")
+ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")
 _METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl")
 _NAMES = {
     CLEAN: "Clean",
@@ -84,7 +83,7 @@ class Section:
         there = {(group.layers, group.method) for group in self.groups}
         return [(layers, method) for layers in self.layers for method in self.methods if (layers, method) in there]
 
-    def attacks(self, order: Sequence[str] = TABLE_ORDER) -> list[str]:
+    def attacks(self, order: Sequence[str] = ATTACK_ORDER) -> list[str]:
         """`CLEAN` first, then the known attacks in that order, unknown ones by name, the exact worst case last."""
         return _ordered({CLEAN, *(group.attack for group in self.groups)}, order, last=self.exact)
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from robust_augcl.records import Record
 from robust_augcl.reports._forest import Panel, Row, make_lanes
-from robust_augcl.reports._sections import CLEAN, FIGURE_ORDER, Section, layers_text, name_of, sections
+from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
 from robust_augcl.reports._sheet import Block, Words, draw, save
 
 __all__ = ["accuracy_figure", "by_class_figure", "save"]
@@ -73,12 +73,12 @@ def _methods(found: Sequence[Section]) -> dict[str, str]:
 
 
 def _rows(section: Section) -> list[Row]:
-    return [Row(attack, section.attack_name(attack), heavy=attack == section.exact) for attack in section.attacks(FIGURE_ORDER)]
+    return [Row(attack, section.attack_name(attack), heavy=attack == section.exact) for attack in section.attacks()]
 
 
 def _panel(section: Section, layers: int, title: str, label: int | None = None) -> Panel:
     estimates = {}
-    for attack in section.attacks(FIGURE_ORDER):
+    for attack in section.attacks():
         for method in section.methods:
             if found := section.robust(attack, layers, method, label):
                 estimates[attack, method] = found
@@ -90,6 +90,6 @@ def _caption(section: Section, by_class: bool = False) -> str:
     which = "of each true class " if by_class else ""
     return (
         f"{name_of(CLEAN)}: share of the test graphs {which}classified correctly before any edit. Other rows: classified correctly both "
-        f"before and after the attack's edits. {section.graphs}. Marks and lines: {section.intervals}. Threat: {section.threat}. "
-        f"Protocol: {section.protocol_text}."
+        f"before and after the attack's edits. {section.graphs}. Marks and lines: {section.intervals}; a line shorter than its mark is "
+        f"hidden by it. Threat: {section.threat}. Protocol: {section.protocol_text}."
     )

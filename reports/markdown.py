@@ -163,7 +163,9 @@ def _settings(section: Section) -> str:
     for attack in section.attacks()[1:]:
         used = (record.attack_settings for record in section.records if record.cell.attack == attack)
         lines.append(f"- {escape(section.attack_name(attack))}: {_values(used)}")
-    return "\n".join([*lines, f"- Versions: {_values(record.versions for record in section.records)}"])
+    versions = _values(record.environment.get("versions", {}) for record in section.records)
+    machines = {", ".join(str(record.environment.get(name)) for name in ("machine", "device")) for record in section.records}
+    return "\n".join([*lines, f"- Versions: {versions}", f"- Machine: {escape(' or '.join(sorted(machines)))}"])
 
 
 def _values(dicts: Iterable[dict[str, Any]]) -> str:

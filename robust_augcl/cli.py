@@ -19,7 +19,6 @@ from robust_augcl.errors import InputError
 
 if TYPE_CHECKING:
     from robust_augcl.records import Record
-    from robust_augcl.run_folder import RunFolder
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -62,30 +61,60 @@ def list_(form: str) -> None:
 @click.argument("suite")
 @click.option("--out", type=_FOLDER, help="The run's folder [default: runs/SUITE].")
 @click.option("--seeds", help="Seeds instead of the suite's own, e.g. 0,1,2.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes, of one thread each [default: one a core].")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes, of one thread each [default: one a core, as memory allows].")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where models run.")
 @click.option(
-    "--archives", type=_FOLDER, envvar="ROBUST_AUGCL_ARCHIVES", help="A folder with TUDataset/NAME.zip, instead of downloads [env: ROBUST_AUGCL_ARCHIVES]."
+    "--archives",
+    type=_FOLDER,
+    envvar="ROBUST_AUGCL_ARCHIVES",
+    help="A folder with TUDataset/NAME.zip, instead of downloads [env: ROBUST_AUGCL_ARCHIVES].",
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a value of the suite, e.g. training.epochs=50; repeatable.")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="Processes here, or a Dask cluster's workers.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="The Dask scheduler's address, e.g. tcp://node1:8786.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a value of the suite, e.g. training.epochs=50; repeatable."
+)
 def run(
-    suite: str, out: Path | None, seeds: str | None, workers: int | None, device: str, archives: Path | None, overrides: tuple[str, ...]
+    suite: str,
+    out: Path | None,
+    seeds: str | None,
+    workers: int | None,
+    device: str,
+    archives: Path | None,
+    executor: str,
+    scheduler: str | None,
+    quiet: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """Run SUITE, a suite's name or a TOML file, and write its report.
 
     What is there already is not computed again: a finished run called again computes nothing, an interrupted one goes on.
     """
-    from robust_augcl.suite import load_suite
-
-    signal.signal(signal.SIGTERM, _interrupt)
-    chosen = load_suite(suite, overrides, _seeds(seeds))
+    if (executor == "dask") != (scheduler is not None):
+        raise InputError(
+            f"Expected --executor dask and --scheduler ADDRESS together, got --executor {executor} and --scheduler {scheduler}"
+        )
     if archives is not None and not archives.is_dir():
         raise InputError(f"Expected --archives to be a folder, got {archives}")
+    signal.signal(signal.SIGTERM, _interrupt)
+    from robust_augcl import executors
+
+    if executor == "local" and workers != 1:
+        executors.warm_up()
+    from robust_augcl.suite import load_suite
+
+    chosen = load_suite(suite, overrides, _seeds(seeds))
 
     from robust_augcl.cells import plain, plan
-    from robust_augcl.display import Display
+    from robust_augcl.display import Display, LogFile
     from robust_augcl.run_folder import Manifest, RunFolder
-    from robust_augcl.runner import Execution
     from robust_augcl.runner import run as run_steps
 
     folder = RunFolder(out or Path("runs") / chosen.name)
@@ -93,26 +122,80 @@ def run(
     settings = {key: value for key, value in plain(chosen).items() if key != "seeds"}
     earlier = folder.manifest()
     manifest = folder.claim(Manifest(chosen.name, settings, sorted(chosen.seeds), [step.key for step in attacks]))
-    execution = Execution(workers or _cores(), _device(device), archives.absolute() if archives else None)
-    console = Console(stderr=True)
-    if earlier is not None and earlier.settings != manifest.settings:
-        console.print(f"The settings are not those of the last run in {folder.path}: tables will show this one; what both share is used again.")
+    console = Console(stderr=True, quiet=quiet)
+
+    def make_pool(tasks: int) -> executors.Pool:
+        if scheduler is not None:
+            return executors.DaskCluster(scheduler)
+        size = min(workers or executors.default_workers(), tasks)
+        return executors.LocalProcesses(size) if size > 1 else executors.InProcess(display.report_by_key)
+
+    display = Display(console)
     try:
-        with Display(console) as display:
-            outcome = run_steps(attacks, folder, execution, display)
+        with display, LogFile(folder.path / "run.log", display) as log:
+            log.write(f"robust-augcl {__version__}: {' '.join(sys.argv[1:])}")
+            if earlier is not None and earlier.settings != manifest.settings:
+                log.note(f"The settings are not those of the last run in {folder.path}: tables show this one, what both share is reused")
+            outcome = run_steps(
+                attacks, folder, make_pool, log, device=_device(device), archives=archives and archives.absolute(), commit=_commit()
+            )
     except KeyboardInterrupt:
-        there = sum(folder.store.record_path(step.key).exists() for step in attacks)
+        there = sum(folder.store.path(step).exists() for step in attacks)
         console.print(f"Interrupted: {there} of {len(attacks)} results are stored. The same command goes on from there.")
         sys.exit(130)
     records = folder.load_records(manifest.records).records
     if records:
-        _print_rows(records, "table")
         report_file = folder.path / "report.md"
         if outcome.computed or manifest != earlier or not report_file.exists():
             _write_report(records, folder.path)
-        click.echo(f"Report: {report_file}")
-    if outcome.failed:
-        raise click.ClickException(f"{outcome.missing} of {len(attacks)} results are missing, since this failed: {', '.join(outcome.failed)}")
+        if not quiet:
+            _print_rows(records, "table")
+            click.echo(f"Report: {report_file}")
+    if outcome.missing:
+        failed = f", since this failed: {', '.join(outcome.failed)}" if outcome.failed else ""
+        raise click.ClickException(f"{outcome.missing} of {len(attacks)} results are missing{failed}")
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+def status(folder: Path) -> None:
+    """Show what the run in DIR holds: results, what failed, what is being computed, and what could be freed."""
+    from robust_augcl.housekeeping import survey
+    from robust_augcl.run_folder import RunFolder
+
+    found = survey(RunFolder(folder))
+    click.echo(f"suite {found.suite}, seeds {', '.join(map(str, found.seeds))}")
+    click.echo(f"results: {found.there} of {found.wanted}" + (f", {len(found.damaged)} damaged" if found.damaged else ""))
+    for problem in found.damaged:
+        click.echo(f"  damaged: {problem}")
+    for failure in found.failures:
+        click.echo(f"  failed: {failure}")
+    if found.running:
+        click.echo(f"being computed now: {', '.join(found.running)}")
+    free = f"{_size(found.bytes_free)} in {len(found.superfluous)} files"
+    click.echo(f"on disk: {_size(found.bytes_used)}, of which `robust-augcl clean` frees {free}")
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option("--all", "everything", is_flag=True, help="Also artifacts that no record rests on: they make further runs faster.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+def clean(folder: Path, everything: bool, dry_run: bool) -> None:
+    """Free what the run in DIR does not need: results of other settings, damaged and half-written files.
+
+    What `show`, `report` and `replay` need stays.
+    """
+    from robust_augcl.housekeeping import survey
+    from robust_augcl.run_folder import RunFolder
+
+    found = survey(RunFolder(folder), everything=everything)
+    if found.running and not dry_run:
+        raise InputError(f"Expected {folder} to be at rest, a run is computing {', '.join(found.running)}")
+    for path in found.superfluous:
+        click.echo(f"{'would remove' if dry_run else 'removed'} {path.relative_to(folder)}")
+        if not dry_run:
+            _remove(path)
+    click.echo(f"{_size(found.bytes_free)} in {len(found.superfluous)} files")
 
 
 @cli.command()
@@ -139,16 +222,18 @@ def replay(folder: Path) -> None:
 
     Rebuilds each attacked graph, checks budget and label preservation, and predicts again. Exit code 1 if a record does not hold.
     """
+    from robust_augcl.executors import one_thread
     from robust_augcl.replay import Verdict
     from robust_augcl.replay import replay as replay_records
     from robust_augcl.run_folder import RunFolder
-    from robust_augcl.runner import one_thread
 
     run_folder = RunFolder(folder)
     manifest = run_folder.existing_manifest()
 
     def tell(verdict: Verdict) -> None:
-        click.echo(f"{'FAILED' if verdict.problems else 'holds'}  {verdict.name}: {'; '.join(verdict.problems) or f'{verdict.num_graphs} graphs'}")
+        click.echo(
+            f"{'FAILED' if verdict.problems else 'holds'}  {verdict.name}: {'; '.join(verdict.problems) or f'{verdict.num_graphs} graphs'}"
+        )
 
     with one_thread():
         verdicts = replay_records(run_folder, manifest.records, tell)
@@ -167,10 +252,32 @@ def _seeds(text: str | None) -> list[int] | None:
         raise InputError(f"Expected --seeds to be whole numbers like 0,1,2, got {text!r}") from None
 
 
-def _cores() -> int:
-    """The cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+def _commit() -> str | None:
+    """The commit of the checkout that this package runs from, None where it is installed elsewhere or changed."""
+    import subprocess
+
+    source = Path(__file__).resolve().parents[1]
+    if not (source / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(source), *arguments], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB"
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot remove {path}: {error.strerror or error}") from None
 
 
 def _device(name: str) -> str:

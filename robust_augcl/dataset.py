@@ -105,7 +105,7 @@ def load_dataset(source: DataSource, split: Split, archives: Path | None, genera
     return split_by_class(source.load(archives, spawn(generator)), split, spawn(generator))
 
 
-def unproved_labels(graphs: PackedGraphs, rule: LabelRule) -> Tensor:
+def unproved_labels(graphs: PackedGraphs, rule: str) -> Tensor:
     """Which graphs' true class, by an independent count, is not the one they carry: (G,) bool. Without a rule, none."""
     if rule == "components":
         return graphs.num_components - 1 != graphs.y

@@ -5,6 +5,7 @@ Letters: N nodes in a batch, E directed edges, F input features, H width, D embe
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -125,6 +126,6 @@ def linear(inputs: int, outputs: int, generator: torch.Generator, initialise: In
 def mlp(sizes: list[int], generator: torch.Generator, initialise: Initialise = glorot) -> nn.Sequential:
     """Linear layers of the given sizes with relu between them."""
     parts: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes):
         parts += [linear(inputs, outputs, generator, initialise), nn.ReLU()]
     return nn.Sequential(*parts[:-1])

@@ -108,7 +108,7 @@ class Record:
         train_seconds: for training the classifier on the labels.
         fit_seconds, attack_seconds: for the attack's own learning, and for its proposals.
         queries, gradient_calls: what the attack asked of the victim, learning included.
-        versions: of this package and of what it computes with.
+        environment: versions, commit, machine, device, threads, peak memory.
         notes: warnings raised on the way, e.g. of a collapsed uncertainty model.
     """
 
@@ -127,7 +127,7 @@ class Record:
     attack_seconds: float
     queries: int
     gradient_calls: int
-    versions: dict[str, str]
+    environment: dict[str, Any]
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -9,8 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from robust_augcl.errors import ArtifactDamaged, ThreatViolation
 from robust_augcl.dataset import Dataset, unproved_labels
+from robust_augcl.errors import ArtifactDamaged, ThreatViolation
 from robust_augcl.records import ArtifactRef, Record
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import dataset_of, victim_of
@@ -77,7 +77,7 @@ def check_record(record: Record, dataset: Dataset, victim: Victim) -> list[str]:
     except ThreatViolation as error:
         return [*problems, str(error)]
     attacked = apply_all(graphs, perturbations)
-    problems += _differing("true class after the edits", unproved_labels(attacked, "components" if record.label_rule == "components" else "none"), numbers)
+    problems += _differing("true class after the edits", unproved_labels(attacked, record.label_rule), numbers)
     for when, packed, predicted, stored in (
         ("clean", graphs, [o.clean for o in outcomes], [o.clean_margin for o in outcomes]),
         ("attacked", attacked, [o.attacked for o in outcomes], [o.attacked_margin for o in outcomes]),

@@ -91,7 +91,7 @@ class RunFolder:
         """What the folder holds; raises `InputError` where there is no run."""
         manifest = self.manifest()
         if manifest is None:
-            raise InputError(f"Expected {self.path} to hold a run (a file {MANIFEST}), there is none: `robust-augcl run SUITE --out {self.path}` makes one")
+            raise InputError(f"Expected {self.path} to hold a run (a file {MANIFEST}), there is none: see `robust-augcl run --help`")
         return manifest
 
     def claim(self, new: Manifest) -> Manifest:

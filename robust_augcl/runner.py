@@ -1,37 +1,34 @@
-"""The runner: computes what is missing of a plan, on one or more processes, and keeps what is there.
+"""The runner: computes what is missing of a plan on a pool of workers, and keeps what is there.
 
-Each worker is a process with one thread: two busy threads on two small cores make a training step many times slower.
-A result never depends on the number of workers, since every step seeds its own chance.
+A result never depends on the pool: every step seeds its own chance.
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import queue
-import signal
+import json
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from robust_augcl.cells import Step
-from robust_augcl.errors import ArtifactDamaged, InputError, RobustAugclError
+from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.executors import Performed, Pool, Task
 from robust_augcl.run_folder import RunFolder
+from robust_augcl.store import write_atomically
 
 _PRIORITY = {"dataset": 0, "warm_up": 1, "pretraining": 2, "victim": 3, "attack": 4}  # what others wait for comes first
-_MESSAGES_A_SECOND = 4
+_LOST_WORKERS = 3  # a step that loses so many workers is what kills them
+_BUSY_SECONDS = 0.3
 
 
 class Watcher(Protocol):
     """Is told what a run does."""
 
-    def planned(self, total: int, done: int) -> None:
-        """So many steps in all, so many of them there already."""
+    def planned(self, total: int, missing: Sequence[Step], workers: int) -> None:
+        """So many steps in all, these of them to compute."""
 
     def progress(self, step: Step, fraction: float, text: str) -> None:
         """A running step is so far."""
@@ -39,20 +36,11 @@ class Watcher(Protocol):
     def finished(self, step: Step, seconds: float) -> None:
         """A step is done."""
 
-    def failed(self, step: Step, message: str) -> None:
+    def failed(self, step: Step, message: str, trace: str) -> None:
         """A step failed; steps that need it will not run."""
 
     def note(self, message: str) -> None:
         """Something that the user should know."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How to run: processes, device, archives. None of it changes a result on one kind of device."""
-
-    workers: int = 1
-    device: str = "cpu"
-    archives: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -70,31 +58,33 @@ class Outcome:
     missing: int
 
 
+def whole(step: Step, folder: RunFolder) -> bool:
+    """Whether a step's result is there; raises `ArtifactDamaged` where it is not what was written."""
+    if not folder.store.path(step).exists():
+        return False
+    if step.kind == "attack":
+        folder.load_record(step.key)
+    else:
+        folder.store.load(step.key)
+    return True
+
+
 def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -> list[Step]:
     """The steps to compute, inputs before those that need them: nothing that is there and whole.
 
     A damaged file is set aside and counts as missing.
     """
     order: dict[str, Step] = {}
-
-    def there(step: Step) -> bool:
-        record = step.kind == "attack"
-        path = folder.store.record_path(step.key) if record else folder.store.artifact_path(step.key)
-        if not path.exists():
-            return False
-        try:
-            folder.load_record(step.key) if record else folder.store.load(step.key)
-        except ArtifactDamaged as error:
-            aside = folder.store.set_aside(path)
-            watcher.note(f"{error}; set aside as {aside.name}, computing it again")
-            return False
-        return True
-
     seen: dict[str, bool] = {}
 
     def visit(step: Step) -> None:
         if step.key not in seen:
-            seen[step.key] = there(step)
+            try:
+                seen[step.key] = whole(step, folder)
+            except ArtifactDamaged as error:
+                seen[step.key] = False
+                aside = folder.store.set_aside(folder.store.path(step))
+                watcher.note(f"{error}; set aside as {aside.name}, computing it again")
         if seen[step.key] or step.key in order:
             return
         for needed in step.inputs.values():
@@ -106,165 +96,156 @@ def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -
     return list(order.values())
 
 
-def run(attacks: Sequence[Step], folder: RunFolder, execution: Execution, watcher: Watcher) -> Outcome:
+def all_keys(attacks: Sequence[Step]) -> set[str]:
+    """The keys of the steps of a plan, inputs of inputs included."""
+
+    def of(step: Step) -> Iterator[str]:
+        yield step.key
+        for needed in step.inputs.values():
+            yield from of(needed)
+
+    return {key for step in attacks for key in of(step)}
+
+
+def run(
+    attacks: Sequence[Step],
+    folder: RunFolder,
+    make_pool: Callable[[int], Pool],
+    watcher: Watcher,
+    *,
+    device: str = "cpu",
+    archives: Path | None = None,
+    commit: str | None = None,
+) -> Outcome:
     """Compute what is missing. Every result is stored when it is made: an interrupted run goes on where it stopped.
 
-    A step that fails takes along only those that need it. Raises `InputError` at once for what only the user can mend,
-    a full disk or a missing archive.
+    `make_pool` makes the workers, given the number of steps. A lost worker costs its running step, which is run again. A step that fails
+    takes along only those that need it, and leaves its error in the folder. What another run on the folder computes is waited for.
+
+    Raises:
+        InputError: at once, for what only the user can mend: a full disk, a missing archive.
     """
     missing = needed_steps(attacks, folder, watcher)
-    total = len({key for step in attacks for key in _with_inputs(step)})
-    watcher.planned(total, total - len(missing))
+    total = len(all_keys(attacks))
     if not missing:
+        watcher.planned(total, missing, 0)
         return Outcome(0, [], 0)
-    waiting = {step.key: step for step in missing}
-    failed: list[str] = []
-    computed = 0
-    with _executor(execution, folder, len(missing), watcher) as (submit, poll):
-        running: dict[Future[float], Step] = {}
-        while waiting or running:
-            for step in _ready(waiting, running)[: execution.workers - len(running)]:
-                running[submit(waiting.pop(step.key))] = step
-            if not running:
-                break  # what is left waits for a step that failed
-            for future in poll(running):
-                step = running.pop(future)
-                try:
-                    watcher.finished(step, future.result())
-                    computed += 1
-                except InputError:
-                    raise
-                except BrokenProcessPool:
-                    raise InputError(f"A worker process died while computing {step.title}: out of memory?") from None
-                except RobustAugclError as error:
-                    failed.append(step.title)
-                    watcher.failed(step, str(error))
-                except Exception as error:
-                    failed.append(step.title)
-                    watcher.failed(step, f"{type(error).__name__}: {error}")
-    missing_results = sum(not folder.store.record_path(step.key).exists() for step in attacks)
-    return Outcome(computed, failed, missing_results)
-
-
-def _with_inputs(step: Step) -> Iterator[str]:
-    yield step.key
-    for needed in step.inputs.values():
-        yield from _with_inputs(needed)
-
-
-def _ready(waiting: dict[str, Step], running: dict[Future[float], Step]) -> list[Step]:
-    """Steps whose inputs are all there, those first that others wait for."""
-    open_keys = {*waiting, *(step.key for step in running.values())}
-    ready = [step for step in waiting.values() if not any(needed.key in open_keys for needed in step.inputs.values())]
-    return sorted(ready, key=lambda step: _PRIORITY[step.kind])
-
-
-# --- executors --------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _executor(execution: Execution, folder: RunFolder, tasks: int, watcher: Watcher) -> Iterator[Any]:
-    """Yield `submit(step) -> Future` and `poll(running) -> finished futures`."""
-    if execution.workers == 1 or tasks == 1:
-        with one_thread():
-            yield lambda step: _run_here(step, folder, execution, watcher), list
-        return
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    with _environment_of_workers():
-        pool = ProcessPoolExecutor(min(execution.workers, tasks), mp_context=context, initializer=_start_worker, initargs=(messages,))
-        steps: dict[str, Step] = {}
-
-        def submit(step: Step) -> Future[float]:
-            steps[step.key] = step
-            return pool.submit(_run_in_worker, step, folder.path, execution)
-
-        def poll(running: dict[Future[float], Step]) -> list[Future[float]]:
-            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    key, fraction, text = messages.get_nowait()
-                    if steps[key] in running.values():
-                        watcher.progress(steps[key], fraction, text)
-            return list(done)
-
-        try:
-            yield submit, poll
-            pool.shutdown()
-        except BaseException:
-            # Steps write whole files or none: stopping a worker in the middle loses its running step and nothing else.
-            for process in list((pool._processes or {}).values()):
-                process.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-        finally:
-            messages.close()
-            messages.cancel_join_thread()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for PyTorch, as in a worker process: sums come out the same, to the bit."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    pool = make_pool(len(missing))
+    watcher.planned(total, missing, pool.size)
     try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+        computed, failed = _Run(missing, folder, pool, watcher, device, archives, commit).go()
+    except BaseException:
+        pool.close(cancel=True)
+        raise
+    pool.close(cancel=False)
+    without = sum(not folder.store.path(step).exists() for step in attacks)
+    return Outcome(computed, failed, without)
 
 
-@contextlib.contextmanager
-def _environment_of_workers() -> Iterator[None]:
-    """Tell the numeric libraries of new processes to start no thread pools; they read it when they are loaded."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+class _Run:
+    def __init__(
+        self,
+        missing: Sequence[Step],
+        folder: RunFolder,
+        pool: Pool,
+        watcher: Watcher,
+        device: str,
+        archives: Path | None,
+        commit: str | None,
+    ) -> None:
+        self.folder, self.pool, self.watcher = folder, pool, watcher
+        self.device, self.archives, self.commit = device, archives, commit
+        self.steps = {step.key: step for step in missing}
+        self.waiting = dict(self.steps)
+        self.running: dict[Future[Performed], Step] = {}
+        self.not_before: dict[str, float] = {}
+        self.lost: dict[str, int] = {}
+        self.computed = 0
+        self.failed: list[str] = []
+        self.failed_keys: set[str] = set()
 
+    def go(self) -> tuple[int, list[str]]:
+        """Return the number of steps computed and the titles of those that failed."""
+        while self.waiting or self.running:
+            ready = self._ready()
+            for step in ready[: self.pool.size - len(self.running)]:
+                del self.waiting[step.key]
+                self._submit(step)
+            if not self.running and not ready:
+                if not any(self.not_before.get(key, 0) for key in self.waiting):
+                    break  # what is left waits for a step that failed
+                time.sleep(_BUSY_SECONDS)
+            self._poll()
+        return self.computed, self.failed
 
-def _run_here(step: Step, folder: RunFolder, execution: Execution, watcher: Watcher) -> Future[float]:
-    future: Future[float] = Future()
-    try:
-        future.set_result(_compute(step, folder, execution, lambda done, text: watcher.progress(step, done, text)))
-    except Exception as error:
-        future.set_exception(error)
-    return future
-
-
-def _compute(step: Step, folder: RunFolder, execution: Execution, report: Any) -> float:
-    from robust_augcl.steps import Context, compute
-
-    start = time.perf_counter()
-    compute(step, Context(folder.store, execution.device, execution.archives, report))
-    return time.perf_counter() - start
-
-
-_messages: Any = None  # a worker process's way to the main process, set once when it starts
-
-
-def _start_worker(messages: Any) -> None:
-    global _messages
-    _messages = messages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _run_in_worker(step: Step, path: Path, execution: Execution) -> float:
-    last = 0.0
-
-    def report(fraction: float, text: str) -> None:
-        nonlocal last
+    def _ready(self) -> list[Step]:
+        """Steps whose inputs are all there, those first that others wait for."""
+        open_keys = {*self.waiting, *(step.key for step in self.running.values())}
+        blocked = open_keys | self.failed_keys
         now = time.monotonic()
-        if now - last > 1 / _MESSAGES_A_SECOND:
-            last = now
-            _messages.put((step.key, fraction, text))
+        ready = [
+            step
+            for step in self.waiting.values()
+            if not any(needed.key in blocked for needed in step.inputs.values()) and self.not_before.get(step.key, 0) <= now
+        ]
+        return sorted(ready, key=lambda step: _PRIORITY[step.kind])
 
-    return _compute(step, RunFolder(path), replace(execution, workers=1), report)
+    def _submit(self, step: Step) -> None:
+        task = Task(step, self.folder.path.absolute(), self.device, self.archives, self.commit)
+        try:
+            self.running[self.pool.submit(task)] = step
+        except BrokenExecutor:
+            self.waiting[step.key] = step
+            self.pool.restart()
+
+    def _poll(self) -> None:
+        if not self.running:
+            return
+        done, _ = wait(self.running, timeout=0.2, return_when=FIRST_COMPLETED)
+        for key, fraction, text in self.pool.messages():
+            if key in self.steps:
+                self.watcher.progress(self.steps[key], fraction, text)
+        broken = False
+        for future in done:
+            step = self.running.pop(future)
+            try:
+                self._settle(step, future.result())
+            except (BrokenExecutor, CancelledError):
+                broken = True
+                self._lose(step)
+            except InputError:
+                raise
+            except Exception as error:
+                if type(error).__name__ != "KilledWorker":  # Dask's, which need not be installed
+                    raise
+                self._fail(step, f"it lost its worker again and again: {error}", "")
+        if broken:
+            self.pool.restart()
+
+    def _settle(self, step: Step, performed: Performed) -> None:
+        if performed.status == "refused":
+            raise InputError(performed.message)
+        if performed.status == "failed":
+            self._fail(step, performed.message, performed.trace)
+        elif performed.status == "busy":
+            self.waiting[step.key] = step
+            self.not_before[step.key] = time.monotonic() + _BUSY_SECONDS
+        else:
+            self.computed += performed.status == "done"
+            self.folder.store.failure_path(step.key).unlink(missing_ok=True)
+            self.watcher.finished(step, performed.seconds)
+
+    def _lose(self, step: Step) -> None:
+        self.lost[step.key] = self.lost.get(step.key, 0) + 1
+        if self.lost[step.key] < _LOST_WORKERS:
+            self.waiting[step.key] = step
+            self.watcher.note(f"a worker process died at {step.title}; running it again")
+        else:
+            self._fail(step, f"its worker process died {_LOST_WORKERS} times: out of memory?", "")
+
+    def _fail(self, step: Step, message: str, trace: str) -> None:
+        self.failed.append(step.title)
+        self.failed_keys.add(step.key)
+        self.watcher.failed(step, message, trace)
+        content = {"step": step.title, "kind": step.kind, "error": message, "trace": trace}
+        write_atomically(self.folder.store.failure_path(step.key), (json.dumps(content, indent=1) + "\n").encode())

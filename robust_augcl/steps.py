@@ -6,6 +6,7 @@ attack do not hold the victim: methods are compared on the same draws.
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretrainin
 from robust_augcl.dataset import Dataset, load_dataset
 from robust_augcl.encoder import Encoder
 from robust_augcl.errors import InputError
+from robust_augcl.executors import peak_memory_mib
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.progress import Report, silent
@@ -45,12 +47,14 @@ class Context:
         device: of models and graphs, "cpu" or "cuda".
         archives: a folder of data set archives, or None.
         report: told how far the step is.
+        commit: of the source tree that runs, if known.
     """
 
     store: Store
     device: str = "cpu"
     archives: Path | None = None
     report: Report = silent
+    commit: str | None = None
 
 
 def compute(step: Step, context: Context) -> None:
@@ -62,13 +66,20 @@ def compute(step: Step, context: Context) -> None:
         return
     start = time.perf_counter()
     artifact = _COMPUTE[step.kind](step.settings, inputs, context)
-    about = {"seconds": time.perf_counter() - start, "versions": versions(), "title": step.title, **artifact.about}
+    about = {"seconds": time.perf_counter() - start, "environment": environment(context), "title": step.title, **artifact.about}
     context.store.save(step.key, replace(artifact, about=about))
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python, of this package and of what it computes with."""
-    return {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}}
+def environment(context: Context) -> dict[str, Any]:
+    """Versions, commit, machine, device, threads, and the most memory that this process has held."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}},
+        "commit": context.commit,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": context.device if context.device == "cpu" else torch.cuda.get_device_name(),
+        "threads": torch.get_num_threads(),
+        "peak_memory_mib": round(peak_memory_mib()),
+    }
 
 
 # --- data set ---------------------------------------------------------------------------------------------------------
@@ -166,7 +177,9 @@ def _adam_tensors(model: nn.Module, optimizer: torch.optim.Adam) -> dict[str, Te
 def _load_adam(model: nn.Module, optimizer: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
     state = _unprefixed("adam", tensors)
     for name, parameter in model.named_parameters():
-        own = {what: state[f"{name}|{what}"].to(parameter.device) for what in ("step", "exp_avg", "exp_avg_sq") if f"{name}|{what}" in state}
+        own = {
+            what: state[f"{name}|{what}"].to(parameter.device) for what in ("step", "exp_avg", "exp_avg_sq") if f"{name}|{what}" in state
+        }
         if own:
             optimizer.state[parameter] = own
 
@@ -191,7 +204,9 @@ def _victim(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context
     train = dataset.part(dataset.train).to(context.device)
     chosen = train_classifier(model, train, selection.to(context.device), training, generator("training", seed), context.report)
     if chosen.epoch == 0:
-        raise InputError(f"Expected training to reach a finite validation loss, got none in {training.epochs} epochs: try a lower `learning_rate`")
+        raise InputError(
+            f"Expected training to reach a finite validation loss, got none in {training.epochs} epochs: try a lower `learning_rate`"
+        )
     info = {
         "encoder": settings["encoder"],
         "width": settings["width"],
@@ -261,7 +276,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
         attack_seconds=result.attack_seconds,
         queries=result.queries,
         gradient_calls=result.gradient_calls,
-        versions=versions(),
+        environment=environment(context),
         notes=victim_artifact.info["notes"],
     )
 

@@ -7,21 +7,25 @@ it is read. Nothing is pickled.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
 from torch import Tensor
 
 from robust_augcl.errors import ArtifactDamaged, InputError
+
+if TYPE_CHECKING:
+    from robust_augcl.cells import Step
 
 FORMAT = "robust_augcl/1"
 
@@ -96,12 +100,62 @@ class Store:
         self.root = root
         self.artifacts = root / "artifacts"
         self.records = root / "records"
+        self.failures = root / "failures"
+        self.locks = root / "locks"
+
+    def path(self, step: Step) -> Path:
+        """Where a step's result lies."""
+        return self.record_path(step.key) if step.kind == "attack" else self.artifact_path(step.key)
 
     def artifact_path(self, key: str) -> Path:
         return self.artifacts / f"{key}.safetensors"
 
     def record_path(self, key: str) -> Path:
         return self.records / f"{key}.jsonl"
+
+    def failure_path(self, key: str) -> Path:
+        return self.failures / f"{key}.json"
+
+    @contextlib.contextmanager
+    def claim(self, key: str) -> Iterator[bool]:
+        """Try to be the only one, of all processes on this folder, that computes `key`: yields whether that succeeded.
+
+        The operating system gives a lock back when its process ends, however it ends. Where there are no such locks, every
+        claim succeeds: then two runs may compute a step twice, and the last one's equal result stays.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            yield True
+            return
+        path = self.locks / f"{key}.lock"
+        with _naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last holder may have removed the file between the opening and the locking: then this lock is of no use.
+            mine = path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino
+        except BlockingIOError:
+            mine = False
+        except OSError:  # a file system without locks
+            os.close(handle)
+            yield True
+            return
+        try:
+            yield mine
+        finally:
+            if mine:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            os.close(handle)
+
+    def locked(self, key: str) -> bool:
+        """Whether a process computes `key` now."""
+        if not (self.locks / f"{key}.lock").exists():
+            return False
+        with self.claim(key) as mine:
+            return not mine
 
     def load(self, key: str) -> Artifact:
         """Read an artifact; raises `ArtifactDamaged` where it is missing or not what was written."""
@@ -132,6 +186,8 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+                if os.fstat(file.fileno()).st_size != len(content):
+                    raise OSError(errno.EIO, "the file is shorter than what was written to it")
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
@@ -141,7 +197,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Any:
+def _naming(path: Path) -> Iterator[None]:
     """Turn an operating system's error into one that names the file."""
     try:
         yield

@@ -14,7 +14,12 @@ import robust_augcl
 from robust_augcl import registry
 
 TREE = Path(__file__).parents[1]
-FOLDERS = {"robust_augcl": "robust_augcl", "attacks": "robust_augcl/attacks", "suites": "robust_augcl/suites", "reports": "robust_augcl/reports"}
+FOLDERS = {
+    "robust_augcl": "robust_augcl",
+    "attacks": "robust_augcl/attacks",
+    "suites": "robust_augcl/suites",
+    "reports": "robust_augcl/reports",
+}
 
 
 def modules() -> dict[str, Path]:
@@ -60,7 +65,10 @@ def test_the_version_is_the_same_everywhere():
 @pytest.mark.parametrize(
     ("part", "forbidden"),
     [
-        ("robust_augcl.attacks", ["robust_augcl.suites", "robust_augcl.reports", "robust_augcl.encoders", "robust_augcl.methods", "robust_augcl.contrast"]),
+        (
+            "robust_augcl.attacks",
+            ["robust_augcl.suites", "robust_augcl.reports", "robust_augcl.encoders", "robust_augcl.methods", "robust_augcl.contrast"],
+        ),
         ("robust_augcl.reports", ["robust_augcl.attacks", "robust_augcl.suites", "robust_augcl.steps", "robust_augcl.victim", "torch"]),
         ("robust_augcl.statistics", ["robust_augcl.reports", "matplotlib", "torch"]),
         ("robust_augcl.records", ["robust_augcl.statistics", "robust_augcl.reports", "torch"]),

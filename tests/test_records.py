@@ -33,7 +33,7 @@ RECORD = Record(
     attack_seconds=0.5,
     queries=100,
     gradient_calls=3,
-    versions={"robust_augcl": "0.1.0"},
+    environment={"robust_augcl": "0.1.0"},
     notes=["reservation collapsed"],
 )
 
@@ -63,7 +63,7 @@ records = st.builds(
     attack_seconds=numbers,
     queries=counts,
     gradient_calls=counts,
-    versions=st.dictionaries(words, words, max_size=3),
+    environment=st.dictionaries(words, words, max_size=3),
     notes=st.lists(words, max_size=2),
 )
 

@@ -56,7 +56,7 @@ def record(
         attack_seconds=0.0,
         queries=0,
         gradient_calls=0,
-        versions={},
+        environment={},
     )
 
 

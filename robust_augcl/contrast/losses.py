@@ -15,9 +15,7 @@ def cosine_similarities(z1: Tensor, z2: Tensor) -> Tensor:
     return normalize(z1, dim=1) @ normalize(z2, dim=1).T
 
 
-def info_nce(
-    z1: Tensor, z2: Tensor, *, temperature: float, weight: Tensor | None = None, positive_in_denominator: bool = True
-) -> Tensor:
+def info_nce(z1: Tensor, z2: Tensor, *, temperature: float, weight: Tensor | None = None, positive_in_denominator: bool = True) -> Tensor:
     """Weighted InfoNCE, one direction (AUGCL, arXiv 2301.13340, equation 8; unweighted, GraphCL's NT-Xent).
 
     With s the cosine similarities and t the temperature, the mean over anchors i of

@@ -67,9 +67,7 @@ class ComponentGraphs(DataSource):
         return replace(self, graphs_per_class=max(1, round(self.graphs_per_class * factor)))
 
 
-def component_graphs(
-    num_components: np.ndarray, nodes: tuple[int, int], edge_probability: float, rng: np.random.Generator
-) -> PackedGraphs:
+def component_graphs(num_components: np.ndarray, nodes: tuple[int, int], edge_probability: float, rng: np.random.Generator) -> PackedGraphs:
     """Draw one graph for each entry of `num_components`.
 
     A graph with c components and `nodes` [lo, hi] has components of n nodes, n uniform in [lo // c, hi // c], each a

@@ -26,7 +26,7 @@ from robust_augcl.graphs import PackedGraphs
 class TUGraphs(DataSource):
     """A data set of the TU collection, through PyTorch Geometric: downloaded by it, or taken from an archive.
 
-    Node labels, one-hot, are the features. Edge labels are not used and self-loops are dropped, since an edge that an attack adds has neither.
+    Node labels, one-hot, are the features. Edge labels are not used and self-loops are dropped: an edge that an attack adds has neither.
     A degree feature is that of the clean graph: edits do not change it.
 
     Args:
@@ -73,9 +73,7 @@ class TUGraphs(DataSource):
         archive = archives / "TUDataset" / f"{self.name}.zip"
         if not archive.is_file():
             known = sorted(path.stem for path in archive.parent.glob("*.zip"))
-            raise InputError(
-                f"Expected an archive {archive}, there is none{nearest(self.name, known)} (there: {', '.join(known)})"
-            )
+            raise InputError(f"Expected an archive {archive}, there is none{nearest(self.name, known)} (there: {', '.join(known)})")
         with tempfile.TemporaryDirectory(prefix="robust_augcl-") as folder:
             root = Path(folder)
             try:

@@ -1,2 +1,1 @@
 from robust_augcl.encoder import *
-from robust_augcl.encoder import Encoder, WeightedSum, glorot, linear, mlp, sum_pool, torch_default

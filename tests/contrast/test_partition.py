@@ -30,9 +30,7 @@ def exact_within_sum(values):
 def brute_force(row):
     """Every threshold between two different values, in exact arithmetic: the sums, by number of low values."""
     ordered = sorted(row)
-    return {
-        k: exact_within_sum(ordered[:k]) + exact_within_sum(ordered[k:]) for k in range(1, len(row)) if ordered[k - 1] < ordered[k]
-    }
+    return {k: exact_within_sum(ordered[:k]) + exact_within_sum(ordered[k:]) for k in range(1, len(row)) if ordered[k - 1] < ordered[k]}
 
 
 def low_values(row, low_count):

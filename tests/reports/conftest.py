@@ -60,7 +60,7 @@ def make_campaign(
                             attack_seconds=2.0,
                             queries=100 * n,
                             gradient_calls=0,
-                            versions={"robust_augcl": "0.1.0", "torch": "2.8.0"},
+                            environment={"versions": {"robust_augcl": "0.1.0", "torch": "2.8.0"}, "machine": "a", "device": "cpu"},
                             notes=list(notes),
                         )
                     )

@@ -1,0 +1,84 @@
+"""What a run's folder holds, and what of it nobody needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from robust_augcl.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder holds.
+
+    Args:
+        suite, seeds: of the latest run.
+        wanted, there: results that belong to it, and those of them that are whole.
+        damaged: records and artifacts that are not what was written.
+        failures: steps that failed, with their errors.
+        running: keys of steps that a run computes now.
+        superfluous: files that nothing needs.
+        bytes_used, bytes_free: of all files, and of the superfluous ones.
+    """
+
+    suite: str
+    seeds: list[int]
+    wanted: int
+    there: int
+    damaged: list[str]
+    failures: list[str]
+    running: list[str]
+    superfluous: list[Path]
+    bytes_used: int
+    bytes_free: int
+
+
+def survey(folder: RunFolder, everything: bool = False) -> Survey:
+    """Look through a folder; `everything` counts artifacts that no record rests on as superfluous too.
+
+    Raises:
+        InputError: no run there, or one of another version.
+    """
+    manifest = folder.existing_manifest()
+    store = folder.store
+    loaded = folder.load_records(manifest.records)
+    needed = {store.record_path(key) for key in manifest.records}
+    rests_on = {ref.key for record in loaded.records for ref in (record.dataset, record.victim)}
+    complete = not loaded.missing and not loaded.damaged
+    files = list(_files(folder.path))
+    superfluous = []
+    for path in files:
+        stale = path.parent == store.records and path not in needed
+        if everything and complete and path.parent == store.artifacts:
+            stale |= path.name.removesuffix(".safetensors") not in rests_on
+        stale |= path.name.endswith(".damaged") or path.name.startswith(".writing-")
+        stale |= path.parent == store.locks and not store.locked(path.stem)
+        if stale:
+            superfluous.append(path)
+    return Survey(
+        suite=manifest.suite,
+        seeds=manifest.seeds,
+        wanted=len(manifest.records),
+        there=len(loaded.records),
+        damaged=loaded.damaged,
+        failures=[_failure(path) for path in files if path.parent == store.failures],
+        running=[path.stem for path in files if path.parent == store.locks and store.locked(path.stem)],
+        superfluous=superfluous,
+        bytes_used=sum(path.stat().st_size for path in files),
+        bytes_free=sum(path.stat().st_size for path in superfluous),
+    )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _failure(path: Path) -> str:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return f"{content['step']}: {content['error']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{path.name}: cannot be read"

@@ -1,0 +1,307 @@
+"""Exhaustive search, GradArgmax and RandSampling against loops and against a trained reference model."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.attacks.exhaustive import Exhaustive
+from robust_augcl.attacks.grad_argmax import GradArgmax
+from robust_augcl.attacks.rand_sampling import RandSampling
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.threat import ThreatModel, apply_all
+from robust_augcl.victim import Victim, margins
+
+STRICT = ThreatModel(within_component=True)
+PAPER = ThreatModel(within_component=True, allow_existing=True)
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def attacked(attack, victim, graphs, threat, seed=0):
+    return run_attack(attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed))
+
+
+def edits_of(perturbation):
+    """Undirected edges added and removed."""
+    return [frozenset(pair) for pairs in (perturbation.added, perturbation.removed) for pair in pairs.T.tolist()]
+
+
+def robust(result, y):
+    return (result.clean_prediction == y) & (result.attacked_prediction == y)
+
+
+@pytest.fixture
+def victim(reference_model):
+    return Victim(reference_model)
+
+
+def complete(to_data, size=4):
+    graph = to_data(size, list(combinations(range(size), 2)))
+    graph.x = torch.ones(size, 1)
+    return graph
+
+
+# --- exhaustive search ------------------------------------------------------------------------------------------------
+
+
+def test_exhaustive_search_equals_the_reference(vectors, victim, reference_graphs):
+    values = vectors("components")
+    candidates = STRICT.enumerate(reference_graphs)
+    assert torch.equal(candidates.counts, values["num_candidates"])
+    logits = victim.candidate_logits(reference_graphs, candidates)
+    wrong = logits.argmax(1) != values["label"][candidates.graph]
+    assert torch.equal(torch.bincount(candidates.graph[wrong], minlength=24), values["num_breaking"])
+
+    result = attacked(Exhaustive(), victim, reference_graphs, STRICT)
+    torch.testing.assert_close(result.attacked_margin.double(), values["min_margin"], rtol=1e-4, atol=1e-4)
+    assert all(edits.num_edits == 1 for edits in result.perturbations)
+    # A graph breaks if and only if some candidate breaks it.
+    assert torch.equal(result.attacked_prediction != values["label"], values["num_breaking"] > 0)
+    assert result.queries == int(values["num_candidates"].sum())
+
+
+def test_exhaustive_search_takes_the_lowest_margin_by_loop(victim, reference_graphs):
+    graphs = reference_graphs.select(torch.tensor([9, 17]))
+    threat = ThreatModel(operations=("delete",))
+    result = attacked(Exhaustive(), victim, graphs, threat)
+    for number in range(2):
+        data = graphs[number]
+        lowest = float("inf")
+        for i, j in threat.candidates(data).T.tolist():
+            kept = [edge for edge in data.edge_index.T.tolist() if set(edge) != {i, j}]
+            edited = data.clone()
+            edited.edge_index = torch.tensor(kept).T
+            lowest = min(lowest, float(margins(victim.logits([edited]), data.y)))
+        assert float(result.attacked_margin[number]) == pytest.approx(lowest, abs=1e-4)
+        assert result.perturbations[number].removed.size(1) == 1
+
+
+# --- GradArgmax -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gradients(victim, reference_graphs):
+    """Graph, class -> {(receiver, sender): gradient} over the allowed entries of the adjacency matrix."""
+    candidates = PAPER.enumerate(reference_graphs)
+    table = {}
+    for label in range(3):
+        values = victim.edge_gradients(reference_graphs, candidates, torch.full((24,), label))
+        for number, (i, j), (forth, back) in zip(candidates.graph.tolist(), candidates.pairs.T.tolist(), values.tolist(), strict=True):
+            table.setdefault((number, label), {}).update({(j, i): forth, (i, j): back})
+    return table
+
+
+def test_published_picks_have_the_lowest_gradient(vectors, reference_graphs, gradients):
+    picks = vectors("components")["grad_argmax_pick"]
+    checked = 0
+    for number, own in enumerate(reference_graphs.y.tolist()):
+        for label in range(3):
+            pick = tuple(picks[number, label].tolist())
+            if label == own:
+                assert pick == (-1, -1)
+                continue
+            entries = gradients[number, label]
+            assert min(entries.values()) <= 0
+            assert entries[pick] == pytest.approx(min(entries.values()), rel=1e-4)
+            checked += 1
+    assert checked == 48
+
+
+def test_grad_argmax_as_published_answers_with_a_published_pick(vectors, victim, reference_graphs, gradients):
+    values = vectors("components")
+    y = reference_graphs.y
+    result = attacked(GradArgmax(directions="apart"), victim, reference_graphs, PAPER)
+    broken_by_label = {}
+    for label in range(3):
+        edges = [(n, tuple(pick)) for n, pick in enumerate(values["grad_argmax_pick"][:, label].tolist()) if pick[0] >= 0]
+        for number, (i, j) in edges:
+            data = reference_graphs[number]
+            there = {tuple(edge) for edge in data.edge_index.T.tolist()} | {(i, j), (j, i)}
+            data.edge_index = torch.tensor(sorted(there)).T
+            broken_by_label[number, label] = int(victim.logits([data]).argmax()) != int(y[number])
+
+    hits = 0
+    for number in range(24):
+        edits = edits_of(result.perturbations[number])
+        expected = [label for label in range(3) if broken_by_label.get((number, label))]
+        if result.clean_prediction[number] != y[number] or not expected:
+            # Wrong already, or no pick breaks it: the clean graph.
+            assert edits == []
+            assert result.attacked_prediction[number] == result.clean_prediction[number]
+            continue
+        (pair,) = edits
+        i, j = pair
+        entries = gradients[number, expected[0]]
+        pick = tuple(values["grad_argmax_pick"][number, expected[0]].tolist())
+        assert min(entries[i, j], entries[j, i]) == pytest.approx(entries[pick], rel=1e-4)
+        assert result.attacked_prediction[number] != y[number]
+        hits += 1
+    assert hits > 3
+
+
+def test_grad_argmax_sums_the_directions_of_an_undirected_edge(victim, reference_graphs, gradients):
+    y = reference_graphs.y.tolist()
+    result = attacked(GradArgmax(), victim, reference_graphs, STRICT)
+    hits = 0
+    for number in range(24):
+        edits = edits_of(result.perturbations[number])
+        if not edits:
+            continue
+        clean = {frozenset(edge) for edge in reference_graphs[number].edge_index.T.tolist()}
+        lowest = []
+        for label in set(range(3)) - {y[number]}:
+            sums = {frozenset(entry): value + gradients[number, label][entry[::-1]] for entry, value in gradients[number, label].items()}
+            new = {pair: value for pair, value in sums.items() if pair not in clean}
+            lowest.append((new[edits[0]], min(new.values())))
+        assert edits[0] not in clean
+        assert any(value == pytest.approx(best, rel=1e-4) for value, best in lowest)
+        hits += 1
+    assert hits > 5
+
+
+@pytest.mark.parametrize("threat", [STRICT, PAPER, ThreatModel(operations=("add", "delete")), ThreatModel(operations=("delete",))])
+@pytest.mark.parametrize("directions", ["summed", "apart"])
+def test_attacks_in_order_of_strength(victim, reference_graphs, threat, directions):
+    graphs = reference_graphs.select(torch.arange(0, 24, 2))
+    y = graphs.y
+    worst = robust(attacked(Exhaustive(), victim, graphs, threat), y)
+    result = attacked(GradArgmax(directions=directions), victim, graphs, threat)
+    by_gradient, clean = robust(result, y), result.clean_prediction == y
+    # Graph by graph: what survives every candidate survives the one that the gradient picks.
+    assert (worst <= by_gradient).all()
+    assert (by_gradient <= clean).all()
+    assert int(worst.sum()) < int(clean.sum())
+    # It judges its own candidates, so it never hands in an edit that does not break its graph.
+    for number, edits in enumerate(result.perturbations):
+        assert (edits.num_edits > 0) == bool(clean[number] & ~by_gradient[number])
+
+
+@pytest.mark.parametrize("operations", [("add",), ("add", "delete")])
+@pytest.mark.parametrize("directions", ["summed", "apart"])
+@pytest.mark.parametrize("allow_existing", [False, True])
+def test_more_edits_break_no_fewer_graphs(victim, reference_graphs, operations, directions, allow_existing):
+    y = reference_graphs.y
+    results = {}
+    for budget in (1, 2, 3):
+        threat = ThreatModel(budget, operations, within_component=True, allow_existing=allow_existing)
+        results[budget] = attacked(GradArgmax(directions=directions), victim, reference_graphs, threat)
+        for edits in results[budget].perturbations:
+            assert len(set(edits_of(edits))) == edits.num_edits <= budget
+    counts = []
+    for budget in (1, 2, 3):
+        survivors = robust(results[budget], y)
+        counts.append(int(survivors.sum()))
+        if budget > 1:
+            assert (survivors <= robust(results[budget - 1], y)).all()
+    assert counts[-1] < counts[0]
+
+
+def test_grad_argmax_of_two_edits_walks_by_the_gradient_of_the_edited_graph(victim, reference_graphs):
+    # One path by hand, for graphs that take exactly two edits.
+    threat = ThreatModel(2, within_component=True)
+    result = attacked(GradArgmax(), victim, reference_graphs, threat)
+    twice = [number for number, edits in enumerate(result.perturbations) if edits.num_edits == 2]
+    assert twice
+    for number in twice:
+        graph = reference_graphs.select(torch.tensor([number]))
+        candidates = threat.enumerate(graph)
+        own, got = int(graph.y), set(edits_of(result.perturbations[number]))
+        paths = []
+        for label in set(range(3)) - {own}:
+            current, path = graph, []
+            for _ in range(2):
+                total = victim.edge_gradients(current, candidates, torch.tensor([label])).sum(1)
+                ranked = [frozenset(candidates.pairs[:, place].tolist()) for place in total.argsort().tolist()]
+                path.append(next(pair for pair in ranked if pair not in path))
+                current = current.flip(torch.tensor([0]), torch.tensor([sorted(path[-1])]).T)
+            paths.append(set(path))
+        assert got in paths
+
+
+def test_grad_argmax_counts_its_questions(victim, reference_graphs):
+    result = attacked(GradArgmax(), victim, reference_graphs, STRICT)
+    # One gradient for each wrong class; one look at each clean graph and at each candidate.
+    assert result.gradient_calls == 48
+    assert result.queries == 24 + 48
+
+
+# --- RandSampling -----------------------------------------------------------------------------------------------------
+
+
+def draws_of(graph, threat, count, seed):
+    """Many draws on one graph, between graphs of other sizes."""
+    many = PackedGraphs.from_data_list(graph).select(torch.arange(len(graph)).repeat(count))
+    fit = FitGraphs(many, many)
+    proposals = RandSampling().prepare(None, fit, threat, seeded(seed))(many)
+    return proposals[:: len(graph)], many
+
+
+@pytest.mark.parametrize("budget", [1, 2])
+def test_rand_sampling_is_uniform_over_the_allowed_edits(to_data, budget):
+    graph = to_data(7, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 6)])
+    threat = ThreatModel(budget, within_component=True)
+    allowed = [frozenset(pair) for pair in threat.candidates(graph).T.tolist()]
+    assert len(allowed) == 6
+    proposals, _ = draws_of([graph, to_data(3, [(0, 1), (1, 2)])], threat, 6000, seed=0)
+    counts = dict.fromkeys(map(frozenset, combinations(allowed, budget)), 0)
+    for edits in proposals:
+        assert edits.removed.numel() == 0
+        counts[frozenset(edits_of(edits))] += 1
+    assert chisquare(list(counts.values())).pvalue > 0.001
+
+
+def test_rand_sampling_draws_without_replacement_up_to_what_there_is(to_data):
+    graphs = [to_data(4, [(0, 1), (1, 2), (2, 3)]), to_data(6, [(0, 1)]), to_data(3, [(0, 1), (1, 2), (0, 2)])]
+    threat = ThreatModel(4)
+    proposals, many = draws_of(graphs, threat, 200, seed=1)
+    every = RandSampling().prepare(None, FitGraphs(many, many), threat, seeded(1))(many)
+    for number, edits in enumerate(every):
+        assert edits.num_edits == len(set(edits_of(edits))) == [3, 4, 0][number % 3]
+    threat.check_all(many, every)
+    assert len(proposals) == 200
+
+
+@pytest.mark.parametrize("operations", [("add",), ("delete",), ("add", "delete")])
+def test_rand_sampling_keeps_to_a_fraction_of_the_edges(reference_graphs, victim, operations):
+    threat = ThreatModel(0.1, operations)
+    result = attacked(RandSampling(), victim, reference_graphs, threat)
+    edges = [graph.edge_index.size(1) // 2 for graph in reference_graphs.to_data_list()]
+    assert [edits.num_edits for edits in result.perturbations] == [max(1, count // 10) for count in edges]
+    assert result.queries == result.gradient_calls == 0
+
+
+def test_the_same_generator_gives_the_same_edits(victim, reference_graphs):
+    def drawn(seed):
+        result = attacked(RandSampling(), victim, reference_graphs, ThreatModel(3, within_component=True), seed)
+        return [edits_of(edits) for edits in result.perturbations]
+
+    state = torch.get_rng_state()
+    assert drawn(0) == drawn(0)
+    assert drawn(0) != drawn(1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# --- graphs that leave nothing to do ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attack", [Exhaustive(), GradArgmax(), GradArgmax(directions="apart"), RandSampling()])
+@pytest.mark.parametrize("company", [False, True])
+def test_a_graph_without_any_candidate_is_left_alone(victim, to_data, reference_graphs, attack, company):
+    graphs = [complete(to_data), complete(to_data, 3)]
+    if company:
+        graphs.insert(1, reference_graphs[16])
+    # The class that the victim gives them, so that there is something to break.
+    packed = PackedGraphs.from_data_list(graphs)
+    packed = packed.with_labels(victim.logits(packed).argmax(1))
+    result = attacked(attack, victim, packed, STRICT)
+    assert result.perturbations[0].num_edits == result.perturbations[-1].num_edits == 0
+    unchanged = apply_all(packed, result.perturbations)
+    assert torch.equal(unchanged[0].edge_index, packed[0].edge_index)
+    assert result.attacked_prediction[0] == result.clean_prediction[0]
