@@ -74,6 +74,9 @@ class Display:
         if not self._live:
             self._print(f"[{self._done}/{self._total}] {_name(step)}: {seconds:.1f} s")
 
+    def shared(self, step: Step) -> None:
+        self._end(step)
+
     def failed(self, step: Step, message: str, trace: str) -> None:
         self._end(step)
         self._console.print(f"failed: {_name(step)}: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
@@ -148,6 +151,10 @@ class LogFile:
     def finished(self, step: Step, seconds: float) -> None:
         self.write(f"done {_name(step)} [{step.key}] {seconds:.2f} s")
         self._inner.finished(step, seconds)
+
+    def shared(self, step: Step) -> None:
+        self.write(f"another run has done {_name(step)} [{step.key}]")
+        self._inner.shared(step)
 
     def failed(self, step: Step, message: str, trace: str) -> None:
         self.write(f"failed {_name(step)} [{step.key}] {message}\n{trace}")

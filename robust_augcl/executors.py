@@ -12,6 +12,7 @@ import queue
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from robust_augcl.store import Store
 
 _MESSAGES_A_SECOND = 4
 _MEMORY_A_WORKER = 2 * 2**30
+_PARENT_CHECK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,19 @@ def _start_worker(messages: Any, parent: int) -> None:
     _queue = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when the main process is gone, killed outright: nobody would ever ask for its result."""
+    while True:
+        time.sleep(_PARENT_CHECK_SECONDS)
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        except OSError:
+            return
 
 
 def _perform_in_worker(task: Task) -> Performed:
@@ -303,5 +318,5 @@ class DaskCluster:
         """Dask gives a lost worker's tasks to others by itself."""
 
     def close(self, *, cancel: bool) -> None:
-        self._executor.shutdown(wait=not cancel, cancel_futures=cancel)
+        self._executor.shutdown(wait=not cancel)  # without waiting, Dask cancels them
         self._client.close()

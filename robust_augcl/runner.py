@@ -36,6 +36,9 @@ class Watcher(Protocol):
     def finished(self, step: Step, seconds: float) -> None:
         """A step is done."""
 
+    def shared(self, step: Step) -> None:
+        """Another run on the folder has done a step."""
+
     def failed(self, step: Step, message: str, trace: str) -> None:
         """A step failed; steps that need it will not run."""
 
@@ -230,8 +233,10 @@ class _Run:
         elif performed.status == "busy":
             self.waiting[step.key] = step
             self.not_before[step.key] = time.monotonic() + _BUSY_SECONDS
+        elif performed.status == "there":
+            self.watcher.shared(step)
         else:
-            self.computed += performed.status == "done"
+            self.computed += 1
             self.folder.store.failure_path(step.key).unlink(missing_ok=True)
             self.watcher.finished(step, performed.seconds)
 

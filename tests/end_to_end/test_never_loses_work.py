@@ -1,0 +1,281 @@
+"""Killed, out of disk, on one worker or a cluster: the rows are the same, and nothing is computed twice."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from robust_augcl import executors, store
+from robust_augcl.run_folder import RunFolder
+from robust_augcl.store import Store
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def reference(finished: Path) -> dict[str, list[str]]:
+    """The outcomes of an uninterrupted run, seed 0, by record."""
+    return {path.name: path.read_text().splitlines()[1:] for path in sorted(finished.glob("records/*.jsonl")) if seed_of(path) == 0}
+
+
+def seed_of(path: Path) -> int:
+    return json.loads(path.read_text().splitlines()[0])["cell"]["seed"]
+
+
+def outcomes(folder: Path) -> dict[str, list[str]]:
+    return {path.name: path.read_text().splitlines()[1:] for path in sorted(folder.glob("records/*.jsonl"))}
+
+
+def done(folder: Path) -> Counter[str]:
+    """How often each step was computed and stored, by the log."""
+    return Counter(re.findall(r"\d done .* \[(\S+)\] ", (folder / "run.log").read_text()))
+
+
+def test_thirty_kills_at_random_moments_change_nothing(tiny, tmp_path, reference):
+    harness = [sys.executable, str(HERE / "killed_runs.py"), str(tiny), str(tmp_path), "30"]
+    answer = subprocess.run(harness, capture_output=True, text=True, timeout=300)
+    assert answer.returncode == 0, answer.stderr
+    assert "kills 30" in answer.stdout, answer.stdout
+    assert outcomes(tmp_path) == reference
+    assert max(done(tmp_path).values()) == 1
+    deadline = time.monotonic() + 10
+    while list(tmp_path.glob("locks/*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    held = [path.stem for path in tmp_path.glob("locks/*") if Store(tmp_path).locked(path.stem)]
+    assert not held
+
+
+class Fault:
+    """Stands for `os` in the store: its nth write fails."""
+
+    def __init__(self, kind: str, good: int) -> None:
+        self.kind, self.left = kind, good
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        return getattr(os, name)
+
+    def _spoil(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+    def fdopen(self, handle: int, mode: str):  # type: ignore[no-untyped-def]
+        file = os.fdopen(handle, mode)
+        if self.kind == "rename" or not self._spoil():
+            return file
+        kind = self.kind
+
+        class Faulty:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *reason: object) -> None:
+                file.close()
+
+            def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+                return getattr(file, name)
+
+            def write(self, content: bytes) -> int:
+                if kind == "full":
+                    file.write(content[: len(content) // 2])
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                if kind == "error":
+                    raise OSError(errno.EIO, "Input/output error")
+                return file.write(content[:-1])  # a short write that nobody reports
+
+        return Faulty()
+
+    def replace(self, source: str, target: str) -> None:
+        if self.kind == "rename" and self._spoil():
+            raise OSError(errno.EACCES, "Permission denied")
+        os.replace(source, target)
+
+
+@pytest.mark.parametrize("kind", ["error", "short", "full", "rename"])
+def test_a_fault_at_every_write_gives_a_message_and_never_a_wrong_row(tiny, tmp_path, command, reference, monkeypatch, kind):
+    """Each run fails at its second write, the first time also at its first: so every write fails once."""
+    arguments = ["run", tiny, "--out", tmp_path, "--workers", "1"]
+    for attempt in range(60):
+        monkeypatch.setattr(store, "os", Fault(kind, min(attempt, 1)))
+        answer = command(*arguments)
+        monkeypatch.setattr(store, "os", os)
+        assert not list(tmp_path.rglob(".writing-*"))
+        assert {name: lines for name, lines in outcomes(tmp_path).items() if lines != reference[name]} == {}
+        if answer.code == 0:
+            break
+        assert answer.code == 2
+        assert "error: Cannot write" in answer.err
+        assert "Traceback" not in answer.err
+    assert answer.code == 0
+    assert attempt >= 19
+    assert outcomes(tmp_path) == reference
+    assert max(done(tmp_path).values()) == 1
+
+
+def test_a_lost_worker_costs_its_running_step_which_is_run_again(tiny, tmp_path, reference):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "robust_augcl", "run", str(tiny), "--out", str(tmp_path), "--workers", "2"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    workers: list[int] = []
+    deadline = time.monotonic() + 60
+    while not workers and time.monotonic() < deadline:
+        time.sleep(0.005)
+        workers = [pid for pid in descendants(process.pid) if holds_a_lock(pid, tmp_path)]
+    os.kill(workers[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "a worker process died" in err
+    assert outcomes(tmp_path) == reference
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def holds_a_lock(pid: int, folder: Path) -> bool:
+    try:
+        return any(str(folder) in os.readlink(handle) and ".lock" in os.readlink(handle) for handle in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def test_two_runs_on_one_folder_share_the_work(tiny, tmp_path, reference):
+    arguments = [sys.executable, "-m", "robust_augcl", "run", str(tiny), "--out", str(tmp_path), "--workers", "1", "--quiet"]
+    runs = [subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in runs:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    assert outcomes(tmp_path) == reference
+    assert max(done(tmp_path).values()) == 1
+
+
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(tiny, tmp_path, reference):
+    pytest.importorskip("distributed")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    address_file = tmp_path / "scheduler.json"
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    scheduler = start(
+        "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)
+    )
+    options = ["--nthreads", "1", "--no-dashboard", "--scheduler-file", str(address_file), "--local-directory", str(tmp_path)]
+    workers = [start("distributed.cli.dask_worker", *options, "--no-nanny") for _ in range(2)]
+    out = tmp_path / "run"
+    try:
+        deadline = time.monotonic() + 60
+        while not address_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        address = json.loads(address_file.read_text())["address"]
+        run = subprocess.Popen(
+            [sys.executable, "-m", "robust_augcl", "run", str(tiny), "--out", str(out), "--executor", "dask", "--scheduler", address],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        while not list(out.glob("artifacts/victim-*")) and run.poll() is None and time.monotonic() < deadline + 60:
+            time.sleep(0.02)
+        workers[0].send_signal(signal.SIGKILL)
+        _, err = run.communicate(timeout=180)
+        assert run.returncode == 0, err
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()
+    assert outcomes(out) == reference
+
+
+def test_status_and_clean(tiny, copied, command):
+    assert "results: 24 of 24" in command("status", copied).out
+    record = sorted(copied.glob("records/*"))[0]
+    record.write_text("")
+    command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1")  # sets the damaged one aside
+    command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1", "--set", "attacks.rl_s2v.steps=21")
+    (copied / "artifacts" / ".writing-left-by-a-kill").write_bytes(b"half")
+    before = set(copied.rglob("*"))
+    assert "would remove" in command("clean", copied, "--dry-run").out
+    assert set(copied.rglob("*")) == before
+    rows = command("show", copied, "--format", "json").out
+    answer = command("clean", copied)
+    assert answer.code == 0
+    gone = {path.name for path in before - set(copied.rglob("*"))}
+    assert {record.name + ".damaged", ".writing-left-by-a-kill"} <= gone
+    assert len(gone) == 2 + 6  # and the records of rl_s2v with the other number of steps
+    assert command("show", copied, "--format", "json").out == rows
+    command("clean", copied, "--all")
+    assert not list(copied.glob("artifacts/warm_up-*"))
+    assert command("replay", copied).code == 0
+
+
+def test_nothing_is_cleaned_while_a_run_computes(copied, command):
+    with Store(copied).claim("victim-being-computed"):
+        assert "being computed now: victim-being-computed" in command("status", copied).out
+        answer = command("clean", copied)
+        assert answer.code == 2
+        assert "victim-being-computed" in answer.err
+
+
+def test_a_failed_step_is_shown_by_status_until_it_succeeds(tiny, tmp_path, command, monkeypatch):
+    from robust_augcl import steps
+
+    compute = steps.compute
+
+    def fail_on_graphcl(step, context):
+        if step.kind == "victim" and "graphcl" in step.title:
+            raise RuntimeError("the planted fault")
+        compute(step, context)
+
+    monkeypatch.setattr(steps, "compute", fail_on_graphcl)
+    assert command("run", tiny, "--out", tmp_path, "--workers", "1").code == 1
+    status = command("status", tmp_path).out
+    assert "results: 8 of 12" in status
+    assert "failed: graphcl, 2 layers, seed 0: RuntimeError: the planted fault" in status
+    monkeypatch.setattr(steps, "compute", compute)
+    assert command("run", tiny, "--out", tmp_path, "--workers", "1").code == 0
+    assert "failed" not in command("status", tmp_path).out
+
+
+def test_quiet_says_nothing(tiny, copied, command):
+    answer = command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1", "--quiet")
+    assert answer == (0, "", "")
+
+
+def test_records_carry_where_they_come_from(finished):
+    folder = RunFolder(finished)
+    for record in folder.load_records(folder.existing_manifest().records).records:
+        assert set(record.environment) == {"versions", "commit", "machine", "device", "threads", "peak_memory_mib"}
+        assert record.environment["threads"] == 1
+        assert 50 < record.environment["peak_memory_mib"] < 2048
+
+
+def test_workers_are_as_many_as_memory_allows(monkeypatch):
+    pages = {"SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": 3 * 2**30 // 4096}
+    monkeypatch.setattr(executors.os, "sysconf", pages.__getitem__)
+    monkeypatch.setattr(executors.os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert executors.default_workers() == 1
+    pages["SC_AVPHYS_PAGES"] *= 100
+    assert executors.default_workers() == 8
+
+
+@pytest.mark.parametrize("arguments", [["--executor", "dask"], ["--scheduler", "tcp://127.0.0.1:1"]])
+def test_dask_and_its_scheduler_are_named_together(tiny, tmp_path, command, arguments):
+    answer = command("run", tiny, "--out", tmp_path / "run", *arguments)
+    assert answer.code == 2
+    assert "--scheduler" in answer.err
