@@ -15,6 +15,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import scatter
 
 from robust_augcl.graphs import PackedGraphs
+from robust_augcl.unfolding import UnfoldedBatch
 
 
 class WeightedSum(MessagePassing):
@@ -93,6 +94,13 @@ class Encoder(nn.Module, ABC):
         for index in range(self.layers):
             states.append(self.round(index, states[-1], x, edge_index, edge_weight))
         return self.pool(states[1:], batch, num_graphs)
+
+    def embed_unfolded(self, batch: UnfoldedBatch) -> Tensor | None:
+        """Graph states (B, D) of a batch given as unfolding trees, the same as `embed`'s; None where an encoder cannot.
+
+        It can if a node's state depends on its unfolding tree alone, which batch normalisation in training mode breaks.
+        """
+        return None
 
     def embed(self, graphs: PackedGraphs) -> Tensor:
         """Graph states (B, D) of packed graphs."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from robust_augcl.encoder import Encoder, mlp
 from robust_augcl.graphs import PackedGraphs
+from robust_augcl.unfolding import Unfolding
 
 
 class GraphClassifier(nn.Module):
@@ -30,3 +33,13 @@ class GraphClassifier(nn.Module):
         _, states = self.encoder(graphs.x, graphs.edge_index, graphs.batch, graphs.num_graphs, edge_weight)
         logits: Tensor = self.head(states)
         return logits
+
+    def batched(self, graphs: PackedGraphs) -> Callable[[Tensor], Tensor]:
+        """A function from numbers of graphs (B,) to their logits (B, C): what batches have in common is prepared once.
+
+        Where the encoder can, nodes with the same unfolding tree are computed once a batch.
+        """
+        if type(self.encoder).embed_unfolded is Encoder.embed_unfolded:
+            return lambda index: self(graphs.select(index))
+        unfolding = Unfolding(graphs, self.encoder.layers)
+        return lambda index: self.head(self.encoder.embed_unfolded(unfolding.batch(index)))

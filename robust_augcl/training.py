@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from robust_augcl.contrast.pretrain import adam
@@ -63,17 +65,17 @@ def train_classifier(
     optimizer = adam(model, settings.learning_rate)
     best = Selected(0, float("inf"), 0.0)
     weights = copy.deepcopy(model.state_dict())
+    train_logits, selection_logits = model.batched(train), model.batched(selection)
     for epoch in range(1, settings.epochs + 1):
         model.train()
         for index in torch.randperm(train.num_graphs, generator=generator).split(settings.batch_size):
             if index.numel() == 1 and train.num_graphs > 1:
                 continue  # batch normalisation needs two graphs' worth of nodes; the order differs in each epoch
-            batch = train.select(index)
-            loss = cross_entropy(model(batch), batch.y)
+            loss = cross_entropy(train_logits(index), train.y[index.to(train.device)])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        now = evaluate(model, selection, epoch)
+        now = evaluate(model, selection, epoch, selection_logits)
         if now.loss < best.loss:
             best, weights = now, copy.deepcopy(model.state_dict())
         report(epoch / settings.epochs, f"validation loss {now.loss:.3f}, accuracy {now.accuracy:.3f}")
@@ -82,9 +84,14 @@ def train_classifier(
 
 
 @torch.no_grad()
-def evaluate(model: GraphClassifier, graphs: PackedGraphs, epoch: int = 0) -> Selected:
-    """Loss and accuracy of a model in evaluation mode; it is left in that mode."""
+def evaluate(
+    model: GraphClassifier, graphs: PackedGraphs, epoch: int = 0, logits_of: Callable[[Tensor], Tensor] | None = None
+) -> Selected:
+    """Loss and accuracy of a model in evaluation mode; it is left in that mode.
+
+    `logits_of` is `model.batched(graphs)`, where the caller has it already.
+    """
     model.eval()
-    logits = model(graphs)
+    logits = model(graphs) if logits_of is None else logits_of(torch.arange(graphs.num_graphs))
     accuracy = (logits.argmax(1) == graphs.y).float().mean()
     return Selected(epoch, float(cross_entropy(logits, graphs.y)), float(accuracy))

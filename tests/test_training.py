@@ -54,9 +54,9 @@ def recorded(monkeypatch):
     states = []
     real = training.evaluate
 
-    def recording(model, graphs, epoch=0):
+    def recording(model, graphs, epoch=0, logits_of=None):
         states.append(weights_of(model))
-        return real(model, graphs, epoch)
+        return real(model, graphs, epoch, logits_of)
 
     monkeypatch.setattr(training, "evaluate", recording)
     return states

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from robust_augcl.encoder import Encoder, WeightedSum, linear, sum_pool
+from robust_augcl.unfolding import UnfoldedBatch
 
 
 class Structure2Vec(Encoder):
@@ -29,6 +31,14 @@ class Structure2Vec(Encoder):
     def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
         pooled = self.aggregate(states, edge_index, edge_weight)
         return (self.conv(pooled) + self.node_to_latent(x)).relu()
+
+    def embed_unfolded(self, batch: UnfoldedBatch) -> Tensor:
+        first, *deeper = batch.levels
+        states = self.first_states(first.x)
+        for level in deeper:
+            pooled = embedding_bag(level.children, states, level.offsets, mode="sum")
+            states = (self.conv(pooled) + self.node_to_latent(level.x)).relu()
+        return embedding_bag(batch.roots, states, batch.offsets, mode="sum").relu()
 
     def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
         return states[-1], sum_pool(states[-1], batch, num_graphs).relu()
