@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -40,11 +40,14 @@ class Attack(ABC):
         access: the victim it is handed answers nothing beyond this.
         paper: hyper-parameters that the `paper` protocol sets, where a suite does not set them itself.
         max_budget: the most edits a graph that it can make, None without limit.
+        learns: whether `prepare` learns something that takes time and is worth keeping. Then its proposer is a `LearnedProposer`,
+            and `restore` makes it again.
     """
 
     access: ClassVar[Access]
     paper: ClassVar[Mapping[str, Any]] = {}
     max_budget: ClassVar[int | None] = None
+    learns: ClassVar[bool] = False
 
     def scaled(self, factor: float) -> Attack:
         """The attack for a suite at `factor` of its full scale: fewer learning steps, where there are any."""
@@ -58,6 +61,44 @@ class Attack(ABC):
 
         All chance comes from `generator`: the same state gives the same edits.
         """
+
+    def restore(self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel) -> Proposer:
+        """Return the proposer whose `LearnedProposer.state` was `state`; it may be turned on another victim."""
+        raise TypeError(f"Expected an attack that learns, got {type(self).__name__}")
+
+
+class LearnedProposer(Protocol):
+    """A proposer that an attack has learned, and that can be kept.
+
+    Attributes:
+        curve: of learning: step, loss, robust accuracy on the validation graphs.
+    """
+
+    curve: Sequence[tuple[int, float, float]]
+
+    def __call__(self, graphs: PackedGraphs) -> list[Perturbation]:
+        """Propose one perturbation a graph."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that it has learned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What an attack has learned on a victim.
+
+    Args:
+        state: of its proposer.
+        curve: of its learning: step, loss, robust accuracy on the validation graphs.
+        queries, gradient_calls: what it asked of the victim.
+        seconds: it took.
+    """
+
+    state: dict[str, Tensor]
+    curve: list[tuple[int, float, float]]
+    queries: int
+    gradient_calls: int
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +131,26 @@ def check_supported(attack: Attack, threat: ThreatModel) -> None:
         raise ValueError(f"Expected `budget` to be at most {limit} for the attack {type(attack).__name__}, got {threat.budget}")
 
 
+def fit_attack(
+    attack: Attack, victim: Victim, threat: ThreatModel, *, fit: FitGraphs, generator: torch.Generator, report: Report = silent
+) -> Fitted:
+    """Let an attack learn, under guard, and return what it has learned; `run_attack` takes it from there, on this or another victim.
+
+    Raises:
+        AccessViolation, GuardViolation, ValueError: as `run_attack`.
+    """
+    check_supported(attack, threat)
+    queries, gradient_calls = victim.queries, victim.gradient_calls
+    handed = FitGraphs(*(_copy(part) for part in fit))
+    start = time.perf_counter()
+    proposer = cast(LearnedProposer, attack.prepare(victim.restricted(attack.access), handed, threat, generator, report))
+    state = {name: tensor.detach().cpu().clone() for name, tensor in proposer.state().items()}
+    seconds = time.perf_counter() - start
+    _check_unchanged(attack, {"training": (fit.train, handed.train), "validation": (fit.validation, handed.validation)})
+    curve = [(int(step), float(loss), float(accuracy)) for step, loss, accuracy in proposer.curve]
+    return Fitted(state, curve, victim.queries - queries, victim.gradient_calls - gradient_calls, seconds)
+
+
 def run_attack(
     attack: Attack,
     victim: Victim,
@@ -98,11 +159,13 @@ def run_attack(
     *,
     fit: FitGraphs,
     generator: torch.Generator,
+    fitted: Fitted | None = None,
     report: Report = silent,
 ) -> AttackResult:
     """Run an attack under guard: hand it a victim limited to its access and graphs of its own, then check, apply and predict.
 
-    The attack's own word on its success is never used; a graph that it changed by hand is found out.
+    The attack's own word on its success is never used; a graph that it changed by hand is found out. What it has learned
+    before (`fitted`) is not learned again.
 
     Raises:
         ThreatViolation: an edit that the threat model does not allow.
@@ -113,33 +176,43 @@ def run_attack(
     check_supported(attack, threat)
     clean_logits = victim.logits(graphs)
     queries, gradient_calls = victim.queries, victim.gradient_calls
-    handed = [_copy(part) for part in (graphs, *fit)]
+    handed, handed_fit = _copy(graphs), FitGraphs(*(_copy(part) for part in fit))
+    view = victim.restricted(attack.access)
 
     start = time.perf_counter()
-    proposer = attack.prepare(victim.restricted(attack.access), FitGraphs(*handed[1:]), threat, generator, report)
-    fitted = time.perf_counter()
-    proposed = proposer(handed[0])
+    proposer = (
+        attack.prepare(view, handed_fit, threat, generator, report) if fitted is None else attack.restore(fitted.state, view, threat)
+    )
+    prepared = time.perf_counter()
+    proposed = proposer(handed)
     finished = time.perf_counter()
     queries, gradient_calls = victim.queries - queries, victim.gradient_calls - gradient_calls
 
-    for name, own, theirs in zip(("attacked", "training", "validation"), (graphs, *fit), handed, strict=True):
-        if not _same(own, theirs):
-            raise GuardViolation(f"The attack {type(attack).__name__} changed the {name} graphs that it was given")
+    pairs = {"attacked": (graphs, handed), "training": (fit.train, handed_fit.train), "validation": (fit.validation, handed_fit.validation)}
+    _check_unchanged(attack, pairs)
     if not isinstance(proposed, list):
         raise GuardViolation(f"Expected a list of perturbations from {type(attack).__name__}, got {type(proposed).__name__}")
     threat.check_all(graphs, proposed)
-    attacked_logits = victim.logits(apply_all(graphs, proposed))
+    perturbations = [Perturbation(p.added.cpu().clone(), p.removed.cpu().clone()) for p in proposed]
+    attacked_logits = victim.logits(apply_all(graphs, perturbations))
     return AttackResult(
-        perturbations=[Perturbation(p.added.cpu().clone(), p.removed.cpu().clone()) for p in proposed],
+        perturbations=perturbations,
         clean_prediction=clean_logits.argmax(1).cpu(),
         attacked_prediction=attacked_logits.argmax(1).cpu(),
         clean_margin=margins(clean_logits, graphs.y.to(victim.device)).cpu(),
         attacked_margin=margins(attacked_logits, graphs.y.to(victim.device)).cpu(),
-        queries=queries,
-        gradient_calls=gradient_calls,
-        fit_seconds=fitted - start,
-        attack_seconds=finished - fitted,
+        queries=queries + (fitted.queries if fitted else 0),
+        gradient_calls=gradient_calls + (fitted.gradient_calls if fitted else 0),
+        fit_seconds=fitted.seconds if fitted else prepared - start,
+        attack_seconds=finished - prepared,
     )
+
+
+def _check_unchanged(attack: Attack, pairs: Mapping[str, tuple[PackedGraphs, PackedGraphs]]) -> None:
+    """Raise `GuardViolation` if graphs that were handed out are not as they were."""
+    for name, (own, theirs) in pairs.items():
+        if not _same(own, theirs):
+            raise GuardViolation(f"The attack {type(attack).__name__} changed the {name} graphs that it was given")
 
 
 def _copy(graphs: PackedGraphs) -> PackedGraphs:

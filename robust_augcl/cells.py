@@ -1,6 +1,6 @@
 """Cells as a graph of steps, each addressed by everything that determines it.
 
-data set -> warm-up -> pretraining -> victim -> attack. What two cells share is one step: a baseline and AUGCL share their
+data set -> warm-up -> pretraining -> victim -> attacker -> attack. What two cells share is one step: a baseline and AUGCL share their
 warm-up, all attacks share their victim.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from robust_augcl.records import SCHEMA, Cell
 from robust_augcl.suite import Suite
 
-Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attack"]
+Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack"]
 
 REVISION = 1
 """Raised whenever the code changes what a step computes, so that no older result is taken for a new one."""
@@ -107,12 +107,15 @@ def plan(suite: Suite) -> list[Step]:
                         )
                         settings = {
                             "attack": suite.attack_for(attack, protocol),
-                            "method": method.what,
+                            "label": attack.label,
                             "threat": suite.threat_for(protocol),
                             "fit": protocol.attack_fit,
                             "seed": seed,
-                            "label_rule": suite.source.label_rule,
                         }
                         title = f"{attack.label} on {about}"
-                        attacks.append(step("attack", title, settings, cell, dataset=dataset, victim=victim))
+                        inputs = {"dataset": dataset, "victim": victim}
+                        if attack.what.learns:
+                            inputs["attacker"] = step("attacker", title, settings, None, **inputs)
+                        settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
+                        attacks.append(step("attack", title, settings, cell, **inputs))
     return attacks

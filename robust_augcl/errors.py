@@ -30,6 +30,10 @@ class GuardViolation(RobustAugclError):
     """An attack broke a rule of the guard other than the threat model, e.g. it changed its input graphs."""
 
 
+class TrainingDiverged(RobustAugclError):
+    """Training never reached a finite loss."""
+
+
 class ArtifactDamaged(RobustAugclError):
     """A stored file is not what was written: truncated, altered, or of another format."""
 

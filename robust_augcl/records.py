@@ -104,6 +104,7 @@ class Record:
         num_classes: C.
         label_rule: how label preservation can be proved: "components" (by counting them) or "none".
         dataset, victim: the artifacts it rests on.
+        attacker: what the attack had learned, None for an attack that does not learn.
         pretrain_seconds: for the pretraining of this method, a shared warm-up included.
         train_seconds: for training the classifier on the labels.
         fit_seconds, attack_seconds: for the attack's own learning, and for its proposals.
@@ -121,6 +122,7 @@ class Record:
     label_rule: str
     dataset: ArtifactRef
     victim: ArtifactRef
+    attacker: ArtifactRef | None
     pretrain_seconds: float
     train_seconds: float
     fit_seconds: float
@@ -209,6 +211,7 @@ class Record:
                 raise ArtifactDamaged(f"{source}: the record was altered: its checksum does not match its content")
             for name, kind in (("cell", Cell), ("dataset", ArtifactRef), ("victim", ArtifactRef)):
                 header[name] = kind(**header[name])
+            header["attacker"] = header["attacker"] and ArtifactRef(**header["attacker"])
             del header["schema"]
             return cls(outcomes=outcomes, **header)
         except (ValueError, KeyError, TypeError, RecursionError) as error:

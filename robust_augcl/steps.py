@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from robust_augcl import registry
-from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.attack import FitGraphs, Fitted, fit_attack, run_attack
 from robust_augcl.cells import Step, plain
 from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training, fit_weighter
 from robust_augcl.dataset import Dataset, load_dataset
 from robust_augcl.encoder import Encoder
-from robust_augcl.errors import InputError
+from robust_augcl.errors import TrainingDiverged
 from robust_augcl.executors import peak_memory_mib
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
@@ -204,9 +204,7 @@ def _victim(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context
     train = dataset.part(dataset.train).to(context.device)
     chosen = train_classifier(model, train, selection.to(context.device), training, generator("training", seed), context.report)
     if chosen.epoch == 0:
-        raise InputError(
-            f"Expected training to reach a finite validation loss, got none in {training.epochs} epochs: try a lower `learning_rate`"
-        )
+        raise TrainingDiverged(f"no finite validation loss in {training.epochs} epochs: a lower `learning_rate` may help")
     info = {
         "encoder": settings["encoder"],
         "width": settings["width"],
@@ -235,17 +233,52 @@ def victim_of(artifact: Artifact, device: str = "cpu") -> Victim:
 # --- attack -----------------------------------------------------------------------------------------------------------
 
 
+def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
+    """The graphs that the protocol lets an attack learn on."""
+    if settings["fit"] == "train":
+        return FitGraphs(dataset.part(dataset.train), dataset.part(dataset.validation))
+    test = dataset.part(dataset.test)
+    return FitGraphs(test, test)
+
+
+def _attacker(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    dataset = dataset_of(inputs["dataset"])
+    fitted = fit_attack(
+        settings["attack"],
+        victim_of(inputs["victim"], context.device),
+        settings["threat"],
+        fit=_fit_graphs(settings, dataset),
+        generator=generator("attacker", settings["label"], settings["seed"]),
+        report=context.report,
+    )
+    info = {"curve": fitted.curve, "queries": fitted.queries, "gradient_calls": fitted.gradient_calls}
+    return Artifact(_prefixed("state", fitted.state), info, {"fit_seconds": fitted.seconds})
+
+
+def _fitted(artifact: Artifact) -> Fitted:
+    info = artifact.info
+    curve = [(int(step), float(loss), float(accuracy)) for step, loss, accuracy in info["curve"]]
+    state = _unprefixed("state", artifact.tensors)
+    return Fitted(state, curve, info["queries"], info["gradient_calls"], artifact.about["fit_seconds"])
+
+
 def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Record:
     settings = step.settings
     dataset = dataset_of(inputs["dataset"])
     victim_artifact = inputs["victim"]
     victim = victim_of(victim_artifact, context.device)
     test = dataset.part(dataset.test)
-    fit = FitGraphs(dataset.part(dataset.train), dataset.part(dataset.validation)) if settings["fit"] == "train" else FitGraphs(test, test)
     attack, threat = settings["attack"], settings["threat"]
     assert step.cell is not None
     result = run_attack(
-        attack, victim, test, threat, fit=fit, generator=generator("attack", step.cell.attack, settings["seed"]), report=context.report
+        attack,
+        victim,
+        test,
+        threat,
+        fit=_fit_graphs(settings, dataset),
+        generator=generator("attack", settings["label"], settings["seed"]),
+        fitted=_fitted(inputs["attacker"]) if "attacker" in inputs else None,
+        report=context.report,
     )
     outcomes = [
         Outcome(
@@ -270,6 +303,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
         label_rule=settings["label_rule"],
         dataset=ArtifactRef(step.inputs["dataset"].key, inputs["dataset"].digest),
         victim=ArtifactRef(step.inputs["victim"].key, victim_artifact.digest),
+        attacker=ArtifactRef(step.inputs["attacker"].key, inputs["attacker"].digest) if "attacker" in inputs else None,
         pretrain_seconds=victim_artifact.about["pretrain_seconds"],
         train_seconds=victim_artifact.about["seconds"],
         fit_seconds=result.fit_seconds,
@@ -286,4 +320,5 @@ _COMPUTE: dict[str, Callable[[Mapping[str, Any], Mapping[str, Artifact], Context
     "warm_up": _warm_up,
     "pretraining": _pretraining,
     "victim": _victim,
+    "attacker": _attacker,
 }

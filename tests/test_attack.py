@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from robust_augcl.attack import Attack, FitGraphs, check_supported, run_attack
+from robust_augcl.attack import Attack, FitGraphs, check_supported, fit_attack, run_attack
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.data.components import component_graphs
@@ -150,6 +150,41 @@ def test_changed_training_graphs_are_caught(graphs, victim):
     attack = Scripted(honest, prepare_first=lambda victim, fit: fit.train.y.fill_(0))
     with pytest.raises(GuardViolation, match="changed the training graphs"):
         attack_with(attack, victim, graphs)
+
+
+def test_what_an_attack_has_learned_is_used_again_and_its_questions_count(graphs, victim):
+    @dataclass(frozen=True)
+    class Learner(Attack):
+        """Learns which candidate to take, by asking about the training graphs."""
+
+        access: ClassVar[Access] = Access.QUERY
+        learns: ClassVar[bool] = True
+
+        def prepare(self, victim, fit, threat, generator, report=None):
+            victim.logits(fit.train)
+            proposer = self.restore({"place": torch.randint(5, (1,), generator=generator)}, victim, threat)
+            proposer.curve = [(1, 0.5, 0.25)]
+            return proposer
+
+        def restore(self, state, victim, threat):
+            class Proposer:
+                def __call__(self, handed):
+                    candidates = threat.enumerate(handed)
+                    return [candidates.perturbation(first + state["place"]) for first in candidates.ptr[:-1]]
+
+                def state(self):
+                    return state
+
+            return Proposer()
+
+    fit = FitGraphs(graphs, graphs)
+    fitted = fit_attack(Learner(), victim, THREAT, fit=fit, generator=generator(3))
+    assert (fitted.queries, fitted.curve) == (12, [(1, 0.5, 0.25)])
+    again = run_attack(Learner(), victim, graphs, THREAT, fit=fit, generator=generator(4), fitted=fitted)
+    at_once = run_attack(Learner(), victim, graphs, THREAT, fit=fit, generator=generator(3))
+    assert again.queries == at_once.queries == 12
+    for one, other in zip(again.perturbations, at_once.perturbations, strict=True):
+        assert torch.equal(one.added, other.added)
 
 
 def test_gradients_are_refused_to_an_attack_that_declared_query_access(graphs, victim):

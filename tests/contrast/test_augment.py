@@ -76,6 +76,13 @@ def test_shares_that_are_whole_numbers_of_nodes_are_exact(to_data, size, percent
     assert kept == size - share(size, percent)
 
 
+@pytest.mark.parametrize("augmentation", [node_drop, subgraph])
+def test_the_highest_ratio_keeps_a_node(random_graphs, augmentation):
+    sizes = augmentation(random_graphs(4), 1 - 1e-12, seeded(0)).sizes
+    assert (sizes >= 1).all()
+    assert (sizes <= random_graphs(4).sizes).all()
+
+
 @given(data=st.data(), seed=SEEDS, percent=PERCENT)
 def test_subgraph_is_connected_induced_and_no_larger_than_its_share(data, seed, percent, data_lists, to_networkx):
     graphs = data.draw(data_lists(max_nodes=12))

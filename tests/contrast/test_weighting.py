@@ -96,6 +96,18 @@ def test_fitted_model_tells_the_clusters_apart_better_than_before():
     assert losses[1] < 0.8 * losses[0]
 
 
+def test_each_pair_is_fitted_to_its_own_label():
+    # Views without structure: the labels of (i, j) and (j, i) have nothing to do with one another, and must not be confused.
+    z1, z2 = torch.randn(2, 10, 6, generator=torch.Generator().manual_seed(3))
+    labels = partition(cosine_similarities(z1, z2))
+    assert int((labels != labels.T).sum()) > 20
+    augcl = weighter(hidden=64, passes=150)
+    augcl.fit(lambda: iter([(z1, z2)]), torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        guess = augcl.network(z1, z2)[..., :2].argmax(-1)
+    assert float((guess == labels).float().mean()) > 0.95
+
+
 def test_weights_of_a_fitted_model():
     augcl = weighter()
     views = clustered_views()

@@ -103,6 +103,19 @@ def test_every_pair_is_an_edge_with_the_probability():
     assert all(abs(seen - count / 2) < 5 * (count / 4) ** 0.5 for seen in pairs.values())
 
 
+def test_every_pair_is_an_edge_equally_often_joints_included():
+    # Nodes have no order: a joint that favoured the first node of a piece would show.
+    count = 3000
+    graphs = component_graphs(np.ones(count, dtype=int), (6, 6), 0.25, np.random.default_rng(7))
+    source, target = graphs.edge_index - graphs.ptr[graphs.batch[graphs.edge_index[0]]]
+    seen = torch.bincount((source * 6 + target)[source < target], minlength=36)
+    seen = seen[seen > 0].double()
+    assert len(seen) == 15
+    share = float(seen.mean()) / count
+    assert share > 0.3
+    assert float((seen - seen.mean()).abs().max()) < 5 * (count * share * (1 - share)) ** 0.5
+
+
 def simulated(size, probability, rng):
     """The definition, step by step: an Erdos-Renyi graph, then its components chained up in random order."""
     graph = nx.gnp_random_graph(size, probability, seed=int(rng.integers(2**31)))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from robust_augcl import cli
+from robust_augcl import cli, steps
+from robust_augcl.cells import Step
 
 TINY = """
 name = "tiny"
@@ -100,6 +101,20 @@ def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         sys.argv = argv
     return out
+
+
+@pytest.fixture
+def planted_fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """GraphCL's victims fail, until the fault is mended by calling it."""
+    compute = steps.compute
+
+    def fail_on_graphcl(step: Step, context: steps.Context) -> None:
+        if step.kind == "victim" and "graphcl" in step.title:
+            raise RuntimeError("the planted fault")
+        compute(step, context)
+
+    monkeypatch.setattr(steps, "compute", fail_on_graphcl)
+    return lambda: monkeypatch.setattr(steps, "compute", compute)
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ def make_campaign(
                             label_rule="components",
                             dataset=ArtifactRef("dataset/x", f"{dataset} {seed}"),
                             victim=ArtifactRef("victim/x", f"{method} {layer} {seed} {protocol}"),
+                            attacker=None,
                             pretrain_seconds=0.0 if method == "none" else 12.5,
                             train_seconds=30.0,
                             fit_seconds=1.0,

@@ -1,1 +1,0 @@
-from robust_augcl.encoder import *
