@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch_geometric.utils import scatter
 
-from robust_augcl.encoders.base import mlp
+from robust_augcl.encoder import mlp
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs import PackedGraphs, ranges
 from robust_augcl.threat import Perturbation, ThreatModel

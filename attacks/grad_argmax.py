@@ -60,7 +60,7 @@ class GradArgmax(Attack):
         answer_edits = torch.zeros_like(answer_path)
 
         current = clean
-        for step in range(chosen.size(0)):
+        for step in range(chosen.size(0) if len(candidates) else 0):
             gradient = victim.edge_gradients(current, candidates, wrong.flatten()).to(graphs.device)
             gradient = gradient.sum(1) if self.directions == "summed" else self._better(gradient, candidates.exists & candidates.deletes)
             # To first order the loss moves by the gradient where an edge is added, by its negative where one is removed.

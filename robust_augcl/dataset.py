@@ -92,8 +92,8 @@ def split_by_class(graphs: PackedGraphs, split: Split, generator: torch.Generato
 
     try:
         rest, test = train_test_split(everything, test_size=split.test, stratify=y, random_state=seed())
-        share = split.validation / (1 - split.test)
-        train, validation = train_test_split(rest, test_size=share, stratify=y[rest], random_state=seed())
+        count = max(1, round(split.validation * len(y)))
+        train, validation = train_test_split(rest, test_size=count, stratify=y[rest], random_state=seed())
     except ValueError as error:
         raise InputError(f"Expected enough graphs of each class to split {len(y)} of them in three parts ({error})") from error
     train, validation, test = (torch.from_numpy(part).sort().values for part in (train, validation, test))

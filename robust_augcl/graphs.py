@@ -63,8 +63,10 @@ class PackedGraphs:
         ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
         for index, graph in enumerate(graphs):
             edges = graph.edge_index
-            if edges.numel() and (int(edges.min()) < 0 or int(edges.max()) >= int(sizes[index])):
-                raise InputError(f"Expected the edges of graph {index} to join nodes 0 to {int(sizes[index]) - 1}, got {int(edges.max())}")
+            outside = edges[(edges < 0) | (edges >= sizes[index])]
+            if outside.numel():
+                last = int(sizes[index]) - 1
+                raise InputError(f"Expected the edges of graph {index} to join nodes 0 to {last}, got {int(outside[0])}")
         num_nodes = int(ptr[-1])
         edge_index = torch.cat([g.edge_index + offset for g, offset in zip(graphs, ptr[:-1], strict=True)], dim=1)
         keys = (edge_index[0] * num_nodes + edge_index[1])[edge_index[0] != edge_index[1]].unique()

@@ -209,9 +209,6 @@ class _Threat:
     within_component: bool = False
 
     def __post_init__(self) -> None:
-        for operation in self.operations:
-            if operation not in ("add", "delete"):
-                raise ValueError(f"Expected `operations` to be 'add', 'delete' or both, got {list(self.operations)}")
         self.model()
 
     def model(self) -> ThreatModel:

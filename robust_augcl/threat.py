@@ -113,11 +113,11 @@ class ThreatModel:
     allow_existing: bool = False
 
     def __post_init__(self) -> None:
-        if self.budget <= 0:
+        if not self.budget > 0:
             raise ValueError(f"Expected `budget` to be positive, got {self.budget}")
         if isinstance(self.budget, float) and self.budget > 1:
             raise ValueError(f"Expected `budget` to be a whole number of edits or a fraction up to 1.0, got {self.budget}")
-        if not self.operations or len(set(self.operations)) != len(self.operations):
+        if not self.operations or len(set(self.operations)) != len(self.operations) or set(self.operations) - {"add", "delete"}:
             raise ValueError(f"Expected `operations` to be 'add', 'delete' or both, each once, got {list(self.operations)}")
 
     def budgets(self, graphs: PackedGraphs) -> Tensor:
@@ -125,7 +125,7 @@ class ThreatModel:
         if isinstance(self.budget, int):
             return torch.full_like(graphs.sizes, self.budget)
         # The small term keeps 0.1 of 30 edges at 3, which binary floating point puts just below.
-        return (graphs.num_undirected_edges * self.budget + 1e-9).floor().long().clamp(min=1)
+        return (graphs.num_undirected_edges.double() * self.budget + 1e-9).floor().long().clamp(min=1)
 
     def candidates(self, data: Data) -> Tensor:
         """Every allowed single edit of one graph as pairs of nodes i < j: (2, M)."""

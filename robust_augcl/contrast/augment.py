@@ -89,7 +89,7 @@ def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> 
 
 
 def _share(sizes: Tensor, ratio: float) -> Tensor:
-    return (sizes * ratio + 1e-9).floor().long()  # the small term keeps 0.1 of 30 at 3
+    return (sizes.double() * ratio + 1e-9).floor().long()  # the small term keeps 0.1 of 30 at 3
 
 
 def _below(bound: Tensor, generator: torch.Generator) -> Tensor:

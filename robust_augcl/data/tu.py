@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -54,7 +55,7 @@ class TUGraphs(DataSource):
 
     def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
         graphs = self._from_archive(archives) if archives is not None else self._from_cache()
-        if graphs[0].x is None:
+        if graphs[0].x is None or graphs[0].x.size(1) == 0:
             self._add_features(graphs)
         packed = PackedGraphs.from_data_list(graphs)
         if self.fraction == 1:
@@ -82,7 +83,7 @@ class TUGraphs(DataSource):
                 shutil.move(root / self.name / self.name, root / self.name / "raw")
                 with contextlib.redirect_stderr(io.StringIO()):  # it announces each step of reading
                     return self._read(root)
-            except (OSError, zipfile.BadZipFile, ValueError, IndexError, RuntimeError) as error:
+            except (OSError, zipfile.BadZipFile, zlib.error, ValueError, IndexError, RuntimeError) as error:
                 raise InputError(f"Expected {archive} to be a readable archive of a TU data set ({_first_line(error)})") from error
 
     def _from_cache(self) -> list[Data]:

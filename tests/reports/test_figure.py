@@ -49,7 +49,7 @@ def test_a_panel_for_each_number_of_layers_and_a_mark_for_each_method(campaign: 
     records = campaign(layers=[2, 3, 4])
     figure = accuracy_figure(records)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["2 layers", "3 layers", "4 layers"]
-    rows = ["Clean", "RandSampling", "RL-S2V", "GradArgmax", "Exact worst case"]
+    rows = ["Clean", "RandSampling", "GradArgmax", "RL-S2V", "Exact worst case"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == rows
     by_cell = {(r.cell.layers, r.cell.method, r.cell.attack): r for r in records}
     for layers, axes in zip((2, 3, 4), figure.axes, strict=True):
