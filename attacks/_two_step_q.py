@@ -8,15 +8,15 @@ Letters: G graphs, B graphs of a batch, N nodes of all graphs of a batch, D embe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 from torch_geometric.utils import scatter
 
-from robust_augcl.encoder import mlp
+from robust_augcl.encoder import linear
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs import PackedGraphs, ranges
 from robust_augcl.threat import Perturbation, ThreatModel
@@ -108,7 +108,7 @@ class EditSpace:
         return cls(
             graphs,
             budgets,
-            int(budgets.max()),
+            int(budgets.max()) if len(budgets) else 0,
             torch.cat(partners),
             torch.cat([degree.new_zeros(1), degree.cumsum(0)]),
             "delete" in threat.operations,
@@ -131,7 +131,7 @@ class EditSpace:
             row, pairs = row[missing], pairs[:, missing]
         return clean.flip(row, pairs)
 
-    def allowed(self, state: State, graphs: PackedGraphs) -> Tensor:
+    def allowed(self, state: State, graphs: PackedGraphs, half: int) -> Tensor:
         """Which nodes may be picked next (N,) bool; `graphs` as `realise` returns them.
 
         In half 0 those with an allowed partner, in half 1 the allowed partners of the node picked. Pairs edited before are no more
@@ -139,7 +139,7 @@ class EditSpace:
         """
         made = (state.edits[:, :, 0] >= 0).nonzero(as_tuple=True)
         ends = state.edits[made] + graphs.ptr[made[0]].unsqueeze(1)
-        if state.picked.numel() and int(state.picked[0]) < 0:
+        if half == 0:
             nodes = ranges(self.graphs.ptr[state.graph], graphs.sizes)
             open_partners = self.first[nodes + 1] - self.first[nodes]
             open_partners -= torch.bincount(ends.flatten(), minlength=graphs.num_nodes)
@@ -165,11 +165,33 @@ class EditSpace:
         return [Perturbation(added=part[:, ~gone], removed=part[:, gone]) for part, gone in parts]
 
 
+class Head(nn.Module):
+    """[node state, graph state] -> D with relu -> 1.
+
+    Args:
+        width: D.
+        generator: the source of the initial weights.
+    """
+
+    def __init__(self, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.hidden = linear(2 * width, width, generator)
+        self.out = linear(width, 1, generator)
+
+    def forward(self, nodes: Tensor, states: Tensor, owner: Tensor) -> Tensor:
+        """Values (M,) of nodes (M, D) in the graphs `owner` (M,) of states (B, D)."""
+        # The hidden layer is linear in [node, graph], so the graph's part is computed once a graph.
+        of_node, of_graph = self.hidden.weight.split(nodes.size(1), dim=1)
+        hidden = nodes @ of_node.T + (states @ of_graph.T + self.hidden.bias)[owner]
+        values: Tensor = self.out(hidden.relu()).squeeze(1)
+        return values
+
+
 class TwoStepQ(nn.Module):
     """The value of every node as the next pick: structure2vec on the graph with the picked node marked, and one head a step.
 
-    As published, the node features are a one-hot mark (picked or not), and a head maps [node embedding, graph embedding] through one hidden layer.
-    The published attack makes one edit and has two heads; here each number of edits left has its own two, since the process is finite.
+    As published, the node features are a one-hot mark (picked or not), and the two halves of an edit have a head each. The published
+    attack makes one edit; here each number of edits left has its own two heads, since the process is finite.
 
     Args:
         width: D, of embeddings and of the heads' hidden layer.
@@ -181,11 +203,16 @@ class TwoStepQ(nn.Module):
     def __init__(self, *, width: int, rounds: int, max_edits: int, generator: torch.Generator) -> None:
         super().__init__()
         self.encoder = Structure2Vec(in_features=2, width=width, layers=rounds, generator=generator)
-        self.heads = nn.ModuleList([mlp([2 * width, width, 1], generator) for _ in range(2 * max_edits)])
+        self.heads = nn.ModuleList([Head(width, generator) for _ in range(2 * max_edits)])
 
-    def head(self, edits_left: int, half: int) -> nn.Module:
-        """The head of one step, `half` 0 or 1."""
-        return self.heads[min(2 * (edits_left - 1), len(self.heads) - 2) + half]
+    @staticmethod
+    def max_edits_of(state: Mapping[str, Tensor]) -> int:
+        """K of the network that has this state."""
+        return sum(name.startswith("heads.") and name.endswith(".out.weight") for name in state) // 2
+
+    def head(self, edits_left: int, half: int) -> Head:
+        """The head of one step."""
+        return cast(Head, self.heads[min(2 * (edits_left - 1), len(self.heads) - 2) + half])
 
     def embed(self, graphs: PackedGraphs, picked: Tensor) -> tuple[Tensor, Tensor]:
         """Node states (N, D) and graph states (B, D); picked (B,), -1 for none."""
@@ -198,17 +225,14 @@ class TwoStepQ(nn.Module):
     def forward(self, graphs: PackedGraphs, picked: Tensor, edits_left: int, half: int) -> Tensor:
         """The value of picking each node (N,)."""
         nodes, states = self.embed(graphs, picked)
-        hidden, _, out = self.head(edits_left, half).children()
-        # The hidden layer is linear in [node, graph], so the graph's part is computed once a graph.
-        of_node, of_graph = hidden.weight.split(nodes.size(1), dim=1)
-        activation = linear(nodes, of_node) + linear(states, of_graph, hidden.bias)[graphs.batch]
-        values: Tensor = out(activation.relu()).squeeze(1)
+        values: Tensor = self.head(edits_left, half)(nodes, states, graphs.batch)
         return values
 
     def of_action(self, graphs: PackedGraphs, picked: Tensor, node: Tensor, edits_left: int, half: int) -> Tensor:
         """The value of picking one node a graph: node (B,) -> (B,)."""
         nodes, states = self.embed(graphs, picked)
-        values: Tensor = self.head(edits_left, half)(torch.cat([nodes[graphs.ptr[:-1] + node], states], dim=1)).squeeze(1)
+        own = torch.arange(graphs.num_graphs, device=graphs.device)
+        values: Tensor = self.head(edits_left, half)(nodes[graphs.ptr[:-1] + node], states, own)
         return values
 
 
@@ -231,9 +255,8 @@ class Replay:
 
     def __init__(self, capacity: int, max_edits: int, device: torch.device) -> None:
         self.capacity, self.added = capacity, 0
-        whole = {"dtype": torch.int32, "device": device}
-        self._graph, self._picked, self._node = (torch.zeros(capacity, **whole) for _ in range(3))
-        self._edits = torch.zeros(capacity, max_edits, 2, **whole)
+        self._graph, self._picked, self._node = (torch.zeros(capacity, dtype=torch.int32, device=device) for _ in range(3))
+        self._edits = torch.zeros(capacity, max_edits, 2, dtype=torch.int32, device=device)
         self._reward = torch.zeros(capacity, device=device)
 
     def __len__(self) -> int:

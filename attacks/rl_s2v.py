@@ -1,14 +1,16 @@
-"""RL-S2V (Dai et al. 2018, arXiv 1806.02371, section 3.2): learn by Q-learning which edits break a victim."""
+"""RL-S2V: learn by Q-learning which edits make a victim err (Dai et al. 2018, arXiv 1806.02371, section 3)."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
+from torch.nn.utils import clip_grad_norm_
 
 from robust_augcl.attack import Attack, FitGraphs
 from robust_augcl.attacks._two_step_q import EditSpace, Replay, State, Transition, TwoStepQ, best_allowed
@@ -18,19 +20,48 @@ from robust_augcl.seeds import spawn
 from robust_augcl.threat import Perturbation, ThreatModel
 from robust_augcl.victim import Access, VictimView, margins
 
-
-class CurvePoint(NamedTuple):
-    """One evaluation: the step, the mean loss since the last one, and the validation graphs right both clean and attacked."""
-
-    step: int
-    loss: float
-    validation_robust_accuracy: float
+_GRAPHS_AT_ONCE = 200  # bounds the memory of acting greedily
 
 
 @dataclass(frozen=True)
 class RLS2V(Attack):
+    """Pick an edit's two ends one after the other, each the node of the highest learned value; k edits in a row for a budget of k.
+
+    Learned on the training graphs by Q-learning: reward 1 if the victim errs at the end, else -1, no discount, the squared error to
+    the best allowed action's value by a target network, one step of the process drawn uniformly for each update. Kept are the
+    weights with the lowest robust accuracy on the validation graphs. Proposing asks nothing of the victim.
+
+    Args:
+        steps: updates of the network (published: 100,000).
+        width: of embeddings and of the heads' hidden layer.
+        rounds: of message passing in the Q-network.
+        batch_size: graphs played on before each update, and transitions in an update.
+        learning_rate: of Adam.
+        replay_size: transitions kept for each step of the process.
+        burn_in: batches of graphs played on at random before the first update.
+        target_every: updates between two copies of the network to the target network.
+        evaluate_every: updates between two looks at the validation graphs; the last update is followed by one in any case.
+        epsilon_start, epsilon_end: probability of a random pick at first, and after the annealing. Published: 1.0 throughout.
+        epsilon_anneal: the fraction of `steps` over which it falls, linearly.
+        double: the best action of the target is chosen by the network, and only valued by the target network (van Hasselt et al.
+            2016, arXiv 1509.06461). Not published for this attack.
+        max_gradient_norm: gradients are scaled down to this norm, 0 for never (published). Five rounds of sums make large states, and
+            the first updates large steps, from which unclipped training recovers slowly.
+        train_on: "correct": graphs that the victim gets right when clean; "all", as published.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
     access: ClassVar[Access] = Access.QUERY
-    paper: ClassVar[dict[str, Any]] = {"epsilon_start": 1.0, "epsilon_end": 1.0, "reward": "sign", "double": False, "train_on": "all"}
+    learns: ClassVar[bool] = True
+    paper: ClassVar[Mapping[str, Any]] = {
+        "epsilon_start": 1.0,
+        "epsilon_end": 1.0,
+        "double": False,
+        "max_gradient_norm": 0.0,
+        "train_on": "all",
+    }
 
     steps: int = 1000
     width: int = 64
@@ -44,182 +75,232 @@ class RLS2V(Attack):
     epsilon_start: float = 1.0
     epsilon_end: float = 0.1
     epsilon_anneal: float = 0.5
-    reward: Literal["sign", "margin"] = "sign"
-    double: bool = False
+    double: bool = True
+    max_gradient_norm: float = 1.0
     train_on: Literal["correct", "all"] = "correct"
-    both_heads: bool = False
-    clip: float = 0.0
-    episodes: int = 50
-    zero: bool = False
+
+    def __post_init__(self) -> None:
+        positive = ("steps", "width", "rounds", "batch_size", "learning_rate", "replay_size", "target_every", "evaluate_every")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
+        for name in ("burn_in", "max_gradient_norm"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"Expected `{name}` to be 0 or more, got {getattr(self, name)}")
+        for name in ("epsilon_start", "epsilon_end", "epsilon_anneal"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}")
+        if self.train_on not in ("correct", "all"):
+            raise ValueError(f"Expected `train_on` to be 'correct' or 'all', got {self.train_on!r}")
+
+    def scaled(self, factor: float) -> RLS2V:
+        return replace(self, steps=max(1, round(self.steps * factor)))
+
+    def epsilon(self, step: int) -> float:
+        """The probability of a random pick before update `step`, counted from 0."""
+        annealed = self.epsilon_anneal * self.steps
+        done = min(step / annealed, 1.0) if annealed else 1.0
+        return (1 - done) * self.epsilon_start + done * self.epsilon_end
 
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
     ) -> GreedyProposer:
-        return _Training(self, victim, fit, threat, generator).run(report)
+        train = fit.train.to(victim.device)
+        space = None
+        if self.train_on == "correct":
+            right = (margins(victim.logits(train), train.y) > 0).nonzero().squeeze(1)
+            # On a graph that is wrong already almost any edit earns the reward: it teaches nothing about breaking graphs.
+            space = EditSpace.of(train.select(right), threat) if len(right) else None
+        if space is None or space.max_edits == 0:
+            space = EditSpace.of(train, threat)
+        network = TwoStepQ(width=self.width, rounds=self.rounds, max_edits=max(space.max_edits, 1), generator=spawn(generator))
+        network.to(victim.device)
+        curve = []
+        if space.max_edits > 0:  # else there is nothing to edit, so nothing to learn
+            curve = _Learner(self, network, victim, space, spawn(generator)).learn(fit.validation, threat, report)
+        return GreedyProposer(network, threat, curve)
+
+    def restore(self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel) -> GreedyProposer:
+        unused = torch.Generator()
+        network = TwoStepQ(width=self.width, rounds=self.rounds, max_edits=TwoStepQ.max_edits_of(state), generator=unused)
+        network.load_state_dict(state)
+        return GreedyProposer(network.to(victim.device), threat, [])
 
 
 class GreedyProposer:
-    def __init__(self, network: TwoStepQ, threat: ThreatModel, device: torch.device, curve: list[CurvePoint]) -> None:
-        self.network, self.curve = network, curve
-        self._threat, self._device = threat, device
+    """Takes the pick of the highest value at each step.
+
+    Args:
+        network: the learned Q-network.
+        threat: what it may edit.
+        curve: of learning: update, mean loss since the last point, robust accuracy on the validation graphs.
+    """
+
+    def __init__(self, network: TwoStepQ, threat: ThreatModel, curve: Sequence[tuple[int, float, float]]) -> None:
+        self.network, self.threat, self.curve = network, threat, curve
+        self._device = next(network.parameters()).device
 
     def __call__(self, graphs: PackedGraphs) -> list[Perturbation]:
-        perturbations = []
-        for part in torch.arange(graphs.num_graphs).split(200):
-            space = EditSpace.of(graphs.select(part).to(self._device), self._threat)
-            perturbations += space.perturbations(greedy_edits(self.network, space, torch.arange(len(part), device=self._device)))
-        return perturbations
+        if graphs.num_graphs == 0:
+            return []
+        space = EditSpace.of(graphs.to(self._device), self.threat)
+        return space.perturbations(act_greedily(self.network, space))
+
+    def state(self) -> dict[str, Tensor]:
+        """The network's weights."""
+        return dict(self.network.state_dict())
 
 
 @torch.no_grad()
-def greedy_edits(network: TwoStepQ, space: EditSpace, index: Tensor) -> State:
-    state = space.start(index)
-    for edits_left in range(space.max_edits, 0, -1):
-        rows = (space.budgets[state.graph] >= edits_left).nonzero().squeeze(1)
-        if rows.numel() == 0:
-            continue
-        part = state.take(rows)
-        graphs = space.realise(part)
-        for half in range(2):
-            values = network(graphs, part.picked, edits_left, half)
-            node = best_allowed(values, space.allowed(part, graphs), graphs)[1]
-            part = part.pick(node) if half == 0 else part.edit(node, edits_left)
-        state.edits[rows] = part.edits
-    return state
+def act_greedily(network: TwoStepQ, space: EditSpace) -> State:
+    """The final state of every graph of the space, in order."""
+    finals = [space.start(part) for part in torch.arange(space.graphs.num_graphs, device=space.graphs.device).split(_GRAPHS_AT_ONCE)]
+    for final in finals:
+        for edits_left in range(space.max_edits, 0, -1):
+            rows = (space.budgets[final.graph] >= edits_left).nonzero().squeeze(1)
+            if len(rows) == 0:
+                continue
+            state = final.take(rows)
+            graphs = space.realise(state)
+            for half in range(2):
+                values = network(graphs, state.picked, edits_left, half)
+                node = best_allowed(values, space.allowed(state, graphs, half), graphs)[1]
+                state = state.pick(node) if half == 0 else state.edit(node, edits_left)
+            final.edits[rows] = state.edits
+    return State(*(torch.cat(parts) for parts in zip(*finals, strict=True)))
 
 
-class _Training:
-    def __init__(self, attack, victim, fit, threat, generator):
-        self.attack, self.victim, self.threat = attack, victim, threat
-        self.device = victim.device
-        train = fit.train.to(self.device)
-        clean = margins(victim.logits(train), train.y)
-        ok = clean > 0
-        if attack.train_on == "correct" and bool(ok.any()):
-            train = train.select(ok.nonzero().squeeze(1))
-            clean = clean[ok]
-        self.clean = clean
-        self.space = EditSpace.of(train, threat)
-        self.usable = (self.space.budgets > 0).nonzero().squeeze(1).cpu()
-        K = self.space.max_edits
-        self.K = K
-        val = fit.validation.to(self.device)
-        self.val_space = EditSpace.of(val, threat)
-        self.val_right = margins(victim.logits(val), val.y) > 0
-        g = generator
-        self.network = TwoStepQ(width=attack.width, rounds=attack.rounds, max_edits=max(K, 1), generator=spawn(g)).to(self.device)
-        if attack.zero:
-            for h in self.network.heads:
-                torch.nn.init.zeros_(h[-1].weight)
-        self.target = copy.deepcopy(self.network)
-        self.rng = spawn(g)
-        self.replay = {(r, h): Replay(attack.replay_size, K, self.device) for r in range(1, K + 1) for h in range(2)}
-        self.queue = torch.zeros(0, dtype=torch.long)
-        self.scale = clean.abs().mean()
+class _Learner:
+    """One course of Q-learning."""
 
-    def next_graphs(self):
-        while self.queue.numel() < self.attack.episodes:
-            self.queue = torch.cat([self.queue, self.usable[torch.randperm(self.usable.numel(), generator=self.rng)]])
-        out, self.queue = self.queue[: self.attack.episodes], self.queue[self.attack.episodes :]
-        return out.to(self.device)
+    def __init__(self, attack: RLS2V, network: TwoStepQ, victim: VictimView, space: EditSpace, generator: torch.Generator) -> None:
+        self.attack, self.network, self.victim, self.space, self.generator = attack, network, victim, space, generator
+        self.device = space.graphs.device
+        self.target = copy.deepcopy(network).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=attack.learning_rate, fused=True)
+        steps = [(left, half) for left in range(space.max_edits, 0, -1) for half in range(2)]
+        self.replay = {step: Replay(attack.replay_size, space.max_edits, self.device) for step in steps}
+        self.editable = (space.budgets > 0).nonzero().squeeze(1)
+        self.queue = self.editable[:0]
+
+    def learn(self, validation: PackedGraphs, threat: ThreatModel, report: Report) -> list[tuple[int, float, float]]:
+        """Learn, leave the best weights in the network and return the curve."""
+        attack = self.attack
+        validation = validation.to(self.device)
+        space = EditSpace.of(validation, threat)
+        right = margins(self.victim.logits(validation), validation.y) > 0
+        for _ in range(attack.burn_in):
+            self.play(epsilon=1.0)
+
+        curve: list[tuple[int, float, float]] = []
+        losses: list[Tensor] = []
+        best, weights = (torch.inf, torch.inf), self.network.state_dict()
+        for step in range(attack.steps):
+            self.play(attack.epsilon(step))
+            if step % attack.target_every == 0:
+                self.target.load_state_dict(self.network.state_dict())
+            losses.append(self.update())
+            if (step + 1) % attack.evaluate_every == 0 or step + 1 == attack.steps:
+                accuracy, margin = self.evaluate(space, right)
+                curve.append((step + 1, float(torch.stack(losses).mean()), accuracy))
+                losses = []
+                if (accuracy, margin) < best:
+                    best = accuracy, margin
+                    weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+                text = f"update {step + 1}: loss {curve[-1][1]:.3f}, robust accuracy on validation graphs {accuracy:.1%}"
+                report((step + 1) / attack.steps, text)
+        self.network.load_state_dict(weights)
+        return curve
+
+    def evaluate(self, space: EditSpace, right: Tensor) -> tuple[float, float]:
+        """The share of graphs right when clean, `right` (G,), and after greedy edits; to break ties, the sum of the former's margins."""
+        edited = space.realise(act_greedily(self.network, space))
+        margin = margins(self.victim.logits(edited), edited.y)
+        return float(((margin > 0) & right).float().mean()), float(margin[right].sum())
+
+    # --- playing ------------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def choose(self, part, graphs, edits_left, half, epsilon):
-        allowed = self.space.allowed(part, graphs)
-        values = torch.rand(graphs.num_nodes, generator=self.rng).to(self.device)
-        node = best_allowed(values, allowed, graphs)[1]
-        greedy = (torch.rand(graphs.num_graphs, generator=self.rng) >= epsilon).to(self.device)
-        if bool(greedy.any()):
-            rows = greedy.nonzero().squeeze(1)
-            sub = graphs.select(rows)
-            values = self.network(sub, part.picked[rows], edits_left, half)
-            node[rows] = best_allowed(values, allowed[greedy[graphs.batch]], sub)[1]
+    def play(self, epsilon: float) -> None:
+        """Play one episode on each of a batch of training graphs, and remember it."""
+        final = self.space.start(self._next_graphs())
+        budgets = self.space.budgets[final.graph]
+        for left in range(self.space.max_edits, 0, -1):
+            rows = (budgets >= left).nonzero().squeeze(1)
+            if len(rows) == 0:
+                continue
+            state = final.take(rows)
+            graphs = self.space.realise(state)
+            for half in range(2):
+                node = self._pick(state, graphs, left, half, epsilon)
+                after = state.pick(node) if half == 0 else state.edit(node, left)
+                reward = self._reward(after) if (left, half) == (1, 1) else torch.zeros(len(rows), device=self.device)
+                self.replay[left, half].add(Transition(state, node, reward))
+                state = after
+            final.edits[rows] = state.edits
+
+    def _next_graphs(self) -> Tensor:
+        """The next batch (B,) of training graphs; all come once, in random order, before any comes again."""
+        while len(self.queue) < self.attack.batch_size:
+            order = torch.randperm(len(self.editable), generator=self.generator).to(self.device)
+            self.queue = torch.cat([self.queue, self.editable[order]])
+        batch, self.queue = self.queue[: self.attack.batch_size], self.queue[self.attack.batch_size :]
+        return batch
+
+    def _pick(self, state: State, graphs: PackedGraphs, left: int, half: int, epsilon: float) -> Tensor:
+        """Epsilon-greedy nodes (B,), a coin for each graph."""
+        allowed = self.space.allowed(state, graphs, half)
+        # The allowed node of the highest of uniform keys is a uniform draw.
+        keys = torch.rand(graphs.num_nodes, generator=self.generator).to(self.device)
+        node = best_allowed(keys, allowed, graphs)[1]
+        greedy = (torch.rand(graphs.num_graphs, generator=self.generator) >= epsilon).to(self.device)
+        rows = greedy.nonzero().squeeze(1)
+        if len(rows):
+            part = graphs.select(rows)
+            values = self.network(part, state.picked[rows], left, half)
+            node[rows] = best_allowed(values, allowed[greedy[graphs.batch]], part)[1]
         return node
 
-    def rollout(self, epsilon):
-        state = self.space.start(self.next_graphs())
-        budgets = self.space.budgets[state.graph]
-        pending = []
-        for r in range(self.K, 0, -1):
-            rows = (budgets >= r).nonzero().squeeze(1)
-            if rows.numel() == 0:
-                continue
-            part = state.take(rows)
-            graphs = self.space.realise(part)
-            for half in range(2):
-                node = self.choose(part, graphs, r, half, epsilon)
-                if r == 1 and half == 1:
-                    end = part.edit(node, r)
-                    final = self.space.realise(end)
-                    m = margins(self.victim.logits(final), final.y)
-                    if self.attack.reward == "sign":
-                        rew = torch.where(m <= 0, 1.0, -1.0)
-                    else:
-                        rew = (self.clean[part.graph] - m) / self.scale
-                    self.replay[r, half].add(Transition(part, node, rew))
-                else:
-                    self.replay[r, half].add(Transition(part, node, torch.zeros(len(node), device=self.device)))
-                part = part.pick(node) if half == 0 else part.edit(node, r)
-            state.edits[rows] = part.edits
+    def _reward(self, final: State) -> Tensor:
+        """1 where the victim errs on the edited graph, else -1 (B,)."""
+        graphs = self.space.realise(final)
+        return torch.where(margins(self.victim.logits(graphs), graphs.y) > 0, -1.0, 1.0)
+
+    # --- learning -----------------------------------------------------------------------------------------------------
+
+    def update(self) -> Tensor:
+        """Make one update, on transitions of one step of the process, and return its loss ()."""
+        # Where budgets differ, the first steps of the largest ones may not have been played yet.
+        steps = [step for step, replay in self.replay.items() if len(replay)]
+        left, half = steps[int(torch.randint(len(steps), (), generator=self.generator))]
+        transition = self.replay[left, half].draw(self.attack.batch_size, self.generator)
+        graphs = self.space.realise(transition.state)
+        target = self.td_target(transition, graphs, left, half)
+        loss = mse_loss(self.network.of_action(graphs, transition.state.picked, transition.node, left, half), target)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.attack.max_gradient_norm:
+            clip_grad_norm_(self.network.parameters(), self.attack.max_gradient_norm)
+        self.optimizer.step()
+        return loss.detach()
 
     @torch.no_grad()
-    def td(self, t, graphs, r, half):
-        if half == 1 and r == 1:
-            return t.reward
+    def td_target(self, transition: Transition, graphs: PackedGraphs, left: int, half: int) -> Tensor:
+        """The reward at the end of an episode, before it the value of the best allowed next pick (B,).
+
+        `graphs` are those of the transitions' states.
+        """
+        state, node, reward = transition
+        if (left, half) == (1, 1):
+            return reward
         if half == 0:
-            nxt, gr, nr, nh = t.state.pick(t.node), graphs, r, 1
+            after, step = state.pick(node), (left, 1)
         else:
-            nxt, nr, nh = t.state.edit(t.node, r), r - 1, 0
-            gr = self.space.realise(nxt)
-        allowed = self.space.allowed(nxt, gr)
-        v = self.target(gr, nxt.picked, nr, nh)
-        if self.attack.double:
-            node = best_allowed(self.network(gr, nxt.picked, nr, nh), allowed, gr)[1]
-            return v[gr.ptr[:-1] + node]
-        return best_allowed(v, allowed, gr)[0]
-
-    def update(self, opt, r, half):
-        t = self.replay[r, half].draw(self.attack.batch_size, self.rng)
-        graphs = self.space.realise(t.state)
-        target = self.td(t, graphs, r, half)
-        loss = mse_loss(self.network.of_action(graphs, t.state.picked, t.node, r, half), target)
-        opt.zero_grad()
-        loss.backward()
-        if self.attack.clip:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.attack.clip)
-        opt.step()
-        return float(loss.detach())
-
-    def evaluate(self):
-        state = greedy_edits(self.network, self.val_space, torch.arange(self.val_space.graphs.num_graphs, device=self.device))
-        g = self.val_space.realise(state)
-        m = margins(self.victim.logits(g), g.y)
-        return float(((m > 0) & self.val_right).float().mean()), float(m[self.val_right].mean())
-
-    def run(self, report):
-        a = self.attack
-        for _ in range(a.burn_in):
-            self.rollout(1.0)
-        opt = torch.optim.Adam(self.network.parameters(), lr=a.learning_rate, fused=True)
-        best, curve, losses = None, [], []
-        for step in range(a.steps):
-            frac = min(step / max(a.epsilon_anneal * a.steps, 1), 1.0)
-            self.rollout(a.epsilon_start + (a.epsilon_end - a.epsilon_start) * frac)
-            if step % a.target_every == 0:
-                self.target.load_state_dict(self.network.state_dict())
-            for r in range(1, self.K + 1):
-                if not a.both_heads:
-                    r = int(torch.randint(self.K, (), generator=self.rng)) + 1
-                    losses.append(self.update(opt, r, int(torch.randint(2, (), generator=self.rng))))
-                    break
-                for half in range(2):
-                    losses.append(self.update(opt, r, half))
-            if (step + 1) % a.evaluate_every == 0 or step + 1 == a.steps:
-                acc, mean = self.evaluate()
-                curve.append(CurvePoint(step + 1, sum(losses) / len(losses), acc))
-                losses = []
-                report((step + 1) / a.steps, f"{curve[-1]} {mean:.3f}")
-                if best is None or (acc, mean) < best:
-                    best, weights = (acc, mean), {k: v.clone() for k, v in self.network.state_dict().items()}
-        self.network.load_state_dict(weights)
-        return GreedyProposer(self.network, self.threat, self.device, curve)
+            after, step = state.edit(node, left), (left - 1, 0)
+            graphs = self.space.realise(after)
+        allowed = self.space.allowed(after, graphs, step[1])
+        values = self.target(graphs, after.picked, *step)
+        if not self.attack.double:
+            return best_allowed(values, allowed, graphs)[0]
+        chosen = best_allowed(self.network(graphs, after.picked, *step), allowed, graphs)[1]
+        return values[graphs.ptr[:-1] + chosen]

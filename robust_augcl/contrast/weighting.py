@@ -34,6 +34,9 @@ class HardnessWeighter(Protocol):
         """Weights of all pairs: (B, D), (B, D) -> (B, B), non-negative, detached, diagonal 1."""
 
 
+_FLAT = 0.01  # weights this close to 1 change nothing: seen where raw embeddings are so large that every pair is reserved
+
+
 def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> tuple[Tensor, Tensor]:
     """alpha u_ij with alpha = 1 / mean over all j of u_ij, then the diagonal 1 (AUGCL's code).
 
@@ -77,14 +80,21 @@ class AffinityUncertainty:
         self.network = PairNetwork(embedding_size, hidden, generator).to(device)
         self.reward, self.passes, self.learning_rate, self.pairs_a_batch = reward, passes, learning_rate, pairs_a_batch
         self.losses: list[float] = []
-        self._rows = self._collapsed = 0
+        self._rows = self._collapsed = self._flat = 0
 
     @property
     def notes(self) -> list[str]:
-        if not self._collapsed:
-            return []
-        share = 100 * self._collapsed / self._rows
-        return [f"the reservation collapsed to 0 for {share:.1f} % of the anchors, whose negatives were weighted 1"]
+        found = []
+        if self._collapsed:
+            share = 100 * self._collapsed / self._rows
+            found.append(f"the reservation collapsed to 0 for {share:.1f} % of the anchors, whose negatives were weighted 1")
+        if self._flat:
+            share = 100 * self._flat / self._rows
+            found.append(
+                f"the uncertainty did not tell the negatives of {share:.1f} % of the anchors apart (weights within {_FLAT} of 1): "
+                "there the loss is the plain one"
+            )
+        return found
 
     def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
@@ -107,4 +117,5 @@ class AffinityUncertainty:
         weight, collapsed = mean_normalised(reservation(self.network, z1.detach(), z2.detach()))
         self._rows += collapsed.numel()
         self._collapsed += int(collapsed.sum())
+        self._flat += int((((weight - 1).abs().amax(1) < _FLAT) & ~collapsed).sum())
         return weight

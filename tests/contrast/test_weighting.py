@@ -78,6 +78,19 @@ def test_a_collapsed_reservation_gives_the_plain_loss_and_a_note():
     assert "100.0 %" in note
 
 
+def test_a_reservation_that_is_the_same_for_all_gives_the_plain_loss_and_a_note():
+    """Seen on molecules, whose raw embeddings are large: every pair is reserved, and weighted training is plain training."""
+    z1, z2 = next(iter(clustered_views()()))
+    augcl = weighter()
+    with torch.no_grad():
+        augcl.network.layer3.weight.zero_()
+        augcl.network.layer3.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))
+    weight = augcl(z1, z2)
+    torch.testing.assert_close(weight, torch.ones_like(weight))
+    (note,) = augcl.notes
+    assert "did not tell the negatives of 100.0 % of the anchors apart" in note
+
+
 def test_fitting_lowers_the_loss():
     augcl = weighter()
     augcl.fit(clustered_views(), torch.Generator().manual_seed(1))

@@ -1,0 +1,433 @@
+"""RL-S2V against loops: the process, the Q-network, the target, the replay memory, and that it learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from robust_augcl.attack import FitGraphs, fit_attack, run_attack
+from robust_augcl.attacks._two_step_q import EditSpace, Replay, State, Transition, TwoStepQ, best_allowed
+from robust_augcl.attacks.rand_sampling import RandSampling
+from robust_augcl.attacks.rl_s2v import RLS2V, GreedyProposer, _Learner
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.model import GraphClassifier
+from robust_augcl.threat import Perturbation, ThreatModel
+from robust_augcl.victim import Access, Victim
+
+QUICK = RLS2V(steps=6, width=8, rounds=2, batch_size=8, burn_in=2, replay_size=64, target_every=2, evaluate_every=3)
+
+THREATS = {
+    "add one": ThreatModel(within_component=True),
+    "add two": ThreatModel(budget=2, within_component=True),
+    "add or delete two": ThreatModel(budget=2, operations=("add", "delete")),
+    "delete two": ThreatModel(budget=2, operations=("delete",)),
+    "a fraction": ThreatModel(budget=0.2, operations=("add", "delete"), within_component=True),
+    "two, existing too": ThreatModel(budget=2, within_component=True, allow_existing=True),
+}
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+# --- a victim built by hand -------------------------------------------------------------------------------------------
+
+
+def hub_graphs(to_data, seed, count=60, length=9):
+    """Paths with one more leaf at an inner node: one hub of degree 3, all others of degree 2 or less."""
+    generator = seeded(seed)
+    graphs = []
+    for _ in range(count):
+        hub = int(torch.randint(1, length - 1, (), generator=generator))
+        names = torch.randperm(length + 1, generator=generator).tolist()
+        edges = [*((k, k + 1) for k in range(length - 1)), (hub, length)]
+        graph = to_data(length + 1, [(names[i], names[j]) for i, j in edges])
+        graph.x = torch.ones(length + 1, 1)
+        graphs.append(graph)
+    return PackedGraphs.from_data_list(graphs)
+
+
+def degree_victim(needed=1.0):
+    """Says 1 when the sum over nodes of relu(degree - 3) is `needed` or more, else 0: right on `hub_graphs` until the hub is hit."""
+    encoder = Structure2Vec(in_features=1, width=1, layers=1, generator=seeded(0))
+    model = GraphClassifier(encoder, num_classes=2, hidden=1, generator=seeded(0))
+    with torch.no_grad():
+        for layer, (weight, bias) in {
+            encoder.node_to_latent: (1.0, 0.0),  # states are 1 at first
+            encoder.conv: (1.0, -4.0),  # then relu(degree - 4 + 1)
+            model.head[0]: (1.0, 0.0),
+        }.items():
+            layer.weight.fill_(weight)
+            layer.bias.fill_(bias)
+        model.head[2].weight.copy_(torch.tensor([[0.0], [1.0]]))
+        model.head[2].bias.copy_(torch.tensor([needed - 0.5, 0.0]))
+    return Victim(model)
+
+
+def broken_share(attack, victim, graphs, threat, fit, seed=0):
+    result = run_attack(attack, victim, graphs, threat, fit=fit, generator=seeded(seed))
+    assert bool((result.clean_prediction == graphs.y).all())
+    return float((result.attacked_prediction != graphs.y).float().mean())
+
+
+def test_it_learns_where_the_hub_is(to_data):
+    fit = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2))
+    graphs, threat = hub_graphs(to_data, 3), ThreatModel(within_component=True)
+    learner = RLS2V(steps=150, width=16, rounds=2, batch_size=20, burn_in=30, target_every=25, evaluate_every=25)
+    learned = broken_share(learner, degree_victim(), graphs, threat, fit)
+    assert learned > 0.9
+    assert broken_share(RandSampling(), degree_victim(), graphs, threat, fit) < 0.5
+
+
+def test_it_learns_two_edits_in_a_row(to_data):
+    fit = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2))
+    graphs, threat = hub_graphs(to_data, 3), ThreatModel(budget=2, within_component=True)
+    learner = RLS2V(steps=200, width=16, rounds=2, batch_size=20, burn_in=60, target_every=25, evaluate_every=50)
+    learned = broken_share(learner, degree_victim(2.0), graphs, threat, fit)
+    assert learned > broken_share(RandSampling(), degree_victim(2.0), graphs, threat, fit) + 0.2
+
+
+# --- the guard's view -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def victim():
+    encoder = Structure2Vec(in_features=3, width=8, layers=2, generator=seeded(5))
+    return Victim(GraphClassifier(encoder, num_classes=3, hidden=8, generator=seeded(6)))
+
+
+def edits(perturbations):
+    return [(p.added.tolist(), p.removed.tolist()) for p in perturbations]
+
+
+@pytest.mark.parametrize("name", THREATS)
+def test_every_edit_is_allowed_and_the_budget_is_spent(name, victim, random_graphs):
+    threat = THREATS[name]
+    graphs = random_graphs(3, sizes=(9, 1, 14, 6, 2, 11))
+    fit = FitGraphs(random_graphs(1, sizes=(8, 1, 12, 7)), random_graphs(2))
+    result = run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(0))
+    threat.check_all(graphs, result.perturbations)
+    for number, perturbation in enumerate(result.perturbations):
+        possible = threat.candidates(graphs[number]).size(1)
+        assert perturbation.num_edits == min(int(threat.budgets(graphs)[number]), possible)
+    assert result.queries > 0
+    assert result.gradient_calls == 0
+
+
+def test_a_graph_without_candidates_gets_no_edit(victim, to_data):
+    alone, complete = to_data(1, []), to_data(3, [(0, 1), (0, 2), (1, 2)])
+    for graph in (alone, complete):
+        graph.x = torch.ones(graph.num_nodes, 3)
+    graphs = PackedGraphs.from_data_list([alone, complete])
+    result = run_attack(QUICK, victim, graphs, ThreatModel(), fit=FitGraphs(graphs, graphs), generator=seeded(0))
+    assert edits(result.perturbations) == edits([Perturbation(), Perturbation()])
+
+
+def test_the_same_seed_gives_the_same_edits_and_another_may_not(victim, random_graphs):
+    graphs, fit = random_graphs(3, sizes=(12,) * 10), FitGraphs(random_graphs(1), random_graphs(2))
+    threat = THREATS["add or delete two"]
+    first, again, other = (
+        edits(run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(seed)).perturbations) for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_the_global_random_state_is_not_touched(victim, random_graphs):
+    before = torch.random.get_rng_state()
+    fit = FitGraphs(random_graphs(1), random_graphs(2))
+    run_attack(QUICK, victim, random_graphs(3), THREATS["add one"], fit=fit, generator=seeded(0))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_what_it_learned_can_be_kept_and_restored(victim, random_graphs):
+    fit, graphs, threat = FitGraphs(random_graphs(1), random_graphs(2)), random_graphs(3), THREATS["add two"]
+    fitted = fit_attack(QUICK, victim, threat, fit=fit, generator=seeded(4))
+    at_once = run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(4))
+    again = run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(9), fitted=fitted)
+    assert edits(again.perturbations) == edits(at_once.perturbations)
+    assert [step for step, _, _ in fitted.curve] == [3, 6]
+    assert again.queries == at_once.queries
+
+
+def test_the_weights_kept_are_the_best_on_the_validation_graphs(to_data):
+    fit, told = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2)), []
+    attack, threat, victim = RLS2V(steps=60, width=8, rounds=2, batch_size=10, burn_in=10, evaluate_every=10), ThreatModel(), degree_victim()
+    proposer = attack.prepare(victim.restricted(Access.QUERY), fit, threat, seeded(0), lambda fraction, text: told.append(fraction))
+    broken = 0
+    for number, perturbation in enumerate(proposer(fit.validation)):
+        edited = perturbation.apply(fit.validation[number])
+        broken += int(victim.logits([edited]).argmax()) != 0
+    lowest = min(accuracy for _, _, accuracy in proposer.curve)
+    assert 1 - broken / 60 == pytest.approx(lowest)
+    assert told == pytest.approx([k / 6 for k in range(1, 7)])
+
+
+# --- hyper-parameters -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("steps", 0, "positive, got 0"),
+        ("width", -1, "positive, got -1"),
+        ("rounds", 0, "positive, got 0"),
+        ("batch_size", 0, "positive, got 0"),
+        ("learning_rate", 0.0, "positive, got 0.0"),
+        ("learning_rate", float("nan"), "positive, got nan"),
+        ("replay_size", 0, "positive, got 0"),
+        ("target_every", 0, "positive, got 0"),
+        ("evaluate_every", 0, "positive, got 0"),
+        ("burn_in", -1, "0 or more, got -1"),
+        ("max_gradient_norm", -1.0, "0 or more, got -1.0"),
+        ("epsilon_start", -0.5, "between 0 and 1, got -0.5"),
+        ("epsilon_end", 2.0, "between 0 and 1, got 2.0"),
+        ("epsilon_anneal", 1.5, "between 0 and 1, got 1.5"),
+    ],
+)
+def test_bad_hyper_parameters_are_refused_by_name(name, value, message):
+    with pytest.raises(ValueError, match=f"Expected `{name}` to be {message}"):
+        RLS2V(**{name: value})
+
+
+def test_bad_train_on_is_refused():
+    with pytest.raises(ValueError, match="Expected `train_on` to be 'correct' or 'all', got 'wrong'"):
+        RLS2V(train_on="wrong")
+
+
+def test_epsilon_falls_linearly_and_then_stays():
+    attack = RLS2V(steps=100, epsilon_start=1.0, epsilon_end=0.2, epsilon_anneal=0.5)
+    assert [attack.epsilon(step) for step in (0, 25, 50, 99)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
+    assert RLS2V(epsilon_anneal=0.0).epsilon(0) == 0.1
+    assert RLS2V(**RLS2V.paper).epsilon(999) == 1.0
+
+
+def test_scaled_makes_fewer_steps():
+    assert RLS2V(steps=100_000).scaled(0.01) == RLS2V(steps=1000)
+    assert RLS2V(steps=10).scaled(1e-6).steps == 1
+
+
+# --- the process ------------------------------------------------------------------------------------------------------
+
+
+def allowed_by_loop(graph, threat, made, picked):
+    """The nodes that may be picked next in one graph."""
+    pairs = {frozenset(pair) for pair in threat.candidates(graph).T.tolist()} - {frozenset(pair) for pair in made}
+    if picked < 0:
+        return {node for pair in pairs for node in pair}
+    return {node for pair in pairs if picked in pair for node in pair} - {picked}
+
+
+def walk(space, steps, generator):
+    """A state after `steps` uniform picks in all graphs that have edits enough, with the edits left and the half."""
+    state = space.start((space.budgets == space.max_edits).nonzero().squeeze(1))
+    for step in range(steps):
+        left, half = space.max_edits - step // 2, step % 2
+        graphs = space.realise(state)
+        keys = torch.rand(graphs.num_nodes, generator=generator)
+        node = best_allowed(keys, space.allowed(state, graphs, half), graphs)[1]
+        state = state.pick(node) if half == 0 else state.edit(node, left)
+    return state, space.max_edits - steps // 2, steps % 2
+
+
+@pytest.mark.parametrize("name", ["add two", "add or delete two", "two, existing too"])
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_allowed_picks_equal_a_loop(name, steps, random_graphs):
+    threat, graphs = THREATS[name], random_graphs(7, sizes=(7, 1, 9, 8, 3))
+    space = EditSpace.of(graphs, threat)
+    for seed in range(5):
+        state, _, half = walk(space, steps, seeded(seed))
+        current = space.realise(state)
+        allowed = space.allowed(state, current, half)
+        for row, number in enumerate(state.graph.tolist()):
+            made = [pair for pair in state.edits[row].tolist() if pair[0] >= 0]
+            expected = allowed_by_loop(graphs[number], threat, made, int(state.picked[row]))
+            assert set(allowed[current.batch == row].nonzero().squeeze(1).tolist()) == expected
+
+
+@pytest.mark.parametrize("name", ["add two", "add or delete two", "two, existing too"])
+def test_the_graphs_of_a_state_equal_its_perturbations_applied(name, random_graphs):
+    threat, graphs = THREATS[name], random_graphs(8, sizes=(7, 9, 8))
+    space = EditSpace.of(graphs, threat)
+    state, _, _ = walk(space, 4, seeded(0))
+    current = space.realise(state)
+    for row, perturbation in enumerate(space.perturbations(state)):
+        assert perturbation.num_edits == 2
+        assert torch.equal(current[row].edge_index, perturbation.apply(graphs[int(state.graph[row])]).edge_index)
+
+
+def test_the_space_is_the_same_when_listed_in_pieces(random_graphs, monkeypatch):
+    graphs = random_graphs(9, sizes=(9, 1, 14, 6))
+    whole = EditSpace.of(graphs, THREATS["add one"])
+    monkeypatch.setattr("robust_augcl.attacks._two_step_q._PAIRS_AT_ONCE", 20)
+    pieces = EditSpace.of(graphs, THREATS["add one"])
+    assert torch.equal(whole.partners, pieces.partners)
+    assert torch.equal(whole.first, pieces.first)
+    assert torch.equal(whole.budgets, pieces.budgets)
+
+
+# --- the Q-network and the target -------------------------------------------------------------------------------------
+
+
+def q_by_hand(network, graph, picked, node, left, half):
+    """The value of one node of one graph, message by message."""
+    encoder, head = network.encoder, network.head(left, half)
+    marks = [torch.tensor([0.0, 1.0]) if other == picked else torch.tensor([1.0, 0.0]) for other in range(graph.num_nodes)]
+    states = [encoder.node_to_latent(mark).relu() for mark in marks]
+    for _ in range(encoder.layers):
+        pooled = [torch.zeros(encoder.width) for _ in marks]
+        for source, target in graph.edge_index.T.tolist():
+            pooled[target] = pooled[target] + states[source]
+        states = [(encoder.conv(p) + encoder.node_to_latent(mark)).relu() for p, mark in zip(pooled, marks, strict=True)]
+    whole = torch.stack(states).sum(0).relu()
+    return float(head.out(head.hidden(torch.cat([states[node], whole])).relu()))
+
+
+def q_max_by_loop(network, graph, clean, threat, made, picked, left, half):
+    nodes = allowed_by_loop(clean, threat, made, picked)
+    return max((q_by_hand(network, graph, picked, node, left, half), -node) for node in nodes)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+@torch.no_grad()
+def test_the_maximum_over_allowed_picks_equals_a_loop(steps, random_graphs):
+    threat, graphs = THREATS["add or delete two"], random_graphs(10, sizes=(6, 7, 5))
+    space = EditSpace.of(graphs, threat)
+    network = TwoStepQ(width=8, rounds=3, max_edits=2, generator=seeded(0))
+    state, left, half = walk(space, steps, seeded(1))
+    current = space.realise(state)
+    best, node = best_allowed(network(current, state.picked, left, half), space.allowed(state, current, half), current)
+    assert torch.equal(network.of_action(current, state.picked, node, left, half) > best - 1e-4, torch.ones(3, dtype=torch.bool))
+    for row in range(3):
+        made = [pair for pair in state.edits[row].tolist() if pair[0] >= 0]
+        value, minus_node = q_max_by_loop(network, current[row], graphs[row], threat, made, int(state.picked[row]), left, half)
+        assert float(best[row]) == pytest.approx(value, abs=1e-4)
+        assert int(node[row]) == -minus_node
+
+
+def test_every_step_has_a_head_of_its_own_and_larger_budgets_share_the_last():
+    network = TwoStepQ(width=4, rounds=1, max_edits=2, generator=seeded(0))
+    assert len({id(network.head(left, half)) for left in (1, 2) for half in (0, 1)}) == 4
+    assert network.head(7, 1) is network.head(2, 1)
+    assert TwoStepQ.max_edits_of(network.state_dict()) == 2
+
+
+@pytest.mark.parametrize("values", [float("nan"), float("inf"), float("-inf")])
+def test_a_network_that_diverged_still_picks_what_is_allowed(values, random_graphs):
+    graphs = random_graphs(0, sizes=(4, 5))
+    allowed = torch.tensor([False, True, True, False, False, False, False, False, True])
+    node = best_allowed(torch.full((9,), values), allowed, graphs)[1]
+    assert node.tolist() == [1, 4]
+
+
+def a_learner(graphs, victim, threat, **changes):
+    attack = RLS2V(**{"width": 8, "rounds": 2, "batch_size": 6, **changes})
+    space = EditSpace.of(graphs, threat)
+    network = TwoStepQ(width=8, rounds=2, max_edits=space.max_edits, generator=seeded(1))
+    learner = _Learner(attack, network, victim.restricted(Access.QUERY), space, seeded(2))
+    learner.target.load_state_dict(TwoStepQ(width=8, rounds=2, max_edits=space.max_edits, generator=seeded(3)).state_dict())
+    return learner
+
+
+def target_by_recursion(learner, clean, threat, made, picked, node, reward, left, half):
+    """The TD target of one transition, from the definition."""
+    if (left, half) == (1, 1):
+        return reward
+    if half == 1:
+        made, picked, left, half = [*made, (picked, node)], -1, left - 1, 0
+    else:
+        picked, half = node, 1
+    exists = {frozenset(edge) for edge in clean.edge_index.T.tolist()}
+    ends = [torch.tensor([p], dtype=torch.long).T for p in made if frozenset(p) not in exists], [
+        torch.tensor([p], dtype=torch.long).T for p in made if frozenset(p) in exists
+    ]
+    none = torch.zeros(2, 0, dtype=torch.long)
+    graph = Perturbation(torch.cat([none, *ends[0]], dim=1), torch.cat([none, *ends[1]], dim=1)).apply(clean)
+    chooser = learner.network if learner.attack.double else learner.target
+    best = -q_max_by_loop(chooser, graph, clean, threat, made, picked, left, half)[1]
+    return q_by_hand(learner.target, graph, picked, best, left, half)
+
+
+@pytest.mark.parametrize("double", [False, True])
+@torch.no_grad()
+def test_the_td_target_equals_its_definition(double, victim, random_graphs):
+    threat, graphs = THREATS["add or delete two"], random_graphs(11, sizes=(5, 6, 4))
+    learner = a_learner(graphs, victim, threat, double=double)
+    learner.play(epsilon=1.0)
+    for (left, half), replay in learner.replay.items():
+        transition = replay.draw(4, seeded(left))
+        target = learner.td_target(transition, learner.space.realise(transition.state), left, half)
+        state, node, reward = transition
+        for row, number in enumerate(state.graph.tolist()):
+            made = [tuple(pair) for pair in state.edits[row].tolist() if pair[0] >= 0]
+            step = (made, int(state.picked[row]), int(node[row]), float(reward[row]), left, half)
+            assert float(target[row]) == pytest.approx(target_by_recursion(learner, graphs[number], threat, *step), abs=1e-4)
+
+
+def test_the_reward_comes_at_the_end_and_is_the_victims_error(to_data):
+    graphs, threat, victim = hub_graphs(to_data, 4, count=30), THREATS["add two"], degree_victim()
+    learner = a_learner(graphs, victim, threat, batch_size=30)
+    learner.play(epsilon=1.0)
+    for step, replay in learner.replay.items():
+        assert len(replay) == 30
+        if step != (1, 1):
+            assert not replay.draw(100, seeded(0)).reward.any()
+    state, node, reward = learner.replay[1, 1].draw(100, seeded(0))
+    assert set(reward.tolist()) == {-1.0, 1.0}
+    final = state.edit(node, 1)
+    for row in range(100):
+        (perturbation,) = learner.space.perturbations(final.take(torch.tensor([row])))
+        wrong = int(victim.logits([perturbation.apply(graphs[int(state.graph[row])])]).argmax()) != 0
+        assert float(reward[row]) == (1.0 if wrong else -1.0)
+
+
+def test_random_picks_are_uniform(to_data):
+    graph = to_data(6, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)])
+    graphs = PackedGraphs.from_data_list([graph] * 40)
+    learner = a_learner(graphs, degree_victim(), ThreatModel())
+    state = learner.space.start(torch.arange(40))
+    counts = torch.zeros(6)
+    for _ in range(50):
+        counts += torch.bincount(learner._pick(state, graphs, 1, 0, 1.0), minlength=6)
+    # Each of the 6 nodes has a non-neighbour; 2,000 draws, standard deviation 17 around 333.
+    assert counts.sum() == 2000
+    assert float((counts - 2000 / 6).abs().max()) < 70
+
+
+def test_only_graphs_that_are_right_when_clean_are_played_on(to_data, monkeypatch):
+    right = hub_graphs(to_data, 1, count=4)
+    mixed = right.with_labels(torch.tensor([0, 1, 0, 1]))
+    seen = []
+    monkeypatch.setattr(_Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or [])
+    for train_on, graphs in (("correct", mixed), ("all", mixed), ("correct", right.with_labels(torch.ones(4, dtype=torch.long)))):
+        view = degree_victim().restricted(Access.QUERY)
+        RLS2V(train_on=train_on).prepare(view, FitGraphs(graphs, graphs), ThreatModel(), seeded(0))
+    assert seen == [2, 4, 4]
+
+
+def test_an_empty_set_of_graphs_has_no_perturbations(to_data):
+    network = TwoStepQ(width=4, rounds=1, max_edits=1, generator=seeded(0))
+    none = hub_graphs(to_data, 1, count=2).select(torch.zeros(0, dtype=torch.long))
+    assert GreedyProposer(network, ThreatModel(), [])(none) == []
+
+
+# --- the replay memory ------------------------------------------------------------------------------------------------
+
+
+def numbered(first, last):
+    """Transitions that carry their number everywhere."""
+    number = torch.arange(first, last)
+    state = State(number, number.reshape(-1, 1, 1).expand(-1, 1, 2), number)
+    return Transition(state, number, number.float())
+
+
+def test_the_ring_overwrites_the_oldest():
+    replay = Replay(10, 1, torch.device("cpu"))
+    for first, last, kept in ((0, 4, range(4)), (4, 9, range(9)), (9, 13, range(3, 13)), (13, 40, range(30, 40))):
+        replay.add(numbered(first, last))
+        state, node, reward = replay.draw(500, seeded(first))
+        assert set(node.tolist()) == set(kept)
+        assert len(replay) == len(kept)
+        for other in (state.graph, state.picked, state.edits[:, 0, 0], state.edits[:, 0, 1], reward.long()):
+            assert torch.equal(other, node)
