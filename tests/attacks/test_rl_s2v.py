@@ -74,7 +74,7 @@ def broken_share(attack, victim, graphs, threat, fit, seed=0):
 def test_it_learns_where_the_hub_is(to_data):
     fit = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2))
     graphs, threat = hub_graphs(to_data, 3), ThreatModel(within_component=True)
-    learner = RLS2V(steps=150, width=16, rounds=2, batch_size=20, burn_in=30, target_every=25, evaluate_every=25)
+    learner = RLS2V(steps=400, width=16, rounds=2, batch_size=20, burn_in=60, target_every=25, evaluate_every=50)
     learned = broken_share(learner, degree_victim(), graphs, threat, fit)
     assert learned > 0.9
     assert broken_share(RandSampling(), degree_victim(), graphs, threat, fit) < 0.5
