@@ -51,8 +51,8 @@ class GradArgmax(Attack):
         num_paths = victim.num_classes - 1
         owner = torch.arange(graphs.num_graphs, device=graphs.device).repeat_interleave(num_paths)
         clean = graphs.select(owner)
-        budgets = threat.budgets(clean)
         candidates = threat.enumerate(clean)  # of the clean graphs: a pair is edited at most once
+        budgets = torch.minimum(threat.budgets(clean), candidates.counts)
         chosen = torch.full((int(budgets.max()), clean.num_graphs), -1, dtype=torch.long, device=graphs.device)
         open_candidates = torch.ones(len(candidates), dtype=torch.bool, device=graphs.device)
         done = (victim.logits(graphs).argmax(1).to(graphs.device) != graphs.y)[owner]

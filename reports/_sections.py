@@ -75,7 +75,7 @@ class Section:
     @cached_property
     def exact(self) -> str | None:
         """The label of the exhaustive search, which is the exact worst case; a suite may call it otherwise."""
-        return next((r.cell.attack for r in self.records if r.cell.attack == _EXACT or r.attack_settings.get("type") == "Exhaustive"), None)
+        return next((r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"), None)
 
     @cached_property
     def columns(self) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,12 +32,27 @@ def render(records: list[Record], out: Path) -> list[Path]:
     text = page(records)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "report.md"]
-    paths[0].write_text(text, encoding="utf-8", newline="\n")
     for name, figure in (("accuracy", accuracy_figure(records)), ("by_class", by_class_figure(records))):
         for ending in ("png", "svg"):
             paths.append(out / f"{name}.{ending}")
             save(figure, paths[-1])
+    paths[0].write_text(text, encoding="utf-8", newline="\n")  # last: a page is there only with its figures
     return paths
+
+
+def is_current(records: list[Record], out: Path) -> bool:
+    """Whether the report in `out` is that of these records, and whole."""
+    try:
+        last = (out / "report.md").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+    except (OSError, UnicodeDecodeError):
+        return False
+    return last == _stamp(records) and all((out / f"{name}.{e}").exists() for name in ("accuracy", "by_class") for e in ("png", "svg"))
+
+
+def _stamp(records: list[Record]) -> str:
+    """An invisible line that tells whose report it is."""
+    digest = hashlib.sha256("".join(sorted(record.dumps() for record in records)).encode()).hexdigest()
+    return f"<!-- of records {digest} -->"
 
 
 def page(records: list[Record]) -> str:
@@ -77,6 +93,7 @@ def page(records: list[Record]) -> str:
         *(_settings(section) for section in found),
         "## Warnings",
         _notes(records),
+        _stamp(records),
     ]
     return "\n\n".join(line.strip("\n") for line in lines) + "\n"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 from robust_augcl.errors import GuardViolation
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat import Perturbation, ThreatModel, apply_all
+from robust_augcl.threat import Perturbation, ThreatModel, apply_all, check_form
 from robust_augcl.victim import Access, Victim, VictimView, margins
 
 Proposer = Callable[[PackedGraphs], list[Perturbation]]
@@ -143,7 +143,7 @@ def fit_attack(
     queries, gradient_calls = victim.queries, victim.gradient_calls
     handed = FitGraphs(*(_copy(part) for part in fit))
     start = time.perf_counter()
-    proposer = cast(LearnedProposer, attack.prepare(victim.restricted(attack.access), handed, threat, generator, report))
+    proposer = cast(LearnedProposer, attack.prepare(victim.restricted(attack.access), handed, replace(threat), generator, report))
     state = {name: tensor.detach().cpu().clone() for name, tensor in proposer.state().items()}
     seconds = time.perf_counter() - start
     _check_unchanged(attack, {"training": (fit.train, handed.train), "validation": (fit.validation, handed.validation)})
@@ -177,12 +177,10 @@ def run_attack(
     clean_logits = victim.logits(graphs)
     queries, gradient_calls = victim.queries, victim.gradient_calls
     handed, handed_fit = _copy(graphs), FitGraphs(*(_copy(part) for part in fit))
-    view = victim.restricted(attack.access)
+    view, told = victim.restricted(attack.access), replace(threat)  # it is judged by another object than it can reach
 
     start = time.perf_counter()
-    proposer = (
-        attack.prepare(view, handed_fit, threat, generator, report) if fitted is None else attack.restore(fitted.state, view, threat)
-    )
+    proposer = attack.prepare(view, handed_fit, told, generator, report) if fitted is None else attack.restore(fitted.state, view, told)
     prepared = time.perf_counter()
     proposed = proposer(handed)
     finished = time.perf_counter()
@@ -190,10 +188,12 @@ def run_attack(
 
     pairs = {"attacked": (graphs, handed), "training": (fit.train, handed_fit.train), "validation": (fit.validation, handed_fit.validation)}
     _check_unchanged(attack, pairs)
-    if not isinstance(proposed, list):
+    if type(proposed) is not list:
         raise GuardViolation(f"Expected a list of perturbations from {type(attack).__name__}, got {type(proposed).__name__}")
-    threat.check_all(graphs, proposed)
-    perturbations = [Perturbation(p.added.cpu().clone(), p.removed.cpu().clone()) for p in proposed]
+    for index, perturbation in enumerate(proposed):
+        check_form(index, perturbation)
+    perturbations = [Perturbation(p.added.cpu().clone(), p.removed.cpu().clone()) for p in proposed]  # checked and applied are the same
+    threat.check_all(graphs, perturbations)
     attacked_logits = victim.logits(apply_all(graphs, perturbations))
     return AttackResult(
         perturbations=perturbations,

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from robust_augcl.records import SCHEMA, Cell
+from robust_augcl.records import REVISION, SCHEMA, Cell
 from robust_augcl.suite import Suite
 
 Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack"]
-
-REVISION = 1
-"""Raised whenever the code changes what a step computes, so that no older result is taken for a new one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +64,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def plan(suite: Suite) -> list[Step]:
-    """The attack steps of all cells of a suite, in the order of protocols, seeds, layers, methods, attacks."""
+def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
+    """The attack steps of all cells of a suite, in the order of protocols, seeds, layers, methods, attacks.
+
+    `fingerprint` is that of the files that the data come from (`DataSource.fingerprint`).
+    """
     steps: dict[str, Step] = {}
 
     def step(kind: Kind, title: str, settings: Mapping[str, Any], cell: Cell | None = None, **inputs: Step) -> Step:
@@ -80,7 +80,8 @@ def plan(suite: Suite) -> list[Step]:
     warm_up_settings = dataclasses.replace(suite.pretraining, continued_epochs=0)
     for protocol in suite.protocols:
         for seed in suite.seeds:
-            dataset = step("dataset", f"{suite.source.label}, seed {seed}", {"source": suite.source, "split": suite.split, "seed": seed})
+            settings: dict[str, Any] = {"source": suite.source, "split": suite.split, "seed": seed, "fingerprint": fingerprint}
+            dataset = step("dataset", f"{suite.source.label}, seed {seed}", settings)
             for layers in suite.encoder.layers:
                 encoder = {"encoder": suite.encoder.name, "width": suite.encoder.width, "layers": layers, "seed": seed}
                 for method in suite.methods:

@@ -112,16 +112,17 @@ def run(
 
     chosen = load_suite(suite, overrides, _seeds(seeds))
 
-    from robust_augcl.cells import plain, plan
+    from robust_augcl.cells import plan
     from robust_augcl.display import Display, LogFile
     from robust_augcl.run_folder import Manifest, RunFolder
     from robust_augcl.runner import run as run_steps
 
     folder = RunFolder(out or Path("runs") / chosen.name)
-    attacks = plan(chosen)
-    settings = {key: value for key, value in plain(chosen).items() if key != "seeds"}
     earlier = folder.manifest()
-    manifest = folder.claim(Manifest(chosen.name, settings, sorted(chosen.seeds), [step.key for step in attacks]))
+    fingerprint = chosen.source.fingerprint(archives)
+    attacks = plan(chosen, fingerprint)
+    new = Manifest(chosen.name, chosen.table, fingerprint, sorted(chosen.seeds), [step.key for step in attacks])
+    folder.claim(new)
     console = Console(stderr=True, quiet=quiet)
 
     def make_pool(tasks: int) -> executors.Pool:
@@ -134,7 +135,7 @@ def run(
     try:
         with display, LogFile(folder.path / "run.log", display) as log:
             log.write(f"robust-augcl {__version__}: {' '.join(sys.argv[1:])}")
-            if earlier is not None and earlier.settings != manifest.settings:
+            if earlier is not None and not earlier.same_settings(new):
                 log.note(f"The settings are not those of the last run in {folder.path}: tables show this one, what both share is reused")
             outcome = run_steps(
                 attacks, folder, make_pool, log, device=_device(device), archives=archives and archives.absolute(), commit=_commit()
@@ -143,10 +144,11 @@ def run(
         there = sum(folder.store.path(step).exists() for step in attacks)
         console.print(f"Interrupted: {there} of {len(attacks)} results are stored. The same command goes on from there.")
         sys.exit(130)
-    records = folder.load_records(manifest.records).records
+    # Another run may have entered seeds of its own meanwhile: tables show what the folder holds now.
+    records = folder.load_records(folder.existing_manifest().records).records
     if records:
         report_file = folder.path / "report.md"
-        if outcome.computed or manifest != earlier or not report_file.exists():
+        if not _report_is_current(records, folder.path):
             _write_report(records, folder.path)
         if not quiet:
             _print_rows(records, "table")
@@ -236,7 +238,7 @@ def replay(folder: Path) -> None:
         )
 
     with one_thread():
-        verdicts = replay_records(run_folder, manifest.records, tell)
+        verdicts = replay_records(run_folder, manifest, tell)
     failed = sum(bool(verdict.problems) for verdict in verdicts)
     if failed:
         raise click.ClickException(f"{failed} of {len(verdicts)} records do not hold")
@@ -309,6 +311,12 @@ def _print_rows(records: list[Record], form: str) -> None:
     from robust_augcl.reports.tables import render_rows
 
     click.echo(render_rows(records, form), nl=False)
+
+
+def _report_is_current(records: list[Record], out: Path) -> bool:
+    from robust_augcl.reports.markdown import is_current
+
+    return is_current(records, out)
 
 
 def _write_report(records: list[Record], out: Path) -> list[Path]:

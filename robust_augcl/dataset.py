@@ -39,6 +39,14 @@ class DataSource(ABC):
     def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
         """Return the graphs; `archives` is a folder to take files from instead of downloading them."""
 
+    def fingerprint(self, archives: Path | None) -> str | None:
+        """A digest of the files that the graphs come from, None where there are none, or none yet.
+
+        Raises:
+            InputError: a file that should be there is not.
+        """
+        return None
+
     @abstractmethod
     def scaled(self, factor: float) -> DataSource:
         """Return the source of a data set of `factor` times the size."""

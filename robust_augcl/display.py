@@ -16,7 +16,14 @@ if TYPE_CHECKING:  # the display alone does not need what a step needs
     from robust_augcl.cells import Step
     from robust_augcl.runner import Watcher
 
-_NAMES = {"dataset": "data set", "warm_up": "warm-up", "pretraining": "pretraining", "victim": "victim", "attacker": "attacker", "attack": "attack"}
+_NAMES = {
+    "dataset": "data set",
+    "warm_up": "warm-up",
+    "pretraining": "pretraining",
+    "victim": "victim",
+    "attacker": "attacker",
+    "attack": "attack",
+}
 
 
 class Display:

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -122,10 +122,16 @@ def default_workers() -> int:
     """One a core that this process may use, as far as the free memory goes."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return max(1, min(cores, int(free // _MEMORY_A_WORKER)))
-    return int(cores)
+    return max(1, min(int(cores), _available_memory() // _MEMORY_A_WORKER))
+
+
+def _available_memory() -> int:
+    """Bytes that new processes can have, the system's caches included; where it is not known, as much as anybody could want."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return sys.maxsize
 
 
 def peak_memory_mib() -> float:
@@ -205,42 +211,57 @@ def environment_of_workers() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+class _Slot:
+    """One worker process, and its way to tell how far it is."""
+
+    def __init__(self, context: multiprocessing.context.BaseContext) -> None:
+        self.messages = context.Queue()
+        self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(self.messages, os.getpid()))
+        self.future: Future[Performed] | None = None
+
+    def close(self, *, cancel: bool) -> None:
+        if cancel:
+            for process in list((self.executor._processes or {}).values()):
+                process.terminate()
+        self.executor.shutdown(wait=True, cancel_futures=cancel)
+        self.messages.close()
+        self.messages.cancel_join_thread()
+
+
 class LocalProcesses:
-    """Tasks run in `size` processes of one thread each."""
+    """Tasks run in `size` processes of one thread each, every one a pool of its own: a worker that dies takes nobody along."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._context = _context()
-        self._messages = self._context.Queue()
-        self._executor = self._start()
-
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.size, mp_context=self._context, initializer=_start_worker, initargs=(self._messages, os.getpid()))
+        with environment_of_workers():
+            self._slots = [_Slot(self._context) for _ in range(size)]
 
     def submit(self, task: Task) -> Future[Performed]:
+        slot = next(slot for slot in self._slots if slot.future is None or slot.future.done())
         with environment_of_workers():
-            return self._executor.submit(_perform_in_worker, task)
+            slot.future = slot.executor.submit(_perform_in_worker, task)
+        return slot.future
 
     def messages(self) -> list[tuple[str, float, str]]:
         found = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                found.append(self._messages.get_nowait())
+        for slot in self._slots:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    found.append(slot.messages.get_nowait())
         return found
 
     def restart(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        # A worker that was killed may have held the queue's lock: a new queue cannot be stuck.
-        self._messages = self._context.Queue()
-        self._executor = self._start()
+        for index, slot in enumerate(self._slots):
+            if slot.future is not None and slot.future.done() and isinstance(slot.future.exception(), BrokenExecutor):
+                slot.close(cancel=True)
+                # A worker that was killed may have held the lock of its messages: they are new too.
+                with environment_of_workers():
+                    self._slots[index] = _Slot(self._context)
 
     def close(self, *, cancel: bool) -> None:
-        if cancel:
-            for process in list((self._executor._processes or {}).values()):
-                process.terminate()
-        self._executor.shutdown(wait=True, cancel_futures=cancel)
-        self._messages.close()
-        self._messages.cancel_join_thread()
+        for slot in self._slots:
+            slot.close(cancel=cancel)
 
 
 _queue: Any = None  # a worker process's way to the main process, set once when it starts

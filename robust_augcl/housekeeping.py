@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from robust_augcl.run_folder import RunFolder
+from robust_augcl.run_folder import MANIFEST, RunFolder
+from robust_augcl.store import Store
+
+_TOP = (MANIFEST, "run.log", "report.md", "accuracy.", "by_class.")
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Survey:
     Args:
         suite, seeds: of the latest run.
         wanted, there: results that belong to it, and those of them that are whole.
-        damaged: records and artifacts that are not what was written.
-        failures: steps that failed, with their errors.
+        damaged: records that are not what was written.
+        failures: steps that failed and were not done since, with their errors.
         running: keys of steps that a run computes now.
         superfluous: files that nothing needs.
         bytes_used, bytes_free: of all files, and of the superfluous ones.
@@ -48,13 +51,14 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
     needed = {store.record_path(key) for key in manifest.records}
     rests_on = {ref.key for record in loaded.records for ref in (record.dataset, record.victim, record.attacker) if ref}
     complete = not loaded.missing and not loaded.damaged
-    files = list(_files(folder.path))
+    files = list(_files(folder))
     superfluous = []
     for path in files:
         stale = path.parent == store.records and path not in needed
         if everything and complete and path.parent == store.artifacts:
             stale |= path.name.removesuffix(".safetensors") not in rests_on
         stale |= path.name.endswith(".damaged") or path.name.startswith(".writing-")
+        stale |= path.parent == store.failures and _done_since(path, store)
         stale |= path.parent == store.locks and not store.locked(path.stem)
         if stale:
             superfluous.append(path)
@@ -64,7 +68,7 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
         wanted=len(manifest.records),
         there=len(loaded.records),
         damaged=loaded.damaged,
-        failures=[_failure(path) for path in files if path.parent == store.failures],
+        failures=[_failure(path) for path in files if path.parent == store.failures and not _done_since(path, store)],
         running=[path.stem for path in files if path.parent == store.locks and store.locked(path.stem)],
         superfluous=superfluous,
         bytes_used=sum(path.stat().st_size for path in files),
@@ -72,8 +76,16 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
     )
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+def _files(folder: RunFolder) -> Iterator[Path]:
+    """The files that a run makes: in its own folders, and at the top; what else lies there is none of our business."""
+    store = folder.store
+    for place in (store.artifacts, store.records, store.failures, store.locks):
+        yield from (path for path in sorted(place.glob("*")) if path.is_file())
+    yield from (path for path in sorted(folder.path.glob("*")) if path.is_file() and path.name.startswith((".writing-", *_TOP)))
+
+
+def _done_since(failure: Path, store: Store) -> bool:
+    return any(path.exists() for path in (store.record_path(failure.stem), store.artifact_path(failure.stem)))
 
 
 def _failure(path: Path) -> str:

@@ -17,6 +17,9 @@ from robust_augcl.errors import ArtifactDamaged
 SCHEMA = 1
 """The version of this format; a reader refuses any other."""
 
+REVISION = 1
+"""Raised whenever the code changes what a step computes, so that no older result is taken for a new one."""
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
@@ -98,6 +101,7 @@ class Record:
     """One result: an attack on a victim over the test graphs.
 
     Args:
+        key: the address of the step that made it.
         cell: what it is about.
         outcomes: one a graph, in the order of the data set.
         method_settings, attack_settings, threat: every hyper-parameter in force.
@@ -113,6 +117,7 @@ class Record:
         notes: warnings raised on the way, e.g. of a collapsed uncertainty model.
     """
 
+    key: str
     cell: Cell
     outcomes: list[Outcome]
     method_settings: dict[str, Any]

@@ -9,12 +9,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from robust_augcl.cells import Step, plain, plan
 from robust_augcl.dataset import Dataset, unproved_labels
 from robust_augcl.errors import ArtifactDamaged, ThreatViolation
 from robust_augcl.records import ArtifactRef, Record
-from robust_augcl.run_folder import RunFolder
+from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
 from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.store import Artifact
+from robust_augcl.suite import make_suite
 from robust_augcl.threat import Perturbation, ThreatModel, apply_all
 from robust_augcl.victim import Victim, margins
 
@@ -37,8 +39,14 @@ class Verdict:
     problems: list[str]
 
 
-def replay(folder: RunFolder, keys: list[str], report: Callable[[Verdict], None]) -> list[Verdict]:
-    """Replay the records of a folder, one verdict each, reported as they are reached."""
+def replay(folder: RunFolder, manifest: Manifest, report: Callable[[Verdict], None]) -> list[Verdict]:
+    """Replay the records of a folder, one verdict each, reported as they are reached.
+
+    What each record must be about, and which there must be, is worked out again from the suite.
+
+    Raises:
+        InputError: the folder's manifest holds no valid suite.
+    """
 
     @lru_cache(maxsize=8)
     def load(ref: ArtifactRef) -> Artifact:
@@ -47,19 +55,44 @@ def replay(folder: RunFolder, keys: list[str], report: Callable[[Verdict], None]
             raise ArtifactDamaged(f"{ref.key}.safetensors: not the artifact that the record rests on: its digest is another")
         return artifact
 
+    suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
+    steps = {step.key: step for step in plan(suite, manifest.fingerprint)}
     verdicts = []
-    for key in keys:
-        name = f"{key}.jsonl"
+    if set(manifest.records) != set(steps):
+        verdicts.append(Verdict(MANIFEST, 0, ["its list of records is not that of its suite and seeds"]))
+        report(verdicts[0])
+    for key, step in steps.items():
+        name = f"{key}.jsonl ({step.title})"
         try:
             record = folder.load_record(key)
-            name = f"{key}.jsonl ({record.cell.attack} on {record.cell.method}, {record.cell.layers} layers, seed {record.cell.seed})"
+            if record.attacker is not None:
+                load(record.attacker)
             dataset, victim = dataset_of(load(record.dataset)), victim_of(load(record.victim))
-            verdict = Verdict(name, record.num_graphs, check_record(record, dataset, victim))
+            problems = _not_of(step, record) or check_record(record, dataset, victim)
+            verdict = Verdict(name, record.num_graphs, problems)
         except ArtifactDamaged as error:
             verdict = Verdict(name, 0, [str(error)])
         report(verdict)
         verdicts.append(verdict)
     return verdicts
+
+
+def _not_of(step: Step, record: Record) -> list[str]:
+    """What a record says of itself that is not so, by the step that it is the result of."""
+    inputs = {role: needed.key for role, needed in step.inputs.items()}
+    expected = {
+        "cell": step.cell,
+        "threat": plain(step.settings["threat"]),
+        "attack_settings": plain(step.settings["attack"]),
+        "method_settings": plain(step.settings["method"]),
+        "label_rule": step.settings["label_rule"],
+    }
+    wrong = [name for name, value in expected.items() if getattr(record, name) != value]
+    for role in ("dataset", "victim", "attacker"):
+        ref = getattr(record, role)
+        if (ref and ref.key) != inputs.get(role):
+            wrong.append(role)
+    return [f"its {' and '.join(wrong)} are not those of its step"] if wrong else []
 
 
 def check_record(record: Record, dataset: Dataset, victim: Victim) -> list[str]:

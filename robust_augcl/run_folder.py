@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from robust_augcl import __version__
+from robust_augcl.config import build
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.records import SCHEMA, Record
+from robust_augcl.records import REVISION, SCHEMA, Record
 from robust_augcl.store import Store, write_atomically
 
 MANIFEST = "run.json"
@@ -25,20 +26,27 @@ class Manifest:
 
     Args:
         suite: the suite's name.
-        settings: the suite as plain JSON, seeds apart.
+        table: the suite as in its file, overrides included, seeds apart.
+        fingerprint: of the files that the data came from, None where there are none.
         seeds: of all runs with these settings.
         records: the keys of the records that belong to it, in the order of tables.
     """
 
     suite: str
-    settings: dict[str, Any]
+    table: dict[str, Any]
+    fingerprint: str | None
     seeds: list[int]
     records: list[str]
     version: str = __version__
-    schema: int = SCHEMA
+    format: tuple[int, int] = (SCHEMA, REVISION)
 
     def dumps(self) -> bytes:
-        return (json.dumps(self.__dict__, indent=1) + "\n").encode()
+        return (json.dumps(self.__dict__, indent=1, default=str) + "\n").encode()
+
+    def same_settings(self, other: Manifest) -> bool:
+        """Whether two runs differ in seeds alone."""
+        mine, theirs = (json.loads(m.dumps()) for m in (self, other))
+        return all(mine[name] == theirs[name] for name in ("suite", "table", "fingerprint"))
 
 
 @dataclass(frozen=True)
@@ -70,22 +78,19 @@ class RunFolder:
         path = self.path / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            version, schema = content["version"], content["schema"]
+            made_by = content["version"], *content["format"]
         except FileNotFoundError:
             return None
         except NotADirectoryError:
             raise InputError(f"Expected {self.path} to be a folder, got a file") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"Cannot read {path}: expected what a run wrote, got {error!r}") from None
-        if (version, schema) != (__version__, SCHEMA):
+        if made_by != (__version__, SCHEMA, REVISION):
+            versions = [f"{version} ({'.'.join(map(str, form))})" for version, *form in (made_by, (__version__, SCHEMA, REVISION))]
             raise InputError(
-                f"{self.path} holds a run of robust_augcl {version} (schema {schema}), this is {__version__} (schema {SCHEMA}): "
-                "choose another --out, or use that version"
+                f"{self.path} holds a run of robust_augcl {versions[0]}, this is {versions[1]}: choose another --out, or use that version"
             )
-        try:
-            return Manifest(**content)
-        except TypeError as error:
-            raise InputError(f"Cannot read {path}: expected what a run wrote, got {error}") from None
+        return build(Manifest, content, str(path))
 
     def existing_manifest(self) -> Manifest:
         """What the folder holds; raises `InputError` where there is no run."""
@@ -100,14 +105,16 @@ class RunFolder:
         Raises:
             InputError: the folder holds another suite, or a run of another version, or cannot be written.
         """
-        old = self.manifest()
-        if old is not None and old.suite != new.suite:
-            raise InputError(f"{self.path} holds a run of the suite {old.suite!r}, not {new.suite!r}: choose another --out")
-        if old is not None and old.settings == new.settings:
-            records = list(dict.fromkeys([*old.records, *new.records]))
-            new = Manifest(new.suite, new.settings, sorted({*old.seeds, *new.seeds}), records)
-        if old is None or old != new:
-            write_atomically(self.path / MANIFEST, new.dumps())
+        self.manifest()  # a folder of something else is refused before anything is made
+        with self.store.exclusive():
+            old = self.manifest()
+            if old is not None and old.suite != new.suite:
+                raise InputError(f"{self.path} holds a run of the suite {old.suite!r}, not {new.suite!r}: choose another --out")
+            if old is not None and old.same_settings(new):
+                records = list(dict.fromkeys([*old.records, *new.records]))
+                new = replace(new, seeds=sorted({*old.seeds, *new.seeds}), records=records)
+            if old is None or old.dumps() != new.dumps():
+                write_atomically(self.path / MANIFEST, new.dumps())
         return new
 
     def load_record(self, key: str) -> Record:
@@ -117,7 +124,10 @@ class RunFolder:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ArtifactDamaged(f"{path.name}: expected a record, got a file that cannot be read ({error})") from error
-        return Record.loads(text, path.name)
+        record = Record.loads(text, path.name)
+        if record.key != key:
+            raise ArtifactDamaged(f"{path.name}: expected the record of that step, got that of {record.key}")
+        return record
 
     def load_records(self, keys: Sequence[str]) -> Loaded:
         """Read records, those that are there and whole."""

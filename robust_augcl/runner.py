@@ -197,7 +197,7 @@ class _Run:
         task = Task(step, self.folder.path.absolute(), self.device, self.archives, self.commit)
         try:
             self.running[self.pool.submit(task)] = step
-        except BrokenExecutor:
+        except BrokenExecutor:  # the worker died while it had nothing to do
             self.waiting[step.key] = step
             self.pool.restart()
 

@@ -22,9 +22,9 @@ from robust_augcl import registry
 from robust_augcl.attack import FitGraphs, Fitted, fit_attack, run_attack
 from robust_augcl.cells import Step, plain
 from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training, fit_weighter
-from robust_augcl.dataset import Dataset, load_dataset
+from robust_augcl.dataset import Dataset, load_dataset, unproved_labels
 from robust_augcl.encoder import Encoder
-from robust_augcl.errors import TrainingDiverged
+from robust_augcl.errors import GuardViolation, TrainingDiverged
 from robust_augcl.executors import peak_memory_mib
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
@@ -32,6 +32,7 @@ from robust_augcl.progress import Report, silent
 from robust_augcl.records import ArtifactRef, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.store import Artifact, Store, write_atomically
+from robust_augcl.threat import apply_all
 from robust_augcl.training import train_classifier
 from robust_augcl.victim import Victim
 
@@ -125,7 +126,8 @@ def _new_contrastive(settings: Mapping[str, Any], dataset: Dataset) -> Contrasti
 
 def _batches(stage: str, settings: Mapping[str, Any], dataset: Dataset, device: str) -> Batches:
     graphs = dataset.part(dataset.train).to(device)
-    return Batches(graphs, settings["pretraining"], generator("batches", stage, settings["seed"]))
+    order = generator("order", settings["seed"])  # of all stages, where it is drawn once
+    return Batches(graphs, settings["pretraining"], generator("batches", stage, settings["seed"]), order)
 
 
 def _warm_up(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
@@ -293,7 +295,13 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
         )
         for i in range(test.num_graphs)
     ]
+    wrong = unproved_labels(apply_all(test, result.perturbations), settings["label_rule"])
+    if bool(wrong.any()):
+        raise GuardViolation(
+            f"The edits of graph {int(dataset.test[wrong][0])} change its true class: the threat model must not allow them"
+        )
     return Record(
+        key=step.key,
         cell=step.cell,
         outcomes=outcomes,
         method_settings=plain(settings["method"]),

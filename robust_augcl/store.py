@@ -135,8 +135,8 @@ class Store:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last holder may have removed the file between the opening and the locking: then this lock is of no use.
-            mine = path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino
-        except BlockingIOError:
+            mine = os.stat(path).st_ino == os.fstat(handle).st_ino
+        except (BlockingIOError, FileNotFoundError):
             mine = False
         except OSError:  # a file system without locks
             os.close(handle)
@@ -148,6 +148,25 @@ class Store:
             if mine:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
+            os.close(handle)
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Wait to be the only one that changes what the folder says it holds."""
+        with _naming(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            import fcntl
+
+            handle = os.open(self.root, os.O_RDONLY)
+        except (ImportError, OSError):  # a system without such locks
+            yield
+            return
+        try:
+            with contextlib.suppress(OSError):  # a file system without them
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
             os.close(handle)
 
     def locked(self, key: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ class Suite:
         protocols, seeds: each cell is run under all of these.
         methods, attacks: what is compared, under which attacks.
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the file.
+        table: the content of the file it was made from, overrides included, seeds apart.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Suite:
     methods: tuple[Named[Method], ...]
     attacks: tuple[Named[Attack], ...]
     scale: float
+    table: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     def attack_for(self, attack: Named[Attack], protocol: Protocol) -> Attack:
         """The attack with the hyper-parameters that the protocol sets, those apart that the suite sets itself."""
@@ -134,7 +137,7 @@ def load_suite(name_or_file: str, overrides: Sequence[str] = (), seeds: Sequence
     path = Path(name_or_file)
     if name_or_file in texts:
         text, source = texts[name_or_file], f"suite {name_or_file}"
-    elif path.suffix == ".toml" or path.exists():
+    elif path.suffix == ".toml" or os.path.exists(name_or_file):  # (which takes a name that is too long)
         try:
             text, source = path.read_text(encoding="utf-8"), str(path)
         except (OSError, UnicodeDecodeError) as error:
@@ -172,6 +175,11 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
     encoder = settings("encoder", EncoderSettings)
     registry.load("encoder", encoder.name)
     threat = settings("threat", _Threat).model()
+    if data_source.label_rule == "components" and not (threat.operations == ("add",) and threat.within_component):
+        raise InputError(
+            f"{source}: [threat]: Expected edges added inside a component alone (operations = ['add'], within_component = true): "
+            f"other edits change the number of components, which is the class; got {list(threat.operations)}, {threat.within_component}"
+        )
     attacks = tuple(_plugin("attack", entry, f"{source}: [[attacks]]") for entry in _list(table, "attacks", source))
     for attack in attacks:
         try:
@@ -197,6 +205,7 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
         methods=methods,
         attacks=tuple(dataclasses.replace(a, what=a.what.scaled(top.scale)) for a in attacks) if top.scale != 1 else attacks,
         scale=top.scale,
+        table={key: value for key, value in table.items() if key != "seeds"},
     )
 
 
@@ -241,6 +250,7 @@ def _named(table: Any, where: str, key: str) -> tuple[str, dict[str, Any]]:
 def _plugin(kind: str, entry: Any, where: str) -> Named[Any]:
     name, own = _named(entry, where, "name")
     label = own.pop("label", name)
-    if not isinstance(label, str) or not label:
-        raise InputError(f"{where} {name}: Expected `label` to be a string, got {label!r}")
+    taken = {*registry.names(kind), "clean"} - {name}
+    if not isinstance(label, str) or not label.strip() or label in taken:
+        raise InputError(f"{where} {name}: Expected `label` to be a name that means nothing else, got {label!r}")
     return Named(name, label, build(registry.load(kind, name), own, f"{where} {name}"), tuple(own))

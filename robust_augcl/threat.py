@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 from robust_augcl.errors import ThreatViolation
 from robust_augcl.graphs import PackedGraphs, ranges
 
+_MOST_EDITS = 2**31 - 1
 Operation = Literal["add", "delete"]
 
 
@@ -115,6 +116,8 @@ class ThreatModel:
     def __post_init__(self) -> None:
         if not self.budget > 0:
             raise ValueError(f"Expected `budget` to be positive, got {self.budget}")
+        if self.budget > _MOST_EDITS:
+            raise ValueError(f"Expected `budget` to be at most {_MOST_EDITS}, got {self.budget}")
         if isinstance(self.budget, float) and self.budget > 1:
             raise ValueError(f"Expected `budget` to be a whole number of edits or a fraction up to 1.0, got {self.budget}")
         if not self.operations or len(set(self.operations)) != len(self.operations) or set(self.operations) - {"add", "delete"}:
@@ -165,7 +168,7 @@ class ThreatModel:
         if len(perturbations) != graphs.num_graphs:
             raise ThreatViolation(f"Expected one perturbation a graph, {graphs.num_graphs}, got {len(perturbations)}")
         for index, perturbation in enumerate(perturbations):
-            _check_form(index, perturbation)
+            check_form(index, perturbation)
         graph, pairs, added = pack_edits(perturbations)
 
         def refuse(bad: Tensor, what: str) -> None:
@@ -201,13 +204,13 @@ class ThreatModel:
             refuse(added & (parts[ends[0]] != parts[ends[1]]).cpu(), "its ends lie in two components")
 
 
-def _check_form(index: int, perturbation: Perturbation) -> None:
-    """Refuse what is not a plain `Perturbation` of whole numbers: a subclass could say one thing and do another."""
+def check_form(index: int, perturbation: Perturbation) -> None:
+    """Raise `ThreatViolation` for what is no plain `Perturbation` of plain tensors: a subclass could say one thing and do another."""
     if type(perturbation) is not Perturbation:
         raise ThreatViolation(f"Expected a Perturbation for graph {index}, got {type(perturbation).__name__}")
     for name in ("added", "removed"):
         pairs = getattr(perturbation, name)
-        if not isinstance(pairs, Tensor) or pairs.dtype != torch.long or pairs.dim() != 2 or pairs.size(0) != 2:
+        if type(pairs) is not Tensor or pairs.dtype != torch.long or pairs.dim() != 2 or pairs.size(0) != 2:
             got = f"{pairs.dtype} of shape {tuple(pairs.shape)}" if isinstance(pairs, Tensor) else type(pairs).__name__
             raise ThreatViolation(f"Expected `{name}` of graph {index} to be whole numbers of shape (2, k), got {got}")
 

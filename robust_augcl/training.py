@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class Training:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "head_hidden"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
 
 
@@ -69,8 +70,8 @@ def train_classifier(
     for epoch in range(1, settings.epochs + 1):
         model.train()
         for index in torch.randperm(train.num_graphs, generator=generator).split(settings.batch_size):
-            if index.numel() == 1 and train.num_graphs > 1:
-                continue  # batch normalisation needs two graphs' worth of nodes; the order differs in each epoch
+            if index.numel() == 1 and int(train.sizes[index]) == 1:
+                continue  # batch normalisation needs two nodes; the order differs in each epoch
             loss = cross_entropy(train_logits(index), train.y[index.to(train.device)])
             optimizer.zero_grad()
             loss.backward()
@@ -84,9 +85,7 @@ def train_classifier(
 
 
 @torch.no_grad()
-def evaluate(
-    model: GraphClassifier, graphs: PackedGraphs, epoch: int = 0, logits_of: Callable[[Tensor], Tensor] | None = None
-) -> Selected:
+def evaluate(model: GraphClassifier, graphs: PackedGraphs, epoch: int = 0, logits_of: Callable[[Tensor], Tensor] | None = None) -> Selected:
     """Loss and accuracy of a model in evaluation mode; it is left in that mode.
 
     `logits_of` is `model.batched(graphs)`, where the caller has it already.

@@ -250,6 +250,34 @@ def test_an_attack_cannot_change_its_answer_after_the_check(graphs, victim):
     assert all(torch.equal(p.added, s) for p, s in zip(result.perturbations, stored, strict=True))
 
 
+def test_an_attack_that_widens_the_threat_it_was_told_is_judged_by_the_real_one(graphs, victim):
+    def propose_two(handed: PackedGraphs) -> list[Perturbation]:
+        candidates = THREAT.enumerate(handed)
+        return [candidates.perturbation(torch.stack([first, first + 1])) for first in candidates.ptr[:-1]]
+
+    @dataclass(frozen=True)
+    class Widens(Attack):
+        access: ClassVar[Access] = Access.NONE
+
+        def prepare(self, victim, fit, threat, generator, report=None):
+            object.__setattr__(threat, "budget", 5)
+            return propose_two
+
+    with pytest.raises(ThreatViolation, match="has 2 edits, its budget is 1"):
+        attack_with(Widens(), victim, graphs)
+    assert THREAT.budget == 1
+
+
+def test_edits_that_say_one_thing_and_do_another_are_refused(graphs, victim):
+    class Lying(torch.Tensor):
+        def size(self, *dims):
+            return 1 if dims == (1,) else super().size(*dims)
+
+    lying = THREAT.enumerate(graphs).pairs[:, :5].as_subclass(Lying)
+    with pytest.raises(ThreatViolation, match=r"got (Lying|torch\.int64)"):
+        attack_with(Scripted(lambda g: [Perturbation(added=lying), *honest(g)[1:]]), victim, graphs)
+
+
 def test_queries_are_those_of_the_attack_alone(graphs, victim):
     assert attack_with(RandSampling(), victim, graphs).queries == 0
     assert attack_with(Exhaustive(), victim, graphs).queries == len(THREAT.enumerate(graphs))

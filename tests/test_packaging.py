@@ -54,6 +54,8 @@ def test_every_file_of_the_tree_is_installed():
 
 
 def test_nothing_but_the_package_lands_in_site_packages():
+    if (Path(robust_augcl.__file__).parents[1] / "pyproject.toml").exists():
+        pytest.skip("an editable install puts nothing there")
     tops = {str(path).split("/")[0] for path in files("robust-augcl") or []}
     assert not tops & {"attacks", "suites", "reports", "tests", "docs"}
 

@@ -50,6 +50,7 @@ def record(
         label_rule="none",
         dataset=ArtifactRef("dataset/x", str(other.get("data", seed))),
         victim=ArtifactRef("victim/x", str(other.get("victim", f"{method} {seed}"))),
+        key="attack-0",
         attacker=None,
         pretrain_seconds=0.0,
         train_seconds=0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -54,7 +55,7 @@ class Pretraining:
         if self.batch_size < 2:
             raise ValueError(f"Expected `batch_size` to be at least 2, got {self.batch_size}")
         for name in ("learning_rate", "temperature"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
         if not self.augmentations:
             raise ValueError("Expected `augmentations` to name at least one, got none")
@@ -84,12 +85,17 @@ def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
 class Batches:
     """Passes over a training set: for each batch its graphs and a view of each.
 
-    Order and views come from the generator alone, so two methods with equal generators see the same ones.
+    Order and views come from the generators alone, so two methods with equal generators see the same ones. `order` is the source of an
+    order that is drawn once (`reshuffle` off), so that several stages can share it.
     """
 
-    def __init__(self, graphs: PackedGraphs, settings: Pretraining, generator: torch.Generator) -> None:
+    def __init__(
+        self, graphs: PackedGraphs, settings: Pretraining, generator: torch.Generator, order: torch.Generator | None = None
+    ) -> None:
         self._graphs, self._settings = graphs, settings
         self._order_generator, self._view_generator = spawn(generator), spawn(generator)
+        if order is not None and not settings.reshuffle:
+            self._order_generator = order
         self._order = self._shuffled()
         self._fresh = True
 

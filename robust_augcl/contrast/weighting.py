@@ -40,13 +40,14 @@ _FLAT = 0.01  # weights this close to 1 change nothing: seen where raw embedding
 def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> tuple[Tensor, Tensor]:
     """alpha u_ij with alpha = 1 / mean over all j of u_ij, then the diagonal 1 (AUGCL's code).
 
-    A row whose mean is not above `floor` says nothing about hardness: all its weights are 1, as in plain InfoNCE, where the
-    published formula gives NaN.
+    A row whose mean, or whose mean over the negatives, is not above `floor` says nothing about hardness: all its weights are 1, as in
+    plain InfoNCE, where the published formula gives NaN, or a loss without negatives.
 
     Shapes: (B, B) -> weights (B, B), and which rows collapsed (B,).
     """
     mean = uncertainty.mean(1, keepdim=True)
-    collapsed = ~(mean > floor)
+    negatives = uncertainty.sum(1, keepdim=True) - uncertainty.diagonal().unsqueeze(1)
+    collapsed = ~(mean > floor) | ~(negatives > floor * uncertainty.size(1))
     weight = torch.where(collapsed, 1.0, uncertainty / mean.clamp(min=floor))
     return weight.fill_diagonal_(1.0), collapsed.squeeze(1)
 

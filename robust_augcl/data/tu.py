@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import shutil
@@ -55,9 +56,13 @@ class TUGraphs(DataSource):
 
     def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
         graphs = self._from_archive(archives) if archives is not None else self._from_cache()
-        if graphs[0].x is None or graphs[0].x.size(1) == 0:
-            self._add_features(graphs)
+        bare = graphs[0].x is None or graphs[0].x.size(1) == 0
+        if bare:
+            for graph in graphs:
+                graph.x = torch.ones(int(graph.num_nodes or 0), 1)
         packed = PackedGraphs.from_data_list(graphs)
+        if bare and self.features == "degree":  # of the packed graphs: self-loops and repeated edges are gone
+            packed = replace(packed, x=one_hot(degree(packed.edge_index[0], packed.num_nodes).long()))
         if self.fraction == 1:
             return packed
         keys = packed.y + torch.rand(packed.num_graphs, generator=generator, dtype=torch.float64)
@@ -69,12 +74,24 @@ class TUGraphs(DataSource):
     def scaled(self, factor: float) -> TUGraphs:
         return replace(self, fraction=min(1.0, self.fraction * factor))
 
-    def _from_archive(self, archives: Path) -> list[Data]:
-        """Unpack an archive in a temporary folder; the archive's own folder is only read."""
+    def fingerprint(self, archives: Path | None) -> str | None:
+        if archives is None:
+            return None
+        try:
+            return hashlib.sha256(self._archive(archives).read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(f"Cannot read {archives}: {error.strerror or error}") from None
+
+    def _archive(self, archives: Path) -> Path:
         archive = archives / "TUDataset" / f"{self.name}.zip"
         if not archive.is_file():
             known = sorted(path.stem for path in archive.parent.glob("*.zip"))
             raise InputError(f"Expected an archive {archive}, there is none{nearest(self.name, known)} (there: {', '.join(known)})")
+        return archive
+
+    def _from_archive(self, archives: Path) -> list[Data]:
+        """Unpack an archive in a temporary folder; the archive's own folder is only read."""
+        archive = self._archive(archives)
         with tempfile.TemporaryDirectory(prefix="robust_augcl-") as folder:
             root = Path(folder)
             try:
@@ -99,16 +116,6 @@ class TUGraphs(DataSource):
 
     def _read(self, root: Path) -> list[Data]:
         return [Data(x=g.x, edge_index=g.edge_index, y=g.y, num_nodes=g.num_nodes) for g in TUDataset(str(root), self.name)]
-
-    def _add_features(self, graphs: list[Data]) -> None:
-        if self.features == "constant":
-            for graph in graphs:
-                graph.x = torch.ones(int(graph.num_nodes or 0), 1)
-            return
-        degrees = [degree(g.edge_index[0], int(g.num_nodes or 0)).long() for g in graphs]
-        largest = int(max(d.max() for d in degrees))
-        for graph, of_nodes in zip(graphs, degrees, strict=True):
-            graph.x = one_hot(of_nodes, num_classes=largest + 1)
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,7 +15,6 @@ import time
 
 import torch
 
-import robust_augcl.steps  # imported for the runs that are forked
 from robust_augcl import cli, executors
 
 

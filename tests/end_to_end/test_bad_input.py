@@ -40,6 +40,12 @@ def refused(answer, *named: str) -> None:
         ("threat.budget=0", ["`budget`", "positive", "0"]),
         ("threat.budget=1.5", ["`budget`", "1.5"]),
         ("threat.budget='one'", ["`budget", "'one'"]),
+        ("threat.within_component=false", ["within_component", "class", "False"]),
+        ("threat.operations=['add', 'delete']", ["operations", "class"]),
+        ("threat.budget=99999999999999999999", ["`budget`", "99999999999999999999"]),
+        ("attacks=[{name='rand_sampling', label='clean'}]", ["`label`", "'clean'"]),
+        ("attacks=[{name='rand_sampling', label='exhaustive'}]", ["`label`", "'exhaustive'"]),
+        ("training.learning_rate=inf", ["`learning_rate`", "inf"]),
         ("threat.budget=2", ["`budget`", "Exhaustive", "2"]),
         ("threat.operations=['ad']", ["`operations`", "'ad'"]),
         ("pretraining.temperature=0", ["`temperature`", "positive", "0"]),
@@ -65,6 +71,7 @@ def test_a_bad_setting(tiny, tmp_path, command, assignment, named):
     [
         (["run", "qick"], ["suite 'qick'", "did you mean 'quick'"]),
         (["run", "nowhere.toml"], ["nowhere.toml"]),
+        (["run", "x" * 300], ["xxx"]),
         (["run", "quick", "--seeds", "one"], ["--seeds", "'one'"]),
         (["run", "quick", "--workers", "0"], ["--workers", "0"]),
         (["run", "quick", "--device", "tpu"], ["--device", "tpu"]),
@@ -122,7 +129,10 @@ def test_a_folder_of_another_version(tiny, copied, command):
     assert sorted(copied.rglob("*")) == before
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"version": 1}', '{"version": "0.1.0", "format": [1, 1], "suite": "tiny", "table": {}, "seeds": [0], "records": 5}'],
+)
 def test_a_manifest_that_is_none(copied, command, text):
     (copied / "run.json").write_text(text)
     refused(command("show", copied), "run.json")

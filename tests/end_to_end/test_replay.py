@@ -13,7 +13,9 @@ import safetensors.torch
 import torch
 
 from robust_augcl.records import Record
+from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
+from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.store import Artifact
 
 
@@ -91,9 +93,7 @@ def test_a_forged_threat_model_does_not_hide_a_changed_class(copied, command):
     path = record_paths(copied)[0]
     folder = RunFolder(copied)
     record = Record.loads(path.read_text(), path.name)
-    from robust_augcl.steps import dataset_of
-
-    dataset = dataset_of(folder.store.load(record.dataset.key))
+    dataset, victim = dataset_of(folder.store.load(record.dataset.key)), victim_of(folder.store.load(record.victim.key))
     place = next(i for i, o in enumerate(record.outcomes) if o.label == 1)
     graph = dataset.part(dataset.test[[place]])
     other = int((graph.components != graph.components[0]).nonzero()[0])
@@ -103,10 +103,11 @@ def test_a_forged_threat_model_does_not_hide_a_changed_class(copied, command):
         outcomes[place] = replace(outcomes[place], added=[[0, other]])
         return replace(r, outcomes=outcomes, threat={**r.threat, "within_component": False})
 
-    forge(path, join)
+    forged = forge(path, join)
     answer = command("replay", copied)
     assert answer.code == 1
-    assert "true class after the edits does not hold for graph" in answer.out
+    assert "its threat are not those of its step" in answer.out
+    assert any("true class after the edits does not hold for graph" in problem for problem in check_record(forged, dataset, victim))
 
 
 def test_left_out_graphs_are_noticed(copied, command):
@@ -117,7 +118,40 @@ def test_left_out_graphs_are_noticed(copied, command):
     assert "not the test graphs" in answer.out
 
 
-@pytest.mark.parametrize("kind", ["victim", "dataset"])
+def test_a_record_under_the_name_of_another_is_noticed(tiny, copied, command):
+    first, second = record_paths(copied)[:2]
+    second.write_text(first.read_text())
+    assert command("replay", copied).code == 1
+    assert command("report", copied).code == 0  # from the records that are what they should be
+    answer = command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1")
+    assert answer.code == 0
+    assert f"{second.name}: expected the record of that step" in answer.err
+    assert command("replay", copied).code == 0
+
+
+@pytest.mark.parametrize("what", ["cell", "label_rule", "attack_settings", "method_settings"])
+def test_a_record_that_says_it_is_about_something_else_is_noticed(copied, command, what):
+    changes = {
+        "cell": lambda r: replace(r, cell=replace(r.cell, method="another")),
+        "label_rule": lambda r: replace(r, label_rule="none"),
+        "attack_settings": lambda r: replace(r, attack_settings={"type": "Exhaustive", "depth": 2}),
+        "method_settings": lambda r: replace(r, method_settings={"type": "AUGCL", "reward": 1.5}),
+    }
+    forge(record_paths(copied)[0], changes[what])
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert f"its {what} are not those of its step" in answer.out
+
+
+def test_a_shortened_list_of_records_is_noticed(copied, command):
+    manifest = json.loads((copied / "run.json").read_text())
+    (copied / "run.json").write_text(json.dumps({**manifest, "records": manifest["records"][:3]}))
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert "run.json: its list of records is not that of its suite" in answer.out
+
+
+@pytest.mark.parametrize("kind", ["victim", "dataset", "attacker"])
 def test_one_flipped_bit_of_an_artifact_is_named(copied, command, kind):
     path = sorted((copied / "artifacts").glob(f"{kind}-*.safetensors"))[0]
     content = bytearray(path.read_bytes())
