@@ -101,6 +101,8 @@ def run(
         raise InputError(
             f"Expected --executor dask and --scheduler ADDRESS together, got --executor {executor} and --scheduler {scheduler}"
         )
+    if executor == "dask" and workers is not None:
+        raise InputError(f"Expected --workers with local processes alone, a Dask cluster has its own; got --workers {workers}")
     if archives is not None and not archives.is_dir():
         raise InputError(f"Expected --archives to be a folder, got {archives}")
     signal.signal(signal.SIGTERM, _interrupt)
