@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from robust_augcl.attack import Attack, FitGraphs
 from robust_augcl.attacks._two_step_q import EditSpace, Replay, State, Transition, TwoStepQ, best_allowed
+from robust_augcl.checks import require_not_negative, require_positive
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn
@@ -80,13 +81,9 @@ class RLS2V(Attack):
     train_on: Literal["correct", "all"] = "correct"
 
     def __post_init__(self) -> None:
-        positive = ("steps", "width", "rounds", "batch_size", "learning_rate", "replay_size", "target_every", "evaluate_every")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
-        for name in ("burn_in", "max_gradient_norm"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"Expected `{name}` to be 0 or more, got {getattr(self, name)}")
+        require_positive(self, "steps", "width", "rounds", "batch_size", "learning_rate")
+        require_positive(self, "replay_size", "target_every", "evaluate_every")
+        require_not_negative(self, "burn_in", "max_gradient_norm")
         for name in ("epsilon_start", "epsilon_end", "epsilon_anneal"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}")

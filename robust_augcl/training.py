@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from robust_augcl.checks import require_positive
 from robust_augcl.contrast.pretrain import adam
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
@@ -37,9 +37,7 @@ class Training:
     head_hidden: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "head_hidden"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
+        require_positive(self, "epochs", "batch_size", "learning_rate", "head_hidden")
 
 
 @dataclass(frozen=True)

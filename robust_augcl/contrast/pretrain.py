@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from robust_augcl.checks import require_not_negative, require_positive
 from robust_augcl.contrast.augment import Augmentation, augment
 from robust_augcl.contrast.losses import info_nce
 from robust_augcl.contrast.weighting import HardnessWeighter
@@ -49,14 +49,10 @@ class Pretraining:
     reshuffle: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("warm_up_epochs", "continued_epochs"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"Expected `{name}` to be at least 0, got {getattr(self, name)}")
+        require_not_negative(self, "warm_up_epochs", "continued_epochs")
         if self.batch_size < 2:
             raise ValueError(f"Expected `batch_size` to be at least 2, got {self.batch_size}")
-        for name in ("learning_rate", "temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
+        require_positive(self, "learning_rate", "temperature")
         if not self.augmentations:
             raise ValueError("Expected `augmentations` to name at least one, got none")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from robust_augcl.checks import require_positive
 from robust_augcl.contrast.uncertainty import check_reward
 from robust_augcl.contrast.weighting import AffinityUncertainty
 from robust_augcl.method import Method
@@ -34,9 +35,7 @@ class AUGCL(Method):
 
     def __post_init__(self) -> None:
         check_reward(self.reward)
-        for name in ("passes", "hidden", "learning_rate", "pairs_a_batch"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Expected `{name}` to be positive, got {getattr(self, name)}")
+        require_positive(self, "passes", "hidden", "learning_rate", "pairs_a_batch")
 
     def weighter(self, embedding_size: int, generator: torch.Generator, device: torch.device | str) -> AffinityUncertainty:
         return AffinityUncertainty(

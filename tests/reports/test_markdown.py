@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_another_process_gives_the_same_bytes(campaign: Campaign, tmp_path: Path
         "here = Path(sys.argv[1]); render([Record.loads(p.read_text(), '') for p in here.glob('*.jsonl')], here / sys.argv[2])"
     )
     for seed in ("1", "2"):
-        subprocess.run([sys.executable, "-c", code, str(tmp_path), seed], check=True, env={"PYTHONHASHSEED": seed, "HOME": str(tmp_path)})
+        subprocess.run([sys.executable, "-c", code, str(tmp_path), seed], check=True, env={**os.environ, "PYTHONHASHSEED": seed})
     for name in FILES:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 

@@ -1,0 +1,21 @@
+"""Checks of settings, where they are made, with one wording."""
+
+from __future__ import annotations
+
+import math
+
+
+def require_positive(settings: object, *names: str) -> None:
+    """Raise `ValueError` for the first of these attributes that is not a positive, finite number."""
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 < value < math.inf:
+            raise ValueError(f"Expected `{name}` to be positive, got {value}")
+
+
+def require_not_negative(settings: object, *names: str) -> None:
+    """Raise `ValueError` for the first of these attributes that is not a finite number of at least 0."""
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value < math.inf:
+            raise ValueError(f"Expected `{name}` to be at least 0, got {value}")
