@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal, Protocol
 
 from robust_augcl.cells import Step
@@ -271,8 +272,13 @@ def _start_worker(messages: Any, parent: int) -> None:
     global _queue
     _queue = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    """Stop by way of an exception, so that a write in progress removes its half-written file."""
+    raise SystemExit(1)
 
 
 def _end_with(parent: int) -> None:
