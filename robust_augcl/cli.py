@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ from robust_augcl.errors import InputError
 
 if TYPE_CHECKING:
     from robust_augcl.records import Record
+    from robust_augcl.run_folder import RunFolder
 
+_STARTED = time.monotonic()
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -106,7 +109,7 @@ def run(
     if archives is not None and not archives.is_dir():
         raise InputError(f"Expected --archives to be a folder, got {archives}")
     signal.signal(signal.SIGTERM, _interrupt)
-    from robust_augcl import executors
+    from robust_augcl import executors, resources
 
     if executor == "local" and workers != 1:
         executors.warm_up()
@@ -127,37 +130,62 @@ def run(
     folder.claim(new)
     console = Console(stderr=True, quiet=quiet)
 
+    # A Dask worker says for itself what "auto" is there.
+    own_device = resources.resolve_device(device) if scheduler is None else device
+
     def make_pool(tasks: int) -> executors.Pool:
         if scheduler is not None:
-            return executors.DaskCluster(scheduler)
-        size = min(workers or executors.default_workers(), tasks)
+            from robust_augcl.dask_cluster import DaskCluster
+
+            return DaskCluster(scheduler)
+        size = min(workers or resources.default_workers(own_device), tasks)
+        if size > 1:
+            _import_reports()
         return executors.LocalProcesses(size) if size > 1 else executors.InProcess(display.report_by_key)
 
     display = Display(console)
-    try:
-        with display, LogFile(folder.path / "run.log", display) as log:
-            log.write(f"robust-augcl {__version__}: {' '.join(sys.argv[1:])}")
-            if earlier is not None and not earlier.same_settings(new):
-                log.note(f"The settings are not those of the last run in {folder.path}: tables show this one, what both share is reused")
-            outcome = run_steps(
-                attacks, folder, make_pool, log, device=_device(device), archives=archives and archives.absolute(), commit=_commit()
-            )
-    except KeyboardInterrupt:
-        there = sum(folder.store.path(step).exists() for step in attacks)
-        console.print(f"Interrupted: {there} of {len(attacks)} results are stored. The same command goes on from there.")
-        sys.exit(130)
-    # Another run may have entered seeds of its own meanwhile: tables show what the folder holds now.
-    records = folder.load_records(folder.existing_manifest().records).records
-    if records:
-        report_file = folder.path / "report.md"
-        if not _report_is_current(records, folder.path):
-            _write_report(records, folder.path)
-        if not quiet:
-            _print_rows(records, "table")
-            click.echo(f"Report: {report_file}")
+    with LogFile(folder.path / "run.log", display) as log:
+        log.write(f"robust-augcl {__version__}: {' '.join(sys.argv[1:])}")
+        if earlier is not None and not earlier.same_settings(new):
+            log.note(f"The settings are not those of the last run in {folder.path}: tables show this one, what both share is reused")
+        try:
+            with display:
+                outcome = run_steps(
+                    attacks, folder, make_pool, log, device=own_device, archives=archives and archives.absolute(), commit=_commit()
+                )
+        except KeyboardInterrupt:
+            there = sum(folder.store.path(step).exists() for step in attacks)
+            console.print(f"Interrupted: {there} of {len(attacks)} results are stored. The same command goes on from there.")
+            sys.exit(130)
+        _present(folder, quiet)
+        seconds = time.monotonic() - _STARTED
+        own = seconds - outcome.step_seconds
+        log.write(
+            f"{seconds:.1f} s in all; steps ran for {outcome.step_seconds:.1f} s of them, {own:.1f} s were imports, planning and report"
+        )
     if outcome.missing:
         failed = f", since this failed: {', '.join(outcome.failed)}" if outcome.failed else ""
         raise click.ClickException(f"{outcome.missing} of {len(attacks)} results are missing{failed}")
+
+
+def _present(folder: RunFolder, quiet: bool) -> None:
+    """Write the report of what the folder holds now (another run may have entered seeds of its own), and print its rows."""
+    records = folder.load_records(folder.existing_manifest().records).records
+    if not records:
+        return
+    if not _report_is_current(records, folder.path):
+        _write_report(records, folder.path)
+    if not quiet:
+        _print_rows(records, "table")
+        click.echo(f"Report: {folder.path / 'report.md'}")
+
+
+def _import_reports() -> None:
+    """Import what the report needs, in a thread, while workers compute; whoever needs it first waits for the import's lock."""
+    import importlib
+    import threading
+
+    threading.Thread(target=importlib.import_module, args=("robust_augcl.reports.markdown",), daemon=True).start()
 
 
 @cli.command()
@@ -226,9 +254,9 @@ def replay(folder: Path) -> None:
 
     Rebuilds each attacked graph, checks budget and label preservation, and predicts again. Exit code 1 if a record does not hold.
     """
-    from robust_augcl.executors import one_thread
     from robust_augcl.replay import Verdict
     from robust_augcl.replay import replay as replay_records
+    from robust_augcl.resources import one_thread
     from robust_augcl.run_folder import RunFolder
 
     run_folder = RunFolder(folder)
@@ -282,15 +310,6 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"Cannot remove {path}: {error.strerror or error}") from None
-
-
-def _device(name: str) -> str:
-    import torch
-
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise InputError("Expected --device cuda to name a device that is there, got none that PyTorch can use: try --device cpu")
-    return "cuda" if there and name != "cpu" else "cpu"
 
 
 def _records(path: Path) -> list[Record]:

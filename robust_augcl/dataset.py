@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from robust_augcl.errors import InputError
@@ -92,6 +91,8 @@ def split_by_class(graphs: PackedGraphs, split: Split, generator: torch.Generato
     Raises:
         InputError: too few graphs of a class for three parts.
     """
+    from sklearn.model_selection import train_test_split  # a second to import, and whoever only plans or shows a run needs none
+
     y = graphs.y.numpy()
     everything = torch.arange(len(y)).numpy()
 

@@ -9,13 +9,10 @@ import contextlib
 import multiprocessing
 import os
 import queue
-import resource
 import signal
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +22,16 @@ from typing import Any, Literal, Protocol
 from robust_augcl.cells import Step
 from robust_augcl.errors import InputError
 from robust_augcl.progress import Report, silent
+from robust_augcl.resources import environment_of_workers, one_thread, resolve_device
 from robust_augcl.store import Store
 
 _MESSAGES_A_SECOND = 4
-_MEMORY_A_WORKER = 2 * 2**30
 _PARENT_CHECK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Task:
-    """A step and where it runs; it travels to workers."""
+    """A step and where it runs; it travels to workers, and "auto" means what it means there."""
 
     step: Step
     folder: Path
@@ -58,6 +55,20 @@ class Performed:
     seconds: float = 0.0
     message: str = ""
     trace: str = ""
+
+
+def now_and_then(report: Report) -> Report:
+    """A report that passes on a few messages a second, and drops the others."""
+    last = 0.0
+
+    def pass_on(fraction: float, text: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 1 / _MESSAGES_A_SECOND:
+            last = now
+            report(fraction, text)
+
+    return pass_on
 
 
 class Pool(Protocol):
@@ -93,7 +104,7 @@ def perform(task: Task, report: Report = silent) -> Performed:
             if store.path(step).exists():
                 return Performed("there")
             with one_thread():
-                compute(step, Context(store, task.device, task.archives, report, task.commit))
+                compute(step, Context(store, resolve_device(task.device), task.archives, report, task.commit))
         return Performed("done", time.perf_counter() - start)
     except InputError as error:
         return Performed("refused", message=str(error))
@@ -101,44 +112,6 @@ def perform(task: Task, report: Report = silent) -> Performed:
         # One line for the user; the trace goes to the log and the failure's file.
         message = " ".join(f"{type(error).__name__}: {error}".split())
         return Performed("failed", time.perf_counter() - start, message, traceback.format_exc())
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for PyTorch, in every kind of worker: sums come out the same, to the bit."""
-    import torch
-
-    before = torch.get_num_threads()
-    if before == 1:  # setting it anew costs a thread pool
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def default_workers() -> int:
-    """One a core that this process may use, as far as the free memory goes."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(int(cores), _available_memory() // _MEMORY_A_WORKER))
-
-
-def _available_memory() -> int:
-    """Bytes that new processes can have, the system's caches included; where it is not known, as much as anybody could want."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        return sys.maxsize
-
-
-def peak_memory_mib() -> float:
-    """The most memory that this process has held, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 # --- in this process --------------------------------------------------------------------------------------------------
@@ -197,19 +170,6 @@ def warm_up() -> None:
         _context()
         with environment_of_workers():
             forkserver.ensure_running()
-
-
-@contextlib.contextmanager
-def environment_of_workers() -> Iterator[None]:
-    """Tell the numeric libraries of new processes to start no thread pools; they read it when they are loaded."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 class _Slot:
@@ -294,56 +254,4 @@ def _end_with(parent: int) -> None:
 
 
 def _perform_in_worker(task: Task) -> Performed:
-    last = 0.0
-
-    def report(fraction: float, text: str) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last > 1 / _MESSAGES_A_SECOND:
-            last = now
-            _queue.put((task.step.key, fraction, text))
-
-    return perform(task, report)
-
-
-# --- Dask -------------------------------------------------------------------------------------------------------------
-
-
-class DaskCluster:
-    """Tasks run on the workers of a Dask scheduler; all see the run's folder under one path. Needs the extra ``[dask]``.
-
-    Raises:
-        InputError: Dask is not installed, or the scheduler does not answer or has no workers.
-    """
-
-    def __init__(self, address: str, patience: float = 30.0) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise InputError("Expected Dask for --executor dask, it is not installed: pip install 'robust-augcl[dask]'") from None
-        try:
-            self._client = Client(address, timeout=patience, set_as_default=False)
-            self._client.wait_for_workers(1, timeout=patience)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise InputError(
-                f"Expected --scheduler to be the address of a Dask scheduler with workers, got {address!r} ({error})"
-            ) from None
-        self._executor: Executor = self._client.get_executor(pure=False, retries=0)
-
-    @property
-    def size(self) -> int:
-        """Threads of all workers: they come and go."""
-        return max(1, sum(self._client.nthreads().values()))
-
-    def submit(self, task: Task) -> Future[Performed]:
-        return self._executor.submit(perform, task)
-
-    def messages(self) -> list[tuple[str, float, str]]:
-        return []
-
-    def restart(self) -> None:
-        """Dask gives a lost worker's tasks to others by itself."""
-
-    def close(self, *, cancel: bool) -> None:
-        self._executor.shutdown(wait=not cancel)  # without waiting, Dask cancels them
-        self._client.close()
+    return perform(task, now_and_then(lambda fraction, text: _queue.put((task.step.key, fraction, text))))

@@ -6,6 +6,7 @@ A result never depends on the pool: every step seeds its own chance.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
@@ -54,11 +55,13 @@ class Outcome:
         computed: steps computed.
         failed: titles of the steps that failed.
         missing: results that there are none of, since their own step failed or one that they need.
+        step_seconds: wall time in which at least one step ran.
     """
 
     computed: int
     failed: list[str]
     missing: int
+    step_seconds: float = 0.0
 
 
 def whole(step: Step, folder: RunFolder) -> bool:
@@ -136,13 +139,23 @@ def run(
     pool = make_pool(len(missing))
     watcher.planned(total, missing, pool.size)
     try:
-        computed, failed = _Run(missing, folder, pool, watcher, device, archives, commit).go()
+        work = _Run(missing, folder, pool, watcher, device, archives, commit)
+        work.go()
     except BaseException:
         pool.close(cancel=True)
         raise
     pool.close(cancel=False)
     without = sum(not folder.store.path(step).exists() for step in attacks)
-    return Outcome(computed, failed, without)
+    return Outcome(work.computed, work.failed, without, _covered(work.spans))
+
+
+def _covered(spans: Sequence[tuple[float, float]]) -> float:
+    """How long at least one of the spans, (start, end), was under way."""
+    total, until = 0.0, -math.inf
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
 
 
 class _Run:
@@ -164,11 +177,12 @@ class _Run:
         self.not_before: dict[str, float] = {}
         self.lost: dict[str, int] = {}
         self.computed = 0
+        self.spans: list[tuple[float, float]] = []
         self.failed: list[str] = []
         self.failed_keys: set[str] = set()
 
-    def go(self) -> tuple[int, list[str]]:
-        """Return the number of steps computed and the titles of those that failed."""
+    def go(self) -> None:
+        """Compute; afterwards `computed`, `failed` and `spans`, when steps ran, say how it went."""
         while self.waiting or self.running:
             ready = self._ready()
             for step in ready[: self.pool.size - len(self.running)]:
@@ -179,7 +193,6 @@ class _Run:
                     break  # what is left waits for a step that failed
                 time.sleep(_BUSY_SECONDS)
             self._poll()
-        return self.computed, self.failed
 
     def _ready(self) -> list[Step]:
         """Steps whose inputs are all there, those first that others wait for."""
@@ -226,6 +239,8 @@ class _Run:
             self.pool.restart()
 
     def _settle(self, step: Step, performed: Performed) -> None:
+        now = time.monotonic()
+        self.spans.append((now - performed.seconds, now))
         if performed.status == "refused":
             raise InputError(performed.message)
         if performed.status == "failed":

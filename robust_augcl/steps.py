@@ -25,11 +25,11 @@ from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretrainin
 from robust_augcl.dataset import Dataset, load_dataset, unproved_labels
 from robust_augcl.encoder import Encoder
 from robust_augcl.errors import GuardViolation, TrainingDiverged
-from robust_augcl.executors import peak_memory_mib
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.progress import Report, silent
 from robust_augcl.records import ArtifactRef, Outcome, Record
+from robust_augcl.resources import peak_memory_mib
 from robust_augcl.seeds import generator
 from robust_augcl.store import Artifact, Store, write_atomically
 from robust_augcl.threat import apply_all

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from robust_augcl import executors, store
+from robust_augcl import resources, store
 from robust_augcl.run_folder import Manifest, RunFolder
 from robust_augcl.store import Store
 
@@ -287,10 +287,10 @@ def test_records_carry_where_they_come_from(finished):
 
 
 def test_workers_are_as_many_as_memory_allows(monkeypatch):
-    monkeypatch.setattr(executors.os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr(resources.os, "sched_getaffinity", lambda pid: set(range(8)))
     for gib, workers in ((1, 1), (5, 2), (300, 8)):
-        monkeypatch.setattr(executors, "_available_memory", lambda gib=gib: gib * 2**30)
-        assert executors.default_workers() == workers
+        monkeypatch.setattr(resources, "_available_memory", lambda gib=gib: gib * 2**30)
+        assert resources.default_workers() == workers
 
 
 @pytest.mark.parametrize(
