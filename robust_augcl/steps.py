@@ -77,7 +77,7 @@ def environment(context: Context) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in DISTRIBUTIONS}},
         "commit": context.commit,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "device": context.device if context.device == "cpu" else torch.cuda.get_device_name(),
+        "device": torch.cuda.get_device_name() if context.device == "cuda" else context.device,
         "threads": torch.get_num_threads(),
         "peak_memory_mib": round(peak_memory_mib()),
     }
