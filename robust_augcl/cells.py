@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def plain(value: Any) -> Any:
 
 
 def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
-    """The attack steps of all cells of a suite, in the order of protocols, seeds, layers, methods, attacks.
+    """The attack steps of all cells of a suite, in the order of protocols, seeds, layers, methods, budgets, attacks.
 
     `fingerprint` is that of the files that the data come from (`DataSource.fingerprint`).
     """
@@ -94,7 +95,9 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
                         inputs["pretraining"] = step("pretraining", about, settings, dataset=dataset, warm_up=warm_up)
                     settings = {**encoder, "training": suite.training, "selection": protocol.victim_selection}
                     victim = step("victim", about, settings, None, **inputs)
-                    for attack in suite.attacks:
+                    for budget, attack in itertools.product(suite.budgets, suite.attacks):
+                        if budget not in attack.budgets:
+                            continue
                         cell = Cell(
                             suite=suite.name,
                             dataset=suite.source.label,
@@ -104,16 +107,16 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
                             seed=seed,
                             attack=attack.label,
                             protocol=protocol.name,
-                            budget=suite.threat.budget,
+                            budget=budget,
                         )
                         settings = {
                             "attack": suite.attack_for(attack, protocol),
                             "label": attack.label,
-                            "threat": suite.threat_for(protocol),
+                            "threat": suite.threat_for(protocol, budget),
                             "fit": protocol.attack_fit,
                             "seed": seed,
                         }
-                        title = f"{attack.label} on {about}"
+                        title = f"{attack.label} on {about}" + (f", budget {budget}" if len(suite.budgets) > 1 else "")
                         inputs = {"dataset": dataset, "victim": victim}
                         if attack.what.learns:
                             inputs["attacker"] = step("attacker", title, settings, None, **inputs)

@@ -33,12 +33,14 @@ class Named(Generic[T]):
         label: its name in tables, by default the same.
         what: itself.
         given: the hyper-parameters that the suite sets itself.
+        budgets: of an attack: those of the suite that it is run with.
     """
 
     name: str
     label: str
     what: T
     given: tuple[str, ...] = ()
+    budgets: tuple[int | float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Suite:
         title: one line that says what it compares.
         source, split: the data.
         encoder, pretraining, training: the victims.
-        threat: which edits are allowed (`allow_existing` is the protocol's to say).
+        threat: which edits are allowed (`allow_existing` is the protocol's to say, the budget a cell's).
+        budgets: all budgets, ascending.
         protocols, seeds: each cell is run under all of these.
         methods, attacks: what is compared, under which attacks.
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the file.
@@ -84,6 +87,7 @@ class Suite:
     pretraining: Pretraining
     training: Training
     threat: ThreatModel
+    budgets: tuple[int | float, ...]
     protocols: tuple[Protocol, ...]
     seeds: tuple[int, ...]
     methods: tuple[Named[Method], ...]
@@ -98,9 +102,9 @@ class Suite:
         changes = {key: value for key, value in attack.what.paper.items() if key not in attack.given}
         return dataclasses.replace(attack.what, **changes)  # type: ignore[type-var]
 
-    def threat_for(self, protocol: Protocol) -> ThreatModel:
-        """The threat model under a protocol."""
-        return dataclasses.replace(self.threat, allow_existing=protocol.allow_existing)
+    def threat_for(self, protocol: Protocol, budget: int | float) -> ThreatModel:
+        """The threat model under a protocol, with one of the budgets."""
+        return dataclasses.replace(self.threat, budget=budget, allow_existing=protocol.allow_existing)
 
 
 @dataclass(frozen=True)
@@ -174,18 +178,14 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
     data_source: DataSource = build(registry.load("data source", kind), own, where)
     encoder = settings("encoder", EncoderSettings)
     registry.load("encoder", encoder.name)
-    threat = settings("threat", _Threat).model()
+    threats = settings("threat", _Threat)
+    threat = threats.model(threats.budgets[0])
     if data_source.label_rule == "components" and not (threat.operations == ("add",) and threat.within_component):
         raise InputError(
             f"{source}: [threat]: Expected edges added inside a component alone (operations = ['add'], within_component = true): "
             f"other edits change the number of components, which is the class; got {list(threat.operations)}, {threat.within_component}"
         )
-    attacks = tuple(_plugin("attack", entry, f"{source}: [[attacks]]") for entry in _list(table, "attacks", source))
-    for attack in attacks:
-        try:
-            check_supported(attack.what, threat)
-        except ValueError as error:
-            raise InputError(f"{source}: [threat]: {error}") from None
+    attacks = tuple(_attack(entry, f"{source}: [[attacks]]", threats) for entry in _list(table, "attacks", source))
     methods = tuple(_plugin("method", entry, f"{source}: [[methods]]") for entry in _list(table, "methods", source))
     for group, entries in (("methods", methods), ("attacks", attacks)):
         labels = [entry.label for entry in entries]
@@ -200,6 +200,7 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
         pretraining=_pretraining(table.get("pretraining", {}), f"{source}: [pretraining]"),
         training=settings("training", Training),
         threat=threat,
+        budgets=threats.budgets,
         protocols=tuple(PROTOCOLS[name] for name in top.protocols),
         seeds=top.seeds,
         methods=methods,
@@ -213,15 +214,23 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
 class _Threat:
     """The threat model as a suite states it; whether no-op edits count is the protocol's to say."""
 
-    budget: int | float = 1
+    budget: int | float | tuple[int | float, ...] = 1
     operations: tuple[str, ...] = ("add",)
     within_component: bool = False
 
     def __post_init__(self) -> None:
-        self.model()
+        if not self.budgets or len(set(self.budgets)) < len(self.budgets) or len({type(budget) for budget in self.budgets}) > 1:
+            raise ValueError(f"Expected `budget` to be one or more different counts, or different fractions, got {list(self.budgets)}")
+        for budget in self.budgets:
+            self.model(budget)
 
-    def model(self) -> ThreatModel:
-        return ThreatModel(self.budget, self.operations, self.within_component)  # type: ignore[arg-type]
+    @property
+    def budgets(self) -> tuple[int | float, ...]:
+        """All budgets, ascending."""
+        return tuple(sorted(self.budget)) if isinstance(self.budget, tuple) else (self.budget,)
+
+    def model(self, budget: int | float) -> ThreatModel:
+        return ThreatModel(budget, self.operations, self.within_component)  # type: ignore[arg-type]
 
 
 def _pretraining(table: Any, where: str) -> Pretraining:
@@ -245,6 +254,26 @@ def _named(table: Any, where: str, key: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(table.get(key), str):
         raise InputError(f"{where}: Expected `{key}` to be a name, got {table.get(key)!r}")
     return str(table[key]), {name: value for name, value in table.items() if name != key}
+
+
+def _attack(entry: Any, where: str, threats: _Threat) -> Named[Attack]:
+    """An attack, and those of the suite's budgets that it is run with: `budgets`, by default all that it can make use of."""
+    given = entry.get("budgets") if isinstance(entry, Mapping) else None
+    attack: Named[Attack] = _plugin("attack", {k: v for k, v in entry.items() if k != "budgets"} if given is not None else entry, where)
+    if given is not None and (not isinstance(given, list) or not given or not set(given) <= set(threats.budgets)):
+        raise InputError(f"{where} {attack.label}: Expected `budgets` to be some of {list(threats.budgets)}, got {given!r}")
+    able, problem = [], ""
+    for budget in threats.budgets if given is None else sorted(set(given)):
+        try:
+            check_supported(attack.what, threats.model(budget))
+            able.append(budget)
+        except ValueError as error:
+            problem = problem or f"{where} {attack.label}: {error}"
+            if given is not None:
+                raise InputError(problem) from None
+    if not able:
+        raise InputError(problem)
+    return dataclasses.replace(attack, budgets=tuple(able))
 
 
 def _plugin(kind: str, entry: Any, where: str) -> Named[Any]:
