@@ -77,8 +77,6 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
         return steps.setdefault(made.key, made)
 
     attacks = []
-    continued = {"continued_epochs": suite.pretraining.continued_epochs}
-    warm_up_settings = dataclasses.replace(suite.pretraining, continued_epochs=0)
     for protocol in suite.protocols:
         for seed in suite.seeds:
             settings: dict[str, Any] = {"source": suite.source, "split": suite.split, "seed": seed, "fingerprint": fingerprint}
@@ -89,9 +87,11 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
                     about = f"{method.label}, {layers} layers, seed {seed}"
                     inputs = {"dataset": dataset}
                     if method.what.pretrains:
-                        settings = {**encoder, "pretraining": warm_up_settings}
-                        warm_up = step("warm_up", f"{layers} layers, seed {seed}", settings, dataset=dataset)
-                        settings = {**settings, **continued, "method": method.what}
+                        pretraining = suite.pretraining_of(method)
+                        settings = {**encoder, "pretraining": dataclasses.replace(pretraining, continued_epochs=0)}
+                        own = f"{method.label}, " if method.pretraining is not None else ""
+                        warm_up = step("warm_up", f"{own}{layers} layers, seed {seed}", settings, dataset=dataset)
+                        settings = {**settings, "continued_epochs": pretraining.continued_epochs, "method": method.what}
                         inputs["pretraining"] = step("pretraining", about, settings, dataset=dataset, warm_up=warm_up)
                     settings = {**encoder, "training": suite.training, "selection": protocol.victim_selection}
                     victim = step("victim", about, settings, None, **inputs)

@@ -8,9 +8,7 @@ import math
 def require_positive(settings: object, *names: str) -> None:
     """Raise `ValueError` for the first of these attributes that is not a positive, finite number."""
     for name in names:
-        value = getattr(settings, name)
-        if not 0 < value < math.inf:
-            raise ValueError(f"Expected `{name}` to be positive, got {value}")
+        check_positive(name, getattr(settings, name))
 
 
 def require_not_negative(settings: object, *names: str) -> None:
@@ -19,3 +17,9 @@ def require_not_negative(settings: object, *names: str) -> None:
         value = getattr(settings, name)
         if not 0 <= value < math.inf:
             raise ValueError(f"Expected `{name}` to be at least 0, got {value}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise `ValueError` unless this value is a positive, finite number."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"Expected `{name}` to be positive, got {value}")

@@ -6,11 +6,15 @@ from typing import ClassVar
 
 import torch
 
+from robust_augcl.contrast.objective import InfoNCE, LossSettings, Objective
 from robust_augcl.contrast.weighting import HardnessWeighter
 
 
 class Method:
     """Base of methods: a frozen dataclass of hyper-parameters.
+
+    A method that weighs negatives says how in `weighter`; one that has another loss makes its own `objective`. Either composes with
+    any base (GraphCL, SimGRACE) by configuration.
 
     Class attributes:
         pretrains: whether there is any contrastive pretraining.
@@ -24,3 +28,7 @@ class Method:
         It is fitted on the warm-up's embeddings. `generator` is the source of its initial weights.
         """
         return None
+
+    def objective(self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str) -> Objective:
+        """A new objective for the training after the warm-up: InfoNCE with `weighter`'s weights, unless a method has its own."""
+        return InfoNCE(settings, self.weighter(embedding_size, generator, device))

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from robust_augcl import registry
 from robust_augcl.attack import FitGraphs, Fitted, fit_attack, run_attack
 from robust_augcl.cells import Step, plain
-from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training, fit_weighter
+from robust_augcl.contrast.diagnostics import diagnose
+from robust_augcl.contrast.objective import Objective
+from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training, embedded, fit_objective
 from robust_augcl.dataset import Dataset, load_dataset, unproved_labels
 from robust_augcl.encoder import Encoder
 from robust_augcl.errors import GuardViolation, TrainingDiverged
@@ -141,6 +143,7 @@ def _warm_up(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], contex
 
 
 def _pretraining(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    start = time.perf_counter()
     dataset = dataset_of(inputs["dataset"])
     pretraining: Pretraining = settings["pretraining"]
     seed, device, epochs = settings["seed"], context.device, settings["continued_epochs"]
@@ -148,17 +151,20 @@ def _pretraining(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], co
     model.load_state_dict(_unprefixed("model", inputs["warm_up"].tensors))
     optimizer = adam(model, pretraining.learning_rate)
     _load_adam(model, optimizer, inputs["warm_up"].tensors)
-    weighter = settings["method"].weighter(model.encoder.embedding_size, generator("weighter", seed), device)
+    objective: Objective = settings["method"].objective(model.encoder.embedding_size, pretraining.loss, generator("weighter", seed), device)
     report = context.report
-    if weighter is not None:
+    if objective.learns:
         batches = _batches("weighter", settings, dataset, device)
-        fit_weighter(weighter, model, batches, generator("weighter fit", seed), lambda done, text: context.report(done / 2, text))
+        fit_objective(objective, model, batches, generator("weighter fit", seed), lambda done, text: context.report(done / 2, text))
         report = lambda done, text: context.report((1 + done) / 2, text)  # noqa: E731
     batches = _batches("continued", settings, dataset, device)
-    losses = contrastive_training(model, optimizer, batches, pretraining, epochs, weighter, report)
-    notes = [] if weighter is None else weighter.notes
-    seconds = {"warm_up_seconds": inputs["warm_up"].about["seconds"]}
-    return Artifact(_prefixed("encoder", model.encoder.state_dict()), {"losses": losses, "notes": notes}, seconds)
+    losses = contrastive_training(model, optimizer, batches, pretraining, epochs, objective, report)
+    about = {"seconds": time.perf_counter() - start, "warm_up_seconds": inputs["warm_up"].about["seconds"]}
+    info = {"losses": losses, "notes": objective.notes, **objective.info}
+    # Labels are looked at here, after training, and only to say how the weights relate to true and false negatives.
+    labels = dataset.part(dataset.train).y.to(device)
+    info["diagnosis"] = diagnose(embedded(model, _batches("diagnosis", settings, dataset, device)), objective, labels)
+    return Artifact(_prefixed("encoder", model.encoder.state_dict()), info, about)
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

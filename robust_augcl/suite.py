@@ -34,6 +34,7 @@ class Named(Generic[T]):
         what: itself.
         given: the hyper-parameters that the suite sets itself.
         budgets: of an attack: those of the suite that it is run with.
+        pretraining: of a method that changes the suite's settings of pretraining for itself: the whole, as changed.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Named(Generic[T]):
     what: T
     given: tuple[str, ...] = ()
     budgets: tuple[int | float, ...] = ()
+    pretraining: Pretraining | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,10 @@ class Suite:
             return attack.what
         changes = {key: value for key, value in attack.what.paper.items() if key not in attack.given}
         return dataclasses.replace(attack.what, **changes)  # type: ignore[type-var]
+
+    def pretraining_of(self, method: Named[Method]) -> Pretraining:
+        """The settings of pretraining of a method: the suite's, changed by what the method sets itself."""
+        return self.pretraining if method.pretraining is None else method.pretraining
 
     def threat_for(self, protocol: Protocol, budget: int | float) -> ThreatModel:
         """The threat model under a protocol, with one of the budgets."""
@@ -186,7 +192,9 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
             f"other edits change the number of components, which is the class; got {list(threat.operations)}, {threat.within_component}"
         )
     attacks = tuple(_attack(entry, f"{source}: [[attacks]]", threats) for entry in _list(table, "attacks", source))
-    methods = tuple(_plugin("method", entry, f"{source}: [[methods]]") for entry in _list(table, "methods", source))
+    shared = table.get("pretraining", {})
+    pretraining = _pretraining(shared, f"{source}: [pretraining]")
+    methods = tuple(_method(entry, shared, f"{source}: [[methods]]") for entry in _list(table, "methods", source))
     for group, entries in (("methods", methods), ("attacks", attacks)):
         labels = [entry.label for entry in entries]
         if len(set(labels)) < len(labels):
@@ -197,7 +205,7 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
         source=data_source.scaled(top.scale) if top.scale != 1 else data_source,
         split=settings("split", Split),
         encoder=encoder,
-        pretraining=_pretraining(table.get("pretraining", {}), f"{source}: [pretraining]"),
+        pretraining=pretraining,
         training=settings("training", Training),
         threat=threat,
         budgets=threats.budgets,
@@ -239,6 +247,20 @@ def _pretraining(table: Any, where: str) -> Pretraining:
     for entry in _list(table, "augmentations", where) if "augmentations" in table else []:
         build(Augmentation, entry, f"{where}: augmentations")  # for the unknown keys, which the whole would pass over
     return build(Pretraining, table, where)
+
+
+def _method(entry: Any, shared: Mapping[str, Any], where: str) -> Named[Method]:
+    """A method, whose table `pretraining` changes the shared one for it alone."""
+    if not isinstance(entry, Mapping) or "pretraining" not in entry:
+        return _plugin("method", entry, where)
+    own = entry["pretraining"]
+    method: Named[Method] = _plugin("method", {key: value for key, value in entry.items() if key != "pretraining"}, where)
+    where = f"{where} {method.name}: pretraining"
+    if not method.what.pretrains:
+        raise InputError(f"{where}: Expected a method that pretrains, got {method.name}")
+    if not isinstance(own, Mapping):
+        raise InputError(f"Expected {where} to be a table, got {own!r}")
+    return dataclasses.replace(method, pretraining=_pretraining({**shared, **own}, where))
 
 
 def _list(table: Mapping[str, Any], key: str, source: str) -> list[Any]:

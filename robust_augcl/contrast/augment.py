@@ -6,7 +6,7 @@ Letters: G graphs, N nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from robust_augcl.graphs import PackedGraphs, concatenate
 
-AugmentationName = Literal["node_drop", "subgraph"]
+AugmentationName = Literal["node_drop", "edge_perturbation", "attribute_masking", "subgraph"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Augmentation:
     """One augmentation and how strong it is.
 
     Args:
-        name: "node_drop" leaves out this share of the nodes, "subgraph" keeps this share and one more.
+        name: "node_drop" leaves out this share of the nodes; "edge_perturbation" takes away this share of the edges and puts in as many
+            new ones; "attribute_masking" sets the features of this share of the nodes to 0; "subgraph" keeps this share of the nodes and
+            one more.
         ratio: in [0, 1).
 
     Raises:
@@ -53,13 +55,40 @@ def augment(graphs: PackedGraphs, choices: Sequence[Augmentation], generator: to
 
 def node_drop(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
     """Leave out floor(n * ratio) random nodes of each graph of n nodes: the induced subgraph of the others."""
-    keys = torch.rand(graphs.num_nodes, generator=generator, dtype=torch.float64).to(graphs.device)
-    order = torch.argsort(graphs.batch + keys)  # each graph's nodes in a random order
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(graphs.num_nodes, device=graphs.device)
-    rank -= graphs.ptr[graphs.batch]
     drop = _share(graphs.sizes, ratio).clamp(max=graphs.sizes - 1)
-    return graphs.keep_nodes(rank >= drop[graphs.batch])
+    return graphs.keep_nodes(~_draw(graphs.batch, graphs.ptr, drop, generator))
+
+
+def attribute_masking(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
+    """Set all features of floor(n * ratio) random nodes of each graph of n nodes to 0 (as in AUGCL's code)."""
+    masked = _draw(graphs.batch, graphs.ptr, _share(graphs.sizes, ratio), generator)
+    return replace(graphs, x=graphs.x.masked_fill(masked.unsqueeze(1), 0.0))
+
+
+def edge_perturbation(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
+    """Take away floor(m * ratio) random edges of each graph of m undirected edges, and put in as many that were not there.
+
+    Of a graph that misses fewer edges, all missing ones come. (GraphCL's code draws the new ends independently, which may give
+    loops, edges that exist, and edges in one direction only.)
+    """
+    source, target = graphs.edge_index[:, graphs.edge_index[0] < graphs.edge_index[1]]
+    graph = graphs.batch[source]
+    ptr = torch.cat([graphs.ptr.new_zeros(1), graphs.num_undirected_edges.cumsum(0)])
+    count = _share(graphs.num_undirected_edges, ratio)
+    removed = _draw(graph, ptr, count, generator)
+    size = graphs.sizes
+    pairs = size * (size - 1) // 2
+    missing = pairs - graphs.num_undirected_edges
+    # Number the pairs i < j of a graph row by row; the r-th pair that is no edge is found from how many edges come before it.
+    first, n = source - graphs.ptr[graph], size[graph]
+    rank = first * (2 * n - first - 1) // 2 + (target - source) - 1
+    begins = torch.cat([pairs.new_zeros(1), pairs.cumsum(0)])
+    holes = rank - (torch.arange(rank.numel(), device=rank.device) - ptr[graph]) + begins[graph]  # pairs before it that are no edges
+    new_graph, hole = _distinct(missing, torch.minimum(count, missing), generator)
+    before = torch.searchsorted(holes, hole + begins[new_graph], right=True) - ptr[new_graph]
+    i, j = _pair(hole + before, size[new_graph])
+    flipped = torch.stack([torch.cat([first[removed], i]), torch.cat([(target - graphs.ptr[graph])[removed], j])])
+    return graphs.flip(torch.cat([graph[removed], new_graph]), flipped)
 
 
 def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
@@ -88,6 +117,37 @@ def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> 
     return graphs.keep_nodes(keep)
 
 
+def _draw(graph: Tensor, ptr: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw `count` (G,) things of each graph, things being sorted by graph: graph (K,), first thing of each (G + 1,) -> (K,) bool."""
+    keys = torch.rand(graph.numel(), generator=generator, dtype=torch.float64).to(graph.device)
+    order = torch.argsort(graph + keys)  # each graph's things in a random order
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(graph.numel(), device=graph.device)
+    return rank - ptr[graph] < count[graph]
+
+
+def _distinct(bound: Tensor, count: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw `count` (G,) different whole numbers below each bound (G,), at most the bound: which graph each is for, and the numbers."""
+    start = torch.cat([bound.new_zeros(1), bound.cumsum(0)])
+    taken = bound.new_empty(0)
+    need = count
+    while bool((need > 0).any()):
+        graph = torch.repeat_interleave(torch.arange(bound.numel(), device=bound.device), need)
+        taken = torch.cat([taken, start[graph] + _below(bound[graph], generator)]).unique()
+        need = count - torch.bincount(torch.searchsorted(start, taken, right=True) - 1, minlength=bound.numel())
+    graph = torch.searchsorted(start, taken, right=True) - 1
+    return graph, taken - start[graph]
+
+
+def _pair(rank: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """The pair i < j of that number, counted row by row in a graph of that size: (K,), (K,) -> (K,), (K,)."""
+    width = 2 * size - 1
+    i = ((width - (width.double().square() - 8 * rank).sqrt()) / 2).floor().long()
+    i -= (i * (width - i) // 2 > rank).long()  # the root may be off by one at the start of a row
+    i += ((i + 1) * (width - i - 1) // 2 <= rank).long()
+    return i, rank - i * (width - i) // 2 + i + 1
+
+
 def _share(sizes: Tensor, ratio: float) -> Tensor:
     return (sizes.double() * ratio + 1e-9).floor().long()  # the small term keeps 0.1 of 30 at 3
 
@@ -100,5 +160,7 @@ def _below(bound: Tensor, generator: torch.Generator) -> Tensor:
 
 _APPLY: dict[AugmentationName, Callable[[PackedGraphs, float, torch.Generator], PackedGraphs]] = {
     "node_drop": node_drop,
+    "edge_perturbation": edge_perturbation,
+    "attribute_masking": attribute_masking,
     "subgraph": subgraph,
 }

@@ -5,24 +5,29 @@ Letters: B graphs in a batch, D embedding, H hidden width, P pairs.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from robust_augcl.encoder import linear
 
+NetworkName = Literal["deep_gamblers", "softmax_response", "entropy"]
+EstimatorName = Literal["deep_gamblers", "softmax_response", "entropy", "distance"]
+
 
 class PairNetwork(nn.Module):
-    """Three logits for a pair (z_i, z'_j): cluster 0, cluster 1, reservation. Two hidden layers of H with relu.
+    """Logits for a pair (z_i, z'_j): cluster 0, cluster 1, and (three outputs) the reservation. Two hidden layers of H with relu.
 
     The first layer is linear in the pair, W [z_i; z'_j] = W_a z_i + W_b z'_j, so the pairs are never laid side by side.
     """
 
-    def __init__(self, embedding_size: int, hidden: int, generator: torch.Generator) -> None:
+    def __init__(self, embedding_size: int, hidden: int, generator: torch.Generator, outputs: int = 3) -> None:
         super().__init__()
         self.embedding_size = embedding_size
         self.layer1 = linear(2 * embedding_size, hidden, generator)
         self.layer2 = linear(hidden, hidden, generator)
-        self.layer3 = linear(hidden, 3, generator)
+        self.layer3 = linear(hidden, outputs, generator)
 
     def halves(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
         """The first layer's two parts, the bias in the first: (B, D), (B, D) -> (B, H), (B, H)."""
@@ -30,19 +35,30 @@ class PairNetwork(nn.Module):
         return z1 @ left.T + self.layer1.bias, z2 @ right.T
 
     def rest(self, first: Tensor) -> Tensor:
-        """The network from the sum of the halves on: (..., H) -> (..., 3)."""
+        """The network from the sum of the halves on: (..., H) -> (..., outputs)."""
         out: Tensor = self.layer3(self.layer2(first.relu()).relu())
         return out
 
     def forward(self, z1: Tensor, z2: Tensor) -> Tensor:
-        """Logits of all pairs: (B, D), (B, D) -> (B, B, 3)."""
+        """Logits of all pairs: (B, D), (B, D) -> (B, B, outputs)."""
         left, right = self.halves(z1, z2)
         return self.rest(left.unsqueeze(1) + right.unsqueeze(0))
 
-    def pairs(self, z1: Tensor, z2: Tensor, anchor: Tensor, view: Tensor) -> Tensor:
-        """Logits of some pairs: anchor (P,), view (P,) -> (P, 3)."""
+    @torch.no_grad()
+    def logits(self, z1: Tensor, z2: Tensor, pairs_a_block: int = 2048) -> Tensor:
+        """`forward` without gradients, a block of anchors at a time, in place: what a block holds stays in the cache."""
         left, right = self.halves(z1, z2)
-        return self.rest(left[anchor] + right[view])
+        blocks = []
+        for part in left.split(max(1, pairs_a_block // max(1, right.size(0)))):
+            hidden = (part.unsqueeze(1) + right.unsqueeze(0)).relu_().flatten(0, 1)
+            hidden = self.layer3(self.layer2(hidden).relu_())
+            blocks.append(hidden.unflatten(0, (part.size(0), right.size(0))))
+        return torch.cat(blocks)
+
+    def pairs(self, z1: Tensor, z2: Tensor, anchor: Tensor, view: Tensor) -> Tensor:
+        """Logits of some pairs: anchor (P,), view (P,) -> (P, outputs)."""
+        left, right = self.halves(z1, z2)
+        return self.rest(left.index_select(0, anchor) + right.index_select(0, view))
 
 
 def gamblers_loss(logits: Tensor, labels: Tensor, reward: float) -> Tensor:
@@ -68,4 +84,30 @@ def check_reward(reward: float) -> None:
 
 def reservation(network: PairNetwork, z1: Tensor, z2: Tensor) -> Tensor:
     """u_ij, the probability of the reservation for all pairs: (B, D), (B, D) -> (B, B)."""
-    return network(z1, z2).softmax(-1)[..., -1]
+    return from_logits("deep_gamblers", network(z1, z2))
+
+
+def from_logits(estimator: NetworkName, logits: Tensor) -> Tensor:
+    """u_ij from the network's logits: (..., 3 or 2) -> (...).
+
+    "deep_gamblers": the probability of the reservation; "softmax_response": 1 - the larger probability; "entropy": -sum p log p.
+    """
+    if estimator == "deep_gamblers":
+        return logits.softmax(-1)[..., -1]
+    p = logits.softmax(-1)
+    if estimator == "softmax_response":
+        return 1 - p.amax(-1)
+    return torch.special.entr(p).sum(-1)
+
+
+def distance_uncertainty(similarity: Tensor, labels: Tensor, beta: float, floor: float = 1e-3) -> Tensor:
+    """u_ij = beta / d_ij for the negatives of cluster 0 (AUGCL, section 3.3, the distance-based variant).
+
+    The paper says neither which distance nor what becomes of cluster 1. Here d is the Euclidean distance of the unit vectors,
+    d^2 = 2 - 2 s, at least `floor`; the pairs of cluster 1, which look like the positive, get 0: they are not pushed away. So of the
+    negatives those next to the boundary count most.
+
+    Shapes: similarity (B, B), labels (B, B) -> (B, B).
+    """
+    distance = (2 - 2 * similarity).clamp(min=floor**2).sqrt()
+    return torch.where(labels == 0, beta / distance, 0.0)

@@ -5,118 +5,159 @@ Letters: B graphs in a batch, D embedding.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from robust_augcl.contrast.losses import cosine_similarities
-from robust_augcl.contrast.partition import partition
-from robust_augcl.contrast.uncertainty import PairNetwork, check_reward, gamblers_loss, reservation
 from robust_augcl.progress import Report, silent
 
-Views = Callable[[], Iterator[tuple[Tensor, Tensor]]]
+PairViews = Callable[[], Iterator[tuple[Tensor, Tensor]]]
 """One pass over the data: for each batch the embeddings of anchors and of views drawn anew, (B, D) both, detached."""
 
+Alpha = Literal["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus"]
 
-class HardnessWeighter(Protocol):
+
+class Weights(NamedTuple):
+    """Weights (B, B), and the rows (B,) that said nothing about hardness and so weigh 1."""
+
+    weight: Tensor
+    collapsed: Tensor
+
+
+class HardnessWeighter(ABC):
     """Weighs negatives; learns how in `fit`."""
+
+    def fit(self, views: PairViews, generator: torch.Generator, report: Report = silent) -> None:  # noqa: B027 (nothing is the default)
+        """Learn from passes over the data; all chance comes from `generator`."""
+
+    @abstractmethod
+    def weigh(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Weights:
+        """Weights of all pairs, non-negative, diagonal 1: z1, z2 (B, D), their similarities (B, B), all detached."""
+
+    @torch.no_grad()
+    def __call__(self, z1: Tensor, z2: Tensor) -> Tensor:
+        """The weights alone: (B, D), (B, D) -> (B, B), detached."""
+        z1, z2 = z1.detach(), z2.detach()
+        return self.weigh(z1, z2, cosine_similarities(z1, z2)).weight
+
+    def uncertainty(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Tensor | None:
+        """u_ij (B, B), where there is such a thing."""
+        return None
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the results should know, e.g. of a collapsed model."""
+        """What a reader of the results should know of the fit."""
+        return []
 
-    def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:
-        """Learn from passes over the data; all chance comes from `generator`."""
-
-    def __call__(self, z1: Tensor, z2: Tensor) -> Tensor:
-        """Weights of all pairs: (B, D), (B, D) -> (B, B), non-negative, detached, diagonal 1."""
-
-
-_FLAT = 0.01  # weights this close to 1 change nothing: seen where raw embeddings are so large that every pair is reserved
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the fit was like, as JSON."""
+        return {}
 
 
-def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> tuple[Tensor, Tensor]:
-    """alpha u_ij with alpha = 1 / mean over all j of u_ij, then the diagonal 1 (AUGCL's code).
+def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> Weights:
+    """alpha u_ij with alpha = 1 / mean over all j of u_ij, then the diagonal 1 (AUGCL's code): (B, B) -> (B, B)."""
+    return scaled(uncertainty, "row_mean", floor=floor)
+
+
+def scaled(uncertainty: Tensor, alpha: Alpha | float, delta: float = 0.0, floor: float = 1e-12) -> Weights:
+    """alpha u_ij, then the diagonal 1 (AUGCL, arXiv 2301.13340, section 3.4).
 
     A row whose mean, or whose mean over the negatives, is not above `floor` says nothing about hardness: all its weights are 1, as in
-    plain InfoNCE, where the published formula gives NaN, or a loss without negatives.
-
-    Shapes: (B, B) -> weights (B, B), and which rows collapsed (B,).
-    """
-    mean = uncertainty.mean(1, keepdim=True)
-    negatives = uncertainty.sum(1, keepdim=True) - uncertainty.diagonal().unsqueeze(1)
-    collapsed = ~(mean > floor) | ~(negatives > floor * uncertainty.size(1))
-    weight = torch.where(collapsed, 1.0, uncertainty / mean.clamp(min=floor))
-    return weight.fill_diagonal_(1.0), collapsed.squeeze(1)
-
-
-class AffinityUncertainty:
-    """AUGCL's weights (arXiv 2301.13340): the reservation of a Deep Gamblers model of the two-cluster partition.
+    plain InfoNCE, where the published formula gives NaN, or a loss without negatives. So it is where alpha is not positive.
 
     Args:
-        embedding_size: D.
-        hidden: width of the pair network's two hidden layers.
-        reward: o of the Deep Gamblers loss, in (1, 2].
-        passes: passes over the data.
-        learning_rate: of Adam.
-        pairs_a_batch: pairs in one optimisation step.
-        generator: the source of the initial weights.
+        uncertainty: u (B, B), not negative.
+        alpha: "row_mean": 1 / mu_i, mu_i the mean over all j; "batch_mean": 1 over the mean of the whole batch;
+            "inverse_mean_minus", "inverse_mean_plus": 1 / mu_i -+ delta; a number: itself.
+        delta: of the two.
+        floor: see above.
     """
+    rows = uncertainty.mean(1, keepdim=True)
+    mean = rows.mean() if alpha == "batch_mean" else rows
+    negatives = uncertainty.sum(1, keepdim=True) - uncertainty.diagonal().unsqueeze(1)
+    collapsed = ~(rows > floor) | ~(negatives > floor * uncertainty.size(1))
+    if isinstance(alpha, str):
+        weight = uncertainty / mean.clamp(min=floor)
+        if alpha in ("inverse_mean_minus", "inverse_mean_plus"):
+            factor = 1 / mean.clamp(min=floor) + (delta if alpha == "inverse_mean_plus" else -delta)
+            collapsed |= ~(factor > 0)
+            weight = uncertainty * factor
+        elif alpha == "batch_mean":
+            collapsed |= ~(mean > floor)
+    else:
+        weight = uncertainty * alpha
+    weight = torch.where(collapsed, 1.0, weight)
+    return Weights(weight.fill_diagonal_(1.0), collapsed.squeeze(1))
 
-    def __init__(
-        self,
-        embedding_size: int,
-        *,
-        hidden: int,
-        reward: float,
-        passes: int,
-        learning_rate: float,
-        pairs_a_batch: int,
-        generator: torch.Generator,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        check_reward(reward)
-        self.network = PairNetwork(embedding_size, hidden, generator).to(device)
-        self.reward, self.passes, self.learning_rate, self.pairs_a_batch = reward, passes, learning_rate, pairs_a_batch
-        self.losses: list[float] = []
-        self._rows = self._collapsed = self._flat = 0
+
+class WeightStatistics:
+    """What the weights of a training were like, and what of it a reader should know."""
+
+    FLAT = 0.01  # weights this close to 1 change nothing: seen where raw embeddings are so large that every pair is reserved
+    HANDFUL = 0.1  # of the negatives: fewer effective ones than this share carry the loss
+    UNIFORM = 0.01  # standard deviation of an anchor's similarities: nothing there to cluster
+    RARE = 0.05  # share of the anchors below which the last two are not worth a note
+
+    def __init__(self) -> None:
+        self.rows = self.collapsed = self.flat = self.few = self.uniform = 0
+        self._effective = 0.0
+
+    @torch.no_grad()
+    def add(self, weights: Weights, similarity: Tensor) -> None:
+        """Count a batch: weights and similarities (B, B)."""
+        weight, collapsed = weights
+        size = weight.size(0)
+        if size < 2:
+            return
+        flat = ((weight - 1).abs().amax(1) < self.FLAT) & ~collapsed
+        # The effective number of negatives (sum w)^2 / sum w^2, as a share; the diagonal is 1.
+        effective = (weight.sum(1) - 1).square() / (weight.square().sum(1) - 1).clamp(min=1e-30) / (size - 1)
+        centred = similarity - similarity.mean(1, keepdim=True)
+        uniform = centred.square().mean(1).sqrt() < self.UNIFORM
+        counts = torch.stack([collapsed.sum(), flat.sum(), (effective < self.HANDFUL).sum(), uniform.sum()]).tolist()
+        self.rows += size
+        self.collapsed, self.flat = self.collapsed + counts[0], self.flat + counts[1]
+        self.few, self.uniform = self.few + counts[2], self.uniform + counts[3]
+        self._effective += float(effective.sum())
+
+    @property
+    def effective_share(self) -> float:
+        """The mean effective share of the negatives, 1 for equal weights."""
+        return self._effective / max(self.rows, 1)
 
     @property
     def notes(self) -> list[str]:
         found = []
-        if self._collapsed:
-            share = 100 * self._collapsed / self._rows
-            found.append(f"the reservation collapsed to 0 for {share:.1f} % of the anchors, whose negatives were weighted 1")
-        if self._flat:
-            share = 100 * self._flat / self._rows
+        if self.collapsed:
             found.append(
-                f"the uncertainty did not tell the negatives of {share:.1f} % of the anchors apart (weights within {_FLAT} of 1): "
+                f"the uncertainty collapsed to 0 for {self._percent(self.collapsed)} of the anchors, whose negatives were weighted 1"
+            )
+        if self.flat:
+            share = self._percent(self.flat)
+            found.append(
+                f"the uncertainty did not tell the negatives of {share} of the anchors apart (weights within {self.FLAT} of 1): "
                 "there the loss is the plain one"
+            )
+        if self.few > self.RARE * self.rows:
+            found.append(
+                f"unstable weights: for {self._percent(self.few)} of the anchors fewer than {self.HANDFUL:.0%} of the negatives "
+                "carry the loss (effective number)"
+            )
+        if self.uniform > self.RARE * self.rows:
+            found.append(
+                f"too uniform embeddings: the similarities of {self._percent(self.uniform)} of the anchors differ by less than "
+                f"{self.UNIFORM} (standard deviation), too little to cluster"
             )
         return found
 
-    def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
-        for number in range(self.passes):
-            total, count = 0.0, 0
-            for z1, z2 in views():
-                labels = partition(cosine_similarities(z1, z2)).flatten()
-                for pairs in torch.randperm(labels.numel(), generator=generator).to(z1.device).split(self.pairs_a_batch):
-                    anchor, view = pairs // z1.size(0), pairs % z1.size(0)
-                    loss = gamblers_loss(self.network.pairs(z1, z2, anchor, view), labels[pairs], self.reward)
-                    optimizer.zero_grad()
-                    loss.backward()
-                    optimizer.step()
-                    total, count = total + float(loss.detach()) * pairs.numel(), count + pairs.numel()
-            self.losses.append(total / max(count, 1))
-            report((number + 1) / self.passes, f"uncertainty loss {self.losses[-1]:.3f}")
+    @property
+    def info(self) -> dict[str, Any]:
+        return {"effective_share": round(self.effective_share, 6)} if self.rows else {}
 
-    @torch.no_grad()
-    def __call__(self, z1: Tensor, z2: Tensor) -> Tensor:
-        weight, collapsed = mean_normalised(reservation(self.network, z1.detach(), z2.detach()))
-        self._rows += collapsed.numel()
-        self._collapsed += int(collapsed.sum())
-        self._flat += int((((weight - 1).abs().amax(1) < _FLAT) & ~collapsed).sum())
-        return weight
+    def _percent(self, count: int) -> str:
+        return f"{100 * count / self.rows:.1f} %"

@@ -7,7 +7,9 @@ import torch
 
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.losses import info_nce
+from robust_augcl.contrast.objective import InfoNCE
 from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training
+from robust_augcl.contrast.weighting import HardnessWeighter, Weights
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.methods.augcl import AUGCL
@@ -44,12 +46,12 @@ def test_equal_generators_give_the_same_batches_and_views(graphs, reshuffle, aug
     for _ in range(3):
         pairs = list(zip(first, second, strict=True))
         assert len(pairs) == 4
-        assert all(same(a, b) and same(view_a, view_b) for (a, view_a), (b, view_b) in pairs)
+        assert all(same(a, b) and same(view_a, view_b) for (a, view_a, _), (b, view_b, _) in pairs)
 
 
 def test_other_generators_give_other_batches_and_views(graphs):
     settings = Pretraining(batch_size=20)
-    (batch, view), (other, other_view) = (next(iter(Batches(graphs, settings, seeded(seed)))) for seed in (3, 4))
+    (batch, view, _), (other, other_view, _) = (next(iter(Batches(graphs, settings, seeded(seed)))) for seed in (3, 4))
     assert not torch.equal(batch.y, other.y)
     assert not same(view, other_view)
 
@@ -60,10 +62,10 @@ def test_batches_are_drawn_anew_in_each_epoch_only_if_asked_for(graphs, reshuffl
     orders, views = [], []
     for _ in range(3):
         epoch = list(batches)
-        orders.append([number for batch, _ in epoch for number in batch.y.tolist()])
-        views.append([float(view.x.sum()) for _, view in epoch])
+        orders.append([number for batch, _, _ in epoch for number in batch.y.tolist()])
+        views.append([float(view.x.sum()) for _, view, _ in epoch])
         assert sorted(orders[-1]) == list(range(20))
-        assert [batch.num_graphs for batch, _ in epoch] == [6, 6, 6, 2]
+        assert [batch.num_graphs for batch, _, _ in epoch] == [6, 6, 6, 2]
     assert orders[0] != list(range(20))
     assert (orders[0] == orders[1] == orders[2]) is not reshuffle
     assert len({tuple(order) for order in orders}) == (3 if reshuffle else 1)
@@ -78,7 +80,8 @@ def test_the_first_epoch_does_not_depend_on_reshuffling(graphs):
 
 
 def test_views_belong_to_the_graphs_of_their_batch(graphs):
-    for batch, view in Batches(graphs, Pretraining(batch_size=6, augmentations=BOTH), seeded(0)):
+    for batch, view, numbers in Batches(graphs, Pretraining(batch_size=6, augmentations=BOTH), seeded(0)):
+        assert torch.equal(batch.y, numbers)
         assert torch.equal(view.y, batch.y)
         for number in range(batch.num_graphs):
             whole = set(map(tuple, batch[number].x.tolist()))
@@ -88,7 +91,7 @@ def test_views_belong_to_the_graphs_of_their_batch(graphs):
 @pytest.mark.parametrize(("size", "expected"), [(7, [3, 3]), (8, [3, 3, 2]), (1, [])])
 def test_a_batch_of_one_graph_is_skipped(random_graphs, size, expected):
     batches = Batches(random_graphs(0, [5] * size), Pretraining(batch_size=3), seeded(0))
-    assert [batch.num_graphs for batch, _ in batches] == expected
+    assert [batch.num_graphs for batch, _, _ in batches] == expected
 
 
 @pytest.mark.parametrize("encoder", [Structure2Vec, GIN])
@@ -109,7 +112,7 @@ def test_the_reported_loss_is_the_mean_over_graphs(graphs):
     model = new_model(settings)
     (loss,) = contrastive_training(model, adam(model, settings.learning_rate), Batches(graphs, settings, seeded(5)), settings, 1)
     expected = 0.0
-    for batch, view in Batches(graphs, settings, seeded(5)):
+    for batch, view, _ in Batches(graphs, settings, seeded(5)):
         expected += float(info_nce(model(batch), model(view), temperature=settings.temperature).detach()) * batch.num_graphs / 20
     assert loss == pytest.approx(expected, rel=1e-6)
 
@@ -117,22 +120,20 @@ def test_the_reported_loss_is_the_mean_over_graphs(graphs):
 def test_weights_change_what_is_learnt(graphs):
     settings = Pretraining(batch_size=10, learning_rate=0.01)
 
-    class Heavy:
-        notes = ()
+    class Constant(HardnessWeighter):
+        def __init__(self, value):
+            self.value = value
 
-        def __call__(self, z1, z2):
-            return torch.full((len(z1), len(z1)), 3.0).fill_diagonal_(1.0)
-
-    class Ones(Heavy):
-        def __call__(self, z1, z2):
-            return torch.ones(len(z1), len(z1))
+        def weigh(self, z1, z2, similarity):
+            return Weights(torch.full_like(similarity, self.value).fill_diagonal_(1.0), torch.zeros(len(z1), dtype=torch.bool))
 
     def trained(weighter):
         model = new_model(settings)
-        losses = contrastive_training(model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 2, weighter)
+        objective = InfoNCE(settings.loss, weighter)
+        losses = contrastive_training(model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 2, objective)
         return losses, model.encoder.conv.weight.detach()
 
-    plain, ones, heavy = trained(None), trained(Ones()), trained(Heavy())
+    plain, ones, heavy = trained(None), trained(Constant(1.0)), trained(Constant(3.0))
     assert ones[0] == pytest.approx(plain[0], rel=1e-5)
     torch.testing.assert_close(ones[1], plain[1], rtol=1e-4, atol=1e-6)
     assert heavy[0][0] > plain[0][0] + 0.1
@@ -143,22 +144,23 @@ def test_weights_change_what_is_learnt(graphs):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_going_on_from_a_saved_state_equals_training_without_a_break(graphs, encoder, weighted):
     settings = Pretraining(batch_size=6, learning_rate=0.01, reshuffle=True, augmentations=BOTH)
-    weighter = AUGCL(hidden=8).weighter(new_model(settings, encoder).encoder.embedding_size, seeded(9), "cpu") if weighted else None
+    size = new_model(settings, encoder).encoder.embedding_size
+    objective = AUGCL(hidden=8).objective(size, settings.loss, seeded(9), "cpu") if weighted else None
 
     whole = new_model(settings, encoder)
-    losses = contrastive_training(whole, adam(whole, 0.01), Batches(graphs, settings, seeded(5)), settings, 5, weighter)
+    losses = contrastive_training(whole, adam(whole, 0.01), Batches(graphs, settings, seeded(5)), settings, 5, objective)
 
     batches = Batches(graphs, settings, seeded(5))
     before = new_model(settings, encoder)
     optimizer = adam(before, 0.01)
-    first = contrastive_training(before, optimizer, batches, settings, 2, weighter)
+    first = contrastive_training(before, optimizer, batches, settings, 2, objective)
     saved = {name: value.clone() for name, value in before.state_dict().items()}
     state = {name: value.clone() for name, value in _adam_tensors(before, optimizer).items()}
     after = new_model(settings, encoder, seed=77)
     after.load_state_dict(saved)
     optimizer = adam(after, 0.01)
     _load_adam(after, optimizer, state)
-    second = contrastive_training(after, optimizer, batches, settings, 3, weighter)
+    second = contrastive_training(after, optimizer, batches, settings, 3, objective)
 
     assert first + second == losses
     assert all(torch.equal(value, whole.state_dict()[name]) for name, value in after.state_dict().items())

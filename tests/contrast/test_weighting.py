@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from robust_augcl.contrast.estimators import AffinitySettings, AffinityUncertainty
 from robust_augcl.contrast.losses import cosine_similarities, info_nce
+from robust_augcl.contrast.objective import InfoNCE, LossSettings, Objective
 from robust_augcl.contrast.partition import partition
-from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, fit_weighter
+from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, fit_objective
 from robust_augcl.contrast.uncertainty import gamblers_loss
-from robust_augcl.contrast.weighting import AffinityUncertainty, mean_normalised
+from robust_augcl.contrast.weighting import mean_normalised
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.methods.augcl import AUGCL
 from robust_augcl.methods.graphcl import GraphCL
@@ -18,7 +20,7 @@ SETTINGS = {"hidden": 16, "reward": 1.9, "passes": 12, "learning_rate": 0.01, "p
 
 
 def weighter(seed=0, **changes):
-    return AffinityUncertainty(6, generator=torch.Generator().manual_seed(seed), **{**SETTINGS, **changes})
+    return AffinityUncertainty(6, AffinitySettings(**{**SETTINGS, **changes}), torch.Generator().manual_seed(seed))
 
 
 def clustered_views(seed=0, batches=3, size=24):
@@ -68,13 +70,14 @@ def test_a_collapsed_reservation_gives_the_plain_loss_and_a_note():
     augcl.fit(views, torch.Generator().manual_seed(1))
     assert augcl.notes == []
     with torch.no_grad():
-        augcl.network.layer3.weight[2] = 0
-        augcl.network.layer3.bias[2] = -1e4
+        augcl.model.network.layer3.weight[2] = 0
+        augcl.model.network.layer3.bias[2] = -1e4
     z1, z2 = next(iter(views()))
-    weight = augcl(z1, z2)
-    assert torch.equal(weight, torch.ones_like(weight))
-    torch.testing.assert_close(info_nce(z1, z2, temperature=0.2, weight=weight), info_nce(z1, z2, temperature=0.2))
-    (note,) = augcl.notes
+    objective = InfoNCE(LossSettings(temperature=0.2), augcl)
+    torch.testing.assert_close(objective.loss(z1, z2, torch.arange(24)), info_nce(z1, z2, temperature=0.2))
+    assert torch.equal(augcl(z1, z2), torch.ones(24, 24))
+    (note,) = objective.notes
+    assert "collapsed to 0" in note
     assert "100.0 %" in note
 
 
@@ -83,19 +86,20 @@ def test_a_reservation_that_is_the_same_for_all_gives_the_plain_loss_and_a_note(
     z1, z2 = next(iter(clustered_views()()))
     augcl = weighter()
     with torch.no_grad():
-        augcl.network.layer3.weight.zero_()
-        augcl.network.layer3.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))
-    weight = augcl(z1, z2)
-    torch.testing.assert_close(weight, torch.ones_like(weight))
-    (note,) = augcl.notes
+        augcl.model.network.layer3.weight.zero_()
+        augcl.model.network.layer3.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))
+    objective = InfoNCE(LossSettings(), augcl)
+    objective.loss(z1, z2, torch.arange(24))
+    torch.testing.assert_close(augcl(z1, z2), torch.ones(24, 24))
+    (note,) = objective.notes
     assert "did not tell the negatives of 100.0 % of the anchors apart" in note
 
 
 def test_fitting_lowers_the_loss():
     augcl = weighter()
     augcl.fit(clustered_views(), torch.Generator().manual_seed(1))
-    assert len(augcl.losses) == SETTINGS["passes"]
-    assert augcl.losses[-1] < 0.8 * augcl.losses[0]
+    assert len(augcl.model.losses) == SETTINGS["passes"]
+    assert augcl.model.losses[-1] < 0.8 * augcl.model.losses[0]
 
 
 def test_fitted_model_tells_the_clusters_apart_better_than_before():
@@ -105,7 +109,7 @@ def test_fitted_model_tells_the_clusters_apart_better_than_before():
     z1, z2 = list(clustered_views()())[-1]
     labels = partition(cosine_similarities(z1, z2)).flatten()
     with torch.no_grad():
-        losses = [float(gamblers_loss(w.network(z1, z2).reshape(-1, 3), labels, 1.9)) for w in (fresh, fitted)]
+        losses = [float(gamblers_loss(w.model.network(z1, z2).reshape(-1, 3), labels, 1.9)) for w in (fresh, fitted)]
     assert losses[1] < 0.8 * losses[0]
 
 
@@ -117,7 +121,7 @@ def test_each_pair_is_fitted_to_its_own_label():
     augcl = weighter(hidden=64, passes=150)
     augcl.fit(lambda: iter([(z1, z2)]), torch.Generator().manual_seed(1))
     with torch.no_grad():
-        guess = augcl.network(z1, z2)[..., :2].argmax(-1)
+        guess = augcl.model.network(z1, z2)[..., :2].argmax(-1)
     assert float((guess == labels).float().mean()) > 0.95
 
 
@@ -163,12 +167,13 @@ def test_fitting_leaves_the_model_as_it_was(random_graphs):
     model = ContrastiveModel(encoder, pretraining, torch.Generator().manual_seed(1))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     batches = Batches(random_graphs(0, [6] * 10), pretraining, torch.Generator().manual_seed(2))
-    augcl = AUGCL(passes=3, hidden=8).weighter(encoder.embedding_size, torch.Generator().manual_seed(3), "cpu")
-    initial = {name: value.clone() for name, value in augcl.network.state_dict().items()}
-    fit_weighter(augcl, model, batches, torch.Generator().manual_seed(4))
+    objective = AUGCL(passes=3, hidden=8).objective(encoder.embedding_size, pretraining.loss, torch.Generator().manual_seed(3), "cpu")
+    network = objective.weighter.model.network
+    initial = {name: value.clone() for name, value in network.state_dict().items()}
+    fit_objective(objective, model, batches, torch.Generator().manual_seed(4))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert any(not torch.equal(value, initial[name]) for name, value in augcl.network.state_dict().items())
+    assert any(not torch.equal(value, initial[name]) for name, value in network.state_dict().items())
 
 
 def test_every_pass_sees_views_drawn_anew(random_graphs):
@@ -178,14 +183,15 @@ def test_every_pass_sees_views_drawn_anew(random_graphs):
     batches = Batches(random_graphs(0, [8] * 8), pretraining, torch.Generator().manual_seed(2))
     seen = []
 
-    class Recorder:
-        notes = ()
+    class Recorder(Objective):
+        def loss(self, z1, z2, numbers):
+            raise NotImplementedError
 
         def fit(self, views, generator, report=None):
             seen.extend([list(views()), list(views())])
 
-    fit_weighter(Recorder(), model, batches, torch.Generator())
-    (anchors, views), (anchors_again, views_again) = seen[0][0], seen[1][0]
+    fit_objective(Recorder(), model, batches, torch.Generator())
+    (anchors, views, _), (anchors_again, views_again, _) = seen[0][0], seen[1][0]
     assert torch.equal(anchors, anchors_again)
     assert not torch.equal(views, views_again)
 
@@ -198,14 +204,15 @@ def test_the_uncertainty_model_learns_with_gradients_of_its_own(random_graphs):
     batches = Batches(random_graphs(0, [8] * 8), pretraining, torch.Generator().manual_seed(2))
     modes = []
 
-    class Recorder:
-        notes = ()
+    class Recorder(Objective):
+        def loss(self, z1, z2, numbers):
+            raise NotImplementedError
 
         def fit(self, views, generator, report=None):
-            for z1, z2 in views():
+            for z1, z2, _ in views():
                 modes.append((torch.is_grad_enabled(), z1.requires_grad, z2.requires_grad, model.training))
 
-    fit_weighter(Recorder(), model, batches, torch.Generator())
+    fit_objective(Recorder(), model, batches, torch.Generator())
     assert modes == [(True, False, False, False)]
 
 

@@ -1,0 +1,51 @@
+"""DCL (Chuang et al. 2020, arXiv 2007.00224): the debiased contrastive loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robust_augcl.contrast.losses import debiased_nce_of
+from robust_augcl.contrast.objective import LossSettings, PairObjective
+from robust_augcl.method import Method
+
+
+@dataclass(frozen=True)
+class DCL(Method):
+    """Takes from the negatives' mean term what positives among them are expected to add (equation 8).
+
+    Args:
+        class_prior: tau+, the chance that a negative is of the anchor's class, in [0, 1); the paper's default.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    class_prior: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.class_prior < 1:
+            raise ValueError(f"Expected `class_prior` to be at least 0 and below 1, got {self.class_prior}")
+
+    def objective(
+        self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str
+    ) -> DebiasedLoss:
+        return DebiasedLoss(settings, self.class_prior)
+
+
+class DebiasedLoss(PairObjective):
+    """`debiased_nce_of` without importances."""
+
+    def __init__(self, settings: LossSettings, class_prior: float) -> None:
+        super().__init__(settings)
+        self.class_prior = class_prior
+
+    def pair_loss(self, similarity: Tensor, z1: Tensor, z2: Tensor) -> Tensor:
+        return debiased_nce_of(
+            similarity,
+            temperature=self.settings.temperature,
+            class_prior=self.class_prior,
+            positive_in_denominator=self.settings.positive_in_denominator,
+        )

@@ -1,0 +1,101 @@
+"""Momentum contrast (MoCo, He et al. 2020, arXiv 1911.05722): a queue of keys from a slow encoder."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from robust_augcl.checks import require_positive
+from robust_augcl.contrast.losses import cosine_similarities
+from robust_augcl.contrast.objective import LossSettings, Objective, Views
+from robust_augcl.method import Method
+from robust_augcl.progress import Report, silent
+
+
+@dataclass(frozen=True)
+class MoCo(Method):
+    """Queries are the graphs, keys the second views through a momentum encoder, negatives earlier keys.
+
+    Args:
+        queue: keys kept.
+        momentum: m of the key encoder, in [0, 1). The paper's 0.999 is for hundreds of thousands of steps: in the tens or hundreds
+            of steps here, the encoder would not move.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    queue: int = 512
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        require_positive(self, "queue")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"Expected `momentum` to be at least 0 and below 1, got {self.momentum}")
+
+    def objective(
+        self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str
+    ) -> MomentumContrast:
+        return MomentumContrast(settings, self.queue, self.momentum)
+
+
+class MomentumContrast(Objective):
+    """Equation 1 over the queue's keys, equation 2 after each step.
+
+    Departures from the code: the queue starts with keys of the warm-up's model, not with noise; a small training set comes around within a
+    queue, so a key of the anchor's own graph is no negative of it. Without any negative, where the positive is left out of the
+    denominator, the batch has no loss. The code shuffles batch normalisation between devices; there is one device here.
+    `directions` changes nothing: keys carry no gradient, so there is no reverse.
+    """
+
+    learns = True
+
+    def __init__(self, settings: LossSettings, queue: int, momentum: float) -> None:
+        self.settings, self.queue, self.momentum = settings, queue, momentum
+        self.keys, self.owners = torch.empty(0), torch.empty(0, dtype=torch.long)
+        self._slow: nn.Module | None = None
+
+    def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:
+        for _, z2, numbers in views():
+            self._push(z2, numbers)
+
+    def begin(self, model: nn.Module) -> None:
+        self._slow = copy.deepcopy(model).requires_grad_(False).train()
+
+    def key_model(self, model: nn.Module) -> nn.Module:
+        return model if self._slow is None else self._slow
+
+    def loss(self, z1: Tensor, z2: Tensor, numbers: Tensor) -> Tensor:
+        keys = z2.detach()
+        loss = queue_nce(z1, keys, self.keys, self.owners == numbers.unsqueeze(1), self.settings)
+        self._push(keys, numbers)
+        return loss
+
+    @torch.no_grad()
+    def after_step(self, model: nn.Module) -> None:
+        if self._slow is not None:
+            for slow, fast in zip(self._slow.parameters(), model.parameters(), strict=True):
+                slow.lerp_(fast, 1 - self.momentum)
+
+    def _push(self, keys: Tensor, numbers: Tensor) -> None:
+        keys = normalize(keys.detach(), dim=1)
+        self.keys = torch.cat([self.keys.to(keys), keys])[-self.queue :] if self.keys.numel() else keys[-self.queue :]
+        self.owners = torch.cat([self.owners.to(numbers), numbers])[-self.queue :]
+
+
+def queue_nce(z1: Tensor, z2: Tensor, queue: Tensor, own: Tensor, settings: LossSettings) -> Tensor:
+    """-log of the positive's share among itself and the queue, the mean over anchors (equation 1).
+
+    Shapes: z1, z2 (B, D), queue (K, D), own (B, K) bool: keys that are no negatives of the anchor -> ().
+    """
+    scores = cosine_similarities(z1, queue) / settings.temperature if queue.numel() else z1.new_empty(z1.size(0), 0)
+    positive = (normalize(z1, dim=1) * normalize(z2, dim=1)).sum(1) / settings.temperature
+    terms = scores.masked_fill(own, -torch.inf)
+    if settings.positive_in_denominator:
+        return (torch.cat([positive.unsqueeze(1), terms], dim=1).logsumexp(1) - positive).mean()
+    some = ~own.all(1)
+    return (terms[some].logsumexp(1) - positive[some]).sum() / max(int(some.sum()), 1)

@@ -1,0 +1,35 @@
+"""ProGCL, mixing (arXiv 2110.02027): harder negatives mixed from the hardest true ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from robust_augcl.checks import require_positive
+from robust_augcl.contrast.objective import LossSettings
+from robust_augcl.contrast.progcl import MixedNegatives, MixtureSettings
+from robust_augcl.method import Method
+
+
+@dataclass(frozen=True)
+class ProGCLMix(MixtureSettings, Method):
+    """See `MixtureSettings` for the other settings.
+
+    Args:
+        hardest: the negatives of each anchor that are mixed; ProGCL takes 1,000 of thousands of nodes.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    hardest: int = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(self, "hardest")
+
+    def objective(
+        self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str
+    ) -> MixedNegatives:
+        return MixedNegatives(settings, self, self.hardest, generator)
