@@ -13,12 +13,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from robust_augcl.method import Method
+from robust_augcl.protocol import Protocol
 from robust_augcl.records import REVISION, SCHEMA, Cell
-from robust_augcl.suite import Suite
+from robust_augcl.suite import Named, Suite
 
-Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack"]
+Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack", "representation"]
+
+UNSUPERVISED = "unsupervised"
+"""The protocol of a cell whose encoder has seen all graphs and no label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,61 +70,118 @@ def plain(value: Any) -> Any:
     return value
 
 
-def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
-    """The attack steps of all cells of a suite, in the order of protocols, seeds, layers, methods, budgets, attacks.
+class Planned(NamedTuple):
+    """A step whose result is shown beside the records, and what it is about: `cell` names no attack."""
 
-    `fingerprint` is that of the files that the data come from (`DataSource.fingerprint`).
+    cell: Cell
+    step: Step
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a suite asks for.
+
+    Args:
+        attacks: the attack steps of all cells, in the order of protocols, seeds, layers, methods, budgets, attacks.
+        measurements: what else is shown: diagnoses of pretraining, representations scored without labels.
     """
-    steps: dict[str, Step] = {}
 
-    def step(kind: Kind, title: str, settings: Mapping[str, Any], cell: Cell | None = None, **inputs: Step) -> Step:
-        made = Step(kind, title, settings, inputs, cell)
-        return steps.setdefault(made.key, made)
+    attacks: list[Step]
+    measurements: list[Planned]
 
-    attacks = []
+    @property
+    def steps(self) -> list[Step]:
+        """The steps whose results are wanted for themselves; diagnoses come with the pretraining that others need."""
+        return [*self.attacks, *(step for _, step in self.measurements if step.kind != "pretraining")]
+
+
+def plan(suite: Suite, fingerprint: str | None = None) -> Plan:
+    """Work out the steps of a suite; `fingerprint` is that of the files that the data come from (`DataSource.fingerprint`)."""
+    planner = _Planner(suite, fingerprint)
     for protocol in suite.protocols:
         for seed in suite.seeds:
-            settings: dict[str, Any] = {"source": suite.source, "split": suite.split, "seed": seed, "fingerprint": fingerprint}
-            dataset = step("dataset", f"{suite.source.label}, seed {seed}", settings)
             for layers in suite.encoder.layers:
-                encoder = {"encoder": suite.encoder.name, "width": suite.encoder.width, "layers": layers, "seed": seed}
                 for method in suite.methods:
-                    about = f"{method.label}, {layers} layers, seed {seed}"
-                    inputs = {"dataset": dataset}
-                    if method.what.pretrains:
-                        pretraining = suite.pretraining_of(method)
-                        settings = {**encoder, "pretraining": dataclasses.replace(pretraining, continued_epochs=0)}
-                        own = f"{method.label}, " if method.pretraining is not None else ""
-                        warm_up = step("warm_up", f"{own}{layers} layers, seed {seed}", settings, dataset=dataset)
-                        settings = {**settings, "continued_epochs": pretraining.continued_epochs, "method": method.what}
-                        inputs["pretraining"] = step("pretraining", about, settings, dataset=dataset, warm_up=warm_up)
-                    settings = {**encoder, "training": suite.training, "selection": protocol.victim_selection}
-                    victim = step("victim", about, settings, None, **inputs)
-                    for budget, attack in itertools.product(suite.budgets, suite.attacks):
-                        if budget not in attack.budgets:
-                            continue
-                        cell = Cell(
-                            suite=suite.name,
-                            dataset=suite.source.label,
-                            method=method.label,
-                            encoder=suite.encoder.name,
-                            layers=layers,
-                            seed=seed,
-                            attack=attack.label,
-                            protocol=protocol.name,
-                            budget=budget,
-                        )
-                        settings = {
-                            "attack": suite.attack_for(attack, protocol),
-                            "label": attack.label,
-                            "threat": suite.threat_for(protocol, budget),
-                            "fit": protocol.attack_fit,
-                            "seed": seed,
-                        }
-                        title = f"{attack.label} on {about}" + (f", budget {budget}" if len(suite.budgets) > 1 else "")
-                        inputs = {"dataset": dataset, "victim": victim}
-                        if attack.what.learns:
-                            inputs["attacker"] = step("attacker", title, settings, None, **inputs)
-                        settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
-                        attacks.append(step("attack", title, settings, cell, **inputs))
-    return attacks
+                    planner.add_victim(protocol, seed, layers, method)
+    if suite.representations is not None:
+        for seed in suite.seeds:
+            for layers in suite.encoder.layers:
+                for method in suite.methods:
+                    planner.add_representation(seed, layers, method)
+    return Plan(planner.attacks, list({(cell, step.key): Planned(cell, step) for cell, step in planner.measurements}.values()))
+
+
+class _Planner:
+    def __init__(self, suite: Suite, fingerprint: str | None) -> None:
+        self.suite, self.fingerprint = suite, fingerprint
+        self.steps: dict[str, Step] = {}
+        self.attacks: list[Step] = []
+        self.measurements: list[Planned] = []
+
+    def step(self, kind: Kind, title: str, settings: Mapping[str, Any], cell: Cell | None = None, **inputs: Step) -> Step:
+        made = Step(kind, title, settings, inputs, cell)
+        return self.steps.setdefault(made.key, made)
+
+    def cell(self, method: str, layers: int, seed: int, protocol: str, attack: str = "", budget: int | float = 0) -> Cell:
+        suite = self.suite
+        return Cell(suite.name, suite.source.label, method, suite.encoder.name, layers, seed, attack, protocol, budget)
+
+    def dataset(self, seed: int) -> Step:
+        suite = self.suite
+        settings = {"source": suite.source, "split": suite.split, "seed": seed, "fingerprint": self.fingerprint}
+        return self.step("dataset", f"{suite.source.label}, seed {seed}", settings)
+
+    def encoder(self, layers: int, seed: int) -> dict[str, Any]:
+        return {"encoder": self.suite.encoder.name, "width": self.suite.encoder.width, "layers": layers, "seed": seed}
+
+    def pretrained(self, seed: int, layers: int, method: Named[Method], graphs: str) -> dict[str, Step]:
+        """The inputs of whatever starts from a method's encoder: the data set, and the pretraining where there is any."""
+        dataset = self.dataset(seed)
+        if not method.what.pretrains:
+            return {"dataset": dataset}
+        about = f"{layers} layers, seed {seed}" + (", all graphs" if graphs == "all" else "")
+        own = f"{method.label}, " if method.pretraining is not None else ""
+        pretraining = self.suite.pretraining_of(method)
+        shared = dataclasses.replace(pretraining, continued_epochs=0)
+        settings = {**self.encoder(layers, seed), "pretraining": shared, "graphs": graphs}
+        warm_up = self.step("warm_up", f"{own}{about}", settings, dataset=dataset)
+        settings = {**settings, "continued_epochs": pretraining.continued_epochs, "method": method.what}
+        made = self.step("pretraining", f"{method.label}, {about}", settings, dataset=dataset, warm_up=warm_up)
+        return {"dataset": dataset, "pretraining": made}
+
+    def add_victim(self, protocol: Protocol, seed: int, layers: int, method: Named[Method]) -> None:
+        """Add the attacks on one victim."""
+        suite = self.suite
+        about = f"{method.label}, {layers} layers, seed {seed}"
+        inputs = self.pretrained(seed, layers, method, "train")
+        if "pretraining" in inputs:
+            self.measurements.append(Planned(self.cell(method.label, layers, seed, ""), inputs["pretraining"]))
+        settings = {**self.encoder(layers, seed), "training": suite.training, "selection": protocol.victim_selection}
+        victim = self.step("victim", about, settings, None, **inputs)
+        for budget, attack in itertools.product(suite.budgets, suite.attacks):
+            if budget not in attack.budgets:
+                continue
+            settings = {
+                "attack": suite.attack_for(attack, protocol),
+                "label": attack.label,
+                "threat": suite.threat_for(protocol, budget),
+                "fit": protocol.attack_fit,
+                "seed": seed,
+            }
+            title = f"{attack.label} on {about}" + (f", budget {budget}" if len(suite.budgets) > 1 else "")
+            needed = {"dataset": inputs["dataset"], "victim": victim}
+            if attack.what.learns:
+                needed["attacker"] = self.step("attacker", title, settings, None, **needed)
+            settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
+            cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
+            self.attacks.append(self.step("attack", title, settings, cell, **needed))
+
+    def add_representation(self, seed: int, layers: int, method: Named[Method]) -> None:
+        """Add the score of one encoder that has seen all graphs and no label."""
+        inputs = self.pretrained(seed, layers, method, "all")
+        settings = {**self.encoder(layers, seed), "representations": self.suite.representations}
+        step = self.step("representation", f"{method.label}, {layers} layers, seed {seed}", settings, None, **inputs)
+        cell = self.cell(method.label, layers, seed, UNSUPERVISED)
+        self.measurements.append(Planned(cell, step))
+        if "pretraining" in inputs:
+            self.measurements.append(Planned(cell, inputs["pretraining"]))

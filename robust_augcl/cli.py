@@ -125,8 +125,9 @@ def run(
     folder = RunFolder(out or Path("runs") / chosen.name)
     earlier = folder.manifest()
     fingerprint = chosen.source.fingerprint(archives)
-    attacks = plan(chosen, fingerprint)
-    new = Manifest(chosen.name, chosen.table, fingerprint, sorted(chosen.seeds), [step.key for step in attacks])
+    planned = plan(chosen, fingerprint)
+    records, measured = [step.key for step in planned.attacks], list({measurement.step.key: 0 for measurement in planned.measurements})
+    new = Manifest(chosen.name, chosen.table, fingerprint, sorted(chosen.seeds), records, measured)
     folder.claim(new)
     console = Console(stderr=True, quiet=quiet)
 
@@ -151,11 +152,11 @@ def run(
         try:
             with display:
                 outcome = run_steps(
-                    attacks, folder, make_pool, log, device=own_device, archives=archives and archives.absolute(), commit=_commit()
+                    planned.steps, folder, make_pool, log, device=own_device, archives=archives and archives.absolute(), commit=_commit()
                 )
         except KeyboardInterrupt:
-            there = sum(folder.store.path(step).exists() for step in attacks)
-            console.print(f"Interrupted: {there} of {len(attacks)} results are stored. The same command goes on from there.")
+            there = sum(folder.store.path(step).exists() for step in planned.steps)
+            console.print(f"Interrupted: {there} of {len(planned.steps)} results are stored. The same command goes on from there.")
             sys.exit(130)
         _present(folder, quiet)
         seconds = time.monotonic() - _STARTED
@@ -165,7 +166,7 @@ def run(
         )
     if outcome.missing:
         failed = f", since this failed: {', '.join(outcome.failed)}" if outcome.failed else ""
-        raise click.ClickException(f"{outcome.missing} of {len(attacks)} results are missing{failed}")
+        raise click.ClickException(f"{outcome.missing} of {len(planned.steps)} results are missing{failed}")
 
 
 def _present(folder: RunFolder, quiet: bool) -> None:

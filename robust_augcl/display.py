@@ -23,6 +23,7 @@ _NAMES = {
     "victim": "victim",
     "attacker": "attacker",
     "attack": "attack",
+    "representation": "representation",
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from robust_augcl.run_folder import MANIFEST, RunFolder
 from robust_augcl.store import Store
 
-_TOP = (MANIFEST, "run.log", "report.md", "accuracy.", "by_class.")
+_TOP = (MANIFEST, "run.log", "report.md", "accuracy.", "by_class.", "budgets.", "mechanism.", "learning.")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
     loaded = folder.load_records(manifest.records)
     needed = {store.record_path(key) for key in manifest.records}
     rests_on = {ref.key for record in loaded.records for ref in (record.dataset, record.victim, record.attacker) if ref}
+    rests_on |= set(manifest.measurements)
+    scores = [key for key in manifest.measurements if not key.startswith("pretraining-")]
     complete = not loaded.missing and not loaded.damaged
     files = list(_files(folder))
     superfluous = []
@@ -65,8 +67,8 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
     return Survey(
         suite=manifest.suite,
         seeds=manifest.seeds,
-        wanted=len(manifest.records),
-        there=len(loaded.records),
+        wanted=len(manifest.records) + len(scores),
+        there=len(loaded.records) + sum(store.artifact_path(key).exists() for key in scores),
         damaged=loaded.damaged,
         failures=[_failure(path) for path in files if path.parent == store.failures and not _done_since(path, store)],
         running=[path.stem for path in files if path.parent == store.locks and store.locked(path.stem)],

@@ -56,7 +56,7 @@ def replay(folder: RunFolder, manifest: Manifest, report: Callable[[Verdict], No
         return artifact
 
     suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
-    steps = {step.key: step for step in plan(suite, manifest.fingerprint)}
+    steps = {step.key: step for step in plan(suite, manifest.fingerprint).attacks}
     verdicts = []
     if set(manifest.records) != set(steps):
         verdicts.append(Verdict(MANIFEST, 0, ["its list of records is not that of its suite and seeds"]))

@@ -30,6 +30,7 @@ class Manifest:
         fingerprint: of the files that the data came from, None where there are none.
         seeds: of all runs with these settings.
         records: the keys of the records that belong to it, in the order of tables.
+        measurements: the keys of the artifacts that are shown beside them.
     """
 
     suite: str
@@ -37,6 +38,7 @@ class Manifest:
     fingerprint: str | None
     seeds: list[int]
     records: list[str]
+    measurements: list[str] = field(default_factory=list)
     version: str = __version__
     format: tuple[int, int] = (SCHEMA, REVISION)
 
@@ -112,7 +114,8 @@ class RunFolder:
                 raise InputError(f"{self.path} holds a run of the suite {old.suite!r}, not {new.suite!r}: choose another --out")
             if old is not None and old.same_settings(new):
                 records = list(dict.fromkeys([*old.records, *new.records]))
-                new = replace(new, seeds=sorted({*old.seeds, *new.seeds}), records=records)
+                measurements = list(dict.fromkeys([*old.measurements, *new.measurements]))
+                new = replace(new, seeds=sorted({*old.seeds, *new.seeds}), records=records, measurements=measurements)
             if old is None or old.dumps() != new.dumps():
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new

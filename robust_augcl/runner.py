@@ -20,7 +20,15 @@ from robust_augcl.executors import Performed, Pool, Task
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.store import write_atomically
 
-_PRIORITY = {"dataset": 0, "warm_up": 1, "pretraining": 2, "victim": 3, "attacker": 4, "attack": 5}  # what others wait for comes first
+_PRIORITY = {
+    "dataset": 0,
+    "warm_up": 1,
+    "pretraining": 2,
+    "victim": 3,
+    "attacker": 4,
+    "attack": 5,
+    "representation": 5,
+}  # what others wait for comes first
 _LOST_WORKERS = 3  # a step that loses so many workers is what kills them
 _BUSY_SECONDS = 0.3
 

@@ -31,6 +31,7 @@ from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.progress import Report, silent
 from robust_augcl.records import ArtifactRef, Outcome, Record
+from robust_augcl.representation import svm_scores
 from robust_augcl.resources import peak_memory_mib
 from robust_augcl.seeds import generator
 from robust_augcl.store import Artifact, Store, write_atomically
@@ -126,8 +127,13 @@ def _new_contrastive(settings: Mapping[str, Any], dataset: Dataset) -> Contrasti
     return ContrastiveModel(encoder, settings["pretraining"], generator("projection", settings["seed"]))
 
 
+def _pretraining_graphs(settings: Mapping[str, Any], dataset: Dataset) -> PackedGraphs:
+    """The graphs that pretraining sees: those for training, or, under the unsupervised protocol, all."""
+    return dataset.graphs if settings["graphs"] == "all" else dataset.part(dataset.train)
+
+
 def _batches(stage: str, settings: Mapping[str, Any], dataset: Dataset, device: str) -> Batches:
-    graphs = dataset.part(dataset.train).to(device)
+    graphs = _pretraining_graphs(settings, dataset).to(device)
     order = generator("order", settings["seed"])  # of all stages, where it is drawn once
     return Batches(graphs, settings["pretraining"], generator("batches", stage, settings["seed"]), order)
 
@@ -162,7 +168,7 @@ def _pretraining(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], co
     about = {"seconds": time.perf_counter() - start, "warm_up_seconds": inputs["warm_up"].about["seconds"]}
     info = {"losses": losses, "notes": objective.notes, **objective.info}
     # Labels are looked at here, after training, and only to say how the weights relate to true and false negatives.
-    labels = dataset.part(dataset.train).y.to(device)
+    labels = _pretraining_graphs(settings, dataset).y.to(device)
     info["diagnosis"] = diagnose(embedded(model, _batches("diagnosis", settings, dataset, device)), objective, labels)
     return Artifact(_prefixed("encoder", model.encoder.state_dict()), info, about)
 
@@ -192,6 +198,26 @@ def _load_adam(model: nn.Module, optimizer: torch.optim.Adam, tensors: Mapping[s
             optimizer.state[parameter] = own
 
 
+# --- representation ---------------------------------------------------------------------------------------------------
+
+
+def _representation(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    dataset = dataset_of(inputs["dataset"])
+    encoder = _new_encoder(settings, dataset.graphs.x.size(1))
+    about = {"pretrain_seconds": 0.0}
+    if "pretraining" in inputs:
+        about["pretrain_seconds"] = _load_pretrained(encoder, inputs["pretraining"])
+    encoder.to(context.device).eval()
+    with torch.no_grad():
+        parts = [
+            encoder.embed(dataset.part(index).to(context.device)).cpu() for index in torch.arange(dataset.graphs.num_graphs).split(500)
+        ]
+    scores = svm_scores(
+        torch.cat(parts), dataset.graphs.y, settings["representations"], generator("representation", settings["seed"]), context.report
+    )
+    return Artifact({}, {"accuracy": [score.accuracy for score in scores], "c": [score.c for score in scores]}, about)
+
+
 # --- victim -----------------------------------------------------------------------------------------------------------
 
 
@@ -201,10 +227,8 @@ def _victim(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context
     encoder = _new_encoder(settings, dataset.graphs.x.size(1))
     about, notes = {"pretrain_seconds": 0.0}, []
     if "pretraining" in inputs:
-        pretrained = inputs["pretraining"]
-        encoder.load_state_dict(_unprefixed("encoder", pretrained.tensors))
-        about["pretrain_seconds"] = pretrained.about["warm_up_seconds"] + pretrained.about["seconds"]
-        notes = pretrained.info["notes"]
+        about["pretrain_seconds"] = _load_pretrained(encoder, inputs["pretraining"])
+        notes = inputs["pretraining"].info["notes"]
     hidden = training.head_hidden
     model = GraphClassifier(encoder, num_classes=dataset.num_classes, hidden=hidden, generator=generator("head", seed))
     model.to(context.device)
@@ -224,6 +248,12 @@ def _victim(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context
         "notes": notes,
     }
     return Artifact(_prefixed("model", model.state_dict()), info, about)
+
+
+def _load_pretrained(encoder: Encoder, pretrained: Artifact) -> float:
+    """Give an encoder its pretrained weights; return the seconds that they took, a shared warm-up included."""
+    encoder.load_state_dict(_unprefixed("encoder", pretrained.tensors))
+    return float(pretrained.about["warm_up_seconds"] + pretrained.about["seconds"])
 
 
 def victim_of(artifact: Artifact, device: str = "cpu") -> Victim:
@@ -335,4 +365,5 @@ _COMPUTE: dict[str, Callable[[Mapping[str, Any], Mapping[str, Artifact], Context
     "pretraining": _pretraining,
     "victim": _victim,
     "attacker": _attacker,
+    "representation": _representation,
 }

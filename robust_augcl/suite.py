@@ -18,6 +18,7 @@ from robust_augcl.dataset import DataSource, Split
 from robust_augcl.errors import InputError, unknown
 from robust_augcl.method import Method
 from robust_augcl.protocol import PROTOCOLS, Protocol
+from robust_augcl.representation import Representations
 from robust_augcl.threat import ThreatModel
 from robust_augcl.training import Training
 
@@ -77,6 +78,7 @@ class Suite:
         budgets: all budgets, ascending.
         protocols, seeds: each cell is run under all of these.
         methods, attacks: what is compared, under which attacks.
+        representations: how encoders are scored without labels, None for not at all.
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the file.
         table: the content of the file it was made from, overrides included, seeds apart.
     """
@@ -94,6 +96,7 @@ class Suite:
     seeds: tuple[int, ...]
     methods: tuple[Named[Method], ...]
     attacks: tuple[Named[Attack], ...]
+    representations: Representations | None
     scale: float
     table: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
@@ -134,7 +137,7 @@ class _Top:
             raise ValueError(f"Expected `scale` to be above 0 and at most 1, got {self.scale}")
 
 
-_TABLES = ("dataset", "split", "encoder", "pretraining", "training", "threat", "methods", "attacks")
+_TABLES = ("dataset", "split", "encoder", "pretraining", "training", "threat", "methods", "attacks", "representations")
 
 
 def load_suite(name_or_file: str, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Suite:
@@ -213,6 +216,7 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
         seeds=top.seeds,
         methods=methods,
         attacks=tuple(dataclasses.replace(a, what=a.what.scaled(top.scale)) for a in attacks) if top.scale != 1 else attacks,
+        representations=settings("representations", Representations) if "representations" in table else None,
         scale=top.scale,
         table={key: value for key, value in table.items() if key != "seeds"},
     )

@@ -163,7 +163,7 @@ def test_the_simulated_device_keeps_apart_what_cuda_keeps_apart():
 def test_every_step_runs_on_a_device_and_gives_the_same_result(tmp_path, monkeypatch, encoder, methods, attacks):
     # The simulated device has no fused kernels.
     monkeypatch.setattr(torch.optim, "Adam", lambda *args, fused=None, **kwargs: _Adam(*args, **kwargs))
-    steps = plan(suite_of(encoder, methods, attacks))
+    steps = plan(suite_of(encoder, methods, attacks)).attacks
     here, there = Store(tmp_path / "cpu"), Store(tmp_path / "device")
     compute_all(steps, here, "cpu")
     with SimulatedDevice():

@@ -22,7 +22,7 @@ TABLE: dict[str, Any] = {
 
 
 def cells(table: dict[str, Any]) -> list[tuple[str, int | float]]:
-    return [(step.cell.attack, step.cell.budget) for step in plan(make_suite(table, "here")) if step.cell]
+    return [(step.cell.attack, step.cell.budget) for step in plan(make_suite(table, "here")).attacks if step.cell]
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -38,12 +38,12 @@ def changed(**changes: Any) -> dict[str, Any]:
 
 def test_each_attack_runs_with_each_of_its_budgets_smallest_first():
     assert cells(TABLE) == [("rand_sampling", 1), ("rand_sampling", 3), ("grad_argmax", 3)]
-    threats = {step.cell.budget: step.settings["threat"].budget for step in plan(make_suite(TABLE, "here")) if step.cell}
+    threats = {step.cell.budget: step.settings["threat"].budget for step in plan(make_suite(TABLE, "here")).attacks if step.cell}
     assert threats == {1: 1, 3: 3}
 
 
 def test_all_budgets_share_their_victim():
-    victims = {step.inputs["victim"].key for step in plan(make_suite(TABLE, "here"))}
+    victims = {step.inputs["victim"].key for step in plan(make_suite(TABLE, "here")).attacks}
     assert len(victims) == 1
 
 
