@@ -14,13 +14,15 @@ from robust_augcl.statistics import Comparison, Estimate, Group, Measure, best, 
 CLEAN = "clean"
 """The row of no attack at all."""
 _EXACT = "exhaustive"
+_COMBINED = "worst_case"
 NO_PRETRAINING = "none"
 
-ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")
+ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")  # then unknown ones, the worst of all, the exact worst case
 _METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl")
 _NAMES = {
     CLEAN: "Clean",
     _EXACT: "Exact worst case",
+    _COMBINED: "Worst of the attacks",
     NO_PRETRAINING: "No pretraining",
     "graphcl": "GraphCL",
     "augcl": "AUGCL",
@@ -78,14 +80,20 @@ class Section:
         return next((r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"), None)
 
     @cached_property
+    def combined(self) -> set[str]:
+        """The labels of what combines other attacks."""
+        return {r.cell.attack for r in self.records if r.attack_settings.get("type") == "WorstCase"}
+
+    @cached_property
     def columns(self) -> list[tuple[int, str]]:
         """Layers and method of each column that has records."""
         there = {(group.layers, group.method) for group in self.groups}
         return [(layers, method) for layers in self.layers for method in self.methods if (layers, method) in there]
 
     def attacks(self, order: Sequence[str] = ATTACK_ORDER) -> list[str]:
-        """`CLEAN` first, then the known attacks in that order, unknown ones by name, the exact worst case last."""
-        return _ordered({CLEAN, *(group.attack for group in self.groups)}, order, last=self.exact)
+        """`CLEAN` first, then the known attacks in that order, unknown ones by name; last what combines others and the exact worst case."""
+        labels = {CLEAN, *(group.attack for group in self.groups)}
+        return _ordered(labels, order, last=[*sorted(self.combined), *([self.exact] if self.exact else [])])
 
     def attack_name(self, attack: str) -> str:
         """The name that readers know an attack by."""
@@ -210,6 +218,6 @@ def _measure(attack: str) -> Measure:
     return "clean" if attack == CLEAN else "robust"
 
 
-def _ordered(labels: Iterable[str], order: Sequence[str], last: str | None = None) -> list[str]:
-    rank = {label: place for place, label in enumerate(order)}
-    return sorted(labels, key=lambda label: (label == last, rank.get(label, len(order)), label))
+def _ordered(labels: Iterable[str], order: Sequence[str], last: Sequence[str] = ()) -> list[str]:
+    rank = {label: place for place, label in enumerate(order)} | {label: len(order) + 1 + place for place, label in enumerate(last)}
+    return sorted(labels, key=lambda label: (rank.get(label, len(order)), label))

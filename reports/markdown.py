@@ -139,8 +139,8 @@ def _guide(section: Section, named: bool) -> Iterator[str]:
 
 
 def _strongest(section: Section) -> str | None:
-    """The attack that leaves the lowest mean robust accuracy, the exact worst case apart."""
-    attacks = [attack for attack in section.attacks()[1:] if attack != section.exact]
+    """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case and from what combines others."""
+    attacks = [attack for attack in section.attacks()[1:] if attack not in {section.exact, *section.combined}]
     means = {attack: mean for attack in attacks if (mean := _mean(section, attack)) is not None}
     return min(means, key=lambda attack: means[attack]) if means else None
 

@@ -1,7 +1,7 @@
 """Cells as a graph of steps, each addressed by everything that determines it.
 
 data set -> warm-up -> pretraining -> victim -> attacker -> attack. What two cells share is one step: a baseline and AUGCL share their
-warm-up, all attacks share their victim.
+warm-up, all attacks share their victim. An attack that combines others needs their records.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from robust_augcl.records import REVISION, SCHEMA, Cell
 from robust_augcl.suite import Suite
 
 Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack"]
+
+FOUND_BY = "found by "
+"""How the roles of inputs begin that are records: those of the attacks that an attack combines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,8 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
                         inputs["pretraining"] = step("pretraining", about, settings, dataset=dataset, warm_up=warm_up)
                     settings = {**encoder, "training": suite.training, "selection": protocol.victim_selection}
                     victim = step("victim", about, settings, None, **inputs)
-                    for attack in suite.attacks:
+                    made: dict[str, Step] = {}
+                    for attack in sorted(suite.attacks, key=lambda attack: attack.what.combines):
                         cell = Cell(
                             suite=suite.name,
                             dataset=suite.source.label,
@@ -117,6 +121,9 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
                         inputs = {"dataset": dataset, "victim": victim}
                         if attack.what.learns:
                             inputs["attacker"] = step("attacker", title, settings, None, **inputs)
+                        if attack.what.combines:  # of those that can make so many edits
+                            inputs |= {FOUND_BY + label: made[label] for label in attack.what.of if label in made}
                         settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
-                        attacks.append(step("attack", title, settings, cell, **inputs))
+                        made[attack.label] = step("attack", title, settings, cell, **inputs)
+                    attacks += [made[attack.label] for attack in suite.attacks if attack.label in made]
     return attacks

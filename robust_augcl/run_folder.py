@@ -119,15 +119,7 @@ class RunFolder:
 
     def load_record(self, key: str) -> Record:
         """Read one record; raises `ArtifactDamaged` where it is missing or not what was written."""
-        path = self.store.record_path(key)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ArtifactDamaged(f"{path.name}: expected a record, got a file that cannot be read ({error})") from error
-        record = Record.loads(text, path.name)
-        if record.key != key:
-            raise ArtifactDamaged(f"{path.name}: expected the record of that step, got that of {record.key}")
-        return record
+        return load_record(self.store, key)
 
     def load_records(self, keys: Sequence[str]) -> Loaded:
         """Read records, those that are there and whole."""
@@ -141,3 +133,16 @@ class RunFolder:
             except ArtifactDamaged as error:
                 loaded.damaged.append(str(error))
         return loaded
+
+
+def load_record(store: Store, key: str) -> Record:
+    """Read one record of a store; raises `ArtifactDamaged` where it is missing or not what was written."""
+    path = store.record_path(key)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactDamaged(f"{path.name}: expected a record, got a file that cannot be read ({error})") from error
+    record = Record.loads(text, path.name)
+    if record.key != key:
+        raise ArtifactDamaged(f"{path.name}: expected the record of that step, got that of {record.key}")
+    return record

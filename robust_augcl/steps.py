@@ -6,10 +6,11 @@ attack do not hold the victim: methods are compared on the same draws.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,7 @@ from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.progress import Report, silent
 from robust_augcl.records import ArtifactRef, Outcome, Record
+from robust_augcl.run_folder import load_record
 from robust_augcl.seeds import generator
 from robust_augcl.store import Artifact, Store, write_atomically
 from robust_augcl.threat import apply_all
@@ -60,9 +62,10 @@ class Context:
 
 def compute(step: Step, context: Context) -> None:
     """Compute a step, whose inputs are in the store, and store its result."""
-    inputs = {role: context.store.load(needed.key) for role, needed in step.inputs.items()}
+    inputs = {role: context.store.load(needed.key) for role, needed in step.inputs.items() if needed.kind != "attack"}
     if step.kind == "attack":
-        record = _attack(step, inputs, context)
+        others = [load_record(context.store, needed.key) for needed in step.inputs.values() if needed.kind == "attack"]
+        record = _attack(step, inputs, others, context)
         write_atomically(context.store.record_path(step.key), record.dumps().encode())
         return
     start = time.perf_counter()
@@ -264,7 +267,38 @@ def _fitted(artifact: Artifact) -> Fitted:
     return Fitted(state, curve, info["queries"], info["gradient_calls"], artifact.about["fit_seconds"])
 
 
-def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Record:
+def what_they_found(records: Sequence[Record]) -> Fitted:
+    """What R attacks on one victim found on the same G graphs, K edits in all, for an attack that combines them.
+
+    State: `clean_margin` (G,), `attacked_margin` (R, G); of each edit its `attack` (K,), from 0 to R - 1, its `graph` (K,), counted
+    within the attacked graphs, its nodes `pairs` (2, K), and whether it is `added` (K,) or removed. Costs are the sums.
+
+    Raises:
+        ValueError: no records, or records of different graphs, victims or threats.
+    """
+    if len({(r.victim, r.dataset, json.dumps(r.threat), tuple(o.graph for o in r.outcomes)) for r in records}) != 1:
+        raise ValueError("Expected records of one victim, threat and set of graphs to combine, got none or different ones")
+    edits = [
+        (attack, graph, *pair, is_added)
+        for attack, record in enumerate(records)
+        for graph, outcome in enumerate(record.outcomes)
+        for pairs, is_added in ((outcome.added, True), (outcome.removed, False))
+        for pair in pairs
+    ]
+    attack, graph, first, second, added = torch.tensor(edits, dtype=torch.long).reshape(-1, 5).T
+    state = {
+        "clean_margin": torch.tensor([o.clean_margin for o in records[0].outcomes]),
+        "attacked_margin": torch.tensor([[o.attacked_margin for o in record.outcomes] for record in records]),
+        "attack": attack,
+        "graph": graph,
+        "pairs": torch.stack([first, second]),
+        "added": added.bool(),
+    }
+    queries, gradient_calls = sum(r.queries for r in records), sum(r.gradient_calls for r in records)
+    return Fitted(state, [], queries, gradient_calls, sum(r.fit_seconds for r in records))
+
+
+def _attack(step: Step, inputs: Mapping[str, Artifact], others: Sequence[Record], context: Context) -> Record:
     settings = step.settings
     dataset = dataset_of(inputs["dataset"])
     victim_artifact = inputs["victim"]
@@ -272,6 +306,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
     test = dataset.part(dataset.test)
     attack, threat = settings["attack"], settings["threat"]
     assert step.cell is not None
+    fitted = what_they_found(others) if attack.combines else _fitted(inputs["attacker"]) if "attacker" in inputs else None
     result = run_attack(
         attack,
         victim,
@@ -279,7 +314,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
         threat,
         fit=_fit_graphs(settings, dataset),
         generator=generator("attack", settings["label"], settings["seed"]),
-        fitted=_fitted(inputs["attacker"]) if "attacker" in inputs else None,
+        fitted=fitted,
         report=context.report,
     )
     outcomes = [
@@ -315,7 +350,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
         pretrain_seconds=victim_artifact.about["pretrain_seconds"],
         train_seconds=victim_artifact.about["seconds"],
         fit_seconds=result.fit_seconds,
-        attack_seconds=result.attack_seconds,
+        attack_seconds=result.attack_seconds + sum(other.attack_seconds for other in others),
         queries=result.queries,
         gradient_calls=result.gradient_calls,
         environment=environment(context),
