@@ -122,7 +122,7 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
                         if attack.what.learns:
                             inputs["attacker"] = step("attacker", title, settings, None, **inputs)
                         if attack.what.combines:  # of those that can make so many edits
-                            inputs |= {FOUND_BY + label: made[label] for label in attack.what.of if label in made}
+                            inputs |= {FOUND_BY + label: made[label] for label in attack.what.of if label in made}  # type: ignore[attr-defined]
                         settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
                         made[attack.label] = step("attack", title, settings, cell, **inputs)
                     attacks += [made[attack.label] for attack in suite.attacks if attack.label in made]

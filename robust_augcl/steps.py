@@ -27,6 +27,7 @@ from robust_augcl.dataset import Dataset, load_dataset, unproved_labels
 from robust_augcl.encoder import Encoder
 from robust_augcl.errors import GuardViolation, TrainingDiverged
 from robust_augcl.executors import peak_memory_mib
+from robust_augcl.graph_keys import graph_keys
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.progress import Report, silent
@@ -38,6 +39,8 @@ from robust_augcl.threat import apply_all
 from robust_augcl.training import train_classifier
 from robust_augcl.victim import Victim
 
+FITTED_ON = "fitted_on"
+"""The tensor of an attacker that holds the keys (`graph_keys`) of the graphs that it learned on and was chosen by."""
 DISTRIBUTIONS = ("robust-augcl", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
 
 
@@ -248,16 +251,19 @@ def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
 
 def _attacker(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
     dataset = dataset_of(inputs["dataset"])
+    fit = _fit_graphs(settings, dataset)
     fitted = fit_attack(
         settings["attack"],
         victim_of(inputs["victim"], context.device),
         settings["threat"],
-        fit=_fit_graphs(settings, dataset),
+        fit=fit,
         generator=generator("attacker", settings["label"], settings["seed"]),
         report=context.report,
     )
     info = {"curve": fitted.curve, "queries": fitted.queries, "gradient_calls": fitted.gradient_calls}
-    return Artifact(_prefixed("state", fitted.state), info, {"fit_seconds": fitted.seconds})
+    # What it was handed, not what it should have been: an audit looks for test graphs among these.
+    handed = torch.cat([graph_keys(part) for part in fit]).unique()
+    return Artifact({**_prefixed("state", fitted.state), FITTED_ON: handed}, info, {"fit_seconds": fitted.seconds})
 
 
 def _fitted(artifact: Artifact) -> Fitted:
