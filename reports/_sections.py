@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from robust_augcl.records import Record
+from robust_augcl.reports.tables import MARK
 from robust_augcl.statistics import Comparison, Estimate, Group, Measure, best, by_group, compare, estimate, gap_to_worst_case, one_per_seed
 
 CLEAN = "clean"
@@ -52,7 +53,8 @@ def layers_text(count: int) -> str:
 class Section:
     """The records of one table: one suite, data set, encoder, protocol and budget; methods, layers, attacks and seeds vary.
 
-    Attacks include `CLEAN`, which is no attack: its accuracy is that of the same victims before any edit.
+    Attacks include `CLEAN`, which is no attack: its accuracy is that of the same victims before any edit. `failed` are the keys of
+    records that failed their audit.
     """
 
     suite: str
@@ -61,6 +63,7 @@ class Section:
     protocol: str
     budget: int | float
     groups: dict[Group, list[Record]]
+    failed: frozenset[str] = frozenset()
 
     @cached_property
     def records(self) -> list[Record]:
@@ -123,6 +126,14 @@ class Section:
             return one_per_seed(r for g, records in self.groups.items() if (g.layers, g.method) == (layers, method) for r in records)
         return self.groups.get(Group(self.suite, self.dataset, method, self.encoder, layers, attack, self.protocol, self.budget), [])
 
+    def mark(self, *groups: Iterable[Record]) -> str:
+        """What stands beside a number that comes from these records: a mark if one of them failed its audit."""
+        return MARK if any(record.key in self.failed for records in groups for record in records) else ""
+
+    def marked(self, attack: str, layers: int, *methods: str) -> str:
+        """The mark of what is said of an attack on these methods; clean accuracies need no attack and get none."""
+        return "" if attack == CLEAN else self.mark(*(self.group(attack, layers, method) for method in methods))
+
     def robust(self, attack: str, layers: int, method: str, label: int | None = None) -> Estimate | None:
         """The robust accuracy under an attack, of one class or all; the clean accuracy for `CLEAN`."""
         return estimate(self.group(attack, layers, method), _measure(attack), label)
@@ -183,8 +194,8 @@ class Section:
         return "1 component" if label == 0 else f"{label + 1} components"  # the class is the number of components, less 1
 
 
-def sections(records: Iterable[Record]) -> list[Section]:
-    """Sort records into sections, each with its records in order.
+def sections(records: Iterable[Record], failed: Iterable[str] = ()) -> list[Section]:
+    """Sort records into sections, each with its records in order; `failed` are the keys of those that failed their audit.
 
     Raises:
         ValueError: no records, or two of one cell.
@@ -194,7 +205,7 @@ def sections(records: Iterable[Record]) -> list[Section]:
         found.setdefault((group.suite, group.dataset, group.encoder, group.protocol, group.budget), {})[group] = members
     if not found:
         raise ValueError("Expected at least one record, got none")
-    return [Section(*key, groups) for key, groups in sorted(found.items(), key=lambda item: item[0])]
+    return [Section(*key, groups, frozenset(failed)) for key, groups in sorted(found.items(), key=lambda item: item[0])]
 
 
 def threat_text(threat: dict[str, Any]) -> str:

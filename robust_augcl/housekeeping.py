@@ -10,7 +10,7 @@ from pathlib import Path
 from robust_augcl.run_folder import MANIFEST, RunFolder
 from robust_augcl.store import Store
 
-_TOP = (MANIFEST, "run.log", "report.md", "accuracy.", "by_class.")
+_TOP = (MANIFEST, "run.log", "report.md", "accuracy.", "by_class.", "audit.json", "transfer.json")
 
 
 @dataclass(frozen=True)

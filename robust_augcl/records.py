@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -221,6 +221,12 @@ class Record:
             return cls(outcomes=outcomes, **header)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ArtifactDamaged(f"{source}: expected a record as JSON lines, got {_shorten(first)} ({error})") from error
+
+
+def stamp(records: Iterable[Record]) -> str:
+    """A digest of records, whatever their order, and of the versions that matter to what is computed from them."""
+    texts = sorted(record.dumps() for record in records)
+    return hashlib.sha256("".join([f"{SCHEMA} {REVISION}\n", *texts]).encode()).hexdigest()
 
 
 def _share(values: Sequence[bool]) -> float:

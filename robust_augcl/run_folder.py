@@ -14,8 +14,8 @@ from typing import Any
 from robust_augcl import __version__
 from robust_augcl.config import build
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.records import REVISION, SCHEMA, Record
-from robust_augcl.store import Store, write_atomically
+from robust_augcl.records import REVISION, SCHEMA, ArtifactRef, Record
+from robust_augcl.store import Artifact, Store, write_atomically
 
 MANIFEST = "run.json"
 
@@ -120,6 +120,13 @@ class RunFolder:
     def load_record(self, key: str) -> Record:
         """Read one record; raises `ArtifactDamaged` where it is missing or not what was written."""
         return load_record(self.store, key)
+
+    def load_artifact(self, ref: ArtifactRef) -> Artifact:
+        """Read the artifact that a record rests on; raises `ArtifactDamaged` where it is missing, damaged, or another one."""
+        artifact = self.store.load(ref.key)
+        if artifact.digest != ref.digest:
+            raise ArtifactDamaged(f"{ref.key}.safetensors: not the artifact that the record rests on: its digest is another")
+        return artifact
 
     def load_records(self, keys: Sequence[str]) -> Loaded:
         """Read records, those that are there and whole."""

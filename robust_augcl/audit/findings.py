@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.records import REVISION, SCHEMA, Record
 
 VERSION = 1
 """Raised whenever a check changes, so that no older audit is taken for a new one."""
@@ -43,7 +42,7 @@ class Audit:
     """The findings of all checks about a set of records.
 
     Args:
-        of: `stamp` of the records.
+        of: the records' `stamp`.
         findings: one a check, in the order of the checks.
         seconds: it took.
     """
@@ -91,12 +90,6 @@ class Audit:
             return cls(content["of"], findings, content["seconds"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactDamaged(f"{source}: expected an audit as JSON ({error})") from error
-
-
-def stamp(records: Iterable[Record]) -> str:
-    """A digest of records, whatever their order, and of the versions that matter to what is said about them."""
-    texts = sorted(record.dumps() for record in records)
-    return hashlib.sha256("".join([f"{VERSION} {REVISION} {SCHEMA}\n", *texts]).encode()).hexdigest()
 
 
 def worst(statuses: Sequence[Status]) -> Status:

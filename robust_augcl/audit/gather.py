@@ -14,11 +14,10 @@ from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graph_keys import graph_keys
 from robust_augcl.graphs import PackedGraphs
-from robust_augcl.records import ArtifactRef, Outcome, Record
+from robust_augcl.records import Outcome, Record
 from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import FITTED_ON, dataset_of, victim_of
-from robust_augcl.store import Artifact
 from robust_augcl.threat import ThreatModel
 from robust_augcl.victim import Access
 
@@ -36,7 +35,7 @@ class Gatherer:
 
     def __init__(self, folder: RunFolder, steps: dict[str, Step]) -> None:
         self.folder, self.steps = folder, steps
-        self._load = lru_cache(maxsize=None)(self._read)
+        self._load = lru_cache(maxsize=None)(folder.load_artifact)
         self._dataset = lru_cache(maxsize=None)(lambda ref: dataset_of(self._load(ref)))
         self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
 
@@ -57,12 +56,6 @@ class Gatherer:
             planted=self.planted(whole),
             large=self.large(whole),
         )
-
-    def _read(self, ref: ArtifactRef) -> Artifact:
-        artifact = self.folder.store.load(ref.key)
-        if artifact.digest != ref.digest:
-            raise ArtifactDamaged(f"{ref.key}.safetensors is not the artifact that the record rests on")
-        return artifact
 
     def _damage(self, record: Record) -> str | None:
         try:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from robust_augcl.audit.findings import Audit, stamp
+from robust_augcl.audit.findings import Audit
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.records import Record
+from robust_augcl.records import Record, stamp
 from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
 from robust_augcl.store import write_atomically
 
