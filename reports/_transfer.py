@@ -36,8 +36,8 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
                     body.append([escape(section.attack_name(attack)), layers_text(layers), escape(name_of(made_for)), *shares])
     caption = (
         "Robust accuracy in percent of the victim in the column, under edits that were made for the victim in the row: same data, seed and "
-        f"layers. In brackets: {section.intervals}; then, of the graphs that the edits broke where they were made and that the other victim "
-        "gets right when clean, the share that they break there too. Where a column's own row is not its lowest, the attack missed something."
+        f"layers. In brackets: {section.intervals}; then, of the graphs that the edits broke where they were made and that the other "
+        "victim gets right when clean, the share broken there too. Where a column's own row is not its lowest, the attack missed something."
     )
     header = ["Attack", "Layers", "Edits made for", *(f"on {escape(name_of(method))}" for method in methods)]
     return f"{caption}\n\n{markdown_table(header, body, left=3)}" + (f"\n{MARK} failed its audit.\n" if marked else "")

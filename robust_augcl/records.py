@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from robust_augcl.errors import ArtifactDamaged
@@ -189,6 +190,10 @@ class Record:
 
     def dumps(self) -> str:
         """The record as JSON lines, the header first."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         header = {"schema": SCHEMA, **asdict(self)}
         lines = [_canonical(outcome) for outcome in header.pop("outcomes")]
         header["digest"] = _digest(_canonical(header), lines)

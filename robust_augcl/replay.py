@@ -88,8 +88,11 @@ def _not_of(step: Step, record: Record) -> list[str]:
     return [f"its {' and '.join(wrong)} are not those of its step"] if wrong else []
 
 
-def check_record(record: Record, dataset: Dataset, victim: Victim) -> list[str]:
-    """What does not hold of a record: graphs, classes, edits within the threat, label preservation, predictions, margins."""
+def check_record(record: Record, dataset: Dataset, victim: Victim, clean: Tensor | None = None) -> list[str]:
+    """What does not hold of a record: graphs, classes, edits within the threat, label preservation, predictions, margins.
+
+    `clean` are the victim's logits of the unedited test graphs, if they are known already.
+    """
     outcomes = record.outcomes
     numbers = torch.tensor([o.graph for o in outcomes])
     if not torch.equal(numbers, dataset.test):
@@ -108,7 +111,7 @@ def check_record(record: Record, dataset: Dataset, victim: Victim) -> list[str]:
         ("clean", graphs, [o.clean for o in outcomes], [o.clean_margin for o in outcomes]),
         ("attacked", attacked, [o.attacked for o in outcomes], [o.attacked_margin for o in outcomes]),
     ):
-        logits = victim.logits(packed).cpu()
+        logits = clean if when == "clean" and clean is not None else victim.logits(packed).cpu()
         margin = margins(logits, graphs.y)
         scale = logits.abs().max(1).values.clamp(min=1)
         wrong = (logits.argmax(1) != torch.tensor(predicted)) & (margin.abs() > TIE * scale)

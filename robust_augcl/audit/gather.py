@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import torch
 
+from robust_augcl.audit.components import forests
 from robust_augcl.audit.evidence import DataFacts, Evidence, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts, grouped
 from robust_augcl.audit.probes import look_at_victim, try_large_budget, try_on_planted_victims
 from robust_augcl.cells import Step
@@ -14,7 +15,7 @@ from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graph_keys import graph_keys
 from robust_augcl.graphs import PackedGraphs
-from robust_augcl.records import Outcome, Record
+from robust_augcl.records import Record
 from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import FITTED_ON, dataset_of, victim_of
@@ -38,6 +39,10 @@ class Gatherer:
         self._load = lru_cache(maxsize=None)(folder.load_artifact)
         self._dataset = lru_cache(maxsize=None)(lambda ref: dataset_of(self._load(ref)))
         self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
+        self._forests = lru_cache(maxsize=None)(lambda ref: forests(self._dataset(ref)))
+        self._clean_logits = lru_cache(maxsize=None)(lambda ref, victim: self._victim(victim).logits(_test(self._dataset(ref))).cpu())
+        self._num_candidates = lru_cache(maxsize=None)(lambda ref, threat: len(threat.enumerate(_test(self._dataset(ref)))))
+        self._keys = lru_cache(maxsize=None)(lambda ref: graph_keys(self._dataset(ref).graphs))
 
     def gather(self, records: Sequence[Record]) -> Evidence:
         """Everything about these records. What rests on a damaged file is left out; that it is damaged counts as not reproduced."""
@@ -67,14 +72,11 @@ class Gatherer:
 
     def traits(self, record: Record) -> Traits:
         attack = self.steps[record.key].settings["attack"]
-        questions, graphs = record.queries, record.num_graphs
         try:
-            if record.attacker:
-                questions -= self._load(record.attacker).info["queries"]
-            graphs = len(_threat(record).enumerate(_attacked(record, self._dataset(record.dataset))))
+            asked = record.queries - (self._load(record.attacker).info["queries"] if record.attacker else 0)
+            searches = not attack.combines and 0 < self._num_candidates(record.dataset, _threat(record)) <= asked
         except ArtifactDamaged:
-            pass
-        searches = not attack.combines and 0 < graphs <= questions
+            searches = False
         return Traits(attack.access, attack.learns, attack.combines, attack.exact, getattr(attack, "of", ()), searches)
 
     def curve(self, record: Record) -> list[tuple[int, float, float]]:
@@ -83,14 +85,13 @@ class Gatherer:
         return [(int(step), float(loss), float(accuracy)) for step, loss, accuracy in self._load(record.attacker).info["curve"]]
 
     def replayed(self, record: Record) -> list[str]:
-        return check_record(record, self._dataset(record.dataset), self._victim(record.victim))
+        dataset = self._dataset(record.dataset)
+        return check_record(record, dataset, self._victim(record.victim), self._clean_logits(record.dataset, record.victim))
 
     def miscounted(self, record: Record) -> list[int]:
-        dataset = self._dataset(record.dataset)
-        graphs = _attacked(record, dataset)
-        return [
-            o.graph for o, size, edges in zip(record.outcomes, graphs.sizes.tolist(), _edges(graphs), strict=True) if _wrong(o, size, edges)
-        ]
+        """Attacked graphs whose components are not as many as their class says, by union-find."""
+        clean = self._forests(record.dataset)
+        return [o.graph for o in record.outcomes if o.graph not in clean or clean[o.graph].edited(o) != o.label + 1]
 
     def use(self, record: Record) -> Use:
         """Which test graphs chose the victim's epoch, by the step that made it; which ones the attack learned on, by what it kept."""
@@ -103,7 +104,7 @@ class Gatherer:
         handed = self._load(record.attacker).tensors.get(FITTED_ON)
         if handed is None:
             return Use(len(selected), None)
-        keys = graph_keys(dataset.graphs)
+        keys = self._keys(record.dataset)
         # A test graph that equals a training graph cannot be told from it: that is another check's.
         fair = torch.isin(keys[dataset.test], torch.cat([keys[dataset.train], keys[dataset.validation]]))
         return Use(len(selected), int((torch.isin(keys[dataset.test], handed) & ~fair).sum()))
@@ -114,9 +115,9 @@ class Gatherer:
 
     def data_facts(self, record: Record) -> DataFacts:
         dataset = self._dataset(record.dataset)
-        keys = graph_keys(dataset.graphs)
+        keys = self._keys(record.dataset)
         others = torch.cat([dataset.train, dataset.validation])
-        edges = dict(zip(dataset.test.tolist(), dataset.part(dataset.test).num_undirected_edges.tolist(), strict=True))
+        edges = dict(zip(dataset.test.tolist(), _test(dataset).num_undirected_edges.tolist(), strict=True))
         return DataFacts(
             name=f"{record.cell.dataset}, seed {record.cell.seed}",
             edges=edges,
@@ -150,8 +151,8 @@ class Gatherer:
         return facts
 
 
-def _attacked(record: Record, dataset: Dataset) -> PackedGraphs:
-    return dataset.part(torch.tensor([o.graph for o in record.outcomes], dtype=torch.long))
+def _test(dataset: Dataset) -> PackedGraphs:
+    return dataset.part(dataset.test)
 
 
 def _some(dataset: Dataset) -> PackedGraphs:
@@ -167,30 +168,3 @@ def _threat(record: Record) -> ThreatModel:
 
 def _name(record: Record) -> str:
     return record.cell.attack + (f" ({record.cell.protocol})" if record.cell.protocol != "strict" else "")
-
-
-def _edges(graphs: PackedGraphs) -> list[list[list[int]]]:
-    """The undirected edges of each graph, as pairs of nodes numbered within it."""
-    local = graphs.edge_index - graphs.ptr[graphs.batch[graphs.edge_index[0]]]
-    return [piece.T[piece[0] < piece[1]].tolist() for piece in local.split(graphs.edge_ptr.diff().tolist(), dim=1)]
-
-
-def _wrong(outcome: Outcome, size: int, edges: list[list[int]]) -> bool:
-    """Whether the graph's components after the edits, counted by union-find, are not as many as its class says."""
-    removed = {frozenset(pair) for pair in outcome.removed}
-    parent = list(range(size))
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = node = parent[parent[node]]
-        return node
-
-    count = size
-    for first, second in (*(pair for pair in edges if frozenset(pair) not in removed), *outcome.added):
-        if not 0 <= first < size or not 0 <= second < size:
-            return True
-        one, other = root(first), root(second)
-        if one != other:
-            parent[one] = other
-            count -= 1
-    return count != outcome.label + 1
