@@ -22,6 +22,7 @@ class Exhaustive(Attack):
 
     access: ClassVar[Access] = Access.QUERY
     max_budget: ClassVar[int | None] = 1
+    exact: ClassVar[bool] = True
 
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent

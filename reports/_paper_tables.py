@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from robust_augcl.reports._audit import FOOTNOTE
 from robust_augcl.reports._sections import CLEAN, NO_PRETRAINING, Section, layers_text, name_of
-from robust_augcl.reports.tables import escape, markdown_table, percent
+from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
 from robust_augcl.statistics import ALPHA, Comparison, Estimate, estimate
 
 _NOTHING = "-"
@@ -24,7 +25,8 @@ def comparison(section: Section) -> str:
         if found is None:
             return _NOTHING
         mean = percent(found.mean)
-        return f"{f'**{mean}**' if leaders[attack, layers] == method else mean} ({_interval(found)})"
+        mark = section.marked(attack, layers, method)
+        return f"{f'**{mean}**' if leaders[attack, layers] == method else mean}{mark} ({_interval(found)})"
 
     seeds = ", and a paired interval over the seeds that leaves out 0" if len(section.seeds) > 1 else ""
     caption = (
@@ -43,7 +45,8 @@ def attacked(section: Section) -> str:
         on_attacked, robust, clean = estimate(group, "attacked"), estimate(group, "robust"), estimate(group, "clean")
         if on_attacked is None or robust is None or clean is None:
             return _NOTHING
-        return f"{percent(on_attacked.mean)} / {percent(robust.mean)}{' ↑' if on_attacked.mean > clean.mean else ''}"
+        mark = section.marked(attack, layers, method)
+        return f"{percent(on_attacked.mean)} / {percent(robust.mean)}{mark}{' ↑' if on_attacked.mean > clean.mean else ''}"
 
     caption = (
         "Accuracy on the attacked graphs / robust accuracy, in percent. The first is the published papers' measure: it also counts "
@@ -57,11 +60,11 @@ def by_class(section: Section) -> str:
     body = []
     for attack in section.attacks():
         for label in range(section.num_classes):
-            found = [section.robust(attack, layers, method, label) for layers, method in section.columns]
-            means = [percent(each.mean) if each else _NOTHING for each in found]
+            found = [(section.robust(attack, *column, label), section.marked(attack, *column)) for column in section.columns]
+            means = [percent(each.mean) + mark if each else _NOTHING for each, mark in found]
             body.append([escape(section.attack_name(attack)), section.class_name(label), *means])
     caption = "Robust accuracy in percent among the graphs of each true class; intervals are in the figure."
-    return f"{caption}\n\n" + markdown_table([*_header(section)[:1], "True class", *_header(section)[1:]], body, left=2)
+    return _noted(f"{caption}\n\n" + markdown_table([*_header(section)[:1], "True class", *_header(section)[1:]], body, left=2))
 
 
 def gaps(section: Section) -> str:
@@ -74,7 +77,8 @@ def gaps(section: Section) -> str:
         nonlocal odd
         found = section.gap(attack, layers, method)
         odd += found.right_only if found else 0
-        return _difference(found, sign=False) if found else _NOTHING
+        mark = section.marked(attack, layers, method) or section.marked(section.exact or CLEAN, layers, method)
+        return _difference(found, sign=False) + mark if found else _NOTHING
 
     attacks = [attack for attack in section.attacks()[1:] if attack != section.exact]
     caption = (
@@ -95,16 +99,18 @@ def differences(section: Section) -> str:
     body = []
     for left, right in pairs:
         for attack in section.attacks():
-            found = [section.compare(attack, layers, left, right) for layers in section.layers]
+            found = [
+                (section.compare(attack, layers, left, right), section.marked(attack, layers, left, right)) for layers in section.layers
+            ]
             name = f"{escape(name_of(left))} less {escape(name_of(right))}"
-            body.append([name, escape(section.attack_name(attack)), *(_tested(each) for each in found)])
+            body.append([name, escape(section.attack_name(attack)), *(_tested(each) + mark for each, mark in found)])
     header = ["Difference", "Attack", *(layers_text(layers) for layers in section.layers)]
     tested = "p: McNemar's exact test on the same graphs" + (", discordant graphs of all seeds added up" if len(section.seeds) > 1 else "")
     caption = (
         f"Difference of robust accuracy (of clean accuracy in the row {name_of(CLEAN)}), in points, with 95 % intervals; {tested}, not "
         f"corrected for the number of comparisons. Bold: decided, i.e. p < {ALPHA} and an interval that leaves out 0."
     )
-    return f"{caption}\n\n{markdown_table(header, body, left=2)}\n" + "".join(f"- {line}\n" for line in verdicts(section))
+    return _noted(f"{caption}\n\n{markdown_table(header, body, left=2)}\n") + "".join(f"- {line}\n" for line in verdicts(section))
 
 
 def verdicts(section: Section) -> list[str]:
@@ -152,7 +158,12 @@ def costs(section: Section) -> str:
 
 def _table(section: Section, caption: str, attacks: list[str], cell: Callable[[str, int, str], str]) -> str:
     body = [[escape(section.attack_name(attack)), *(cell(attack, *column) for column in section.columns)] for attack in attacks]
-    return f"{caption}\n\n{markdown_table(_header(section), body)}"
+    return _noted(f"{caption}\n\n{markdown_table(_header(section), body)}")
+
+
+def _noted(table: str) -> str:
+    """A table with the meaning of the mark under it, if there is one in it."""
+    return f"{table}\n{FOOTNOTE}\n" if MARK in table else table
 
 
 def _header(section: Section) -> list[str]:

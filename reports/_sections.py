@@ -9,18 +9,21 @@ from functools import cached_property
 from typing import Any
 
 from robust_augcl.records import Record
+from robust_augcl.reports.tables import MARK
 from robust_augcl.statistics import Comparison, Estimate, Group, Measure, best, by_group, compare, estimate, gap_to_worst_case, one_per_seed
 
 CLEAN = "clean"
 """The row of no attack at all."""
 _EXACT = "exhaustive"
+_COMBINED = "worst_case"
 NO_PRETRAINING = "none"
 
-ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")
+ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")  # then unknown ones, the worst of all, the exact worst case
 _METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl")
 _NAMES = {
     CLEAN: "Clean",
     _EXACT: "Exact worst case",
+    _COMBINED: "Worst of the attacks",
     NO_PRETRAINING: "No pretraining",
     "graphcl": "GraphCL",
     "augcl": "AUGCL",
@@ -50,7 +53,8 @@ def layers_text(count: int) -> str:
 class Section:
     """The records of one table: one suite, data set, encoder, protocol and budget; methods, layers, attacks and seeds vary.
 
-    Attacks include `CLEAN`, which is no attack: its accuracy is that of the same victims before any edit.
+    Attacks include `CLEAN`, which is no attack: its accuracy is that of the same victims before any edit. `failed` are the keys of
+    records that failed their audit.
     """
 
     suite: str
@@ -59,6 +63,7 @@ class Section:
     protocol: str
     budget: int | float
     groups: dict[Group, list[Record]]
+    failed: frozenset[str] = frozenset()
 
     @cached_property
     def records(self) -> list[Record]:
@@ -78,14 +83,20 @@ class Section:
         return next((r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"), None)
 
     @cached_property
+    def combined(self) -> set[str]:
+        """The labels of what combines other attacks."""
+        return {r.cell.attack for r in self.records if r.attack_settings.get("type") == "WorstCase"}
+
+    @cached_property
     def columns(self) -> list[tuple[int, str]]:
         """Layers and method of each column that has records."""
         there = {(group.layers, group.method) for group in self.groups}
         return [(layers, method) for layers in self.layers for method in self.methods if (layers, method) in there]
 
     def attacks(self, order: Sequence[str] = ATTACK_ORDER) -> list[str]:
-        """`CLEAN` first, then the known attacks in that order, unknown ones by name, the exact worst case last."""
-        return _ordered({CLEAN, *(group.attack for group in self.groups)}, order, last=self.exact)
+        """`CLEAN` first, then the known attacks in that order, unknown ones by name; last what combines others and the exact worst case."""
+        labels = {CLEAN, *(group.attack for group in self.groups)}
+        return _ordered(labels, order, last=[*sorted(self.combined), *([self.exact] if self.exact else [])])
 
     def attack_name(self, attack: str) -> str:
         """The name that readers know an attack by."""
@@ -114,6 +125,14 @@ class Section:
         if attack == CLEAN:
             return one_per_seed(r for g, records in self.groups.items() if (g.layers, g.method) == (layers, method) for r in records)
         return self.groups.get(Group(self.suite, self.dataset, method, self.encoder, layers, attack, self.protocol, self.budget), [])
+
+    def mark(self, *groups: Iterable[Record]) -> str:
+        """What stands beside a number that comes from these records: a mark if one of them failed its audit."""
+        return MARK if any(record.key in self.failed for records in groups for record in records) else ""
+
+    def marked(self, attack: str, layers: int, *methods: str) -> str:
+        """The mark of what is said of an attack on these methods; clean accuracies need no attack and get none."""
+        return "" if attack == CLEAN else self.mark(*(self.group(attack, layers, method) for method in methods))
 
     def robust(self, attack: str, layers: int, method: str, label: int | None = None) -> Estimate | None:
         """The robust accuracy under an attack, of one class or all; the clean accuracy for `CLEAN`."""
@@ -175,8 +194,8 @@ class Section:
         return "1 component" if label == 0 else f"{label + 1} components"  # the class is the number of components, less 1
 
 
-def sections(records: Iterable[Record]) -> list[Section]:
-    """Sort records into sections, each with its records in order.
+def sections(records: Iterable[Record], failed: Iterable[str] = ()) -> list[Section]:
+    """Sort records into sections, each with its records in order; `failed` are the keys of those that failed their audit.
 
     Raises:
         ValueError: no records, or two of one cell.
@@ -186,7 +205,7 @@ def sections(records: Iterable[Record]) -> list[Section]:
         found.setdefault((group.suite, group.dataset, group.encoder, group.protocol, group.budget), {})[group] = members
     if not found:
         raise ValueError("Expected at least one record, got none")
-    return [Section(*key, groups) for key, groups in sorted(found.items(), key=lambda item: item[0])]
+    return [Section(*key, groups, frozenset(failed)) for key, groups in sorted(found.items(), key=lambda item: item[0])]
 
 
 def threat_text(threat: dict[str, Any]) -> str:
@@ -210,6 +229,6 @@ def _measure(attack: str) -> Measure:
     return "clean" if attack == CLEAN else "robust"
 
 
-def _ordered(labels: Iterable[str], order: Sequence[str], last: str | None = None) -> list[str]:
-    rank = {label: place for place, label in enumerate(order)}
-    return sorted(labels, key=lambda label: (label == last, rank.get(label, len(order)), label))
+def _ordered(labels: Iterable[str], order: Sequence[str], last: Sequence[str] = ()) -> list[str]:
+    rank = {label: place for place, label in enumerate(order)} | {label: len(order) + 1 + place for place, label in enumerate(last)}
+    return sorted(labels, key=lambda label: (rank.get(label, len(order)), label))

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from robust_augcl.audit.findings import Audit
 from robust_augcl.records import Record
 from robust_augcl.reports import _paper_tables as tables
+from robust_augcl.reports._audit import headline
+from robust_augcl.reports._audit import section as audit_section
 from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
 from robust_augcl.reports._sheet import save
+from robust_augcl.reports._transfer import matrices
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure
 from robust_augcl.reports.tables import escape, percent
+from robust_augcl.transfer.results import Transfers, matrix
 
 _UNEVEN = 0.2  # classes further apart than this are worth a sentence
 
 
-def render(records: list[Record], out: Path) -> list[Path]:
+def render(records: list[Record], out: Path, audit: Audit | None = None, transfers: Transfers | None = None) -> list[Path]:
     """Write report.md, accuracy.png, accuracy.svg, by_class.png and by_class.svg into `out`, which is made if need be.
 
-    The same records give the same bytes.
+    The same records, audit and transfers give the same bytes.
+
+    Args:
+        records: in any order.
+        out: the folder.
+        audit: of these records; numbers that failed it are marked. None: they were not audited.
+        transfers: between these records, None where they were not computed.
 
     Returns:
         The files written, the page first.
@@ -29,7 +41,7 @@ def render(records: list[Record], out: Path) -> list[Path]:
     Raises:
         ValueError: no records, or two of one cell.
     """
-    text = page(records)
+    text = page(records, audit, transfers)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "report.md"]
     for name, figure in (("accuracy", accuracy_figure(records)), ("by_class", by_class_figure(records))):
@@ -40,31 +52,37 @@ def render(records: list[Record], out: Path) -> list[Path]:
     return paths
 
 
-def is_current(records: list[Record], out: Path) -> bool:
-    """Whether the report in `out` is that of these records, and whole."""
+def is_current(records: list[Record], out: Path, audit: Audit | None = None, transfers: Transfers | None = None) -> bool:
+    """Whether the report in `out` is that of these records, audit and transfers, and whole."""
     try:
         last = (out / "report.md").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
     except (OSError, UnicodeDecodeError):
         return False
-    return last == _stamp(records) and all((out / f"{name}.{e}").exists() for name in ("accuracy", "by_class") for e in ("png", "svg"))
+    return last == _stamp(records, audit, transfers) and all(
+        (out / f"{name}.{e}").exists() for name in ("accuracy", "by_class") for e in ("png", "svg")
+    )
 
 
-def _stamp(records: list[Record]) -> str:
+def _stamp(records: list[Record], audit: Audit | None, transfers: Transfers | None) -> str:
     """An invisible line that tells whose report it is."""
-    digest = hashlib.sha256("".join(sorted(record.dumps() for record in records)).encode()).hexdigest()
+    beside = [dataclasses.replace(audit, seconds=0.0).dumps() if audit else "", transfers.dumps() if transfers else ""]
+    digest = hashlib.sha256("".join([*sorted(record.dumps() for record in records), *beside]).encode()).hexdigest()
     return f"<!-- of records {digest} -->"
 
 
-def page(records: list[Record]) -> str:
+def page(records: list[Record], audit: Audit | None = None, transfers: Transfers | None = None) -> str:
     """The text of report.md."""
-    found = sections(records)
+    found = sections(records, audit.failed if audit else ())
+    entries = matrix(transfers, records) if transfers else None
     suites = ", ".join(sorted({section.suite for section in found}))
     victims = {(record.cell.protocol, record.victim) for record in records}
     lines = [
         f"# Accuracy under attack: suite {escape(suites)}",
         f"What {len(victims)} trained graph classifiers still get right when somebody edits the graphs: {len(records)} attacks on them, "
         "one record each. In short:",
-        "\n".join(f"- {line}" for section in found for line in _headlines(section)),
+        "\n".join(
+            f"- {line}" for line in [*(line for section in found for line in _headlines(section)), *([headline(audit)] if audit else [])]
+        ),
         _image("Accuracy under attack by attack, method and number of layers", "accuracy"),
         "## How to read this",
         " ".join(line for section in found for line in _guide(section, named=len(found) > 1)),
@@ -83,17 +101,20 @@ def page(records: list[Record]) -> str:
             tables.by_class(section),
             "### The published measure beside this one",
             tables.attacked(section),
+            *(["### Edits made for one victim, turned on another", matrices(section, entries)] if entries is not None else []),
             "### What it took",
             tables.costs(section),
         ]
     lines += [
         "## By class, drawn",
         _image("Accuracy under attack for each true class", "by_class"),
+        "## The audit",
+        audit_section(audit, records),
         "## Settings",
         *(_settings(section) for section in found),
         "## Warnings",
         _notes(records),
-        _stamp(records),
+        _stamp(records, audit, transfers),
     ]
     return "\n\n".join(line.strip("\n") for line in lines) + "\n"
 
@@ -139,8 +160,8 @@ def _guide(section: Section, named: bool) -> Iterator[str]:
 
 
 def _strongest(section: Section) -> str | None:
-    """The attack that leaves the lowest mean robust accuracy, the exact worst case apart."""
-    attacks = [attack for attack in section.attacks()[1:] if attack != section.exact]
+    """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case and from what combines others."""
+    attacks = [attack for attack in section.attacks()[1:] if attack not in {section.exact, *section.combined}]
     means = {attack: mean for attack in attacks if (mean := _mean(section, attack)) is not None}
     return min(means, key=lambda attack: means[attack]) if means else None
 

@@ -15,9 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust_augcl.audit.findings import Audit
 from robust_augcl.records import Record
 
 Row = dict[str, Any]
+
+MARK = "†"
+"""Stands beside a number whose attack failed its audit."""
 
 _ABOUT = ("suite", "dataset", "method", "encoder", "layers", "protocol", "budget", "attack", "seed")
 _SHORT: dict[str, str] = {
@@ -30,12 +34,19 @@ _SHORT: dict[str, str] = {
 }
 
 
-def rows(records: Iterable[Record]) -> list[Row]:
-    """One flat row a record, sorted by cell, accuracies from 0 to 1."""
-    return [record.row() for record in sorted(records, key=lambda record: record.cell)]
+def rows(records: Iterable[Record], audit: Audit | None = None) -> list[Row]:
+    """One flat row a record, sorted by cell, accuracies from 0 to 1.
+
+    `audit` holds the checks that it failed, separated by semicolons: empty if none, None if it was not audited.
+    """
+
+    def audited(record: Record) -> str | None:
+        return None if audit is None else "; ".join(audit.failed.get(record.key, ()))
+
+    return [{**record.row(), "audit": audited(record)} for record in sorted(records, key=lambda record: record.cell)]
 
 
-def render_rows(records: Iterable[Record], format: str) -> str:
+def render_rows(records: Iterable[Record], format: str, audit: Audit | None = None) -> str:
     """The rows as text.
 
     Args:
@@ -43,6 +54,7 @@ def render_rows(records: Iterable[Record], format: str) -> str:
         format: "json" and "csv" hold every field at full precision, accuracies from 0 to 1, lists in CSV joined by semicolons,
             an accuracy over no graphs as null or an empty field; "markdown" and "table" (for the terminal) are for
             reading: accuracies in percent, and what all rows share stands once above them.
+        audit: of these records; results that failed it are marked.
 
     Raises:
         ValueError: another format.
@@ -50,7 +62,7 @@ def render_rows(records: Iterable[Record], format: str) -> str:
     renderer = FORMATS.get(format)
     if renderer is None:
         raise ValueError(f"Expected `format` to be one of {', '.join(FORMATS)}, got {format!r}")
-    return renderer(rows(records))
+    return renderer(rows(records, audit))
 
 
 def percent(share: float | None) -> str:
@@ -91,7 +103,7 @@ def _markdown(table: list[Row]) -> str:
         return "No records.\n"
     about, shared = _split(table)
     body = [[*(escape(row[name]) for name in about), *_measured(row)] for row in table]
-    return f"{escape(shared)}\n\n" + markdown_table([*about, *_SHORT.values()], body, left=len(about))
+    return f"{escape(shared)}\n\n" + markdown_table([*about, *_SHORT.values()], body, left=len(about)) + _footnote(table)
 
 
 def _terminal(table: list[Row]) -> str:
@@ -107,7 +119,7 @@ def _terminal(table: list[Row]) -> str:
     out = io.StringIO()
     # Wide enough that nothing is cut: a terminal wraps long lines, and a pipe must get them whole.
     Console(file=out, width=10_000, color_system=None).print(grid)
-    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n" + _footnote(table)
 
 
 FORMATS: dict[str, Callable[[list[Row]], str]] = {"table": _terminal, "json": _json, "csv": _csv, "markdown": _markdown}
@@ -123,7 +135,12 @@ def _split(table: list[Row]) -> tuple[list[str], str]:
 def _measured(row: Row) -> list[str]:
     by_class = " / ".join(percent(share) for share in row["robust_accuracy_by_class"])
     shares = [percent(row[name]) for name in ("clean_accuracy", "attacked_accuracy", "robust_accuracy")]
+    shares[-1] += MARK if row["audit"] else ""
     return [*shares, by_class, str(row["n_graphs"]), f"{row['seconds']:.1f}"]
+
+
+def _footnote(table: list[Row]) -> str:
+    return f"\n{MARK} failed its audit: see `robust-augcl audit`\n" if any(row["audit"] for row in table) else ""
 
 
 def _known(value: Any) -> Any:

@@ -42,12 +42,17 @@ class Attack(ABC):
         max_budget: the most edits a graph that it can make, None without limit.
         learns: whether `prepare` learns something that takes time and is worth keeping. Then its proposer is a `LearnedProposer`,
             and `restore` makes it again.
+        combines: whether it learns nothing, and `restore` makes its proposer from what other attacks of the suite, those labelled
+            `of`, found on the same victim (`what_they_found`).
+        exact: whether nothing within `max_budget` edits does more damage.
     """
 
     access: ClassVar[Access]
     paper: ClassVar[Mapping[str, Any]] = {}
     max_budget: ClassVar[int | None] = None
     learns: ClassVar[bool] = False
+    combines: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
 
     def scaled(self, factor: float) -> Attack:
         """The attack for a suite at `factor` of its full scale: fewer learning steps, where there are any."""

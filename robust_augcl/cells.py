@@ -1,14 +1,13 @@
 """Cells as a graph of steps, each addressed by everything that determines it.
 
 data set -> warm-up -> pretraining -> victim -> attacker -> attack. What two cells share is one step: a baseline and AUGCL share their
-warm-up, all attacks share their victim.
+warm-up, all attacks share their victim. An attack that combines others needs their records.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,9 @@ Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attac
 
 UNSUPERVISED = "unsupervised"
 """The protocol of a cell whose encoder has seen all graphs and no label."""
+
+FOUND_BY = "found by "
+"""How the roles of inputs begin that are records: those of the attacks that an attack combines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,23 +160,30 @@ class _Planner:
             self.measurements.append(Planned(self.cell(method.label, layers, seed, ""), inputs["pretraining"]))
         settings = {**self.encoder(layers, seed), "training": suite.training, "selection": protocol.victim_selection}
         victim = self.step("victim", about, settings, None, **inputs)
-        for budget, attack in itertools.product(suite.budgets, suite.attacks):
-            if budget not in attack.budgets:
-                continue
-            settings = {
-                "attack": suite.attack_for(attack, protocol),
-                "label": attack.label,
-                "threat": suite.threat_for(protocol, budget),
-                "fit": protocol.attack_fit,
-                "seed": seed,
-            }
-            title = f"{attack.label} on {about}" + (f", budget {budget}" if len(suite.budgets) > 1 else "")
-            needed = {"dataset": inputs["dataset"], "victim": victim}
-            if attack.what.learns:
-                needed["attacker"] = self.step("attacker", title, settings, None, **needed)
-            settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
-            cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
-            self.attacks.append(self.step("attack", title, settings, cell, **needed))
+        for budget in suite.budgets:
+            made: dict[str, Step] = {}
+            chosen = [attack for attack in suite.attacks if budget in attack.budgets]
+            for attack in sorted(chosen, key=lambda attack: attack.what.combines):
+                settings = {
+                    "attack": suite.attack_for(attack, protocol),
+                    "label": attack.label,
+                    "threat": suite.threat_for(protocol, budget),
+                    "fit": protocol.attack_fit,
+                    "seed": seed,
+                }
+                title = f"{attack.label} on {about}" + (f", budget {budget}" if len(suite.budgets) > 1 else "")
+                needed = {"dataset": inputs["dataset"], "victim": victim}
+                if attack.what.learns:
+                    needed["attacker"] = self.step("attacker", title, settings, None, **needed)
+                if attack.what.combines:
+                    others = {FOUND_BY + label: made[label] for label in attack.what.of if label in made}  # type: ignore[attr-defined]
+                    if not others:
+                        continue  # none of them can make so many edits
+                    needed |= others
+                settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
+                cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
+                made[attack.label] = self.step("attack", title, settings, cell, **needed)
+            self.attacks += [made[attack.label] for attack in chosen if attack.label in made]
 
     def add_representation(self, seed: int, layers: int, method: Named[Method]) -> None:
         """Add the score of one encoder that has seen all graphs and no label."""

@@ -19,8 +19,10 @@ from robust_augcl import __version__, registry
 from robust_augcl.errors import InputError
 
 if TYPE_CHECKING:
+    from robust_augcl.audit.findings import Audit
     from robust_augcl.records import Record
     from robust_augcl.run_folder import RunFolder
+    from robust_augcl.transfer.results import Transfers
 
 _STARTED = time.monotonic()
 _FOLDER = click.Path(path_type=Path)
@@ -34,6 +36,7 @@ def cli() -> None:
     \b
     robust-augcl run quick      pretrain, attack and compare; the report is in runs/quick/
     robust-augcl show runs/quick
+    robust-augcl audit runs/quick
     robust-augcl replay runs/quick
     """
 
@@ -170,14 +173,17 @@ def run(
 
 
 def _present(folder: RunFolder, quiet: bool) -> None:
-    """Write the report of what the folder holds now (another run may have entered seeds of its own), and print its rows."""
+    """Audit and report what the folder holds now (another run may have entered seeds of its own), and print its rows."""
     records = folder.load_records(folder.existing_manifest().records).records
     if not records:
         return
-    if not _report_is_current(records, folder.path):
-        _write_report(records, folder.path)
+    found = _audit(folder, records)
+    transfers = _transfers(folder, records)
+    if not _report_is_current(records, folder.path, found, transfers):
+        _write_report(records, folder.path, found, transfers)
     if not quiet:
-        _print_rows(records, "table")
+        _print_rows(records, "table", found)
+        click.echo(f"Audit: {found.summary} (robust-augcl audit {folder.path})")
         click.echo(f"Report: {folder.path / 'report.md'}")
 
 
@@ -236,7 +242,8 @@ def clean(folder: Path, everything: bool, dry_run: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True)
 def show(folder: Path, form: str) -> None:
     """Show the rows of the run in DIR: one for each attack on each victim."""
-    _print_rows(_records(folder), form)
+    records = _records(folder)
+    _print_rows(records, form, _stored_audit(folder, records))
 
 
 @cli.command()
@@ -244,8 +251,56 @@ def show(folder: Path, form: str) -> None:
 @click.option("--out", type=_FOLDER, help="Where the report goes [default: DIR].")
 def report(folder: Path, out: Path | None) -> None:
     """Write the report of the run in DIR: report.md, and figures as PNG and SVG."""
-    for path in _write_report(_records(folder), out or folder):
+    from robust_augcl.run_folder import RunFolder
+
+    records, run_folder = _records(folder), RunFolder(folder)
+    for path in _write_report(records, out or folder, _audit(run_folder, records), _transfers(run_folder, records)):
         click.echo(path)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@click.option("--again", is_flag=True, help="Look again, even if these results were audited already.")
+def audit(folder: Path, form: str, again: bool) -> None:
+    """Audit the attacks of the run in DIR: is each number the model's robustness, or a broken attack, victim or split?
+
+    Each check is PASS, WARN, FAIL or n/a, with what was seen. Exit code 1 if one fails; the results that it speaks against are marked
+    in every table.
+    """
+    from robust_augcl.reports._audit import render_findings
+    from robust_augcl.run_folder import RunFolder
+
+    records = _records(folder)
+    found = _audit(RunFolder(folder), records, again)
+    click.echo(render_findings(found, form), nl=False)
+    if form == "table":
+        click.echo(f"\n{found.summary}, in {found.seconds:.1f} s, of {len(records)} results")
+    if found.counts["FAIL"]:
+        raise click.ClickException(f"{found.counts['FAIL']} of {len(found.findings)} checks fail, {len(found.failed)} results are marked")
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option("--attack", help="Only this attack, by its label in the suite.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True)
+def transfer(folder: Path, attack: str | None, form: str) -> None:
+    """Show what edits that were made for one victim of the run in DIR do to the others: a matrix of methods for each attack."""
+    from robust_augcl.errors import unknown
+    from robust_augcl.reports._transfer import render_transfers
+    from robust_augcl.run_folder import RunFolder
+    from robust_augcl.transfer.results import matrix
+
+    records = _records(folder)
+    labels = {record.cell.attack for record in records}
+    if attack is not None and attack not in labels:
+        raise unknown(f"attack in {folder}:", attack, labels)
+    transfers = _transfers(RunFolder(folder), records)
+    if transfers is None:
+        raise InputError(f"Expected {folder} to hold the victims that its results rest on; `robust-augcl replay` says what is missing")
+    entries = [entry for entry in matrix(transfers, records) if attack in (None, entry.group.attack)]
+    known = _stored_audit(folder, records)
+    click.echo(render_transfers(entries, form, known.failed if known else ()), nl=False)
 
 
 @cli.command()
@@ -329,23 +384,59 @@ def _records(path: Path) -> list[Record]:
     return loaded.records
 
 
-def _print_rows(records: list[Record], form: str) -> None:
+def _stored_audit(folder: Path, records: list[Record]) -> Audit | None:
+    from robust_augcl.audit.run import stored_audit
+    from robust_augcl.run_folder import RunFolder
+
+    return stored_audit(RunFolder(folder), records)
+
+
+def _audit(folder: RunFolder, records: list[Record], again: bool = False) -> Audit:
+    """The audit of a run's records: the one that the folder holds, or a new one."""
+    from robust_augcl.audit.run import audit_records, stored_audit
+    from robust_augcl.resources import one_thread
+
+    known = None if again else stored_audit(folder, records)
+    if known is not None:
+        return known
+    with one_thread():
+        return audit_records(folder, folder.existing_manifest(), records)
+
+
+def _transfers(folder: RunFolder, records: list[Record]) -> Transfers | None:
+    """What a run's edits do to its other victims: as the folder holds it, or computed; None where a victim is damaged or gone."""
+    from robust_augcl.errors import ArtifactDamaged
+    from robust_augcl.resources import one_thread
+    from robust_augcl.transfer.compute import stored_transfers, transfer_records
+
+    known = stored_transfers(folder, records)
+    if known is not None:
+        return known
+    try:
+        with one_thread():
+            return transfer_records(folder, records)
+    except ArtifactDamaged as error:
+        click.echo(f"warning: no transfers: {error}", err=True)
+        return None
+
+
+def _print_rows(records: list[Record], form: str, audit: Audit | None) -> None:
     from robust_augcl.reports.tables import render_rows
 
-    click.echo(render_rows(records, form), nl=False)
+    click.echo(render_rows(records, form, audit), nl=False)
 
 
-def _report_is_current(records: list[Record], out: Path) -> bool:
+def _report_is_current(records: list[Record], out: Path, audit: Audit | None, transfers: Transfers | None) -> bool:
     from robust_augcl.reports.markdown import is_current
 
-    return is_current(records, out)
+    return is_current(records, out, audit, transfers)
 
 
-def _write_report(records: list[Record], out: Path) -> list[Path]:
+def _write_report(records: list[Record], out: Path, audit: Audit | None, transfers: Transfers | None) -> list[Path]:
     from robust_augcl.reports.markdown import render
 
     try:
-        return render(records, out)
+        return render(records, out, audit, transfers)
     except OSError as error:
         raise InputError(f"Cannot write the report to {out}: {error.strerror or error}") from None
 

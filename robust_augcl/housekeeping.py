@@ -10,7 +10,7 @@ from pathlib import Path
 from robust_augcl.run_folder import MANIFEST, RunFolder
 from robust_augcl.store import Store
 
-_TOP = (MANIFEST, "run.log", "report.md", "accuracy.", "by_class.", "budgets.", "mechanism.", "learning.")
+_TOP = (MANIFEST, "run.log", "report.md", "audit.json", "transfer.json", "accuracy.", "by_class.", "budgets.", "mechanism.", "learning.")
 
 
 @dataclass(frozen=True)

@@ -45,5 +45,5 @@ def load_measurements(folder: RunFolder, manifest: Manifest) -> list[Measurement
             continue  # missing, or found damaged, and computed again, by the next run
         about = artifact.about
         seconds = about["warm_up_seconds"] + about["seconds"] if step.kind == "pretraining" else about["pretrain_seconds"]
-        found.append(Measurement(step.kind, cell, artifact.info, seconds))  # type: ignore[arg-type]
+        found.append(Measurement(step.kind, cell, artifact.info, seconds))
     return found

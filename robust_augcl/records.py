@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from robust_augcl.errors import ArtifactDamaged
@@ -189,6 +190,10 @@ class Record:
 
     def dumps(self) -> str:
         """The record as JSON lines, the header first."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         header = {"schema": SCHEMA, **asdict(self)}
         lines = [_canonical(outcome) for outcome in header.pop("outcomes")]
         header["digest"] = _digest(_canonical(header), lines)
@@ -221,6 +226,12 @@ class Record:
             return cls(outcomes=outcomes, **header)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ArtifactDamaged(f"{source}: expected a record as JSON lines, got {_shorten(first)} ({error})") from error
+
+
+def stamp(records: Iterable[Record]) -> str:
+    """A digest of records, whatever their order, and of the versions that matter to what is computed from them."""
+    texts = sorted(record.dumps() for record in records)
+    return hashlib.sha256("".join([f"{SCHEMA} {REVISION}\n", *texts]).encode()).hexdigest()
 
 
 def _share(values: Sequence[bool]) -> float:

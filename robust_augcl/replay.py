@@ -12,10 +12,9 @@ from torch import Tensor
 from robust_augcl.cells import Step, plain, plan
 from robust_augcl.dataset import Dataset, unproved_labels
 from robust_augcl.errors import ArtifactDamaged, ThreatViolation
-from robust_augcl.records import ArtifactRef, Record
+from robust_augcl.records import Record
 from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
 from robust_augcl.steps import dataset_of, victim_of
-from robust_augcl.store import Artifact
 from robust_augcl.suite import make_suite
 from robust_augcl.threat import Perturbation, ThreatModel, apply_all
 from robust_augcl.victim import Victim, margins
@@ -48,13 +47,7 @@ def replay(folder: RunFolder, manifest: Manifest, report: Callable[[Verdict], No
         InputError: the folder's manifest holds no valid suite.
     """
 
-    @lru_cache(maxsize=8)
-    def load(ref: ArtifactRef) -> Artifact:
-        artifact = folder.store.load(ref.key)
-        if artifact.digest != ref.digest:
-            raise ArtifactDamaged(f"{ref.key}.safetensors: not the artifact that the record rests on: its digest is another")
-        return artifact
-
+    load = lru_cache(maxsize=8)(folder.load_artifact)
     suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
     steps = {step.key: step for step in plan(suite, manifest.fingerprint).attacks}
     verdicts = []
@@ -95,15 +88,18 @@ def _not_of(step: Step, record: Record) -> list[str]:
     return [f"its {' and '.join(wrong)} are not those of its step"] if wrong else []
 
 
-def check_record(record: Record, dataset: Dataset, victim: Victim) -> list[str]:
-    """What does not hold of a record: graphs, classes, edits within the threat, label preservation, predictions, margins."""
+def check_record(record: Record, dataset: Dataset, victim: Victim, clean: Tensor | None = None) -> list[str]:
+    """What does not hold of a record: graphs, classes, edits within the threat, label preservation, predictions, margins.
+
+    `clean` are the victim's logits of the unedited test graphs, if they are known already.
+    """
     outcomes = record.outcomes
     numbers = torch.tensor([o.graph for o in outcomes])
     if not torch.equal(numbers, dataset.test):
         return ["the attacked graphs are not the test graphs of the data set"]
     graphs = dataset.part(numbers)
     problems = _differing("class", torch.tensor([o.label for o in outcomes]) != graphs.y, numbers)
-    perturbations = [Perturbation(_pairs(o.added), _pairs(o.removed)) for o in outcomes]
+    perturbations = perturbations_of(record)
     threat = {name: value for name, value in record.threat.items() if name != "type"}
     try:
         ThreatModel(**{**threat, "operations": tuple(threat["operations"])}).check_all(graphs, perturbations)
@@ -115,13 +111,18 @@ def check_record(record: Record, dataset: Dataset, victim: Victim) -> list[str]:
         ("clean", graphs, [o.clean for o in outcomes], [o.clean_margin for o in outcomes]),
         ("attacked", attacked, [o.attacked for o in outcomes], [o.attacked_margin for o in outcomes]),
     ):
-        logits = victim.logits(packed).cpu()
+        logits = clean if when == "clean" and clean is not None else victim.logits(packed).cpu()
         margin = margins(logits, graphs.y)
         scale = logits.abs().max(1).values.clamp(min=1)
         wrong = (logits.argmax(1) != torch.tensor(predicted)) & (margin.abs() > TIE * scale)
         problems += _differing(f"{when} prediction", wrong, numbers)
         problems += _differing(f"{when} margin", (margin - torch.tensor(stored)).abs() > TIE * scale, numbers)
     return problems
+
+
+def perturbations_of(record: Record) -> list[Perturbation]:
+    """The stored edits of each graph."""
+    return [Perturbation(_pairs(o.added), _pairs(o.removed)) for o in record.outcomes]
 
 
 def _pairs(edits: list[list[int]]) -> Tensor:

@@ -14,8 +14,8 @@ from typing import Any
 from robust_augcl import __version__
 from robust_augcl.config import build
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.records import REVISION, SCHEMA, Record
-from robust_augcl.store import Store, write_atomically
+from robust_augcl.records import REVISION, SCHEMA, ArtifactRef, Record
+from robust_augcl.store import Artifact, Store, write_atomically
 
 MANIFEST = "run.json"
 
@@ -122,15 +122,14 @@ class RunFolder:
 
     def load_record(self, key: str) -> Record:
         """Read one record; raises `ArtifactDamaged` where it is missing or not what was written."""
-        path = self.store.record_path(key)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ArtifactDamaged(f"{path.name}: expected a record, got a file that cannot be read ({error})") from error
-        record = Record.loads(text, path.name)
-        if record.key != key:
-            raise ArtifactDamaged(f"{path.name}: expected the record of that step, got that of {record.key}")
-        return record
+        return load_record(self.store, key)
+
+    def load_artifact(self, ref: ArtifactRef) -> Artifact:
+        """Read the artifact that a record rests on; raises `ArtifactDamaged` where it is missing, damaged, or another one."""
+        artifact = self.store.load(ref.key)
+        if artifact.digest != ref.digest:
+            raise ArtifactDamaged(f"{ref.key}.safetensors: not the artifact that the record rests on: its digest is another")
+        return artifact
 
     def load_records(self, keys: Sequence[str]) -> Loaded:
         """Read records, those that are there and whole."""
@@ -144,3 +143,16 @@ class RunFolder:
             except ArtifactDamaged as error:
                 loaded.damaged.append(str(error))
         return loaded
+
+
+def load_record(store: Store, key: str) -> Record:
+    """Read one record of a store; raises `ArtifactDamaged` where it is missing or not what was written."""
+    path = store.record_path(key)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactDamaged(f"{path.name}: expected a record, got a file that cannot be read ({error})") from error
+    record = Record.loads(text, path.name)
+    if record.key != key:
+        raise ArtifactDamaged(f"{path.name}: expected the record of that step, got that of {record.key}")
+    return record

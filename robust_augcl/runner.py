@@ -99,7 +99,12 @@ def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -
                 seen[step.key] = False
                 aside = folder.store.set_aside(folder.store.path(step))
                 watcher.note(f"{error}; set aside as {aside.name}, computing it again")
-        if seen[step.key] or step.key in order:
+        if step.key in order:
+            return
+        if seen[step.key]:
+            if step.kind == "attack":  # what a record rests on is looked at too: replay and audit need it
+                for needed in step.inputs.values():
+                    visit(needed)
             return
         for needed in step.inputs.values():
             visit(needed)

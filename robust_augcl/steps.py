@@ -6,10 +6,11 @@ attack do not hold the victim: methods are compared on the same draws.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,18 +28,22 @@ from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretrainin
 from robust_augcl.dataset import Dataset, load_dataset, unproved_labels
 from robust_augcl.encoder import Encoder
 from robust_augcl.errors import GuardViolation, TrainingDiverged
+from robust_augcl.graph_keys import graph_keys
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.progress import Report, silent
 from robust_augcl.records import ArtifactRef, Outcome, Record
 from robust_augcl.representation import svm_scores
 from robust_augcl.resources import peak_memory_mib
+from robust_augcl.run_folder import load_record
 from robust_augcl.seeds import generator
 from robust_augcl.store import Artifact, Store, write_atomically
 from robust_augcl.threat import apply_all
 from robust_augcl.training import train_classifier
 from robust_augcl.victim import Victim
 
+FITTED_ON = "fitted_on"
+"""The tensor of an attacker that holds the keys (`graph_keys`) of the graphs that it learned on and was chosen by."""
 DISTRIBUTIONS = ("robust-augcl", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
 
 
@@ -63,9 +68,10 @@ class Context:
 
 def compute(step: Step, context: Context) -> None:
     """Compute a step, whose inputs are in the store, and store its result."""
-    inputs = {role: context.store.load(needed.key) for role, needed in step.inputs.items()}
+    inputs = {role: context.store.load(needed.key) for role, needed in step.inputs.items() if needed.kind != "attack"}
     if step.kind == "attack":
-        record = _attack(step, inputs, context)
+        others = [load_record(context.store, needed.key) for needed in step.inputs.values() if needed.kind == "attack"]
+        record = _attack(step, inputs, others, context)
         write_atomically(context.store.record_path(step.key), record.dumps().encode())
         return
     start = time.perf_counter()
@@ -281,16 +287,19 @@ def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
 
 def _attacker(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
     dataset = dataset_of(inputs["dataset"])
+    fit = _fit_graphs(settings, dataset)
     fitted = fit_attack(
         settings["attack"],
         victim_of(inputs["victim"], context.device),
         settings["threat"],
-        fit=_fit_graphs(settings, dataset),
+        fit=fit,
         generator=generator("attacker", settings["label"], settings["seed"]),
         report=context.report,
     )
     info = {"curve": fitted.curve, "queries": fitted.queries, "gradient_calls": fitted.gradient_calls}
-    return Artifact(_prefixed("state", fitted.state), info, {"fit_seconds": fitted.seconds})
+    # What it was handed, not what it should have been: an audit looks for test graphs among these.
+    handed = torch.cat([graph_keys(part) for part in fit]).unique()
+    return Artifact({**_prefixed("state", fitted.state), FITTED_ON: handed}, info, {"fit_seconds": fitted.seconds})
 
 
 def _fitted(artifact: Artifact) -> Fitted:
@@ -300,7 +309,38 @@ def _fitted(artifact: Artifact) -> Fitted:
     return Fitted(state, curve, info["queries"], info["gradient_calls"], artifact.about["fit_seconds"])
 
 
-def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Record:
+def what_they_found(records: Sequence[Record]) -> Fitted:
+    """What R attacks on one victim found on the same G graphs, K edits in all, for an attack that combines them.
+
+    State: `clean_margin` (G,), `attacked_margin` (R, G); of each edit its `attack` (K,), from 0 to R - 1, its `graph` (K,), counted
+    within the attacked graphs, its nodes `pairs` (2, K), and whether it is `added` (K,) or removed. Costs are the sums.
+
+    Raises:
+        ValueError: no records, or records of different graphs, victims or threats.
+    """
+    if len({(r.victim, r.dataset, json.dumps(r.threat), tuple(o.graph for o in r.outcomes)) for r in records}) != 1:
+        raise ValueError("Expected records of one victim, threat and set of graphs to combine, got none or different ones")
+    edits = [
+        (attack, graph, *pair, is_added)
+        for attack, record in enumerate(records)
+        for graph, outcome in enumerate(record.outcomes)
+        for pairs, is_added in ((outcome.added, True), (outcome.removed, False))
+        for pair in pairs
+    ]
+    attack, graph, first, second, added = torch.tensor(edits, dtype=torch.long).reshape(-1, 5).T
+    state = {
+        "clean_margin": torch.tensor([o.clean_margin for o in records[0].outcomes]),
+        "attacked_margin": torch.tensor([[o.attacked_margin for o in record.outcomes] for record in records]),
+        "attack": attack,
+        "graph": graph,
+        "pairs": torch.stack([first, second]),
+        "added": added.bool(),
+    }
+    queries, gradient_calls = sum(r.queries for r in records), sum(r.gradient_calls for r in records)
+    return Fitted(state, [], queries, gradient_calls, sum(r.fit_seconds for r in records))
+
+
+def _attack(step: Step, inputs: Mapping[str, Artifact], others: Sequence[Record], context: Context) -> Record:
     settings = step.settings
     dataset = dataset_of(inputs["dataset"])
     victim_artifact = inputs["victim"]
@@ -308,6 +348,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
     test = dataset.part(dataset.test)
     attack, threat = settings["attack"], settings["threat"]
     assert step.cell is not None
+    fitted = what_they_found(others) if attack.combines else _fitted(inputs["attacker"]) if "attacker" in inputs else None
     result = run_attack(
         attack,
         victim,
@@ -315,7 +356,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
         threat,
         fit=_fit_graphs(settings, dataset),
         generator=generator("attack", settings["label"], settings["seed"]),
-        fitted=_fitted(inputs["attacker"]) if "attacker" in inputs else None,
+        fitted=fitted,
         report=context.report,
     )
     outcomes = [
@@ -351,7 +392,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], context: Context) -> Rec
         pretrain_seconds=victim_artifact.about["pretrain_seconds"],
         train_seconds=victim_artifact.about["seconds"],
         fit_seconds=result.fit_seconds,
-        attack_seconds=result.attack_seconds,
+        attack_seconds=result.attack_seconds + sum(other.attack_seconds for other in others),
         queries=result.queries,
         gradient_calls=result.gradient_calls,
         environment=environment(context),

@@ -195,6 +195,7 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
             f"other edits change the number of components, which is the class; got {list(threat.operations)}, {threat.within_component}"
         )
     attacks = tuple(_attack(entry, f"{source}: [[attacks]]", threats) for entry in _list(table, "attacks", source))
+    attacks = _combined(attacks, source)
     shared = table.get("pretraining", {})
     pretraining = _pretraining(shared, f"{source}: [pretraining]")
     methods = tuple(_method(entry, shared, f"{source}: [[methods]]") for entry in _list(table, "methods", source))
@@ -220,6 +221,23 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
         scale=top.scale,
         table={key: value for key, value in table.items() if key != "seeds"},
     )
+
+
+def _combined(attacks: tuple[Named[Attack], ...], source: str) -> tuple[Named[Attack], ...]:
+    """The attacks, with the labels in full of those that each combining one combines."""
+    single = {attack.label: attack.what.exact for attack in attacks if not attack.what.combines}
+    found = []
+    for attack in attacks:
+        if attack.what.combines:
+            of: tuple[str, ...] = attack.what.of or tuple(label for label, exact in single.items() if not exact)  # type: ignore[attr-defined]
+            for label in of:
+                if label not in single:
+                    raise unknown(f"attack in {source}: [[attacks]] {attack.label}: of:", label, single)
+            if not of or len(set(of)) < len(of):
+                raise InputError(f"{source}: [[attacks]] {attack.label}: Expected `of` to be labels of attacks, each once, got {list(of)}")
+            attack = dataclasses.replace(attack, what=dataclasses.replace(attack.what, of=of))  # type: ignore[type-var]
+        found.append(attack)
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""The worst of several attacks, graph by graph: an ensemble, as AutoAttack is (Croce and Hein 2020, arXiv 2003.01690)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NoReturn
+
+import torch
+from torch import Tensor
+
+from robust_augcl.attack import Attack, FitGraphs, Proposer
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.progress import Report, silent
+from robust_augcl.threat import Perturbation, ThreatModel
+from robust_augcl.victim import Access, VictimView
+
+
+@dataclass(frozen=True)
+class WorstCase(Attack):
+    """Take, for each graph, the edits among those of other attacks on this victim that leave the true class the smallest margin.
+
+    The clean graph is one of the choices, the first of equals, so this never helps the victim. It asks nothing itself: what it costs
+    is what the others cost.
+
+    Args:
+        of: the labels of those attacks in the suite. None: all of them but exact searches, which would leave nothing to combine.
+    """
+
+    access: ClassVar[Access] = Access.NONE
+    combines: ClassVar[bool] = True
+
+    of: tuple[str, ...] = ()
+
+    def prepare(
+        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+    ) -> NoReturn:
+        raise TypeError("Expected what other attacks found, got nothing to combine: this attack runs in a suite, after those it names")
+
+    def restore(self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel) -> Proposer:
+        margin = torch.cat([state["clean_margin"].unsqueeze(0), state["attacked_margin"]])
+        chosen = margin.argmin(0) - 1  # the place of the attack, -1 for the clean graph
+
+        def propose(graphs: PackedGraphs) -> list[Perturbation]:
+            if graphs.num_graphs != chosen.numel():
+                raise ValueError(f"Expected the {chosen.numel()} graphs that the attacks were run on, got {graphs.num_graphs}")
+            mine = chosen[state["graph"]] == state["attack"]
+            graph, pairs, added = state["graph"][mine], state["pairs"][:, mine], state["added"][mine]
+            order = graph.argsort(stable=True)
+            counts = torch.bincount(graph, minlength=graphs.num_graphs).tolist()
+            parts = zip(pairs[:, order].split(counts, dim=1), added[order].split(counts), strict=True)
+            return [Perturbation(part[:, is_added], part[:, ~is_added]) for part, is_added in parts]
+
+        return propose

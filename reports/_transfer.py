@@ -1,0 +1,96 @@
+"""Matrices of transfer: edits made for one method's victims, turned on another's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Collection, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from robust_augcl.reports._sections import Section, layers_text, name_of
+from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
+from robust_augcl.transfer.results import Entry
+
+
+def matrices(section: Section, entries: Sequence[Entry]) -> str:
+    """A matrix for each attack and number of layers: a row the victim that the edits were made for, a column the victim attacked."""
+    mine = [entry for entry in entries if entry.group in section.groups]
+    if not mine:
+        return "There are no two victims here that edits could be carried over between, or they are the same for every victim.\n"
+    by_place = {(e.group.attack, e.group.layers, e.group.method, e.attacked): e for e in mine}
+    methods = [method for method in section.methods if any(entry.attacked == method for entry in mine)]
+    body, marked = [], False
+    for attack in section.attacks()[1:]:
+        for layers in section.layers:
+            for made_for in methods:
+                cells = [by_place.get((attack, layers, made_for, attacked)) for attacked in methods]
+                if any(cells):
+                    marks = [section.mark(cell.records) if cell else "" for cell in cells]
+                    marked |= any(marks)
+                    shares = [_cell(cell) + mark for cell, mark in zip(cells, marks, strict=True)]
+                    body.append([escape(section.attack_name(attack)), layers_text(layers), escape(name_of(made_for)), *shares])
+    caption = (
+        "Robust accuracy in percent of the victim in the column, under edits that were made for the victim in the row: same data, seed and "
+        f"layers. In brackets: {section.intervals}; then, of the graphs that the edits broke where they were made and that the other "
+        "victim gets right when clean, the share broken there too. Where a column's own row is not its lowest, the attack missed something."
+    )
+    header = ["Attack", "Layers", "Edits made for", *(f"on {escape(name_of(method))}" for method in methods)]
+    return f"{caption}\n\n{markdown_table(header, body, left=3)}" + (f"\n{MARK} failed its audit.\n" if marked else "")
+
+
+def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[str] = ()) -> str:
+    """The entries as "table" (for the terminal), "json", "csv" or "markdown"; `failed` are keys of records that failed their audit.
+
+    Raises:
+        ValueError: another format.
+    """
+    rows = [{**entry.row(), "audit": "FAIL" if _failed(entry, failed) else ""} for entry in entries]
+    if format == "json":
+        return json.dumps(rows, indent=2) + "\n"
+    if format == "csv":
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+        if rows:
+            writer.writeheader()
+        writer.writerows(rows)
+        return out.getvalue()
+    if format not in ("table", "markdown"):
+        raise ValueError(f"Expected `format` to be one of table, json, csv, markdown, got {format!r}")
+    header = ["attack", "layers", "protocol", "budget", "made for", "on", "robust %", "95 %", "carried over %", "seeds"]
+    body = [
+        [
+            *(str(row[name]) for name in ("attack", "layers", "protocol", "budget", "made_for", "attacked")),
+            percent(row["robust_accuracy"]) + (MARK if row["audit"] else ""),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+            percent(row["carried_over"]),
+            str(row["n_seeds"]),
+        ]
+        for row in rows
+    ]
+    if format == "markdown":
+        return markdown_table(header, [[escape(text) for text in line] for line in body], left=6)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(header):
+        grid.add_column(name, justify="left" if place < 6 else "right", no_wrap=True)
+    for line in body:
+        grid.add_row(*(Text(text) for text in line))
+    page = io.StringIO()
+    Console(file=page, width=10_000, color_system=None).print(grid)
+    return "\n".join(line.rstrip() for line in page.getvalue().strip("\n").splitlines()) + "\n"
+
+
+def _failed(entry: Entry, failed: Collection[str]) -> bool:
+    return any(record.key in failed for record in entry.made_for)
+
+
+def _cell(entry: Entry | None) -> str:
+    if entry is None or entry.robust is None:
+        return "-"
+    found = entry.robust
+    carried = "" if entry.attacked == entry.group.method else f"; {percent(entry.carried_over)}"
+    return f"{percent(found.mean)} ({percent(found.low)} to {percent(found.high)}{carried})"

@@ -1,0 +1,170 @@
+"""From a run's folder to the evidence that the checks look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+
+from robust_augcl.audit.components import forests
+from robust_augcl.audit.evidence import DataFacts, Evidence, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts, grouped
+from robust_augcl.audit.probes import look_at_victim, try_large_budget, try_on_planted_victims
+from robust_augcl.cells import Step
+from robust_augcl.dataset import Dataset
+from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.graph_keys import graph_keys
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.records import Record
+from robust_augcl.replay import check_record
+from robust_augcl.run_folder import RunFolder
+from robust_augcl.steps import FITTED_ON, dataset_of, victim_of
+from robust_augcl.threat import ThreatModel
+from robust_augcl.victim import Access
+
+_LOOKED_AT = 12  # test graphs on which victims are looked at and large budgets tried
+_LARGE_BUDGET = 10
+
+
+class Gatherer:
+    """Gathers evidence about the records of a folder.
+
+    Args:
+        folder: the run's.
+        steps: of its plan, by key: what each record is the result of.
+    """
+
+    def __init__(self, folder: RunFolder, steps: dict[str, Step]) -> None:
+        self.folder, self.steps = folder, steps
+        self._load = lru_cache(maxsize=None)(folder.load_artifact)
+        self._dataset = lru_cache(maxsize=None)(lambda ref: dataset_of(self._load(ref)))
+        self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
+        self._forests = lru_cache(maxsize=None)(lambda ref: forests(self._dataset(ref)))
+        self._clean_logits = lru_cache(maxsize=None)(lambda ref, victim: self._victim(victim).logits(_test(self._dataset(ref))).cpu())
+        self._num_candidates = lru_cache(maxsize=None)(lambda ref, threat: len(threat.enumerate(_test(self._dataset(ref)))))
+        self._keys = lru_cache(maxsize=None)(lambda ref: graph_keys(self._dataset(ref).graphs))
+
+    def gather(self, records: Sequence[Record]) -> Evidence:
+        """Everything about these records. What rests on a damaged file is left out; that it is damaged counts as not reproduced."""
+        records = sorted((r for r in records if r.key in self.steps), key=lambda record: record.cell)
+        damaged = {r.key: problem for r in records if (problem := self._damage(r)) is not None}
+        whole = [r for r in records if r.key not in damaged]
+        return Evidence(
+            records=records,
+            traits={r.key: self.traits(r) for r in records},
+            curves={r.key: curve for r in whole if (curve := self.curve(r))},
+            replayed={r.key: self.replayed(r) for r in whole} | {key: [problem] for key, problem in damaged.items()},
+            miscounted={r.key: self.miscounted(r) for r in whole if r.label_rule == "components"},
+            uses={r.key: self.use(r) for r in whole},
+            victims={group[0].victim.key: self.victim_facts(group[0]) for group in grouped(whole, lambda r: r.victim.key)},
+            data={group[0].dataset.key: self.data_facts(group[0]) for group in grouped(whole, lambda r: r.dataset.key)},
+            planted=self.planted(whole),
+            large=self.large(whole),
+        )
+
+    def _damage(self, record: Record) -> str | None:
+        try:
+            for ref in (record.dataset, record.victim, *([record.attacker] if record.attacker else [])):
+                self._load(ref)
+        except ArtifactDamaged as error:
+            return str(error)
+        return None
+
+    def traits(self, record: Record) -> Traits:
+        attack = self.steps[record.key].settings["attack"]
+        try:
+            asked = record.queries - (self._load(record.attacker).info["queries"] if record.attacker else 0)
+            searches = not attack.combines and 0 < self._num_candidates(record.dataset, _threat(record)) <= asked
+        except ArtifactDamaged:
+            searches = False
+        return Traits(attack.access, attack.learns, attack.combines, attack.exact, getattr(attack, "of", ()), searches)
+
+    def curve(self, record: Record) -> list[tuple[int, float, float]]:
+        if record.attacker is None:
+            return []
+        return [(int(step), float(loss), float(accuracy)) for step, loss, accuracy in self._load(record.attacker).info["curve"]]
+
+    def replayed(self, record: Record) -> list[str]:
+        dataset = self._dataset(record.dataset)
+        return check_record(record, dataset, self._victim(record.victim), self._clean_logits(record.dataset, record.victim))
+
+    def miscounted(self, record: Record) -> list[int]:
+        """Attacked graphs whose components are not as many as their class says, by union-find."""
+        clean = self._forests(record.dataset)
+        return [o.graph for o in record.outcomes if o.graph not in clean or clean[o.graph].edited(o) != o.label + 1]
+
+    def use(self, record: Record) -> Use:
+        """Which test graphs chose the victim's epoch, by the step that made it; which ones the attack learned on, by what it kept."""
+        step = self.steps[record.key]
+        dataset = self._dataset(record.dataset)
+        by_validation = step.inputs["victim"].settings["selection"] == "validation"
+        selected = set(dataset.test.tolist()) & set((dataset.validation if by_validation else dataset.test).tolist())
+        if record.attacker is None:
+            return Use(len(selected))
+        handed = self._load(record.attacker).tensors.get(FITTED_ON)
+        if handed is None:
+            return Use(len(selected), None)
+        keys = self._keys(record.dataset)
+        # A test graph that equals a training graph cannot be told from it: that is another check's.
+        fair = torch.isin(keys[dataset.test], torch.cat([keys[dataset.train], keys[dataset.validation]]))
+        return Use(len(selected), int((torch.isin(keys[dataset.test], handed) & ~fair).sum()))
+
+    def victim_facts(self, record: Record) -> VictimFacts:
+        dataset = self._dataset(record.dataset)
+        return look_at_victim(self._victim(record.victim), _some(dataset), _threat(record))
+
+    def data_facts(self, record: Record) -> DataFacts:
+        dataset = self._dataset(record.dataset)
+        keys = self._keys(record.dataset)
+        others = torch.cat([dataset.train, dataset.validation])
+        edges = dict(zip(dataset.test.tolist(), _test(dataset).num_undirected_edges.tolist(), strict=True))
+        return DataFacts(
+            name=f"{record.cell.dataset}, seed {record.cell.seed}",
+            edges=edges,
+            overlap=int(torch.isin(dataset.test, others).sum() + torch.isin(dataset.train, dataset.validation).sum()),
+            duplicates=int(torch.isin(keys[dataset.test], keys[others]).sum()),
+        )
+
+    def planted(self, records: Sequence[Record]) -> list[PlantedFacts]:
+        """Each attack with its settings once, whatever it was run on."""
+        facts = []
+        for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
+            attack = self.steps[group[0].key].settings["attack"]
+            if not attack.combines:
+                facts.append(try_on_planted_victims(attack, _threat(group[0]), _name(group[0]), [r.key for r in group]))
+        return facts
+
+    def large(self, records: Sequence[Record]) -> list[LargeBudgetFacts]:
+        """Each attack that looks at its victim and takes any budget as it is, on one victim; not a search, which takes long."""
+        facts = []
+        for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
+            record, attack = group[0], self.steps[group[0].key].settings["attack"]
+            traits = self.traits(record)
+            if attack.access == Access.NONE or attack.learns or attack.combines or traits.searches or attack.max_budget is not None:
+                continue
+            dataset, victim = self._dataset(record.dataset), self._victim(record.victim)
+            budgets = [r.cell.budget for r in group if isinstance(r.cell.budget, int)]
+            budget = max([_LARGE_BUDGET, *(2 * budget for budget in budgets)])
+            name = f"{_name(record)} on {record.cell.method}"
+            found = try_large_budget(attack, victim, _some(dataset), _threat(record), budget, name, [r.key for r in group])
+            facts += [found] if found else []
+        return facts
+
+
+def _test(dataset: Dataset) -> PackedGraphs:
+    return dataset.part(dataset.test)
+
+
+def _some(dataset: Dataset) -> PackedGraphs:
+    """A few test graphs, spread evenly, which stand in the order of the data set and so of all classes."""
+    count = min(_LOOKED_AT, dataset.test.numel())
+    return dataset.part(dataset.test[torch.linspace(0, dataset.test.numel() - 1, count).long()])
+
+
+def _threat(record: Record) -> ThreatModel:
+    settings = {name: value for name, value in record.threat.items() if name != "type"}
+    return ThreatModel(**{**settings, "operations": tuple(settings["operations"])})
+
+
+def _name(record: Record) -> str:
+    return record.cell.attack + (f" ({record.cell.protocol})" if record.cell.protocol != "strict" else "")

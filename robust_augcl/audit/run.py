@@ -1,0 +1,45 @@
+"""Auditing a run's folder; the audit is kept beside the records and made again only when they change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from robust_augcl.audit.findings import Audit
+from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.records import Record, stamp
+from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
+from robust_augcl.store import write_atomically
+
+AUDIT = "audit.json"
+
+
+def stored_audit(folder: RunFolder, records: Sequence[Record]) -> Audit | None:
+    """The audit of these records that the folder holds; None where there is none, or one of other records, or a damaged one."""
+    path = folder.path / AUDIT
+    try:
+        audit = Audit.loads(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError, ArtifactDamaged):
+        return None
+    return audit if audit.of == stamp(records) else None
+
+
+def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Record]) -> Audit:
+    """Audit the records of a folder and keep the audit there.
+
+    Raises:
+        InputError: the folder's manifest holds no valid suite, or the audit cannot be written.
+    """
+    from robust_augcl.audit.checks import examine
+    from robust_augcl.audit.gather import Gatherer
+    from robust_augcl.cells import plan
+    from robust_augcl.suite import make_suite
+
+    start = time.perf_counter()
+    suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
+    steps = {step.key: step for step in plan(suite, manifest.fingerprint).attacks}
+    audit = Audit(stamp(records), examine(Gatherer(folder, steps).gather(records)))
+    audit = replace(audit, seconds=round(time.perf_counter() - start, 3))
+    write_atomically(folder.path / AUDIT, audit.dumps().encode())
+    return audit

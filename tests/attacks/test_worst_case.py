@@ -1,0 +1,164 @@
+"""The worst of several attacks: graph by graph, never above the clean graph, judged anew, at the sum of the costs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.attacks.worst_case import WorstCase
+from robust_augcl.cells import FOUND_BY, plan
+from robust_augcl.errors import InputError
+from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.steps import what_they_found
+from robust_augcl.suite import load_suite
+from robust_augcl.threat import ThreatModel
+from robust_augcl.victim import Access, Victim
+
+
+def record(attack: str, margins: list[tuple[float, float]], edits: list[tuple[list[list[int]], list[list[int]]]], **changes) -> Record:
+    outcomes = [Outcome(i, 0, 0, 0, clean, after, *edits[i]) for i, (clean, after) in enumerate(margins)]
+    made = Record(
+        key=f"attack-{attack}",
+        cell=Cell("s", "d", "none", "gin", 2, 0, attack, "strict", 1),
+        outcomes=outcomes,
+        method_settings={},
+        attack_settings={"type": attack},
+        threat={"budget": 1},
+        num_classes=3,
+        label_rule="none",
+        dataset=ArtifactRef("dataset", "1"),
+        victim=ArtifactRef("victim", "2"),
+        attacker=None,
+        pretrain_seconds=0.0,
+        train_seconds=0.0,
+        fit_seconds=2.0,
+        attack_seconds=3.0,
+        queries=10,
+        gradient_calls=1,
+        environment={},
+    )
+    return dataclasses.replace(made, **changes)
+
+
+pairs = st.lists(st.lists(st.integers(0, 9), min_size=2, max_size=2), max_size=3)
+margin = st.integers(-3, 3).map(float)
+
+
+@given(st.data(), st.integers(1, 4), st.integers(1, 5))
+def test_it_equals_a_loop_over_graphs_and_attacks(data, num_attacks, num_graphs):
+    clean = data.draw(st.lists(margin, min_size=num_graphs, max_size=num_graphs))
+    records = []
+    for number in range(num_attacks):
+        margins = [(value, data.draw(margin)) for value in clean]
+        records.append(record(str(number), margins, [(data.draw(pairs), data.draw(pairs)) for _ in clean]))
+    fitted = what_they_found(records)
+    graphs = _graphs(num_graphs)
+    answers = WorstCase().restore(fitted.state, None, ThreatModel())(graphs)
+    for graph, answer in enumerate(answers):
+        best, added, removed = clean[graph], [], []
+        for each in records:
+            outcome = each.outcomes[graph]
+            if outcome.attacked_margin < best:
+                best, added, removed = outcome.attacked_margin, outcome.added, outcome.removed
+        assert answer.added.T.tolist() == added
+        assert answer.removed.T.tolist() == removed
+    assert (fitted.queries, fitted.gradient_calls, fitted.seconds) == (10 * num_attacks, num_attacks, 2.0 * num_attacks)
+
+
+def _graphs(count: int):
+    from robust_augcl.graphs import PackedGraphs
+
+    ptr = torch.arange(count + 1)
+    return PackedGraphs(torch.ones(count, 1), torch.zeros(2, 0, dtype=torch.long), ptr, torch.zeros(count, dtype=torch.long))
+
+
+def test_records_of_different_victims_threats_or_graphs_do_not_combine():
+    one = record("a", [(1.0, 0.5)], [([[0, 1]], [])])
+    other = [
+        dataclasses.replace(one, victim=ArtifactRef("victim", "3")),
+        dataclasses.replace(one, threat={"budget": 2}),
+        dataclasses.replace(one, outcomes=[dataclasses.replace(one.outcomes[0], graph=7)]),
+    ]
+    for different in other:
+        with pytest.raises(ValueError, match="Expected records of one victim"):
+            what_they_found([one, different])
+    with pytest.raises(ValueError, match="got none"):
+        what_they_found([])
+
+
+def test_the_guard_judges_what_the_records_say(reference_model, reference_graphs):
+    """A record that lies about its margin gets its edits in, and nothing else."""
+    victim, threat = Victim(reference_model), ThreatModel(within_component=True)
+    candidates = threat.enumerate(reference_graphs)
+    edits = [([candidates.pairs[:, first].tolist()], []) for first in candidates.ptr[:-1].tolist()]
+    lying = record("a", [(5.0, -100.0)] * reference_graphs.num_graphs, edits)
+    fit = FitGraphs(reference_graphs, reference_graphs)
+    result = run_attack(
+        WorstCase(), victim, reference_graphs, threat, fit=fit, generator=torch.Generator(), fitted=what_they_found([lying])
+    )
+    assert all(p.num_edits == 1 for p in result.perturbations)
+    assert float(result.attacked_margin.min()) > -100
+    assert (result.queries, victim.restricted(Access.NONE).access) == (10, Access.NONE)
+
+
+def test_alone_it_says_what_it_needs(reference_model, reference_graphs):
+    fit = FitGraphs(reference_graphs, reference_graphs)
+    with pytest.raises(TypeError, match="Expected what other attacks found"):
+        run_attack(WorstCase(), Victim(reference_model), reference_graphs, ThreatModel(), fit=fit, generator=torch.Generator())
+
+
+SUITE = """
+name = "s"
+[dataset]
+source = "components"
+[encoder]
+name = "structure2vec"
+[threat]
+within_component = true
+[[methods]]
+name = "none"
+[[attacks]]
+name = "worst_case"
+{of}
+[[attacks]]
+name = "rand_sampling"
+[[attacks]]
+name = "grad_argmax"
+label = "ga"
+[[attacks]]
+name = "exhaustive"
+"""
+
+
+def _suite(tmp_path, of: str):
+    path = tmp_path / "s.toml"
+    path.write_text(SUITE.format(of=of))
+    return load_suite(str(path))
+
+
+@pytest.mark.parametrize(("of", "wanted"), [("", ["rand_sampling", "ga"]), ('of = ["exhaustive", "ga"]', ["exhaustive", "ga"])])
+def test_in_a_suite_it_rests_on_the_records_of_the_attacks_that_it_names(tmp_path, of, wanted):
+    steps = plan(_suite(tmp_path, of)).attacks
+    assert [step.cell.attack for step in steps] == ["worst_case", "rand_sampling", "ga", "exhaustive"]
+    by_label = {step.cell.attack: step for step in steps}
+    found = {role: step for role, step in by_label["worst_case"].inputs.items() if role.startswith(FOUND_BY)}
+    assert found == {FOUND_BY + label: by_label[label] for label in wanted}
+    assert by_label["worst_case"].settings["attack"].of == tuple(wanted)
+
+
+@pytest.mark.parametrize(
+    ("of", "message"),
+    [
+        ('of = ["gb"]', "Unknown attack .* 'gb', did you mean 'ga'"),
+        ('of = ["worst_case"]', "'worst_case'"),
+        ('of = ["ga", "ga"]', "each once"),
+    ],
+)
+def test_labels_that_name_nothing_are_refused(tmp_path, of, message):
+    with pytest.raises(InputError, match=message):
+        _suite(tmp_path, of)
