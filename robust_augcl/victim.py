@@ -16,8 +16,9 @@ from torch_geometric.data import Data
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.model import GraphClassifier
-from robust_augcl.search import candidate_logits, chunks
+from robust_augcl.single_edits import candidate_logits, chunks
 from robust_augcl.threat import Candidates
+
 
 class Access(IntEnum):
     """What an attack may ask of a victim; each level includes those before it."""
