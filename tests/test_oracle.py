@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -48,7 +50,7 @@ def by_brute_force(model, graphs, candidates):
     """Logits of each edited graph: the adjacency matrix is written out, edited, and read again."""
     out = []
     ptr = candidates.ptr.tolist()
-    for number, (low, high) in enumerate(zip(ptr[:-1], ptr[1:], strict=True)):
+    for number, (low, high) in enumerate(itertools.pairwise(ptr)):
         data, many = graphs[number], high - low
         size = data.num_nodes
         adjacency = torch.zeros(many, size, size, dtype=torch.bool)
@@ -192,7 +194,7 @@ def dense_reference(model, graphs, candidates):
     """Every candidate graph of a graph in one dense batch, padded to the graph's own size."""
     out = []
     encoder, ptr = model.encoder, candidates.ptr.tolist()
-    for number, (low, high) in enumerate(zip(ptr[:-1], ptr[1:], strict=True)):
+    for number, (low, high) in enumerate(itertools.pairwise(ptr)):
         data, rows = graphs[number], torch.arange(high - low)
         adjacency = torch.zeros(high - low, data.num_nodes, data.num_nodes)
         adjacency[:, data.edge_index[0], data.edge_index[1]] = 1

@@ -14,7 +14,7 @@ from robust_augcl.encoder import LocalEncoder, WeightedSum, linear, sum_pool
 class GCN(LocalEncoder):
     """Round l: relu(D^-1/2 (A + I) D^-1/2 h W + b), D the degrees of A + I; graph state = sum of the last states. D = width.
 
-    With edge weights a degree is the sum of the weights of incoming edges, and 1 for the self-loop: an edge of weight 0 counts in no degree.
+    With edge weights a degree is the sum of the weights of incoming edges, and 1 for the self-loop: an edge of weight 0 does not count.
     """
 
     hops_before_first_round = 1  # an edit changes the degrees of its ends, and so what they send in the first round
@@ -33,10 +33,11 @@ class GCN(LocalEncoder):
         return x
 
     def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
-        return apply_linear(states, self.maps[index].weight) * (degree + 1).rsqrt().unsqueeze(1)
+        weight = self.maps[index].get_parameter("weight")
+        return apply_linear(states, weight) * (degree + 1).rsqrt().unsqueeze(1)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
-        return (pooled * (degree + 1).rsqrt().unsqueeze(1) + self.maps[index].bias).relu()
+        return (pooled * (degree + 1).rsqrt().unsqueeze(1) + self.maps[index].get_parameter("bias")).relu()
 
     def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
         degree = self.aggregate(states.new_ones(states.size(0), 1), edge_index, edge_weight).squeeze(1)

@@ -42,11 +42,12 @@ class GIN(LocalEncoder):
         return tuple(range(1, self.layers + 1))
 
     def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
-        return linear(states, self.mlps[index][0].weight)  # the MLP's first map is linear: it may come before the sum
+        weight = self.mlps[index].get_parameter("0.weight")  # the MLP's first map is linear: it may come before the sum
+        return linear(states, weight)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
-        first, _, second = self.mlps[index]
-        out: Tensor = self.norms[index](second((pooled + first.bias).relu()).relu())
+        bias, second = self.mlps[index].get_parameter("0.bias"), self.mlps[index].get_submodule("2")
+        out: Tensor = self.norms[index](second((pooled + bias).relu()).relu())
         return out
 
     def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:

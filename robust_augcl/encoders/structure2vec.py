@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag, linear as apply_linear
+from torch.nn.functional import embedding_bag
+from torch.nn.functional import linear as apply_linear
 
 from robust_augcl.encoder import LocalEncoder, WeightedSum, linear, sum_pool
 from robust_augcl.unfolding import UnfoldedBatch
