@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +107,36 @@ class Encoder(nn.Module, ABC):
         """Graph states (B, D) of packed graphs."""
         graph_states: Tensor = self(graphs.x, graphs.edge_index, graphs.batch, graphs.num_graphs)[1]
         return graph_states
+
+
+class LocalEncoder(Encoder):
+    """An encoder that can be evaluated node by node: then the states that an edit changes can be computed without the others.
+
+    Round l of a node: update(l, the sum of what its neighbours send in round l, ...), where a node sends message(l, its state, ...).
+    The state of a graph: readout(the node states of the rounds in `summed_rounds`, concatenated and summed over the nodes).
+    In evaluation mode this must agree with `forward` (the contract tests compare them), and `hops_before_first_round` is 1 if
+    messages depend on degrees, else 0.
+    """
+
+    self_loops: ClassVar[bool] = False
+    """Whether a node is among its own neighbours."""
+
+    @property
+    def summed_rounds(self) -> tuple[int, ...]:
+        """Rounds whose node states make up the graph state, from 1 to `layers`; by default the last."""
+        return (self.layers,)
+
+    @abstractmethod
+    def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
+        """What nodes send in the round `index`, counted from 0: states (N, .), degree (N,) without self-loops -> (N, .)."""
+
+    @abstractmethod
+    def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
+        """States after the round `index` from sums of messages (N, .), features (N, F) and degrees (N,): -> (N, H)."""
+
+    def readout(self, sums: Tensor) -> Tensor:
+        """Graph states from sums over nodes: (B, .) -> (B, D)."""
+        return sums
 
 
 Initialise = Callable[[nn.Linear, torch.Generator], None]

@@ -126,19 +126,19 @@ def _classes(features: Tensor, below: Tensor, graphs: PackedGraphs) -> Tensor:
     source, target = graphs.edge_index
     classes = features
     for salt in (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03):
-        sums = torch.zeros_like(below).index_add_(0, source, _hash(below[target], salt))
+        sums = torch.zeros_like(below).index_add_(0, source, mixed(below[target], salt))
         of_sums = sums.unique(return_inverse=True)[1]
         classes = (classes * graphs.num_nodes + of_sums).unique(return_inverse=True)[1]
     return classes
 
 
-def _hash(values: Tensor, salt: int) -> Tensor:
+def mixed(values: Tensor, salt: int) -> Tensor:
     """A 64-bit mix of each value (the finaliser of SplitMix64, Steele et al. 2014), wrapping."""
-    mixed = values + _signed(salt)
+    bits = values + _signed(salt)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        logical = (mixed >> shift) & ((1 << (64 - shift)) - 1)
-        mixed = (mixed ^ logical) * _signed(factor)
-    return mixed ^ ((mixed >> 31) & ((1 << 33) - 1))
+        logical = (bits >> shift) & ((1 << (64 - shift)) - 1)
+        bits = (bits ^ logical) * _signed(factor)
+    return bits ^ ((bits >> 31) & ((1 << 33) - 1))
 
 
 def _signed(value: int) -> int:

@@ -16,9 +16,8 @@ from torch_geometric.data import Data
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.model import GraphClassifier
+from robust_augcl.single_edits import candidate_logits, chunks
 from robust_augcl.threat import Candidates
-
-_NODES_AT_ONCE = 24_000  # about 6 MiB a state tensor of width 64: larger chunks fall out of the cache and are slower
 
 
 class Access(IntEnum):
@@ -55,22 +54,21 @@ class Victim:
         """Logits (G, C), one query a graph."""
         packed = pack(graphs).to(self.device)
         self.queries += packed.num_graphs
-        pieces = [self._model(packed.select(index)) for index in _chunks(packed.sizes)]
+        pieces = [self._model(packed.select(index)) for index in chunks(packed.sizes)]
         return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
 
     @torch.no_grad()
     def candidate_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Tensor:
-        """Logits (M, C) of the graphs after one candidate each. One query a candidate."""
+        """Logits (M, C) of the graphs after one candidate each. One query a candidate.
+
+        Where the encoder is a `LocalEncoder`, only what an edit changes is computed; predictions are those of a full evaluation, which
+        decides wherever the two highest logits are close.
+        """
         packed = pack(graphs).to(self.device)
         self.queries += len(candidates)
         graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
         changes = (~candidates.exists | candidates.deletes).to(self.device)
-        pieces = []
-        for index in _chunks(packed.sizes[graph]):
-            copies = packed.select(graph[index])
-            flipped = changes[index].nonzero().squeeze(1)
-            pieces.append(self._model(copies.flip(flipped, pairs[:, index[flipped]])))
-        return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
+        return candidate_logits(self._model, packed, graph, pairs, changes)
 
     def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
         """Gradient of each graph's cross-entropy for the class `towards` with respect to the weight of candidate edges.
@@ -85,7 +83,7 @@ class Victim:
         ptr = candidates.ptr.to(self.device)
         pairs = candidates.pairs.to(self.device)
         # A candidate costs two directed edges in each round, a node about as much as one.
-        for index in _chunks(packed.sizes + 2 * ptr.diff()):
+        for index in chunks(packed.sizes + 2 * ptr.diff()):
             part = packed.select(index)
             first, count = ptr[index[0]], ptr[index[-1] + 1] - ptr[index[0]]
             where = torch.arange(int(first), int(first + count), device=self.device)
@@ -140,13 +138,3 @@ class VictimView:
     def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
         """See `Victim.edge_gradients`; needs gradient access."""
         return self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards)
-
-
-def _chunks(cost: Tensor) -> list[Tensor]:
-    """Split 0 ... K - 1 into runs whose cost (K,) adds up to a chunk each, one item at the least."""
-    if cost.numel() == 0:
-        return []
-    ends = cost.cumsum(0)
-    number = torch.div(ends - cost, _NODES_AT_ONCE, rounding_mode="floor")
-    sizes = torch.unique_consecutive(number, return_counts=True)[1]
-    return list(torch.arange(cost.numel(), device=cost.device).split(sizes.tolist()))

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from robust_augcl import victim as victim_module
+from robust_augcl import oracle as oracle_module
+from robust_augcl import single_edits
+from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.errors import AccessViolation
@@ -39,7 +41,7 @@ def double(graphs):
     return PackedGraphs(graphs.x.double(), graphs.edge_index, graphs.ptr, graphs.y)
 
 
-@pytest.fixture(params=[Structure2Vec, GIN])
+@pytest.fixture(params=[Structure2Vec, GIN, GCN])
 def victim(request):
     return Victim(new_model(request.param))
 
@@ -52,7 +54,10 @@ def graphs(random_graphs):
 @pytest.fixture(params=[24_000, 9])
 def _chunk(request, monkeypatch):
     """Everything in one piece, or a few graphs at a time."""
-    monkeypatch.setattr(victim_module, "_NODES_AT_ONCE", request.param)
+    monkeypatch.setattr(single_edits, "_NODES_AT_ONCE", request.param)
+    if request.param == 9:
+        monkeypatch.setattr(single_edits, "_PAIRS_AT_ONCE", 50)
+        monkeypatch.setattr(oracle_module, "_ENTRIES_AT_ONCE", 60)
 
 
 def test_margins_by_loop():

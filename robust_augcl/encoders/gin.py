@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
-from robust_augcl.encoder import Encoder, WeightedSum, mlp, sum_pool
+from robust_augcl.encoder import LocalEncoder, WeightedSum, mlp, sum_pool
 
 
-class GIN(Encoder):
+class GIN(LocalEncoder):
     """Round l: batch_norm(relu(MLP(h + sum of neighbours' h))), MLP of two layers, epsilon 0.
 
     Node and graph states are those of all rounds, concatenated; a graph's is the sum over its nodes. D = layers * width.
     """
+
+    self_loops: ClassVar[bool] = True
 
     def build(self, generator: torch.Generator) -> None:
         sizes = [self.in_features] + [self.width] * (self.layers - 1)
@@ -30,6 +35,19 @@ class GIN(Encoder):
     def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
         pooled = states + self.aggregate(states, edge_index, edge_weight)
         out: Tensor = self.norms[index](self.mlps[index](pooled).relu())
+        return out
+
+    @property
+    def summed_rounds(self) -> tuple[int, ...]:
+        return tuple(range(1, self.layers + 1))
+
+    def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
+        weight = self.mlps[index].get_parameter("0.weight")  # the MLP's first map is linear: it may come before the sum
+        return linear(states, weight)
+
+    def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
+        bias, second = self.mlps[index].get_parameter("0.bias"), self.mlps[index].get_submodule("2")
+        out: Tensor = self.norms[index](second((pooled + bias).relu()).relu())
         return out
 
     def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:

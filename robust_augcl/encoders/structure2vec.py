@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+from torch.nn.functional import linear as apply_linear
 
-from robust_augcl.encoder import Encoder, WeightedSum, linear, sum_pool
+from robust_augcl.encoder import LocalEncoder, WeightedSum, linear, sum_pool
 from robust_augcl.unfolding import UnfoldedBatch
 
 
-class Structure2Vec(Encoder):
+class Structure2Vec(LocalEncoder):
     """h_0 = relu(W1 x); h_l = relu(W2 sum of neighbours' h_(l-1) + W1 x); graph state = relu(sum of h_L).
 
     W2 is shared by the rounds; both maps have biases. D = width.
@@ -31,6 +32,15 @@ class Structure2Vec(Encoder):
     def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
         pooled = self.aggregate(states, edge_index, edge_weight)
         return (self.conv(pooled) + self.node_to_latent(x)).relu()
+
+    def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
+        return apply_linear(states, self.conv.weight)
+
+    def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
+        return (pooled + (self.node_to_latent(x) + self.conv.bias)).relu()
+
+    def readout(self, sums: Tensor) -> Tensor:
+        return sums.relu()
 
     def embed_unfolded(self, batch: UnfoldedBatch) -> Tensor:
         first, *deeper = batch.levels

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from robust_augcl import registry
+from robust_augcl.encoder import LocalEncoder
 from robust_augcl.graphs import PackedGraphs
 
 ENCODERS = registry.names("encoder")
@@ -163,3 +164,19 @@ def test_an_edit_reaches_no_further_than_declared(encoder, to_data, to_networkx,
         assert set(pair) & set(changed)
     # The edit has spread: the statement above is not about two nodes only.
     assert len(changed) > 2
+
+
+def test_a_local_encoder_is_the_sum_of_its_messages(encoder, graphs):
+    if not isinstance(encoder, LocalEncoder):
+        pytest.skip("evaluated in full")
+    x, (source, target) = graphs.x.double(), graphs.edge_index
+    degree = torch.bincount(target, minlength=graphs.num_nodes).double()
+    states = [encoder.first_states(x)]
+    for index, expected in enumerate(layer_by_layer(encoder, graphs)[1:]):
+        sent = encoder.message(index, states[-1], degree)
+        rows = [sent[source[target == node]].sum(0) + encoder.self_loops * sent[node] for node in range(graphs.num_nodes)]
+        states.append(encoder.update(index, torch.stack(rows), x, degree))
+        close(states[-1], expected)
+    summed = torch.cat([states[number] for number in encoder.summed_rounds], dim=1)
+    sums = torch.stack([summed[graphs.batch == number].sum(0) for number in range(graphs.num_graphs)])
+    close(encoder.readout(sums), run(encoder, graphs)[1])

@@ -1,0 +1,48 @@
+"""GCN (Kipf and Welling 2017, arXiv 1609.02907, equation 2) with edge weights, for graphs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear as apply_linear
+
+from robust_augcl.encoder import LocalEncoder, WeightedSum, linear, sum_pool
+
+
+class GCN(LocalEncoder):
+    """Round l: relu(D^-1/2 (A + I) D^-1/2 h W + b), D the degrees of A + I; graph state = sum of the last states. D = width.
+
+    With edge weights a degree is the sum of the weights of incoming edges, and 1 for the self-loop: an edge of weight 0 does not count.
+    """
+
+    hops_before_first_round = 1  # an edit changes the degrees of its ends, and so what they send in the first round
+    self_loops: ClassVar[bool] = True
+
+    def build(self, generator: torch.Generator) -> None:
+        sizes = [self.in_features] + [self.width] * (self.layers - 1)
+        self.maps = nn.ModuleList(linear(size, self.width, generator) for size in sizes)
+        self.aggregate = WeightedSum()
+
+    @property
+    def embedding_size(self) -> int:
+        return self.width
+
+    def first_states(self, x: Tensor) -> Tensor:
+        return x
+
+    def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
+        weight = self.maps[index].get_parameter("weight")
+        return apply_linear(states, weight) * (degree + 1).rsqrt().unsqueeze(1)
+
+    def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
+        return (pooled * (degree + 1).rsqrt().unsqueeze(1) + self.maps[index].get_parameter("bias")).relu()
+
+    def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
+        degree = self.aggregate(states.new_ones(states.size(0), 1), edge_index, edge_weight).squeeze(1)
+        sent = self.message(index, states, degree)
+        return self.update(index, sent + self.aggregate(sent, edge_index, edge_weight), x, degree)
+
+    def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
+        return states[-1], sum_pool(states[-1], batch, num_graphs)

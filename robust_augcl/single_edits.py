@@ -1,0 +1,85 @@
+"""Logits of many edited graphs: by the oracle where the encoder allows it, else by evaluating every edited graph in full.
+
+Letters: G graphs, M edits, C classes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from robust_augcl.encoder import LocalEncoder
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.model import GraphClassifier
+from robust_augcl.oracle import Edits, Oracle
+
+_NODES_AT_ONCE = 24_000  # about 6 MiB a state tensor of width 64: larger chunks fall out of the cache and are slower
+_PAIRS_AT_ONCE = 4_000_000  # pairs of nodes whose distances an oracle holds, one graph at the least
+_CLOSE = 1e-4  # what the two highest logits differ by, at the least, for the oracle to decide between them
+_EDITS_WORTH_IT = 4  # edits a graph below which the preparation costs more than it saves
+
+
+def chunks(cost: Tensor, limit: int | None = None) -> list[Tensor]:
+    """Split 0 ... K - 1 into runs whose cost (K,) adds up to about `limit` each, one item at the least."""
+    if cost.numel() == 0:
+        return []
+    ends = cost.cumsum(0)
+    number = torch.div(ends - cost, _NODES_AT_ONCE if limit is None else limit, rounding_mode="floor")
+    sizes = torch.unique_consecutive(number, return_counts=True)[1]
+    return list(torch.arange(cost.numel(), device=cost.device).split(sizes.tolist()))
+
+
+def full_logits(model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, changes: Tensor) -> Tensor:
+    """Logits (M, C) by evaluating a copy of the graph for each edit; shapes as in `candidate_logits`."""
+    pieces = []
+    for index in chunks(graphs.sizes[graph]):
+        copies = graphs.select(graph[index])
+        flipped = changes[index].nonzero().squeeze(1)
+        pieces.append(model(copies.flip(flipped, pairs[:, index[flipped]])))
+    return torch.cat(pieces) if pieces else torch.zeros(0, model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
+
+
+def candidate_logits(model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, changes: Tensor) -> Tensor:
+    """Logits (M, C) of the graphs after one edit each, any order.
+
+    Predictions are those of a full evaluation: it decides where the oracle's two highest logits are closer than rounding may move
+    them, and everywhere if the encoder is no `LocalEncoder`, is in training mode, or does not agree with its own parts.
+
+    Args:
+        model: in evaluation mode.
+        graphs: the clean graphs.
+        graph: the graph of each edit (M,).
+        pairs: the two nodes that it flips, numbered within their graph (2, M).
+        changes: whether it flips them at all (M,) bool.
+    """
+    encoder = model.encoder
+    if not isinstance(encoder, LocalEncoder) or model.training or graph.numel() < _EDITS_WORTH_IT * graphs.num_graphs:
+        return full_logits(model, graphs, graph, pairs, changes)
+    out = torch.empty(graph.numel(), model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
+    order = torch.argsort(graph, stable=True)
+    ptr = torch.searchsorted(graph[order], torch.arange(graphs.num_graphs + 1, device=graphs.device))
+    for index in chunks(graphs.sizes.square(), _PAIRS_AT_ONCE):
+        mine = order[ptr[index[0]] : ptr[index[-1] + 1]]
+        if mine.numel():
+            out[mine] = _by_oracle(model, encoder, graphs.select(index), graph[mine] - index[0], pairs[:, mine], changes[mine])
+    return out
+
+
+def _by_oracle(
+    model: GraphClassifier, encoder: LocalEncoder, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, changes: Tensor
+) -> Tensor:
+    """See `candidate_logits`; edits sorted by graph."""
+    clean = model(graphs)
+    oracle = Oracle(encoder, graphs)
+    again = model.head(encoder.readout(oracle.clean_sums()))
+    if not torch.allclose(again, clean, rtol=1e-4, atol=_CLOSE):
+        return full_logits(model, graphs, graph, pairs, changes)
+    out = clean[graph]
+    flips = changes.nonzero().squeeze(1)
+    i, j = pairs[:, flips] + graphs.ptr[graph[flips]]
+    edits = Edits(graph[flips], i, j, ~graphs.has_edges(i, j))
+    out[flips] = model.head(encoder.readout(oracle.sums(edits)))
+    best = out.topk(2, dim=1).values
+    close = (best[:, 0] - best[:, 1] < _CLOSE * out.abs().amax(1).clamp(min=1)).nonzero().squeeze(1)
+    out[close] = full_logits(model, graphs, graph[close], pairs[:, close], changes[close])
+    return out
