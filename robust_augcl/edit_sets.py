@@ -1,0 +1,228 @@
+"""Sets of edits: graphs after several candidates at once, greedy and beam search over them, and every pair.
+
+All of it asks for logits of single edits only, so it serves an attack with query access and, as the core's own search, the certificate.
+
+Letters: G graphs, M candidates, S sets of t candidates each, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robust_augcl.graphs import PackedGraphs, ranges
+from robust_augcl.threat import Candidates, Perturbation
+from robust_augcl.victim import margins
+
+Ask = Callable[[PackedGraphs, Candidates], Tensor]
+"""Logits (M, C) of graphs after one candidate each, as `Victim.candidate_logits`."""
+
+_EXTENSIONS_AT_ONCE = 200_000
+_FIRST_BLOCK, _LARGEST_BLOCK = 4, 256  # first edits of a graph whose pairs are tried between two looks at whether it is broken
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The best set of edits that a search has found for each graph.
+
+    Args:
+        edits: numbers of candidates, -1 where there are fewer (G, t).
+        margin: of the graph after them; the clean one's where there are none (G,).
+        broken: whether the prediction is then wrong (G,).
+        exhausted: whether no allowed set was left out, so that no set has a smaller margin (G,).
+        evaluations: sets of more than one edit that were looked at (G,).
+    """
+
+    edits: Tensor
+    margin: Tensor
+    broken: Tensor
+    exhausted: Tensor
+    evaluations: Tensor
+
+    def perturbations(self, candidates: Candidates) -> list[Perturbation]:
+        """The edits, graph by graph."""
+        return [candidates.perturbation(row[row >= 0]) for row in self.edits]
+
+
+def effective(candidates: Candidates) -> Tensor:
+    """Which candidates change their graph (M,): all but the addition of an edge that exists."""
+    return ~candidates.exists | candidates.deletes
+
+
+def edited(graphs: PackedGraphs, candidates: Candidates, graph: Tensor, edits: Tensor) -> PackedGraphs:
+    """A copy of a graph for each set of its candidates, with the set applied.
+
+    Shapes: graph (S,), edits (S, t) numbers of candidates, each at most once in a set, -1 for none.
+    """
+    copy, place = ((edits >= 0) & effective(candidates)[edits]).nonzero().T
+    return graphs.select(graph).flip(copy, candidates.pairs[:, edits[copy, place]])
+
+
+def extensions(candidates: Candidates, graph: Tensor, edits: Tensor) -> tuple[Candidates, Tensor]:
+    """Every set with one more candidate of its graph: single edits of the copies that `edited` makes, and their numbers (K,)."""
+    counts, first = candidates.counts[graph], candidates.ptr[graph]
+    copy = torch.repeat_interleave(torch.arange(graph.numel(), device=graph.device), counts)
+    number = ranges(first, counts)
+    new = (edits[copy] != number.unsqueeze(1)).all(1)
+    return of_copies(candidates, copy[new], number[new], graph.numel()), number[new]
+
+
+def of_copies(candidates: Candidates, copy: Tensor, number: Tensor, num_copies: int) -> Candidates:
+    """Candidates by number (K,) as edits of copies of their graphs, of which copy each (K,)."""
+    return Candidates(copy, candidates.pairs[:, number], candidates.exists[number], num_copies, candidates.deletes)
+
+
+def _wrong(logits: Tensor, y: Tensor) -> Tensor:
+    return logits.argmax(1) != y
+
+
+class _Best:
+    """The best set of each graph so far, the empty one to begin with."""
+
+    def __init__(self, clean: Tensor, y: Tensor, size: int) -> None:
+        self.y, self.margin, self.broken = y, margins(clean, y), _wrong(clean, y)
+        self.edits = torch.full((y.numel(), size), -1, dtype=torch.long, device=y.device)
+        self.evaluations = torch.zeros_like(y)
+
+    def judge(self, logits: Tensor, graph: Tensor, sets: Tensor) -> tuple[Tensor, Tensor]:
+        """Take note of sets (S, t) of graphs (S,) by their logits (S, C); return their margins, and whether they break their graph."""
+        margin, wrong = margins(logits, self.y[graph]), _wrong(logits, self.y[graph])
+        self.broken[graph[wrong]] = True
+        top = _lowest(graph, margin, 1)
+        top = top[margin[top] < self.margin[graph[top]]]
+        self.margin[graph[top]] = margin[top]
+        self.edits[graph[top], : sets.size(1)] = sets[top]
+        if sets.size(1) > 1:
+            self.evaluations += torch.bincount(graph, minlength=self.y.numel())
+        return margin, wrong
+
+    def found(self, exhausted: Tensor) -> Found:
+        return Found(self.edits, self.margin, self.broken, exhausted, self.evaluations)
+
+
+def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: Tensor, budgets: Tensor, width: int) -> Found:
+    """Extend the `width` sets of the smallest margins by one edit, up to the budget or until the graph is broken; 1 is greedy search.
+
+    The result is the best set seen, of any size, so a larger budget is never worse. A graph that is wrong already is left alone.
+
+    Args:
+        ask: for logits.
+        graphs, candidates: with every allowed edit.
+        clean: logits of the clean graphs (G, C).
+        budgets: edits allowed (G,).
+        width: sets that are kept.
+    """
+    most = int(budgets.max()) if budgets.numel() else 0
+    best = _Best(clean, graphs.y, most)
+    exhausted = (budgets <= 1) & ~best.broken
+    graph = (~best.broken).nonzero().squeeze(1)
+    edits = torch.empty(graph.numel(), 0, dtype=torch.long, device=graph.device)
+    for step in range(most):
+        going = ~best.broken[graph] & (budgets[graph] > step)
+        graph, edits = graph[going], edits[going]
+        owners, sets, scores = [graph[:0]], [edits.new_empty(0, step + 1)], [clean[:0, 0]]
+        for part in _split(candidates.counts[graph]):
+            single, number = extensions(candidates, graph[part], edits[part])
+            if len(single) == 0:
+                continue
+            logits = ask(edited(graphs, candidates, graph[part], edits[part]), single)
+            own, longer = graph[part][single.graph], torch.cat([edits[part][single.graph], number.unsqueeze(1)], dim=1)
+            margin, _ = best.judge(logits, own, longer)
+            keep = _lowest(single.graph, margin, width * (step + 1))  # a set can be reached in as many ways as it has edits
+            owners.append(own[keep])
+            sets.append(longer[keep])
+            scores.append(margin[keep])
+        graph, edits, margin = torch.cat(owners), torch.cat(sets), torch.cat(scores)
+        first = _first_of_each_set(edits)
+        keep = first[_lowest(graph[first], margin[first], width)]
+        graph, edits = graph[keep], edits[keep]
+    return best.found(exhausted)
+
+
+def search_pairs(
+    ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: Tensor, budgets: Tensor, *, limit: int, stop_when_broken: bool
+) -> Found:
+    """Try no edit, every single edit, and every pair where the budget is 2 or more.
+
+    Pairs are tried from the single edits of the smallest margins onwards, up to `limit` of them a graph: a graph with more is not
+    exhausted. With `stop_when_broken` a graph is left soon after its prediction is wrong: then it is not exhausted either.
+
+    Args:
+        ask, graphs, candidates, clean, budgets: as `beam_search`.
+        limit: pairs tried in a graph, at the most.
+        stop_when_broken: whether a wrong prediction is enough, or the smallest margin is looked for.
+    """
+    best = _Best(clean, graphs.y, 2)
+    every = torch.arange(len(candidates), device=clean.device)
+    single, _ = best.judge(ask(graphs, candidates), candidates.graph, every.unsqueeze(1))
+    useful = effective(candidates)
+    order = _lowest(candidates.graph, single.masked_fill(~useful, torch.inf), len(candidates))  # of each graph the most harmful first
+    first, count = candidates.ptr[:-1], torch.bincount(candidates.graph[useful], minlength=graphs.num_graphs)
+    done, wanted, block = torch.zeros_like(count), budgets >= 2, _FIRST_BLOCK
+    while True:
+        going = wanted & (done < count - 1)
+        if stop_when_broken:
+            going &= ~best.broken
+        graph = going.nonzero().squeeze(1)
+        if graph.numel() == 0:
+            break
+        # The next first edits of each graph, each with all single edits that come after it, as far as the limit allows.
+        here = (count[graph] - 1 - done[graph]).clamp(max=block)
+        owner, place = torch.repeat_interleave(graph, here), ranges(done[graph], here)
+        fits = _running(count[owner] - 1 - place, here) + best.evaluations[owner] <= limit
+        owner, place = owner[fits], place[fits]
+        for part in _split(count[owner] - 1 - place):
+            _try_pairs(ask, graphs, candidates, best, owner[part], order, first[owner[part]] + place[part], (first + count)[owner[part]])
+        tried = torch.bincount(owner, minlength=graphs.num_graphs)
+        wanted[graph[tried[graph] < here]] = False
+        done += tried
+        block = min(2 * block, _LARGEST_BLOCK)
+    pairs = torch.div(count * (count - 1), 2, rounding_mode="floor")
+    return best.found((budgets == 1) | ((budgets == 2) & (best.evaluations >= pairs)))
+
+
+def _try_pairs(
+    ask: Ask, graphs: PackedGraphs, candidates: Candidates, best: _Best, graph: Tensor, order: Tensor, place: Tensor, end: Tensor
+) -> None:
+    """Judge the pairs of order[place] with order[place + 1] ... order[end - 1]: graph (S,), place (S,), end (S,)."""
+    one, follow = order[place], end - place - 1
+    copy = torch.repeat_interleave(torch.arange(graph.numel(), device=graph.device), follow)
+    other = order[ranges(place + 1, follow)]
+    logits = ask(edited(graphs, candidates, graph, one.unsqueeze(1)), of_copies(candidates, copy, other, graph.numel()))
+    best.judge(logits, graph[copy], torch.stack([one[copy], other], dim=1))
+
+
+def _split(cost: Tensor) -> list[Tensor]:
+    """Runs of 0 ... K - 1 whose cost adds up to what is asked at once."""
+    if cost.numel() == 0:
+        return []
+    number = torch.div(cost.cumsum(0) - cost, _EXTENSIONS_AT_ONCE, rounding_mode="floor")
+    sizes = torch.unique_consecutive(number, return_counts=True)[1]
+    return list(torch.arange(cost.numel(), device=cost.device).split(sizes.tolist()))
+
+
+def _running(values: Tensor, counts: Tensor) -> Tensor:
+    """Running sums within consecutive runs: (K,), (G,) -> (K,)."""
+    total = values.cumsum(0)
+    before = torch.cat([total.new_zeros(1), total])[counts.cumsum(0) - counts]
+    return total - torch.repeat_interleave(before, counts)
+
+
+def _lowest(group: Tensor, score: Tensor, number: int) -> Tensor:
+    """The rows of the `number` lowest scores of each group, groups ascending, best first, the first of equals."""
+    order = torch.argsort(score, stable=True)
+    order = order[torch.argsort(group[order], stable=True)]
+    _, counts = torch.unique_consecutive(group[order], return_counts=True)
+    rank = torch.arange(order.numel(), device=order.device) - torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+    return order[rank < number]
+
+
+def _first_of_each_set(edits: Tensor) -> Tensor:
+    """Rows without those whose set came before; a set of candidates belongs to one graph."""
+    inverse = edits.sort(1).values.unique(dim=0, return_inverse=True)[1]
+    rows = torch.arange(edits.size(0), device=edits.device)
+    first = torch.full_like(rows, edits.size(0)).scatter_reduce(0, inverse, rows, "amin")
+    return first[first < edits.size(0)].sort().values
