@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def require_positive(settings: object, *names: str) -> None:
@@ -19,3 +20,11 @@ def require_not_negative(settings: object, *names: str) -> None:
         value = getattr(settings, name)
         if not 0 <= value < math.inf:
             raise ValueError(f"Expected `{name}` to be at least 0, got {value}")
+
+
+def require_one_of(settings: object, name: str, allowed: Sequence[str]) -> None:
+    """Raise `ValueError` if this attribute is none of the words allowed."""
+    value = getattr(settings, name)
+    if value not in allowed:
+        *most, last = (repr(word) for word in allowed)
+        raise ValueError(f"Expected `{name}` to be {', '.join(most)} or {last}, got {value!r}")

@@ -10,9 +10,9 @@ from enum import IntEnum
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch_geometric.data import Data
 
+from robust_augcl.edge_gradients import by_states, by_weights
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.model import GraphClassifier
@@ -77,31 +77,22 @@ class Victim:
 
         A candidate that is not an edge has weight 0, one that is has weight 1. Both directions stand apart.
 
-        Shapes: towards (G,) -> (M, 2): i to j, j to i. One gradient call a graph.
+        Shapes: towards (G,) -> (M, 2): i to j, j to i; towards T classes a graph (G, T) -> (M, 2, T). One gradient call a graph and class.
         """
         packed = pack(graphs).to(self.device)
-        self.gradient_calls += packed.num_graphs
-        out = torch.zeros(len(candidates), 2, device=self.device)
+        columns = towards.to(self.device).reshape(packed.num_graphs, -1)
+        self.gradient_calls += columns.numel()
+        plain = self._model.encoder.plain_sums
+        out = packed.x.new_zeros(len(candidates), 2, columns.size(1))
         ptr = candidates.ptr.to(self.device)
-        pairs = candidates.pairs.to(self.device)
-        # A candidate costs two directed edges in each round, a node about as much as one.
-        for index in _chunks(packed.sizes + 2 * ptr.diff()):
-            part = packed.select(index)
-            first, count = ptr[index[0]], ptr[index[-1] + 1] - ptr[index[0]]
-            where = torch.arange(int(first), int(first + count), device=self.device)
-            graph = candidates.graph.to(self.device)[where] - index[0]
-            ends = pairs[:, where] + part.ptr[graph]
-            # Candidates stand beside the graph's own edges with weight 0: for weighted sums, the gradient with respect to the
-            # extra weight is that with respect to the edge's own weight, whether the edge exists or not.
-            extra = torch.zeros(2 * where.numel(), device=self.device, requires_grad=True)
-            edges = torch.cat([part.edge_index, ends, ends.flip(0)], dim=1)
-            weight = torch.cat([torch.ones(part.edge_index.size(1), device=self.device), extra])
-            with torch.enable_grad():
-                _, states = self._model.encoder(part.x, edges, part.batch, part.num_graphs, weight)
-                loss = cross_entropy(self._model.head(states), towards.to(self.device)[index], reduction="sum")
-                (gradient,) = torch.autograd.grad(loss, extra)
-            out[where] = gradient.reshape(2, -1).T
-        return out
+        graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
+        # Where candidates are messages, each costs two directed edges in each round, a node about as much as one.
+        for index in _chunks(packed.sizes if plain else packed.sizes + 2 * ptr.diff()):
+            first, last = int(index[0]), int(index[-1]) + 1
+            own = slice(int(ptr[first]), int(ptr[last]))
+            gradients = by_states if plain else by_weights
+            out[own] = gradients(self._model, packed.select(index), graph[own] - first, pairs[:, own], columns[first:last])
+        return out if towards.dim() == 2 else out.squeeze(2)
 
     def restricted(self, access: Access) -> VictimView:
         """Return the victim as an attack of this access level sees it."""

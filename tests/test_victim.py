@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from robust_augcl import registry
 from robust_augcl import victim as victim_module
+from robust_augcl.edge_gradients import by_states, by_weights
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.errors import AccessViolation
@@ -177,6 +179,28 @@ def test_gradients_are_those_of_the_graphs_asked_about(victim, graphs):
     torch.testing.assert_close(
         victim.edge_gradients(alone, EVERY_PAIR.enumerate(alone), torch.tensor([1])), whole[mine], rtol=1e-5, atol=1e-9
     )
+
+
+@pytest.mark.usefixtures("_chunk")
+def test_gradients_for_several_classes_are_those_for_one_after_the_other(victim, graphs):
+    candidates = BOTH.enumerate(graphs)
+    towards = torch.tensor([[2, 0], [0, 1], [1, 2], [1, 0]])
+    together = victim.edge_gradients(graphs, candidates, towards)
+    for column in range(2):
+        torch.testing.assert_close(together[:, :, column], victim.edge_gradients(graphs, candidates, towards[:, column]))
+    assert victim.gradient_calls == 16
+
+
+@pytest.mark.parametrize("name", registry.names("encoder"))
+def test_an_encoder_of_plain_sums_has_the_same_gradients_with_and_without_messages_of_candidates(name, graphs):
+    model = Victim(new_model(registry.load("encoder", name)))._model
+    candidates = EVERY_PAIR.enumerate(graphs)
+    asked = (model, graphs, candidates.graph, candidates.pairs, torch.tensor([[2, 0], [0, 1], [1, 2], [1, 0]]))
+    expected = by_weights(*asked)
+    assert float(expected.abs().max()) > 1e-2
+    if model.encoder.plain_sums:
+        torch.testing.assert_close(by_states(*asked), expected, rtol=1e-9, atol=1e-12)
+    assert not any(module._forward_hooks for module in model.modules())
 
 
 # --- what a victim is -------------------------------------------------------------------------------------------------

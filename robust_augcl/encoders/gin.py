@@ -14,6 +14,8 @@ class GIN(Encoder):
     Node and graph states are those of all rounds, concatenated; a graph's is the sum over its nodes. D = layers * width.
     """
 
+    plain_sums = True
+
     def build(self, generator: torch.Generator) -> None:
         sizes = [self.in_features] + [self.width] * (self.layers - 1)
         self.mlps = nn.ModuleList(mlp([size, self.width, self.width], generator) for size in sizes)
