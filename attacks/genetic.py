@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from robust_augcl.attack import Attack, FitGraphs, Proposer
+from robust_augcl.attacks._edit_sets import random_order, with_edits
 from robust_augcl.checks import require_positive
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.progress import Report, silent
@@ -114,8 +115,7 @@ class _Evolution:
         out = self.budgets.new_full((self.graphs.num_graphs, self.attack.population, width), -1)
         for number in range(self.attack.population):
             # The first k of a random order of each graph's candidates are a uniform draw without replacement.
-            keys = self.random(len(self.candidates)).double()
-            out[:, number][used] = torch.argsort(self.candidates.graph + keys)[place]
+            out[:, number][used] = random_order(self.candidates.graph, self.generator)[place]
         return out
 
     def measure(self, individuals: Tensor, graph: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,11 +126,7 @@ class _Evolution:
         if different.size(1) == 1:
             logits = self.victim.candidate_logits(self.graphs, self.candidates.take(different.squeeze(1)))
         else:
-            row, column = (different >= 0).nonzero(as_tuple=True)
-            edits = different[row, column]
-            changes = ~self.candidates.exists[edits] | self.candidates.deletes
-            copies = self.graphs.select(owner)
-            logits = self.victim.logits(copies.flip(row[changes], self.candidates.pairs[:, edits[changes]]))
+            logits = self.victim.logits(with_edits(self.graphs, self.candidates, different, owner))
         return cross_entropy(logits, y, reduction="none")[inverse], (logits.argmax(1) != y)[inverse]
 
     def breed(self, individuals: Tensor, fitness: Tensor) -> tuple[Tensor, Tensor, Tensor]:

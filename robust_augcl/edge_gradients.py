@@ -5,7 +5,7 @@ Letters: G graphs, N nodes, M candidates, T classes asked for, H width of a stat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -54,6 +54,46 @@ def by_states(model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs
             table = torch.cat([(a @ b.T).flatten() for a, b in zip(sent, wanted, strict=True)])
             out.append(table[places])
     return torch.stack(out, dim=2)
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""A loss of some graphs (B,) from their logits (B, C) and their numbers (B,)."""
+
+
+def of_relaxed(
+    model: GraphClassifier,
+    graphs: PackedGraphs,
+    graph: Tensor,
+    pairs: Tensor,
+    change: Tensor,
+    weights: Tensor,
+    loss: Loss,
+    numbers: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Each graph's loss (G,) with its pairs edited in part, and the gradient (M,) with respect to their weights.
+
+    Args:
+        model, graphs: what is asked about.
+        graph, pairs: the pairs (M,), (2, M).
+        change: what a whole edit adds to the weight of the pair's edge: 1, or -1 for its removal (M,).
+        weights: how much of each edit is made (M,).
+        loss: of detached logits, so that it learns nothing of the model.
+        numbers: of the graphs, for the loss (G,).
+    """
+    ends = pairs + graphs.ptr[graph]
+    weights = weights.detach().to(graphs.x.dtype).requires_grad_()
+    edges = torch.cat([graphs.edge_index, ends, ends.flip(0)], dim=1)
+    with torch.enable_grad():
+        extra = weights * change
+        _, states = model.encoder(
+            graphs.x, edges, graphs.batch, graphs.num_graphs, torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra, extra])
+        )
+        logits = model.head(states)
+        seen = logits.detach().requires_grad_()
+        losses = loss(seen, numbers)
+        (wanted,) = torch.autograd.grad(losses.sum(), seen)
+        (gradient,) = torch.autograd.grad(logits, weights, wanted)
+    return losses.detach(), gradient
 
 
 def _of_losses(logits: Tensor, towards: Tensor, inputs: list[Tensor]) -> Iterator[tuple[Tensor, ...]]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from robust_augcl.edge_gradients import by_states, by_weights
+from robust_augcl.edge_gradients import Loss, by_states, by_weights, of_relaxed
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.model import GraphClassifier
@@ -94,6 +95,27 @@ class Victim:
             out[own] = gradients(self._model, packed.select(index), graph[own] - first, pairs[:, own], columns[first:last])
         return out if towards.dim() == 2 else out.squeeze(2)
 
+    def relaxed(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+        """Each graph's loss with its candidates edited in part, and the gradient of that loss with respect to the parts.
+
+        A candidate of weight w in [0, 1] adds an edge of weight w, or leaves an edge that it deletes the weight 1 - w. `loss` takes
+        logits (B, C) of some of the graphs and these graphs' numbers (B,), and returns (B,), with autograd; it is given no module.
+
+        Shapes: weights (M,) -> (G,), (M,). One gradient call a graph.
+        """
+        packed = pack(graphs).to(self.device)
+        self.gradient_calls += packed.num_graphs
+        ptr = candidates.ptr.to(self.device)
+        graph, pairs, weights = (part.to(self.device) for part in (candidates.graph, candidates.pairs, weights))
+        change = (1 - candidates.exists.long() * (1 + int(candidates.deletes))).to(self.device)
+        losses, gradient = packed.x.new_zeros(packed.num_graphs), packed.x.new_zeros(len(candidates))
+        for index in _chunks(packed.sizes + 2 * ptr.diff()):
+            first, last = int(index[0]), int(index[-1]) + 1
+            own = slice(int(ptr[first]), int(ptr[last]))
+            asked = (packed.select(index), graph[own] - first, pairs[:, own], change[own], weights[own])
+            losses[first:last], gradient[own] = of_relaxed(self._model, *asked, loss, index)
+        return losses, gradient
+
     def restricted(self, access: Access) -> VictimView:
         """Return the victim as an attack of this access level sees it."""
         return VictimView(self, access)
@@ -112,25 +134,29 @@ class VictimView:
         self.num_classes = victim.num_classes
         self.device = victim.device
 
-        def ask(needed: Access, what: str) -> Callable[..., Tensor]:
+        def ask(needed: Access, what: str) -> Callable[..., Any]:
             if access < needed:
                 raise AccessViolation(f"The attack declared access {access.name.lower()!r} and asked for {what}")
-            method: Callable[..., Tensor] = getattr(victim, what)
+            method: Callable[..., Any] = getattr(victim, what)
             return method
 
         self._ask = ask
 
     def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
         """See `Victim.logits`; needs query access."""
-        return self._ask(Access.QUERY, "logits")(graphs)
+        return cast(Tensor, self._ask(Access.QUERY, "logits")(graphs))
 
     def candidate_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Tensor:
         """See `Victim.candidate_logits`; needs query access."""
-        return self._ask(Access.QUERY, "candidate_logits")(graphs, candidates)
+        return cast(Tensor, self._ask(Access.QUERY, "candidate_logits")(graphs, candidates))
 
     def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
         """See `Victim.edge_gradients`; needs gradient access."""
-        return self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards)
+        return cast(Tensor, self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards))
+
+    def relaxed(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+        """See `Victim.relaxed`; needs gradient access."""
+        return cast(tuple[Tensor, Tensor], self._ask(Access.GRADIENT, "relaxed")(graphs, candidates, weights, loss))
 
 
 def _chunks(cost: Tensor) -> list[Tensor]:

@@ -243,12 +243,40 @@ def test_answers_carry_no_gradient(victim, graphs):
         assert answer.grad_fn is None
 
 
+def relaxed(asked, graphs):
+    candidates = BOTH.enumerate(graphs)
+    weights = torch.linspace(0.1, 0.9, len(candidates))
+    return asked.relaxed(graphs, candidates, weights, lambda logits, index: -margins(logits, graphs.y[index]))
+
+
+@pytest.mark.usefixtures("_chunk")
+def test_relaxed_gradients_equal_finite_differences(victim, graphs):
+    candidates = BOTH.enumerate(graphs)
+    weights = torch.linspace(0.1, 0.9, len(candidates), dtype=torch.float64)
+
+    def loss(logits, index):
+        return cross_entropy(logits, (graphs.y[index] + 1) % 3, reduction="none")
+
+    losses, gradient = victim.relaxed(graphs, candidates, weights, loss)
+    assert (losses.shape, victim.gradient_calls) == ((4,), 4)
+    expected = []
+    for place in range(len(candidates)):
+        step = torch.zeros_like(weights)
+        step[place] = 1e-5
+        up, down = (victim.relaxed(graphs, candidates, weights + sign * step, loss)[0] for sign in (1, -1))
+        expected.append(float((up - down).sum()) / 2e-5)
+    torch.testing.assert_close(gradient, torch.tensor(expected), rtol=1e-4, atol=1e-6, check_dtype=False)
+    assert not gradient.requires_grad
+    assert not losses.requires_grad
+
+
 # --- access -----------------------------------------------------------------------------------------------------------
 
 QUESTIONS = {
     "logits": (Access.QUERY, lambda view, graphs: view.logits(graphs)),
     "candidate_logits": (Access.QUERY, lambda view, graphs: view.candidate_logits(graphs, ADD.enumerate(graphs))),
     "edge_gradients": (Access.GRADIENT, lambda view, graphs: view.edge_gradients(graphs, ADD.enumerate(graphs), graphs.y)),
+    "relaxed": (Access.GRADIENT, lambda view, graphs: torch.cat(relaxed(view, graphs))),
 }
 
 

@@ -285,8 +285,9 @@ def q_by_hand(network, graph, picked, node, left, half):
         pooled = [torch.zeros(encoder.width) for _ in marks]
         for source, target in graph.edge_index.T.tolist():
             pooled[target] = pooled[target] + states[source]
+        pooled = [p / network.mean_degree for p in pooled]
         states = [(encoder.conv(p) + encoder.node_to_latent(mark)).relu() for p, mark in zip(pooled, marks, strict=True)]
-    whole = torch.stack(states).sum(0).relu()
+    whole = torch.stack(states).sum(0) / network.mean_size
     return float(head.out(head.hidden(torch.cat([states[node], whole])).relu()))
 
 
@@ -300,7 +301,7 @@ def q_max_by_loop(network, graph, clean, threat, made, picked, left, half):
 def test_the_maximum_over_allowed_picks_equals_a_loop(steps, random_graphs):
     threat, graphs = THREATS["add or delete two"], random_graphs(10, sizes=(6, 7, 5))
     space = EditSpace.of(graphs, threat)
-    network = TwoStepQ(width=8, rounds=3, max_edits=2, generator=seeded(0))
+    network = TwoStepQ(width=8, rounds=3, max_edits=2, generator=seeded(0), mean_degree=2.5, mean_size=6.0)
     state, left, half = walk(space, steps, seeded(1))
     current = space.realise(state)
     best, node = best_allowed(network(current, state.picked, left, half), space.allowed(state, current, half), current)
