@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 from torch_geometric.utils import scatter
 
-from robust_augcl.encoder import linear
+from robust_augcl.encoder import linear, sum_pool
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs import PackedGraphs, ranges
 from robust_augcl.threat import Perturbation, ThreatModel
@@ -187,23 +188,57 @@ class Head(nn.Module):
         return values
 
 
+class NeighbourSum(torch.autograd.Function):
+    """The sum of the neighbours' states (N, D). Undirected edges make it its own gradient, so neither way scatters."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, neighbours: Tensor, offsets: Tensor) -> Tensor:
+        """Neighbours (E,) node after node, those of each from its offset (N,) on."""
+        ctx.edges = neighbours, offsets
+        return embedding_bag(neighbours, states, offsets, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        neighbours, offsets = ctx.edges
+        return embedding_bag(neighbours, gradients[0], offsets, mode="sum"), None, None
+
+
 class TwoStepQ(nn.Module):
     """The value of every node as the next pick: structure2vec on the graph with the picked node marked, and one head a step.
 
     As published, the node features are a one-hot mark (picked or not), and the two halves of an edit have a head each. The published
     attack makes one edit; here each number of edits left has its own two heads, since the process is finite.
 
+    Sums over neighbours and over a graph's nodes are divided by `mean_degree` and `mean_size`. With 1 for both, as published, five
+    rounds of sums make states so large that the first values are in the tens, where rewards are 1, and learning begins when they have
+    come down. Means of each node and graph would not do: without features, degrees and sizes are all that there is to see.
+
     Args:
         width: D, of embeddings and of the heads' hidden layer.
         rounds: of message passing.
         max_edits: K; states with more edits left share the heads of K.
         generator: the source of the initial weights.
+        mean_degree, mean_size: what a usual node and a usual graph have; kept with the weights.
     """
 
-    def __init__(self, *, width: int, rounds: int, max_edits: int, generator: torch.Generator) -> None:
+    mean_degree: Tensor
+    mean_size: Tensor
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        rounds: int,
+        max_edits: int,
+        generator: torch.Generator,
+        mean_degree: float = 1.0,
+        mean_size: float = 1.0,
+    ) -> None:
         super().__init__()
         self.encoder = Structure2Vec(in_features=2, width=width, layers=rounds, generator=generator)
         self.heads = nn.ModuleList([Head(width, generator) for _ in range(2 * max_edits)])
+        self.register_buffer("mean_degree", torch.tensor(mean_degree))
+        self.register_buffer("mean_size", torch.tensor(mean_size))
 
     @staticmethod
     def max_edits_of(state: Mapping[str, Tensor]) -> int:
@@ -218,9 +253,14 @@ class TwoStepQ(nn.Module):
         """Node states (N, D) and graph states (B, D); picked (B,), -1 for none."""
         mark = torch.zeros(graphs.num_nodes, dtype=torch.long, device=graphs.device)
         mark[(graphs.ptr[:-1] + picked)[picked >= 0]] = 1
-        x = torch.eye(2, device=graphs.device)[mark]
-        nodes, states = self.encoder(x, graphs.edge_index, graphs.batch, graphs.num_graphs)
-        return nodes, states
+        own = self.encoder.node_to_latent(torch.eye(2, device=graphs.device))[mark]
+        source, neighbours = graphs.edge_index
+        offsets = torch.searchsorted(source.contiguous(), torch.arange(graphs.num_nodes, device=graphs.device))
+        states = own.relu()
+        for _ in range(self.encoder.layers):
+            pooled = NeighbourSum.apply(states, neighbours.contiguous(), offsets) / self.mean_degree
+            states = (self.encoder.conv(pooled) + own).relu()
+        return states, sum_pool(states, graphs.batch, graphs.num_graphs) / self.mean_size
 
     def forward(self, graphs: PackedGraphs, picked: Tensor, edits_left: int, half: int) -> Tensor:
         """The value of picking each node (N,)."""

@@ -46,8 +46,9 @@ class RLS2V(Attack):
         epsilon_anneal: the fraction of `steps` over which it falls, linearly.
         double: the best action of the target is chosen by the network, and only valued by the target network (van Hasselt et al.
             2016, arXiv 1509.06461). Not published for this attack.
-        max_gradient_norm: gradients are scaled down to this norm, 0 for never (published). Five rounds of sums make large states, and
-            the first updates large steps, from which unclipped training recovers slowly.
+        normalise: sums over neighbours and nodes in the Q-network are divided by the mean degree and mean size of the graphs that it
+            learns on. Not published; see `TwoStepQ`.
+        max_gradient_norm: gradients are scaled down to this norm, 0 for never (published).
         train_on: "correct": graphs that the victim gets right when clean; "all", as published.
 
     Raises:
@@ -60,6 +61,7 @@ class RLS2V(Attack):
         "epsilon_start": 1.0,
         "epsilon_end": 1.0,
         "double": False,
+        "normalise": False,
         "max_gradient_norm": 0.0,
         "train_on": "all",
     }
@@ -77,6 +79,7 @@ class RLS2V(Attack):
     epsilon_end: float = 0.1
     epsilon_anneal: float = 0.5
     double: bool = True
+    normalise: bool = True
     max_gradient_norm: float = 1.0
     train_on: Literal["correct", "all"] = "correct"
 
@@ -110,7 +113,18 @@ class RLS2V(Attack):
             space = EditSpace.of(train.select(right), threat) if len(right) else None
         if space is None or space.max_edits == 0:
             space = EditSpace.of(train, threat)
-        network = TwoStepQ(width=self.width, rounds=self.rounds, max_edits=max(space.max_edits, 1), generator=spawn(generator))
+        means = (1.0, 1.0)
+        if self.normalise:
+            graphs = space.graphs  # at least 1: graphs may have no edges
+            means = max(graphs.edge_index.size(1) / graphs.num_nodes, 1.0), graphs.num_nodes / graphs.num_graphs
+        network = TwoStepQ(
+            width=self.width,
+            rounds=self.rounds,
+            max_edits=max(space.max_edits, 1),
+            generator=spawn(generator),
+            mean_degree=means[0],
+            mean_size=means[1],
+        )
         network.to(victim.device)
         curve = []
         if space.max_edits > 0:  # else there is nothing to edit, so nothing to learn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def require_positive(settings: object, *names: str) -> None:
@@ -23,3 +24,11 @@ def check_positive(name: str, value: float) -> None:
     """Raise `ValueError` unless this value is a positive, finite number."""
     if not 0 < value < math.inf:
         raise ValueError(f"Expected `{name}` to be positive, got {value}")
+
+
+def require_one_of(settings: object, name: str, allowed: Sequence[str]) -> None:
+    """Raise `ValueError` if this attribute is none of the words allowed."""
+    value = getattr(settings, name)
+    if value not in allowed:
+        *most, last = (repr(word) for word in allowed)
+        raise ValueError(f"Expected `{name}` to be {', '.join(most)} or {last}, got {value!r}")

@@ -57,6 +57,8 @@ class Encoder(nn.Module, ABC):
 
     hops_before_first_round: int = 0
     """Reach: an edit at an edge changes, in round l, the states of nodes up to l - 1 + this many hops from its ends."""
+    plain_sums: bool = False
+    """Edge weights enter through `WeightedSum` alone, as they are given: then gradients for edges come from the states at their ends."""
 
     def __init__(self, *, in_features: int, width: int, layers: int, generator: torch.Generator) -> None:
         super().__init__()

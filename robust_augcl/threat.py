@@ -84,13 +84,11 @@ class Candidates:
 
     def best(self, score: Tensor) -> Tensor:
         """The candidate of the lowest score (M,) in each graph, the first of equals, -1 where a graph has none: (G,)."""
-        # Stable sorts, least significant key first: by score, then by graph.
-        order = torch.argsort(score, stable=True)
-        order = order[torch.argsort(self.graph[order], stable=True)]
-        counts, firsts = self.counts, self.ptr[:-1]
-        out = torch.full_like(counts, -1)
-        out[counts > 0] = order[firsts[counts > 0]]
-        return out
+        finite = score.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+        lowest = score.new_full((self.num_graphs,), torch.inf).scatter_reduce(0, self.graph, finite, "amin")
+        place = torch.where(finite == lowest[self.graph], torch.arange(len(self), device=score.device), len(self))
+        first = torch.full_like(self.counts, len(self)).scatter_reduce(0, self.graph, place, "amin")
+        return torch.where(first < len(self), first, -1)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch_geometric.data import Data
 
+from robust_augcl.edge_gradients import Loss, by_states, by_weights, of_relaxed
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.model import GraphClassifier
@@ -75,31 +76,43 @@ class Victim:
 
         A candidate that is not an edge has weight 0, one that is has weight 1. Both directions stand apart.
 
-        Shapes: towards (G,) -> (M, 2): i to j, j to i. One gradient call a graph.
+        Shapes: towards (G,) -> (M, 2): i to j, j to i; towards T classes a graph (G, T) -> (M, 2, T). One gradient call a graph and class.
+        """
+        packed = pack(graphs).to(self.device)
+        columns = towards.to(self.device).reshape(packed.num_graphs, -1)
+        self.gradient_calls += columns.numel()
+        plain = self._model.encoder.plain_sums
+        out = packed.x.new_zeros(len(candidates), 2, columns.size(1))
+        ptr = candidates.ptr.to(self.device)
+        graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
+        # Where candidates are messages, each costs two directed edges in each round, a node about as much as one.
+        for index in chunks(packed.sizes if plain else packed.sizes + 2 * ptr.diff()):
+            first, last = int(index[0]), int(index[-1]) + 1
+            own = slice(int(ptr[first]), int(ptr[last]))
+            gradients = by_states if plain else by_weights
+            out[own] = gradients(self._model, packed.select(index), graph[own] - first, pairs[:, own], columns[first:last])
+        return out if towards.dim() == 2 else out.squeeze(2)
+
+    def relaxed(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+        """Each graph's loss with its candidates edited in part, and the gradient of that loss with respect to the parts.
+
+        A candidate of weight w in [0, 1] adds an edge of weight w, or leaves an edge that it deletes the weight 1 - w. `loss` takes
+        logits (B, C) of some of the graphs and these graphs' numbers (B,), and returns (B,), with autograd; it is given no module.
+
+        Shapes: weights (M,) -> (G,), (M,). One gradient call a graph.
         """
         packed = pack(graphs).to(self.device)
         self.gradient_calls += packed.num_graphs
-        out = torch.zeros(len(candidates), 2, device=self.device)
         ptr = candidates.ptr.to(self.device)
-        pairs = candidates.pairs.to(self.device)
-        # A candidate costs two directed edges in each round, a node about as much as one.
+        graph, pairs, weights = (part.to(self.device) for part in (candidates.graph, candidates.pairs, weights))
+        change = (1 - candidates.exists.long() * (1 + int(candidates.deletes))).to(self.device)
+        losses, gradient = packed.x.new_zeros(packed.num_graphs), packed.x.new_zeros(len(candidates))
         for index in chunks(packed.sizes + 2 * ptr.diff()):
-            part = packed.select(index)
-            first, count = ptr[index[0]], ptr[index[-1] + 1] - ptr[index[0]]
-            where = torch.arange(int(first), int(first + count), device=self.device)
-            graph = candidates.graph.to(self.device)[where] - index[0]
-            ends = pairs[:, where] + part.ptr[graph]
-            # Candidates stand beside the graph's own edges with weight 0: for weighted sums, the gradient with respect to the
-            # extra weight is that with respect to the edge's own weight, whether the edge exists or not.
-            extra = torch.zeros(2 * where.numel(), device=self.device, requires_grad=True)
-            edges = torch.cat([part.edge_index, ends, ends.flip(0)], dim=1)
-            weight = torch.cat([torch.ones(part.edge_index.size(1), device=self.device), extra])
-            with torch.enable_grad():
-                _, states = self._model.encoder(part.x, edges, part.batch, part.num_graphs, weight)
-                loss = cross_entropy(self._model.head(states), towards.to(self.device)[index], reduction="sum")
-                (gradient,) = torch.autograd.grad(loss, extra)
-            out[where] = gradient.reshape(2, -1).T
-        return out
+            first, last = int(index[0]), int(index[-1]) + 1
+            own = slice(int(ptr[first]), int(ptr[last]))
+            asked = (packed.select(index), graph[own] - first, pairs[:, own], change[own], weights[own])
+            losses[first:last], gradient[own] = of_relaxed(self._model, *asked, loss, index)
+        return losses, gradient
 
     def restricted(self, access: Access) -> VictimView:
         """Return the victim as an attack of this access level sees it."""
@@ -119,22 +132,26 @@ class VictimView:
         self.num_classes = victim.num_classes
         self.device = victim.device
 
-        def ask(needed: Access, what: str) -> Callable[..., Tensor]:
+        def ask(needed: Access, what: str) -> Callable[..., Any]:
             if access < needed:
                 raise AccessViolation(f"The attack declared access {access.name.lower()!r} and asked for {what}")
-            method: Callable[..., Tensor] = getattr(victim, what)
+            method: Callable[..., Any] = getattr(victim, what)
             return method
 
         self._ask = ask
 
     def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
         """See `Victim.logits`; needs query access."""
-        return self._ask(Access.QUERY, "logits")(graphs)
+        return cast(Tensor, self._ask(Access.QUERY, "logits")(graphs))
 
     def candidate_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Tensor:
         """See `Victim.candidate_logits`; needs query access."""
-        return self._ask(Access.QUERY, "candidate_logits")(graphs, candidates)
+        return cast(Tensor, self._ask(Access.QUERY, "candidate_logits")(graphs, candidates))
 
     def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
         """See `Victim.edge_gradients`; needs gradient access."""
-        return self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards)
+        return cast(Tensor, self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards))
+
+    def relaxed(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+        """See `Victim.relaxed`; needs gradient access."""
+        return cast(tuple[Tensor, Tensor], self._ask(Access.GRADIENT, "relaxed")(graphs, candidates, weights, loss))

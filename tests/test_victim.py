@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from robust_augcl import oracle as oracle_module
-from robust_augcl import single_edits
+from robust_augcl import registry, single_edits
+from robust_augcl.edge_gradients import by_states, by_weights
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
@@ -184,6 +185,28 @@ def test_gradients_are_those_of_the_graphs_asked_about(victim, graphs):
     )
 
 
+@pytest.mark.usefixtures("_chunk")
+def test_gradients_for_several_classes_are_those_for_one_after_the_other(victim, graphs):
+    candidates = BOTH.enumerate(graphs)
+    towards = torch.tensor([[2, 0], [0, 1], [1, 2], [1, 0]])
+    together = victim.edge_gradients(graphs, candidates, towards)
+    for column in range(2):
+        torch.testing.assert_close(together[:, :, column], victim.edge_gradients(graphs, candidates, towards[:, column]))
+    assert victim.gradient_calls == 16
+
+
+@pytest.mark.parametrize("name", registry.names("encoder"))
+def test_an_encoder_of_plain_sums_has_the_same_gradients_with_and_without_messages_of_candidates(name, graphs):
+    model = Victim(new_model(registry.load("encoder", name)))._model
+    candidates = EVERY_PAIR.enumerate(graphs)
+    asked = (model, graphs, candidates.graph, candidates.pairs, torch.tensor([[2, 0], [0, 1], [1, 2], [1, 0]]))
+    expected = by_weights(*asked)
+    assert float(expected.abs().max()) > 1e-2
+    if model.encoder.plain_sums:
+        torch.testing.assert_close(by_states(*asked), expected, rtol=1e-9, atol=1e-12)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
 # --- what a victim is -------------------------------------------------------------------------------------------------
 
 
@@ -224,12 +247,40 @@ def test_answers_carry_no_gradient(victim, graphs):
         assert answer.grad_fn is None
 
 
+def relaxed(asked, graphs):
+    candidates = BOTH.enumerate(graphs)
+    weights = torch.linspace(0.1, 0.9, len(candidates))
+    return asked.relaxed(graphs, candidates, weights, lambda logits, index: -margins(logits, graphs.y[index]))
+
+
+@pytest.mark.usefixtures("_chunk")
+def test_relaxed_gradients_equal_finite_differences(victim, graphs):
+    candidates = BOTH.enumerate(graphs)
+    weights = torch.linspace(0.1, 0.9, len(candidates), dtype=torch.float64)
+
+    def loss(logits, index):
+        return cross_entropy(logits, (graphs.y[index] + 1) % 3, reduction="none")
+
+    losses, gradient = victim.relaxed(graphs, candidates, weights, loss)
+    assert (losses.shape, victim.gradient_calls) == ((4,), 4)
+    expected = []
+    for place in range(len(candidates)):
+        step = torch.zeros_like(weights)
+        step[place] = 1e-5
+        up, down = (victim.relaxed(graphs, candidates, weights + sign * step, loss)[0] for sign in (1, -1))
+        expected.append(float((up - down).sum()) / 2e-5)
+    torch.testing.assert_close(gradient, torch.tensor(expected), rtol=1e-4, atol=1e-6, check_dtype=False)
+    assert not gradient.requires_grad
+    assert not losses.requires_grad
+
+
 # --- access -----------------------------------------------------------------------------------------------------------
 
 QUESTIONS = {
     "logits": (Access.QUERY, lambda view, graphs: view.logits(graphs)),
     "candidate_logits": (Access.QUERY, lambda view, graphs: view.candidate_logits(graphs, ADD.enumerate(graphs))),
     "edge_gradients": (Access.GRADIENT, lambda view, graphs: view.edge_gradients(graphs, ADD.enumerate(graphs), graphs.y)),
+    "relaxed": (Access.GRADIENT, lambda view, graphs: torch.cat(relaxed(view, graphs))),
 }
 
 

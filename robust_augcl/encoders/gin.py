@@ -18,6 +18,7 @@ class GIN(LocalEncoder):
     """
 
     self_loops: ClassVar[bool] = True
+    plain_sums = True
 
     def build(self, generator: torch.Generator) -> None:
         sizes = [self.in_features] + [self.width] * (self.layers - 1)

@@ -17,6 +17,8 @@ class Structure2Vec(LocalEncoder):
     W2 is shared by the rounds; both maps have biases. D = width.
     """
 
+    plain_sums = True
+
     def build(self, generator: torch.Generator) -> None:
         self.node_to_latent = linear(self.in_features, self.width, generator)
         self.conv = linear(self.width, self.width, generator)

@@ -1,0 +1,115 @@
+"""Gradients for the weights of edges, whether they exist or not.
+
+Letters: G graphs, N nodes, M candidates, T classes asked for, H width of a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from robust_augcl.encoder import WeightedSum
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.model import GraphClassifier
+
+
+def by_weights(model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, towards: Tensor) -> Tensor:
+    """The gradient of each graph's cross-entropy for each of T classes `towards` (G, T) with respect to the weights of pairs, by autograd.
+
+    Shapes: graph (M,), pairs (2, M) of node numbers within their graph -> (M, 2, T): i to j, j to i.
+    """
+    ends = pairs + graphs.ptr[graph]
+    # Candidates stand beside the graph's own edges with weight 0: for weighted sums, the gradient with respect to the
+    # extra weight is that with respect to the edge's own weight, whether the edge exists or not.
+    extra = graphs.x.new_zeros(2 * graph.numel(), requires_grad=True)
+    edges = torch.cat([graphs.edge_index, ends, ends.flip(0)], dim=1)
+    weight = torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra])
+    with torch.enable_grad():
+        _, states = model.encoder(graphs.x, edges, graphs.batch, graphs.num_graphs, weight)
+        logits = model.head(states)
+        return torch.stack([gradient.reshape(2, -1).T for (gradient,) in _of_losses(logits, towards, [extra])], dim=2)
+
+
+def by_states(model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, towards: Tensor) -> Tensor:
+    """The same as `by_weights` where weights enter plain sums alone (`Encoder.plain_sums`), without a message for any candidate.
+
+    If node t receives sum_s w_st h_s, the gradient for w_st is that for what t receives, times h_s; summed over the rounds.
+    """
+    sizes = graphs.sizes
+    first = (sizes * sizes).cumsum(0) - sizes * sizes
+    places = torch.stack([first[graph] + pairs[k] * sizes[graph] + pairs[1 - k] for k in range(2)], dim=1)
+    out = []
+    with torch.enable_grad(), _sums(model) as sums:
+        x = graphs.x.detach().requires_grad_()
+        _, states = model.encoder(x, graphs.edge_index, graphs.batch, graphs.num_graphs)
+        logits = model.head(states)
+        sent = torch.cat([states.detach() for states, _ in sums], dim=1).split(sizes.tolist())
+        for gradients in _of_losses(logits, towards, [received for _, received in sums]):
+            wanted = torch.cat(gradients, dim=1).split(sizes.tolist())
+            # A small matrix a graph, all ordered pairs of nodes at once: reading two rows a candidate would move far more memory.
+            table = torch.cat([(a @ b.T).flatten() for a, b in zip(sent, wanted, strict=True)])
+            out.append(table[places])
+    return torch.stack(out, dim=2)
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""A loss of some graphs (B,) from their logits (B, C) and their numbers (B,)."""
+
+
+def of_relaxed(
+    model: GraphClassifier,
+    graphs: PackedGraphs,
+    graph: Tensor,
+    pairs: Tensor,
+    change: Tensor,
+    weights: Tensor,
+    loss: Loss,
+    numbers: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Each graph's loss (G,) with its pairs edited in part, and the gradient (M,) with respect to their weights.
+
+    Args:
+        model, graphs: what is asked about.
+        graph, pairs: the pairs (M,), (2, M).
+        change: what a whole edit adds to the weight of the pair's edge: 1, or -1 for its removal (M,).
+        weights: how much of each edit is made (M,).
+        loss: of detached logits, so that it learns nothing of the model.
+        numbers: of the graphs, for the loss (G,).
+    """
+    ends = pairs + graphs.ptr[graph]
+    weights = weights.detach().to(graphs.x.dtype).requires_grad_()
+    edges = torch.cat([graphs.edge_index, ends, ends.flip(0)], dim=1)
+    with torch.enable_grad():
+        extra = weights * change
+        _, states = model.encoder(
+            graphs.x, edges, graphs.batch, graphs.num_graphs, torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra, extra])
+        )
+        logits = model.head(states)
+        seen = logits.detach().requires_grad_()
+        losses = loss(seen, numbers)
+        (wanted,) = torch.autograd.grad(losses.sum(), seen)
+        (gradient,) = torch.autograd.grad(logits, weights, wanted)
+    return losses.detach(), gradient
+
+
+def _of_losses(logits: Tensor, towards: Tensor, inputs: list[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+    """The gradients of the cross-entropy for one class after the other."""
+    for label in towards.unbind(1):
+        yield torch.autograd.grad(cross_entropy(logits, label, reduction="sum"), inputs, retain_graph=True)
+
+
+@contextmanager
+def _sums(model: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Collect what the model's weighted sums are given and what they return, (N, H) each, in the order in which they run."""
+    calls: list[tuple[Tensor, Tensor]] = []
+    modules = [module for module in model.modules() if isinstance(module, WeightedSum)]
+    handles = [module.register_forward_hook(lambda _, given, out: calls.append((given[0], out))) for module in modules]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
