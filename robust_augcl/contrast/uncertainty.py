@@ -35,8 +35,9 @@ class PairNetwork(nn.Module):
         return z1 @ left.T + self.layer1.bias, z2 @ right.T
 
     def rest(self, first: Tensor) -> Tensor:
-        """The network from the sum of the halves on: (..., H) -> (..., outputs)."""
-        out: Tensor = self.layer3(self.layer2(first.relu()).relu())
+        """The network from the sum of the halves on, which is overwritten: (..., H) -> (..., outputs)."""
+        # In place where the gradient does not need what was there: fresh memory costs as much as the arithmetic.
+        out: Tensor = self.layer3(self.layer2(first.relu_()).relu_())
         return out
 
     def forward(self, z1: Tensor, z2: Tensor) -> Tensor:
@@ -50,15 +51,13 @@ class PairNetwork(nn.Module):
         left, right = self.halves(z1, z2)
         blocks = []
         for part in left.split(max(1, pairs_a_block // max(1, right.size(0)))):
-            hidden = (part.unsqueeze(1) + right.unsqueeze(0)).relu_().flatten(0, 1)
-            hidden = self.layer3(self.layer2(hidden).relu_())
-            blocks.append(hidden.unflatten(0, (part.size(0), right.size(0))))
+            blocks.append(self.rest(part.unsqueeze(1) + right.unsqueeze(0)))
         return torch.cat(blocks)
 
     def pairs(self, z1: Tensor, z2: Tensor, anchor: Tensor, view: Tensor) -> Tensor:
         """Logits of some pairs: anchor (P,), view (P,) -> (P, outputs)."""
         left, right = self.halves(z1, z2)
-        return self.rest(left.index_select(0, anchor) + right.index_select(0, view))
+        return self.rest(left.index_select(0, anchor).add_(right.index_select(0, view)))
 
 
 def gamblers_loss(logits: Tensor, labels: Tensor, reward: float) -> Tensor:
