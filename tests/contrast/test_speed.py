@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 
-import pytest
 import torch
 from sklearn.cluster import KMeans
 from torch import nn
