@@ -82,8 +82,8 @@ def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
 
     The normalised cut (Shi and Malik 2000; Ng et al. 2002): the affinity of views k and l is exp(-(1 - s_kl) / m), m the mean of 1 - s
     over pairs; the second eigenvector of D^-1/2 A D^-1/2, each entry divided by the root of its degree, is split by exact
-    two-means. One cut serves all anchors: label 1 is the side of the anchor's own view. `z1` is not looked at. Views
-    that are all the same are one cluster, all 1.
+    two-means. One cut serves all anchors: label 1 is the side of the anchor's own view. `z1` is not looked at. Views that
+    are all the same, or three and more that are all equally far from one another, are one cluster, all 1.
 
     Raises:
         ValueError: embeddings that are not finite.
@@ -92,7 +92,8 @@ def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
     size = z2.size(0)
     distance = (1 - cosine_similarities(z2.detach().double(), z2.detach().double())).clamp(min=0)
     scale = distance.sum() / max(size * (size - 1), 1)
-    if size < 2 or not bool(scale > 1e-12):
+    apart = distance[~torch.eye(size, dtype=torch.bool, device=z2.device)]
+    if size < 2 or not bool(scale > 1e-12) or (size > 2 and bool(apart.max() - apart.min() < 1e-12)):
         return torch.ones(size, size, dtype=torch.int64, device=z2.device)
     affinity = torch.exp(-distance / scale)
     root = affinity.sum(1).sqrt()

@@ -72,9 +72,7 @@ def test_both_directions_are_the_mean_of_the_two(weighted):
     z1, z2 = torch.randn(2, 6, 4, generator=seeded(0))
     weighter = AUGCL(hidden=8).weighter(4, seeded(1), "cpu") if weighted else None
     one, both = (InfoNCE(LossSettings(0.5, directions=directions), weighter) for directions in ("one", "both"))
-    there, back = (
-        info_nce(a, b, temperature=0.5, weight=None if weighter is None else weighter(a, b)) for a, b in ((z1, z2), (z2, z1))
-    )
+    there, back = (info_nce(a, b, temperature=0.5, weight=None if weighter is None else weighter(a, b)) for a, b in ((z1, z2), (z2, z1)))
     torch.testing.assert_close(one.loss(z1, z2, None), there)
     torch.testing.assert_close(both.loss(z1, z2, None), (there + back) / 2)
     assert abs(float(there - back)) > 1e-3
