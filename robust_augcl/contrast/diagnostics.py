@@ -67,6 +67,8 @@ def diagnose(batches: Iterable[Embedded], objective: Objective, labels: Tensor) 
     `false_negatives`: the share of false negatives among the pairs, of the weight on them, and of the loss's push on them (None:
     the method has no such thing). `similarity`, `uncertainty`: a `summary` for true and for false negatives, the range of the histogram
     beside it.
+
+    Looking at the push counts as one more batch of training in `objective.notes` and `objective.info`: read them before.
     """
     names = ("false", "pairs", "weight", "push", "similarity", "uncertainty")
     kept: dict[str, list[Tensor]] = {name: [] for name in names}

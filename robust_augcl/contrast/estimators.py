@@ -149,13 +149,14 @@ class NetworkEstimator:
     def fit_batch(self, z1: Tensor, z2: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> float:
         """Steps over all pairs of a batch, in random order: z1, z2 (B, D), labels (B * B,); return the mean loss."""
         total = 0.0
-        for pairs in torch.randperm(labels.numel(), generator=generator).to(z1.device).split(self.settings.pairs_a_batch):
-            anchor, view = pairs // z1.size(0), pairs % z1.size(0)
-            loss = self.loss(self.network.pairs(z1, z2, anchor, view), labels[pairs])
+        order = torch.randperm(labels.numel(), generator=generator).to(z1.device)
+        shuffled = (order // z1.size(0), order % z1.size(0), labels[order])
+        for anchor, view, label in zip(*(part.split(self.settings.pairs_a_batch) for part in shuffled), strict=True):
+            loss = self.loss(self.network.pairs(z1, z2, anchor, view), label)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += float(loss.detach()) * pairs.numel()
+            total += float(loss.detach()) * label.numel()
         return total / max(labels.numel(), 1)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -5,10 +5,11 @@ Letters: B graphs in a batch, D embedding, H hidden width, P pairs.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from robust_augcl.encoder import linear
 
@@ -35,8 +36,9 @@ class PairNetwork(nn.Module):
         return z1 @ left.T + self.layer1.bias, z2 @ right.T
 
     def rest(self, first: Tensor) -> Tensor:
-        """The network from the sum of the halves on: (..., H) -> (..., outputs)."""
-        out: Tensor = self.layer3(self.layer2(first.relu()).relu())
+        """The network from the sum of the halves on, which is overwritten: (..., H) -> (..., outputs)."""
+        # In place where the gradient does not need what was there: fresh memory costs as much as the arithmetic.
+        out: Tensor = self.layer3(self.layer2(first.relu_()).relu_())
         return out
 
     def forward(self, z1: Tensor, z2: Tensor) -> Tensor:
@@ -50,15 +52,45 @@ class PairNetwork(nn.Module):
         left, right = self.halves(z1, z2)
         blocks = []
         for part in left.split(max(1, pairs_a_block // max(1, right.size(0)))):
-            hidden = (part.unsqueeze(1) + right.unsqueeze(0)).relu_().flatten(0, 1)
-            hidden = self.layer3(self.layer2(hidden).relu_())
-            blocks.append(hidden.unflatten(0, (part.size(0), right.size(0))))
+            blocks.append(self.rest(part.unsqueeze(1) + right.unsqueeze(0)))
         return torch.cat(blocks)
 
     def pairs(self, z1: Tensor, z2: Tensor, anchor: Tensor, view: Tensor) -> Tensor:
         """Logits of some pairs: anchor (P,), view (P,) -> (P, outputs)."""
         left, right = self.halves(z1, z2)
-        return self.rest(left.index_select(0, anchor) + right.index_select(0, view))
+        second, third = self.layer2, self.layer3
+        out: Tensor = _Rest.apply(left, right, anchor, view, second.weight, second.bias, third.weight, third.bias)
+        return out
+
+
+class _Rest(torch.autograd.Function):
+    """`PairNetwork.rest` of left[anchor] + right[view], and its gradient, in as few and as small pieces of memory as there can be.
+
+    Fresh memory and copies cost autograd's own version more than a third of the arithmetic.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, left: Tensor, right: Tensor, anchor: Tensor, view: Tensor, w2: Tensor, b2: Tensor, w3: Tensor, b3: Tensor
+    ) -> Tensor:
+        h1 = left.index_select(0, anchor).add_(right.index_select(0, view)).relu_()
+        h2 = torch.addmm(b2, h1, w2.T).relu_()
+        ctx.save_for_backward(anchor, view, w2, w3, h1, h2)
+        ctx.sizes = left.size(0), right.size(0)
+        return torch.addmm(b3, h2, w3.T)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        anchor, view, w2, w3, h1, h2 = ctx.saved_tensors
+        g2 = gradient @ w3
+        g_w3, g_b3 = gradient.T @ h2, gradient.sum(0)
+        torch.ops.aten.threshold_backward(g2, h2, 0, grad_input=g2)
+        g_w2, g_b2 = g2.T @ h1, g2.sum(0)
+        g1 = g2 @ w2
+        torch.ops.aten.threshold_backward(g1, h1, 0, grad_input=g1)
+        halves = [g1.new_zeros(size, g1.size(1)).index_add_(0, index, g1) for size, index in zip(ctx.sizes, (anchor, view), strict=True)]
+        return *halves, None, None, g_w2, g_b2, g_w3, g_b3
 
 
 def gamblers_loss(logits: Tensor, labels: Tensor, reward: float) -> Tensor:
