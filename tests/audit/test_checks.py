@@ -91,6 +91,7 @@ def test_what_does_not_replay_or_changes_its_class_fails(record, outcomes):
     good, bad = record("a", outcomes(first(1, 3))), record("b", outcomes(first(1, 3)))
     expect(single.edits_reproduce_the_verdict(Evidence([good, bad], replayed={good.key: [], bad.key: ["the margin"]})), "FAIL", bad)
     expect(single.edits_reproduce_the_verdict(Evidence([good], replayed={good.key: []})), "PASS")
+    expect(single.edits_reproduce_the_verdict(Evidence([good, bad], replayed={good.key: []}, unproved={bad.key: "gone"})), "WARN", bad)
     expect(single.label_is_preserved(Evidence([good, bad], miscounted={good.key: [], bad.key: [4]})), "FAIL", bad)
     expect(single.label_is_preserved(Evidence([good], miscounted={good.key: []})), "PASS")
     expect(single.label_is_preserved(Evidence([good])), "n/a")
