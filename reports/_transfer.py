@@ -32,7 +32,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
                 if any(cells):
                     marks = [section.mark(cell.records) if cell else "" for cell in cells]
                     marked |= any(marks)
-                    shares = [_cell(cell) + mark for cell, mark in zip(cells, marks, strict=True)]
+                    shares = [_cell(cell, mark) for cell, mark in zip(cells, marks, strict=True)]
                     body.append([escape(section.attack_name(attack)), layers_text(layers), escape(name_of(made_for)), *shares])
     caption = (
         "Robust accuracy in percent of the victim in the column, under edits that were made for the victim in the row: same data, seed and "
@@ -88,9 +88,9 @@ def _failed(entry: Entry, failed: Collection[str]) -> bool:
     return any(record.key in failed for record in entry.made_for)
 
 
-def _cell(entry: Entry | None) -> str:
+def _cell(entry: Entry | None, mark: str) -> str:
     if entry is None or entry.robust is None:
         return "-"
     found = entry.robust
     carried = "" if entry.attacked == entry.group.method else f"; {percent(entry.carried_over)}"
-    return f"{percent(found.mean)} ({percent(found.low)} to {percent(found.high)}{carried})"
+    return f"{percent(found.mean)}{mark} ({percent(found.low)} to {percent(found.high)}{carried})"

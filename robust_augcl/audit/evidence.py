@@ -138,6 +138,7 @@ class Evidence:
         traits: of each record's attack.
         curves: of learning, for attacks that learn: step, loss, robust accuracy on the graphs it was chosen by.
         replayed: what replaying each record found wrong.
+        unproved: why a record could not be replayed.
         miscounted: attacked graphs whose number of components, counted anew, is not that of their class; only where the label rule says so.
         uses: of each record.
         victims, data: facts by key.
@@ -148,6 +149,7 @@ class Evidence:
     traits: Mapping[str, Traits] = field(default_factory=dict)
     curves: Mapping[str, Sequence[tuple[int, float, float]]] = field(default_factory=dict)
     replayed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unproved: Mapping[str, str] = field(default_factory=dict)
     miscounted: Mapping[str, Sequence[int]] = field(default_factory=dict)
     uses: Mapping[str, Use] = field(default_factory=dict)
     victims: Mapping[str, VictimFacts] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graph_keys import graph_keys
 from robust_augcl.graphs import PackedGraphs
-from robust_augcl.records import Record
+from robust_augcl.records import ArtifactRef, Record
 from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import FITTED_ON, dataset_of, victim_of
@@ -36,7 +36,7 @@ class Gatherer:
 
     def __init__(self, folder: RunFolder, steps: dict[str, Step]) -> None:
         self.folder, self.steps = folder, steps
-        self._load = lru_cache(maxsize=None)(folder.load_artifact)
+        self._load = lru_cache(maxsize=None)(lambda ref: folder.store.load(ref.key))
         self._dataset = lru_cache(maxsize=None)(lambda ref: dataset_of(self._load(ref)))
         self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
         self._forests = lru_cache(maxsize=None)(lambda ref: forests(self._dataset(ref)))
@@ -45,15 +45,19 @@ class Gatherer:
         self._keys = lru_cache(maxsize=None)(lambda ref: graph_keys(self._dataset(ref).graphs))
 
     def gather(self, records: Sequence[Record]) -> Evidence:
-        """Everything about these records. What rests on a damaged file is left out; that it is damaged counts as not reproduced."""
+        """Everything about these records. Of those that rest on a file that cannot be read, only what the records say themselves."""
         records = sorted((r for r in records if r.key in self.steps), key=lambda record: record.cell)
-        damaged = {r.key: problem for r in records if (problem := self._damage(r)) is not None}
-        whole = [r for r in records if r.key not in damaged]
+        unproved = {r.key: problem for r in records if (problem := self._unreadable(r)) is not None}
+        replaced = {
+            r.key: ["it rests on another data set, victim or attacker"] for r in records if r.key not in unproved and self._replaced(r)
+        }
+        whole = [r for r in records if r.key not in unproved and r.key not in replaced]
         return Evidence(
             records=records,
             traits={r.key: self.traits(r) for r in records},
             curves={r.key: curve for r in whole if (curve := self.curve(r))},
-            replayed={r.key: self.replayed(r) for r in whole} | {key: [problem] for key, problem in damaged.items()},
+            replayed={r.key: self.replayed(r) for r in whole} | replaced,
+            unproved=unproved,
             miscounted={r.key: self.miscounted(r) for r in whole if r.label_rule == "components"},
             uses={r.key: self.use(r) for r in whole},
             victims={group[0].victim.key: self.victim_facts(group[0]) for group in grouped(whole, lambda r: r.victim.key)},
@@ -62,13 +66,16 @@ class Gatherer:
             large=self.large(whole),
         )
 
-    def _damage(self, record: Record) -> str | None:
+    def _unreadable(self, record: Record) -> str | None:
         try:
-            for ref in (record.dataset, record.victim, *([record.attacker] if record.attacker else [])):
+            for ref in _rests_on(record):
                 self._load(ref)
         except ArtifactDamaged as error:
             return str(error)
         return None
+
+    def _replaced(self, record: Record) -> bool:
+        return any(self._load(ref).digest != ref.digest for ref in _rests_on(record))
 
     def traits(self, record: Record) -> Traits:
         attack = self.steps[record.key].settings["attack"]
@@ -149,6 +156,10 @@ class Gatherer:
             found = try_large_budget(attack, victim, _some(dataset), _threat(record), budget, name, [r.key for r in group])
             facts += [found] if found else []
         return facts
+
+
+def _rests_on(record: Record) -> list[ArtifactRef]:
+    return [ref for ref in (record.dataset, record.victim, record.attacker) if ref is not None]
 
 
 def _test(dataset: Dataset) -> PackedGraphs:

@@ -96,12 +96,18 @@ def within_budget(evidence: Evidence) -> Finding:
 
 
 def edits_reproduce_the_verdict(evidence: Evidence) -> Finding:
-    """The stored edits, applied to the stored graphs, give the stored predictions of the stored victim again."""
+    """The stored edits, applied to the stored graphs, give the stored predictions of the stored victim again.
+
+    It warns where a stored file cannot be read, so that nothing can be said.
+    """
     name = "stored edits reproduce the verdict"
     bad = [r for r in evidence.records if evidence.replayed.get(r.key)]
     if bad:
         shown = [f"{name_of(r)}: {evidence.replayed[r.key][0]}" for r in bad]
         return Finding(name, "FAIL", f"Not reproduced: {listed(shown)}.", keys_of(bad))
+    unproved = [r for r in evidence.records if r.key in evidence.unproved]
+    if unproved:
+        return Finding(name, "WARN", f"Cannot be proved: {listed([evidence.unproved[r.key] for r in unproved])}.", keys_of(unproved))
     done = [r for r in evidence.records if r.key in evidence.replayed]
     if not done:
         return Finding(name, "n/a", "No record was replayed.")

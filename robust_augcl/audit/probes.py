@@ -34,7 +34,10 @@ def few(attack: Attack) -> Attack:
 def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) -> VictimFacts:
     """Ask a victim about the same graphs twice, then one by one, then for its gradients towards a wrong class."""
     first, second = victim.logits(graphs), victim.logits(graphs)
-    alone = torch.cat([victim.logits(graphs.select(index)) for index in torch.arange(graphs.num_graphs).split(1)])
+    try:
+        alone = torch.cat([victim.logits(graphs.select(index)) for index in torch.arange(graphs.num_graphs).split(1)])
+    except (RuntimeError, ValueError):  # batch normalisation in training mode refuses a single node
+        alone = torch.full_like(first, torch.inf)
     scale = first.abs().max().clamp(min=1)
     changes = float((first - second).abs().max()), float((first - alone).abs().max() / scale)
     try:

@@ -1,0 +1,86 @@
+"""Records made by hand or by the guard, for checks to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+
+import pytest
+
+from robust_augcl.attack import Attack, FitGraphs, run_attack
+from robust_augcl.cells import plain
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.seeds import generator
+from robust_augcl.threat import ThreatModel
+from robust_augcl.victim import Victim
+
+
+def make_record(attack: str = "a", outcomes: Sequence[Outcome] = (), **changes) -> Record:
+    """A record of one attack on the victim "v", everything else as changed; `budget` and the like change its cell."""
+    cell = Cell("s", "d", "none", "gin", 2, 0, attack, "strict", 1)
+    fields = {name: changes.pop(name) for name in list(changes) if name in asdict(cell)}
+    cell = replace(cell, **fields)
+    record = Record(
+        key=f"attack-{cell.attack}-{cell.budget}-{cell.seed}",
+        cell=cell,
+        outcomes=list(outcomes),
+        method_settings={},
+        attack_settings={"type": attack},
+        threat={"budget": cell.budget, "operations": ["add"], "within_component": True, "allow_existing": False},
+        num_classes=3,
+        label_rule="components",
+        dataset=ArtifactRef("dataset-d", "1"),
+        victim=ArtifactRef("victim-v", "2"),
+        attacker=None,
+        pretrain_seconds=0.0,
+        train_seconds=0.0,
+        fit_seconds=0.0,
+        attack_seconds=0.0,
+        queries=0,
+        gradient_calls=0,
+        environment={},
+    )
+    return replace(record, **changes)
+
+
+def make_outcomes(broken: Sequence[bool], edits: int = 1, wrong: int = 0) -> list[Outcome]:
+    """Graphs right when clean, broken or not; then `wrong` ones that are wrong throughout. Margins are 1 and -1."""
+    pairs = [[0, other + 1] for other in range(edits)]
+    right = [Outcome(i, i % 3, i % 3, (i + b) % 3, 1.0, -1.0 if b else 1.0, pairs, []) for i, b in enumerate(broken)]
+    first = len(right)
+    return right + [Outcome(i, i % 3, (i + 1) % 3, (i + 1) % 3, -1.0, -1.0, pairs, []) for i in range(first, first + wrong)]
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[..., Record]:
+    return make_record
+
+
+@pytest.fixture(scope="session")
+def outcomes() -> Callable[..., list[Outcome]]:
+    return make_outcomes
+
+
+@pytest.fixture(scope="session")
+def attacked() -> Callable[..., Record]:
+    """The record of an attack that the guard ran on a victim."""
+
+    def run(attack: Attack, victim: Victim, graphs: PackedGraphs, threat: ThreatModel, label: str = "a") -> Record:
+        result = run_attack(attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=generator(label))
+        found = [
+            Outcome(
+                i,
+                int(graphs.y[i]),
+                int(result.clean_prediction[i]),
+                int(result.attacked_prediction[i]),
+                float(result.clean_margin[i]),
+                float(result.attacked_margin[i]),
+                edits.added.T.tolist(),
+                edits.removed.T.tolist(),
+            )
+            for i, edits in enumerate(result.perturbations)
+        ]
+        return make_record(label, found, threat=plain(threat), queries=result.queries)
+
+    return run

@@ -1,0 +1,206 @@
+"""The audit and the transfers of whole runs: an honest one passes, planted faults are told, marked and change the exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from robust_augcl import cli, steps
+from robust_augcl.attack import FitGraphs
+from robust_augcl.records import Record
+from robust_augcl.run_folder import RunFolder
+from robust_augcl.steps import dataset_of, victim_of
+from robust_augcl.threat import Perturbation
+
+# Victims that have learned; so few graphs else leave them at chance, which the audit rightly refuses.
+CHANGES = (
+    "training.epochs=40",
+    "training.learning_rate=0.01",
+    "methods=[{name='none'}, {name='graphcl'}]",
+    "attacks=[{name='rand_sampling'}, {name='worst_case'}, {name='grad_argmax'}, {name='exhaustive'},"
+    " {name='rl_s2v', steps=20, burn_in=2, width=8}]",
+)
+OPTIONS = ["--workers", "1", *(part for change in CHANGES for part in ("--set", change))]
+
+
+@pytest.fixture(scope="module")
+def learned(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two methods and five attacks. Not to be changed."""
+    out = tmp_path_factory.mktemp("learned") / "tiny"
+    argv, sys.argv = sys.argv, ["robust-augcl", "run", str(tiny), "--out", str(out), *OPTIONS]
+    try:
+        cli.main()
+    finally:
+        sys.argv = argv
+    return out
+
+
+@pytest.fixture
+def spoilt(learned: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to spoil."""
+    return Path(shutil.copytree(learned, tmp_path / "spoilt"))
+
+
+def findings(command, folder: Path, *options: str) -> dict[str, dict]:
+    answer = command("audit", folder, "--format", "json", *options)
+    return {finding["check"]: finding for finding in json.loads(answer.out)["findings"]}
+
+
+def records_of(folder: Path) -> list[Record]:
+    return RunFolder(folder).load_records(RunFolder(folder).existing_manifest().records).records
+
+
+def test_an_honest_run_fails_no_check_and_says_so(learned, command):
+    answer = command("audit", learned)
+    assert answer.code == 0
+    assert "FAIL" not in answer.out
+    found = findings(command, learned)
+    assert len(found) == 17
+    applicable = {check for check, finding in found.items() if finding["status"] != "n/a"}
+    # One budget, and so few steps that the learning curve is one point.
+    assert found.keys() - applicable == {"larger budgets never do less damage", "more iterations change little"}
+    page = (learned / "report.md").read_text()
+    assert "The audit of the attacks: " in page
+    assert "†" not in page
+    assert all(row["audit"] == "" for row in json.loads(command("show", learned, "--format", "json").out))
+
+
+def test_the_audit_is_made_once(tiny, spoilt, command, monkeypatch):
+    before = {name: (spoilt / name).stat().st_mtime_ns for name in ("audit.json", "transfer.json", "report.md")}
+    answer = command("run", tiny, "--out", spoilt, *OPTIONS)
+    assert answer.code == 0
+    assert "Audit: " in answer.out
+    assert {name: (spoilt / name).stat().st_mtime_ns for name in before} == before
+    for name in ("audit.json", "transfer.json"):  # a damaged one is made again, and is the same
+        kept = json.loads((spoilt / name).read_text())
+        (spoilt / name).write_text((spoilt / name).read_text()[:-5])
+        assert command("run", tiny, "--out", spoilt, *OPTIONS).code == 0
+        assert {**json.loads((spoilt / name).read_text()), "seconds": 0, "digest": 0} == {**kept, "seconds": 0, "digest": 0}
+
+
+def test_worst_case_is_the_worst_of_the_attacks_that_it_combines(learned):
+    records = records_of(learned)
+    for method in ("none", "graphcl"):
+        by_attack = {r.cell.attack: r for r in records if r.cell.method == method}
+        union = by_attack["worst_case"]
+        assert union.attack_settings["of"] == ["rand_sampling", "grad_argmax", "rl_s2v"]
+        parts = [by_attack[label] for label in union.attack_settings["of"]]
+        for place, outcome in enumerate(union.outcomes):
+            lowest = min([outcome.clean_margin, *(part.outcomes[place].attacked_margin for part in parts)])
+            assert outcome.attacked_margin == pytest.approx(lowest, abs=1e-5)
+            assert outcome.broken == any(part.outcomes[place].broken for part in parts)
+        assert union.queries == sum(part.queries for part in parts)
+        assert union.fit_seconds == pytest.approx(sum(part.fit_seconds for part in parts))
+
+
+def test_a_changed_attack_changes_the_worst_case_that_rests_on_it(tiny, spoilt, command):
+    before = {path.name for path in spoilt.glob("records/*")}
+    options = [option.replace("{name='grad_argmax'}", "{name='grad_argmax', directions='apart'}") for option in OPTIONS]
+    assert command("run", tiny, "--out", spoilt, *options).code == 0
+    assert len({path.name for path in spoilt.glob("records/*")} - before) == 4  # of each victim: GradArgmax and the worst case
+    assert command("replay", spoilt).code == 0
+
+
+def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatch):
+    """The fault: the graphs that a strict attack learns on are the test graphs. What it kept of them gives it away."""
+
+    def leak(settings, dataset):
+        return FitGraphs(dataset.part(dataset.test), dataset.part(dataset.test))
+
+    monkeypatch.setattr(steps, "_fit_graphs", leak)
+    answer = command("run", tiny, "--out", tmp_path, *OPTIONS, "--set", "methods=[{name='none'}]")
+    assert answer.code == 0
+    found = findings(command, tmp_path)
+    (leaked,) = [record for record in records_of(tmp_path) if record.cell.attack == "rl_s2v"]
+    assert {check: finding["cells"] for check, finding in found.items() if finding["status"] == "FAIL"} == {
+        "no test graph used for selection or learning": [leaked.key]
+    }
+    answer = command("audit", tmp_path)
+    assert answer.code == 1
+    assert "1 of 17 checks fail, 1 results are marked" in answer.err
+    rows = {row["attack"]: row["audit"] for row in json.loads(command("show", tmp_path, "--format", "json").out)}
+    assert {attack for attack, audit in rows.items() if audit} == {"rl_s2v"}
+    for form in ("table", "markdown"):
+        shown = command("show", tmp_path, "--format", form).out
+        assert [("†" in line) for line in shown.splitlines() if "rl_s2v" in line] == [True]
+        assert shown.count("†") == 2  # and the footnote
+    page = (tmp_path / "report.md").read_text()
+    marked = [line for line in page.splitlines() if line.startswith("| RL-S2V") and "†" in line]
+    assert len(marked) == 6  # accuracy, gap, three classes, published measure; costs are as they are
+    assert not [line for line in page.splitlines() if line.startswith(("| GradArgmax", "| Clean")) and "†" in line]
+    assert "**FAIL** | no test graph used" in page
+
+
+def test_a_victim_that_was_put_in_place_of_another_is_told(spoilt, command):
+    records = records_of(spoilt)
+    mine, other = (next(r.victim for r in records if r.cell.method == method) for method in ("none", "graphcl"))
+    store = RunFolder(spoilt).store
+    store.artifact_path(mine.key).write_bytes(store.artifact_path(other.key).read_bytes())
+    finding = findings(command, spoilt, "--again")["stored edits reproduce the verdict"]
+    assert (finding["status"], set(finding["cells"])) == ("FAIL", {r.key for r in records if r.victim == mine})
+
+
+def test_what_rests_on_a_damaged_file_cannot_be_proved(spoilt, command):
+    records = records_of(spoilt)
+    victim = records[0].victim
+    path = RunFolder(spoilt).store.artifact_path(victim.key)
+    path.write_bytes(path.read_bytes()[:-10])
+    finding = findings(command, spoilt, "--again")["stored edits reproduce the verdict"]
+    assert (finding["status"], set(finding["cells"])) == ("WARN", {r.key for r in records if r.victim == victim})
+    assert command("report", spoilt).code == 0
+
+
+# --- transfer -------------------------------------------------------------------------------------------------------------
+
+
+def test_transfers_equal_predicting_again_by_hand(learned, command):
+    folder = RunFolder(learned)
+    records = {(r.cell.method, r.cell.attack): r for r in records_of(learned)}
+    rows = json.loads(command("transfer", learned, "--format", "json").out)
+    by_place = {(row["attack"], row["made_for"], row["attacked"]): row for row in rows}
+    assert {attack for attack, *_ in by_place} == {"worst_case", "grad_argmax", "rl_s2v", "exhaustive"}  # random edits are for nobody
+    for (attack, made_for, attacked), row in by_place.items():
+        source, target = records[made_for, attack], records[attacked, attack]
+        dataset, victim = dataset_of(folder.store.load(source.dataset.key)), victim_of(folder.store.load(target.victim.key))
+        right = 0
+        for outcome in source.outcomes:
+            graph = dataset.graphs[outcome.graph]
+            added, removed = (torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T for pairs in (outcome.added, outcome.removed))
+            edited = Perturbation(added, removed).apply(graph)
+            right += all(int(victim.logits([each]).argmax()) == outcome.label for each in (graph, edited))
+        assert row["robust_accuracy"] == right / len(source.outcomes)
+        assert row["low"] <= row["robust_accuracy"] <= row["high"]
+
+
+def test_the_transfer_command_in_its_formats(learned, command):
+    wanted = json.loads(command("transfer", learned, "--attack", "exhaustive", "--format", "json").out)
+    assert len(wanted) == 4
+    table = list(csv.DictReader(io.StringIO(command("transfer", learned, "--attack", "exhaustive", "--format", "csv").out)))
+    assert [float(row["robust_accuracy"]) for row in table] == [row["robust_accuracy"] for row in wanted]
+    for form in ("table", "markdown"):
+        text = command("transfer", learned, "--attack", "exhaustive", "--format", form).out
+        assert all(f"{100 * row['robust_accuracy']:.1f}" in text for row in wanted)
+    page = (learned / "report.md").read_text()
+    assert "### Edits made for one victim, turned on another" in page
+    assert "| Exact worst case | 2 layers | GraphCL |" in page
+    answer = command("transfer", learned, "--attack", "exhaustiv")
+    assert answer.code == 2
+    assert "did you mean 'exhaustive'" in answer.err
+
+
+def test_a_missing_victim_costs_the_transfers_and_no_more(spoilt, command):
+    (spoilt / "transfer.json").unlink()
+    RunFolder(spoilt).store.artifact_path(records_of(spoilt)[0].victim.key).unlink()
+    answer = command("transfer", spoilt)
+    assert answer.code == 2
+    assert "to hold the victims" in answer.err
+    answer = command("report", spoilt)
+    assert answer.code == 0
+    assert "no transfers" in answer.err
