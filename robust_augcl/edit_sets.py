@@ -20,6 +20,9 @@ from robust_augcl.victim import margins
 Ask = Callable[[PackedGraphs, Candidates], Tensor]
 """Logits (M, C) of graphs after one candidate each, as `Victim.candidate_logits`."""
 
+Harmless = Callable[[Tensor, Tensor], Tensor]
+"""Which pairs of candidates, by their numbers (P,) and (P,), cannot break their graph: (P,) bool."""
+
 _EXTENSIONS_AT_ONCE = 200_000
 _FIRST_BLOCK, _LARGEST_BLOCK = 4, 256  # first edits of a graph whose pairs are tried between two looks at whether it is broken
 
@@ -143,7 +146,15 @@ def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: T
 
 
 def search_pairs(
-    ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: Tensor, budgets: Tensor, *, limit: int, stop_when_broken: bool
+    ask: Ask,
+    graphs: PackedGraphs,
+    candidates: Candidates,
+    clean: Tensor,
+    budgets: Tensor,
+    *,
+    limit: int,
+    stop_when_broken: bool,
+    harmless: Harmless | None = None,
 ) -> Found:
     """Try no edit, every single edit, and every pair where the budget is 2 or more.
 
@@ -154,6 +165,7 @@ def search_pairs(
         ask, graphs, candidates, clean, budgets: as `beam_search`.
         limit: pairs tried in a graph, at the most.
         stop_when_broken: whether a wrong prediction is enough, or the smallest margin is looked for.
+        harmless: pairs that need not be tried, since they are known to break nothing.
     """
     best = _Best(clean, graphs.y, 2)
     every = torch.arange(len(candidates), device=clean.device)
@@ -175,24 +187,39 @@ def search_pairs(
         fits = _running(count[owner] - 1 - place, here) + best.evaluations[owner] <= limit
         owner, place = owner[fits], place[fits]
         for part in _split(count[owner] - 1 - place):
-            _try_pairs(ask, graphs, candidates, best, owner[part], order, first[owner[part]] + place[part], (first + count)[owner[part]])
+            begin, end = first[owner[part]] + place[part], (first + count)[owner[part]]
+            _try_pairs(ask, graphs, candidates, best, owner[part], order, begin, end, harmless)
         tried = torch.bincount(owner, minlength=graphs.num_graphs)
         wanted[graph[tried[graph] < here]] = False
         done += tried
         block = min(2 * block, _LARGEST_BLOCK)
-    pairs = torch.div(count * (count - 1), 2, rounding_mode="floor")
-    return best.found((budgets == 1) | ((budgets == 2) & (best.evaluations >= pairs)))
+    return best.found((budgets == 1) | ((budgets == 2) & (done >= count - 1)))
 
 
 def _try_pairs(
-    ask: Ask, graphs: PackedGraphs, candidates: Candidates, best: _Best, graph: Tensor, order: Tensor, place: Tensor, end: Tensor
+    ask: Ask,
+    graphs: PackedGraphs,
+    candidates: Candidates,
+    best: _Best,
+    graph: Tensor,
+    order: Tensor,
+    begin: Tensor,
+    end: Tensor,
+    harmless: Harmless | None,
 ) -> None:
-    """Judge the pairs of order[place] with order[place + 1] ... order[end - 1]: graph (S,), place (S,), end (S,)."""
-    one, follow = order[place], end - place - 1
+    """Judge the pairs of order[begin] with order[begin + 1] ... order[end - 1], of a graph each: all (S,)."""
+    follow = end - begin - 1
     copy = torch.repeat_interleave(torch.arange(graph.numel(), device=graph.device), follow)
-    other = order[ranges(place + 1, follow)]
-    logits = ask(edited(graphs, candidates, graph, one.unsqueeze(1)), of_copies(candidates, copy, other, graph.numel()))
-    best.judge(logits, graph[copy], torch.stack([one[copy], other], dim=1))
+    one, other = order[begin][copy], order[ranges(begin + 1, follow)]
+    if harmless is not None:
+        left = ~harmless(one, other)
+        copy, one, other = copy[left], one[left], other[left]
+    if copy.numel() == 0:
+        return
+    used, copy = copy.unique(return_inverse=True)
+    copies = edited(graphs, candidates, graph[used], order[begin[used]].unsqueeze(1))
+    logits = ask(copies, of_copies(candidates, copy, other, used.numel()))
+    best.judge(logits, graph[used][copy], torch.stack([one, other], dim=1))
 
 
 def _split(cost: Tensor) -> list[Tensor]:

@@ -136,6 +136,14 @@ class LocalEncoder(Encoder):
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
         """States after the round `index` from sums of messages (N, .), features (N, F) and degrees (N,): -> (N, H)."""
 
+    def offset(self, index: int, x: Tensor) -> Tensor | None:
+        """Where `update` is relu(pooled + offset), the offset (N, H), else None: bounds.py needs it.
+
+        Then also: no self-loops, messages that are linear in the states and do not depend on degrees, the last round's states alone
+        make up the graph state, and `readout` leaves sums that are not negative as they are.
+        """
+        return None
+
     def readout(self, sums: Tensor) -> Tensor:
         """Graph states from sums over nodes: (B, .) -> (B, D)."""
         return sums

@@ -5,7 +5,7 @@ declares: rows of a table, one for each candidate and changed node. Many rows ha
 edited graph alone (see unfolding.py). So the trees' hashes travel along the edges first, one integer a row, and a state is
 computed once for each distinct tree. With a constant feature, what happens at one end seldom depends on the other.
 
-Letters: G graphs, N nodes, M edits, R rows, K entries (neighbours of rows), U distinct trees, H width of a state, S of summed states.
+Letters: G graphs, N nodes, M edits, R rows, K entries (neighbours of rows), U distinct trees, H width of a state, S of sums.
 """
 
 from __future__ import annotations

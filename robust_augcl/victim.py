@@ -50,6 +50,11 @@ class Victim:
         self.queries = 0
         self.gradient_calls = 0
 
+    @property
+    def model(self) -> GraphClassifier:
+        """The classifier itself, for certificates; an attack sees a `VictimView`, which has none."""
+        return self._model
+
     @torch.no_grad()
     def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
         """Logits (G, C), one query a graph."""

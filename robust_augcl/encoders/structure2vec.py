@@ -39,7 +39,10 @@ class Structure2Vec(LocalEncoder):
         return apply_linear(states, self.conv.weight)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
-        return (pooled + (self.node_to_latent(x) + self.conv.bias)).relu()
+        return (pooled + self.offset(index, x)).relu()
+
+    def offset(self, index: int, x: Tensor) -> Tensor:
+        return self.node_to_latent(x) + self.conv.bias
 
     def readout(self, sums: Tensor) -> Tensor:
         return sums.relu()
