@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 
 from robust_augcl.reports._forest import VALUES_WIDTH, Lane, Panel, Row, draw_panel, row_height
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, and so the same bytes, everywhere
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -67,14 +67,14 @@ class Words:
 
 def draw(words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float) -> Figure:
     """Draw blocks of panels, one below the other, under a common legend."""
-    with matplotlib.style.context([_STYLE], after_reset=True):
+    with matplotlib.style.context([STYLE], after_reset=True):
         return _Sheet(words, lanes, blocks, lane_height).figure
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG or SVG, by the path's ending; equal figures give equal bytes."""
     metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
-    with matplotlib.style.context([_STYLE], after_reset=True):
+    with matplotlib.style.context([STYLE], after_reset=True):
         figure.savefig(path, dpi=min(200, _MOST_PIXELS / max(figure.get_size_inches())), metadata=metadata)
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from robust_augcl.audit.findings import Audit
+from robust_augcl.brackets import brackets
+from robust_augcl.measurements import Measurement
 from robust_augcl.records import Record
 from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
 from robust_augcl.reports._audit import section as audit_section
+from robust_augcl.reports._budgets import bracket_table, budget_figure, families
+from robust_augcl.reports._curves import Curve, learning_curves
+from robust_augcl.reports._mechanism import mechanism_figure
+from robust_augcl.reports._methods import mechanism_models, methods_table
 from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
 from robust_augcl.reports._sheet import save
 from robust_augcl.reports._transfer import matrices
@@ -24,16 +32,24 @@ from robust_augcl.transfer.results import Transfers, matrix
 _UNEVEN = 0.2  # classes further apart than this are worth a sentence
 
 
-def render(records: list[Record], out: Path, audit: Audit | None = None, transfers: Transfers | None = None) -> list[Path]:
-    """Write report.md, accuracy.png, accuracy.svg, by_class.png and by_class.svg into `out`, which is made if need be.
+def render(
+    records: list[Record],
+    out: Path,
+    audit: Audit | None = None,
+    transfers: Transfers | None = None,
+    measurements: Sequence[Measurement] = (),
+) -> list[Path]:
+    """Write report.md and its figures, PNG and SVG, into `out`, which is made if need be.
 
-    The same records, audit and transfers give the same bytes.
+    Figures: accuracy and by_class; budgets where there are several; mechanism where pretraining was diagnosed; learning where an
+    attack has learned. The same input gives the same bytes.
 
     Args:
         records: in any order.
         out: the folder.
         audit: of these records; numbers that failed it are marked. None: they were not audited.
         transfers: between these records, None where they were not computed.
+        measurements: of the same run.
 
     Returns:
         The files written, the page first.
@@ -41,10 +57,11 @@ def render(records: list[Record], out: Path, audit: Audit | None = None, transfe
     Raises:
         ValueError: no records, or two of one cell.
     """
-    text = page(records, audit, transfers)
+    text = page(records, audit, transfers, measurements)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "report.md"]
-    for name, figure in (("accuracy", accuracy_figure(records)), ("by_class", by_class_figure(records))):
+    for name, make in _figures(records, measurements).items():
+        figure = make()
         for ending in ("png", "svg"):
             paths.append(out / f"{name}.{ending}")
             save(figure, paths[-1])
@@ -52,27 +69,75 @@ def render(records: list[Record], out: Path, audit: Audit | None = None, transfe
     return paths
 
 
-def is_current(records: list[Record], out: Path, audit: Audit | None = None, transfers: Transfers | None = None) -> bool:
-    """Whether the report in `out` is that of these records, audit and transfers, and whole."""
+def _figures(records: Sequence[Record], measurements: Sequence[Measurement]) -> dict[str, Callable[[], Figure]]:
+    """The figures that there is something for, by name."""
+    found = sections(records)
+    smallest = [record for family in families(found) for record in family[0].records]
+    figures: dict[str, Callable[[], Figure]] = {
+        "accuracy": lambda: accuracy_figure(smallest),
+        "by_class": lambda: by_class_figure(smallest),
+    }
+    if any(len(family) > 1 for family in families(found)):
+        figures["budgets"] = lambda: budget_figure(found, brackets(records, measurements))
+    if models := _diagnosed(found, measurements):
+        figures["mechanism"] = lambda: mechanism_figure(models)
+    if curves := _learning(measurements):
+        figures["learning"] = lambda: learning_curves(curves)
+    return figures
+
+
+def _diagnosed(found: Sequence[Section], measurements: Sequence[Measurement]) -> list[tuple[str, Measurement]]:
+    """The models whose pretraining was diagnosed, each once, though its section stands there for each protocol."""
+    models = [model for family in families(found) for model in mechanism_models(family[0], measurements)]
+    several = len({measurement.cell.dataset for _, measurement in models}) > 1
+    unique = {(measurement.cell, name): (name, measurement) for name, measurement in models}
+    return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
+
+
+def _learning(measurements: Sequence[Measurement]) -> dict[str, Curve]:
+    """The curves of attackers' learning, of the first seed and of the smallest budget of each."""
+    curves = [m for m in measurements if m.kind == "attacker" and m.values.get("curve")]
+    seed = min((m.cell.seed for m in curves), default=0)
+    smallest: dict[tuple[str, ...], Measurement] = {}
+    for m in sorted((m for m in curves if m.cell.seed == seed), key=lambda m: m.cell.budget):
+        name = f"{name_of(m.cell.attack)}, {name_of(m.cell.method)}, {layers_text(m.cell.layers)}, {m.cell.protocol}"
+        smallest.setdefault((m.cell.dataset, name), m)
+    return {name: m.values["curve"] for (_, name), m in smallest.items()}
+
+
+def is_current(
+    records: list[Record],
+    out: Path,
+    audit: Audit | None = None,
+    transfers: Transfers | None = None,
+    measurements: Sequence[Measurement] = (),
+) -> bool:
+    """Whether the report in `out` is that of these records and of what stands beside them, and whole."""
     try:
         last = (out / "report.md").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
     except (OSError, UnicodeDecodeError):
         return False
-    return last == _stamp(records, audit, transfers) and all(
-        (out / f"{name}.{e}").exists() for name in ("accuracy", "by_class") for e in ("png", "svg")
+    return last == _stamp(records, audit, transfers, measurements) and all(
+        (out / f"{name}.{e}").exists() for name in _figures(records, measurements) for e in ("png", "svg")
     )
 
 
-def _stamp(records: list[Record], audit: Audit | None, transfers: Transfers | None) -> str:
+def _stamp(records: list[Record], audit: Audit | None, transfers: Transfers | None, measurements: Sequence[Measurement]) -> str:
     """An invisible line that tells whose report it is."""
     beside = [dataclasses.replace(audit, seconds=0.0).dumps() if audit else "", transfers.dumps() if transfers else ""]
+    beside += sorted(json.dumps(dataclasses.asdict(measurement), sort_keys=True) for measurement in measurements)
     digest = hashlib.sha256("".join([*sorted(record.dumps() for record in records), *beside]).encode()).hexdigest()
     return f"<!-- of records {digest} -->"
 
 
-def page(records: list[Record], audit: Audit | None = None, transfers: Transfers | None = None) -> str:
+def page(
+    records: list[Record], audit: Audit | None = None, transfers: Transfers | None = None, measurements: Sequence[Measurement] = ()
+) -> str:
     """The text of report.md."""
     found = sections(records, audit.failed if audit else ())
+    known, drawn = brackets(records, measurements), _figures(records, measurements)
+    smallest = {id(family[0]): family for family in families(found)}
+    first = [section for section in found if id(section) in smallest]
     entries = matrix(transfers, records) if transfers else None
     suites = ", ".join(sorted({section.suite for section in found}))
     victims = {(record.cell.protocol, record.victim) for record in records}
@@ -80,14 +145,22 @@ def page(records: list[Record], audit: Audit | None = None, transfers: Transfers
         f"# Accuracy under attack: suite {escape(suites)}",
         f"What {len(victims)} trained graph classifiers still get right when somebody edits the graphs: {len(records)} attacks on them, "
         "one record each. In short:",
-        "\n".join(
-            f"- {line}" for line in [*(line for section in found for line in _headlines(section)), *([headline(audit)] if audit else [])]
-        ),
+        "\n".join(f"- {line}" for line in [*(line for s in first for line in _headlines(s)), *([headline(audit)] if audit else [])]),
         _image("Accuracy under attack by attack, method and number of layers", "accuracy"),
+        *([_image("Accuracy over budgets, by method and number of layers", "budgets")] if "budgets" in drawn else []),
         "## How to read this",
-        " ".join(line for section in found for line in _guide(section, named=len(found) > 1)),
+        " ".join(line for section in first for line in _guide(section, named=len(first) > 1)),
     ]
     for section in found:
+        if id(section) not in smallest:
+            lines += [
+                f"## {escape(section.title)}",
+                tables.comparison(section),
+                "### How far each attack is from the worst case",
+                tables.gaps(section),
+            ]
+            continue
+        bracket = bracket_table(smallest[id(section)], known)
         lines += [
             f"## {escape(section.title)}",
             f"Threat: {escape(section.threat)}. Protocol: {escape(section.protocol_text)}.",
@@ -97,6 +170,9 @@ def page(records: list[Record], audit: Audit | None = None, transfers: Transfers
             tables.differences(section),
             "### How far each attack is from the worst case",
             tables.gaps(section),
+            *(["### Proved and attacked", bracket] if bracket else []),
+            "### Method by method",
+            methods_table(section, measurements),
             "### Class by class",
             tables.by_class(section),
             "### The published measure beside this one",
@@ -108,15 +184,30 @@ def page(records: list[Record], audit: Audit | None = None, transfers: Transfers
     lines += [
         "## By class, drawn",
         _image("Accuracy under attack for each true class", "by_class"),
+        *(
+            ["## Where the weights lie", _image("Similarity and uncertainty of true and false negatives", "mechanism")]
+            if "mechanism" in drawn
+            else []
+        ),
+        *(
+            ["## How the attacks learned", _image("Loss and robust accuracy on validation graphs, by update", "learning")]
+            if "learning" in drawn
+            else []
+        ),
         "## The audit",
         audit_section(audit, records),
         "## Settings",
         *(_settings(section) for section in found),
         "## Warnings",
         _notes(records),
-        _stamp(records, audit, transfers),
+        _stamp(records, audit, transfers, measurements),
     ]
     return "\n\n".join(line.strip("\n") for line in lines) + "\n"
+
+
+def _drawn(drawn: Iterable[str], name: str, heading: str, description: str) -> list[str]:
+    """A figure under its own heading, if it was drawn."""
+    return [f"## {heading}", _image(description, name)] if name in drawn else []
 
 
 def _headlines(section: Section) -> Iterator[str]:

@@ -19,7 +19,7 @@ from robust_augcl.protocol import Protocol
 from robust_augcl.records import REVISION, SCHEMA, Cell
 from robust_augcl.suite import Named, Suite
 
-Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack", "representation"]
+Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack", "representation", "certificate"]
 
 UNSUPERVISED = "unsupervised"
 """The protocol of a cell whose encoder has seen all graphs and no label."""
@@ -73,7 +73,7 @@ def plain(value: Any) -> Any:
 
 
 class Planned(NamedTuple):
-    """A step whose result is shown beside the records, and what it is about: `cell` names no attack."""
+    """A step whose result is shown beside the records, and what it is about: `cell` names an attack only where it is the attack's."""
 
     cell: Cell
     step: Step
@@ -85,7 +85,8 @@ class Plan:
 
     Args:
         attacks: the attack steps of all cells, in the order of protocols, seeds, layers, methods, budgets, attacks.
-        measurements: what else is shown: diagnoses of pretraining, representations scored without labels.
+        measurements: what else is shown: diagnoses of pretraining, curves of attackers' learning, representations scored without
+            labels, certificates.
     """
 
     attacks: list[Step]
@@ -93,8 +94,8 @@ class Plan:
 
     @property
     def steps(self) -> list[Step]:
-        """The steps whose results are wanted for themselves; diagnoses come with the pretraining that others need."""
-        return [*self.attacks, *(step for _, step in self.measurements if step.kind != "pretraining")]
+        """The steps whose results are wanted for themselves; diagnoses and curves come with what others need."""
+        return [*self.attacks, *(step for _, step in self.measurements if step.kind not in ("pretraining", "attacker"))]
 
 
 def plan(suite: Suite, fingerprint: str | None = None) -> Plan:
@@ -160,6 +161,12 @@ class _Planner:
             self.measurements.append(Planned(self.cell(method.label, layers, seed, ""), inputs["pretraining"]))
         settings = {**self.encoder(layers, seed), "training": suite.training, "selection": protocol.victim_selection}
         victim = self.step("victim", about, settings, None, **inputs)
+        if suite.certificates is not None:
+            for budget in suite.certificates.budgets:
+                settings = {"threat": suite.threat_for(protocol, budget), "pairs": suite.certificates.pairs}
+                step = self.step("certificate", f"{about}, budget {budget}", settings, dataset=inputs["dataset"], victim=victim)
+                cell = self.cell(method.label, layers, seed, protocol.name, budget=budget)
+                self.measurements.append(Planned(cell, step))
         for budget in suite.budgets:
             made: dict[str, Step] = {}
             chosen = [attack for attack in suite.attacks if budget in attack.budgets]
@@ -175,6 +182,8 @@ class _Planner:
                 needed = {"dataset": inputs["dataset"], "victim": victim}
                 if attack.what.learns:
                     needed["attacker"] = self.step("attacker", title, settings, None, **needed)
+                    cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
+                    self.measurements.append(Planned(cell, needed["attacker"]))
                 if attack.what.combines:
                     others = {FOUND_BY + label: made[label] for label in attack.what.of if label in made}  # type: ignore[attr-defined]
                     if not others:

@@ -20,9 +20,12 @@ from robust_augcl.errors import InputError
 
 if TYPE_CHECKING:
     from robust_augcl.audit.findings import Audit
+    from robust_augcl.measurements import Measurement
     from robust_augcl.records import Record
     from robust_augcl.run_folder import RunFolder
     from robust_augcl.transfer.results import Transfers
+
+    Beside = tuple[Audit | None, Transfers | None, list[Measurement]]  # what a report shows beside the records
 
 _STARTED = time.monotonic()
 _FOLDER = click.Path(path_type=Path)
@@ -178,9 +181,9 @@ def _present(folder: RunFolder, quiet: bool) -> None:
     if not records:
         return
     found = _audit(folder, records)
-    transfers = _transfers(folder, records)
-    if not _report_is_current(records, folder.path, found, transfers):
-        _write_report(records, folder.path, found, transfers)
+    beside = found, _transfers(folder, records), _measurements(folder)
+    if not _report_is_current(records, folder.path, beside):
+        _write_report(records, folder.path, beside)
     if not quiet:
         _print_rows(records, "table", found)
         click.echo(f"Audit: {found.summary} (robust-augcl audit {folder.path})")
@@ -254,7 +257,8 @@ def report(folder: Path, out: Path | None) -> None:
     from robust_augcl.run_folder import RunFolder
 
     records, run_folder = _records(folder), RunFolder(folder)
-    for path in _write_report(records, out or folder, _audit(run_folder, records), _transfers(run_folder, records)):
+    beside = _audit(run_folder, records), _transfers(run_folder, records), _measurements(run_folder)
+    for path in _write_report(records, out or folder, beside):
         click.echo(path)
 
 
@@ -426,17 +430,24 @@ def _print_rows(records: list[Record], form: str, audit: Audit | None) -> None:
     click.echo(render_rows(records, form, audit), nl=False)
 
 
-def _report_is_current(records: list[Record], out: Path, audit: Audit | None, transfers: Transfers | None) -> bool:
+def _measurements(folder: RunFolder) -> list[Measurement]:
+    """What the run measured beside its attacks."""
+    from robust_augcl.measurements import load_measurements
+
+    return load_measurements(folder, folder.existing_manifest())
+
+
+def _report_is_current(records: list[Record], out: Path, beside: Beside) -> bool:
     from robust_augcl.reports.markdown import is_current
 
-    return is_current(records, out, audit, transfers)
+    return is_current(records, out, *beside)
 
 
-def _write_report(records: list[Record], out: Path, audit: Audit | None, transfers: Transfers | None) -> list[Path]:
+def _write_report(records: list[Record], out: Path, beside: Beside) -> list[Path]:
     from robust_augcl.reports.markdown import render
 
     try:
-        return render(records, out, audit, transfers)
+        return render(records, out, *beside)
     except OSError as error:
         raise InputError(f"Cannot write the report to {out}: {error.strerror or error}") from None
 

@@ -24,6 +24,7 @@ _NAMES = {
     "attacker": "attacker",
     "attack": "attack",
     "representation": "representation",
+    "certificate": "certificate",
 }
 
 

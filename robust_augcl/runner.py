@@ -28,6 +28,7 @@ _PRIORITY = {
     "attacker": 4,
     "attack": 5,
     "representation": 5,
+    "certificate": 5,
 }  # what others wait for comes first
 _LOST_WORKERS = 3  # a step that loses so many workers is what kills them
 _BUSY_SECONDS = 0.3

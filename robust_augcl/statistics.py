@@ -171,8 +171,12 @@ def estimate(records: Sequence[Record], measure: Measure = "robust", label: int 
         ValueError: two records of one seed.
     """
     _check_seeds(records)
-    arrays = [list(_right(record, measure, label).values()) for record in records]
-    arrays = [array for array in arrays if array]
+    return estimate_of([list(_right(record, measure, label).values()) for record in records])
+
+
+def estimate_of(outcomes: Sequence[Sequence[bool]]) -> Estimate | None:
+    """The share of graphs for which something holds, from one sequence a seed, one outcome a graph; None where there is no graph."""
+    arrays = [array for array in outcomes if array]
     if not arrays:
         return None
     shares = [sum(array) / len(array) for array in arrays]

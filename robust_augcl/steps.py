@@ -7,6 +7,7 @@ attack do not hold the victim: methods are compared on the same draws.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from robust_augcl import registry
 from robust_augcl.attack import FitGraphs, Fitted, fit_attack, run_attack
 from robust_augcl.cells import Step, plain
+from robust_augcl.certificate import certify
 from robust_augcl.contrast.diagnostics import diagnose
 from robust_augcl.contrast.objective import Objective
 from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training, embedded, fit_objective
@@ -274,6 +276,22 @@ def victim_of(artifact: Artifact, device: str = "cpu") -> Victim:
     return Victim(model.to(device))
 
 
+# --- certificate ------------------------------------------------------------------------------------------------------
+
+
+def _certificate(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
+    dataset = dataset_of(inputs["dataset"])
+    found = certify(victim_of(inputs["victim"], context.device), dataset.part(dataset.test), settings["threat"], limit=settings["pairs"])
+    info = {
+        "graphs": dataset.test.tolist(),
+        "certified": found.certified.tolist(),
+        "settled": found.exhausted.tolist(),
+        "lower_margin": [round(margin, 6) if math.isfinite(margin) else None for margin in found.lower_margin.tolist()],
+        "victim": inputs["victim"].digest,
+    }
+    return Artifact({}, info, {})
+
+
 # --- attack -----------------------------------------------------------------------------------------------------------
 
 
@@ -407,4 +425,5 @@ _COMPUTE: dict[str, Callable[[Mapping[str, Any], Mapping[str, Artifact], Context
     "victim": _victim,
     "attacker": _attacker,
     "representation": _representation,
+    "certificate": _certificate,
 }

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from robust_augcl import registry
 from robust_augcl.attack import Attack, check_supported
+from robust_augcl.checks import require_positive
 from robust_augcl.config import build, override, parse_toml
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.pretrain import Pretraining
@@ -47,6 +48,25 @@ class Named(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Certificates:
+    """What is proved of the victims: the lower end of a bracket around the worst case.
+
+    Args:
+        budgets: those of the suite's budgets to certify against; empty for all.
+        pairs: pairs of edits tried in one graph, at the most.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    budgets: tuple[int | float, ...] = ()
+    pairs: int = 2_000_000
+
+    def __post_init__(self) -> None:
+        require_positive(self, "pairs")
+
+
+@dataclass(frozen=True)
 class EncoderSettings:
     """Which encoder, how wide, and with how many rounds of message passing (one or more numbers of them).
 
@@ -79,6 +99,7 @@ class Suite:
         protocols, seeds: each cell is run under all of these.
         methods, attacks: what is compared, under which attacks.
         representations: how encoders are scored without labels, None for not at all.
+        certificates: what is proved of the victims, None for nothing.
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the file.
         table: the content of the file it was made from, overrides included, seeds apart.
     """
@@ -97,6 +118,7 @@ class Suite:
     methods: tuple[Named[Method], ...]
     attacks: tuple[Named[Attack], ...]
     representations: Representations | None
+    certificates: Certificates | None
     scale: float
     table: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
@@ -137,7 +159,7 @@ class _Top:
             raise ValueError(f"Expected `scale` to be above 0 and at most 1, got {self.scale}")
 
 
-_TABLES = ("dataset", "split", "encoder", "pretraining", "training", "threat", "methods", "attacks", "representations")
+_TABLES = ("dataset", "split", "encoder", "pretraining", "training", "threat", "methods", "attacks", "representations", "certificates")
 
 
 def load_suite(name_or_file: str, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Suite:
@@ -218,6 +240,7 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
         methods=methods,
         attacks=tuple(dataclasses.replace(a, what=a.what.scaled(top.scale)) for a in attacks) if top.scale != 1 else attacks,
         representations=settings("representations", Representations) if "representations" in table else None,
+        certificates=_certificates(settings("certificates", Certificates), threats, source) if "certificates" in table else None,
         scale=top.scale,
         table={key: value for key, value in table.items() if key != "seeds"},
     )
@@ -298,6 +321,13 @@ def _named(table: Any, where: str, key: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(table.get(key), str):
         raise InputError(f"{where}: Expected `{key}` to be a name, got {table.get(key)!r}")
     return str(table[key]), {name: value for name, value in table.items() if name != key}
+
+
+def _certificates(given: Certificates, threats: _Threat, source: str) -> Certificates:
+    """The certificates with their budgets in full."""
+    if not set(given.budgets) <= set(threats.budgets):
+        raise InputError(f"{source}: [certificates]: Expected `budgets` to be some of {list(threats.budgets)}, got {list(given.budgets)}")
+    return dataclasses.replace(given, budgets=tuple(sorted(set(given.budgets))) or threats.budgets)
 
 
 def _attack(entry: Any, where: str, threats: _Threat) -> Named[Attack]:
