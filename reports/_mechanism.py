@@ -31,8 +31,8 @@ def mechanism_figure(models: Sequence[tuple[str, Measurement]]) -> Figure:
     height = 0.95 + len(models) * (_ROW + 0.55)
     with matplotlib.style.context([STYLE], after_reset=True):
         figure = Figure(figsize=(_WIDTH, height))
-        axes = figure.subplots(len(models), 3, squeeze=False, gridspec_kw={"width_ratios": [3, 3, 2]})
-        figure.subplots_adjust(left=0.06, right=0.985, top=1 - 0.95 / height, bottom=0.42 / height, hspace=0.62, wspace=0.2)
+        axes = figure.subplots(len(models), 3, squeeze=False, gridspec_kw={"width_ratios": [3, 3, 1.7]})
+        figure.subplots_adjust(left=0.04, right=0.935, top=1 - 0.95 / height, bottom=0.42 / height, hspace=0.62, wspace=0.3)
         for (name, measurement), (similarity, uncertainty, shares) in zip(models, axes, strict=True):
             diagnosis = measurement.values["diagnosis"]
             _histogram(similarity, diagnosis["similarity"], "Cosine similarity to the anchor")

@@ -100,9 +100,11 @@ def _learning(measurements: Sequence[Measurement]) -> dict[str, Curve]:
     seed = min((m.cell.seed for m in curves), default=0)
     smallest: dict[tuple[str, ...], Measurement] = {}
     for m in sorted((m for m in curves if m.cell.seed == seed), key=lambda m: m.cell.budget):
-        name = f"{name_of(m.cell.attack)}, {name_of(m.cell.method)}, {layers_text(m.cell.layers)}, {m.cell.protocol}"
-        smallest.setdefault((m.cell.dataset, name), m)
-    return {name: m.values["curve"] for (_, name), m in smallest.items()}
+        c = m.cell
+        parts = (name_of(c.attack), c.dataset, c.protocol, name_of(c.method), layers_text(c.layers))
+        smallest.setdefault(parts, m)
+    varying = [k for k in range(5) if len({parts[k] for parts in smallest}) > 1] or [3]
+    return {", ".join(parts[k] for k in varying): m.values["curve"] for parts, m in smallest.items()}
 
 
 def is_current(

@@ -127,7 +127,8 @@ class _Planner:
 
     def cell(self, method: str, layers: int, seed: int, protocol: str, attack: str = "", budget: int | float = 0) -> Cell:
         suite = self.suite
-        return Cell(suite.name, suite.source.label, method, suite.encoder.name, layers, seed, attack, protocol, budget)
+        dataset = suite.source.label + (f", scale {suite.scale:g}" if suite.scale != 1 else "")
+        return Cell(suite.name, dataset, method, suite.encoder.name, layers, seed, attack, protocol, budget)
 
     def dataset(self, seed: int) -> Step:
         suite = self.suite
