@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._sheet import _STYLE
@@ -22,7 +23,7 @@ Curve = Sequence[tuple[int, float, float]]
 def learning_curves(curves: Mapping[str, Curve]) -> Figure:
     """Draw loss (logarithmic) above robust accuracy on the validation graphs (%), a line a victim.
 
-    The ring is the point whose weights were kept: the first of the lowest accuracy.
+    A ring marks the lowest accuracy, the first of equals: weights are kept from there (of equals, by margins that are not drawn).
 
     Args:
         curves: by the victims' names, which the legend shows; those without a point are left out. What is not finite, or no positive
@@ -49,6 +50,9 @@ def learning_curves(curves: Mapping[str, Curve]) -> Figure:
             kept = min(range(len(curve)), key=lambda place: (shares[place], place))
             accuracy.plot(updates[kept], shares[kept], "o", markersize=8, markerfacecolor="none", color=lane.colour, markeredgewidth=1.2)
         loss.set_yscale("log")
+        loss.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        loss.yaxis.set_minor_formatter(NullFormatter())
+        accuracy.set_xlim(left=0)
         accuracy.set_ylim(0, 100)
         _label(loss, "Loss")
         _label(accuracy, "Robust accuracy on\nvalidation graphs (%)")
@@ -60,6 +64,6 @@ def learning_curves(curves: Mapping[str, Curve]) -> Figure:
 
 def _label(axes: Axes, text: str) -> None:
     axes.set_ylabel(text, fontsize=8)
-    axes.tick_params(length=0, labelsize=8)
+    axes.tick_params(which="both", length=0, labelsize=8)
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -259,13 +259,13 @@ def test_relaxed_gradients_equal_finite_differences(victim, graphs):
 
     losses, gradient = victim.relaxed(graphs, candidates, weights, loss)
     assert (losses.shape, victim.gradient_calls) == ((4,), 4)
-    expected = []
-    for place in range(len(candidates)):
+    expected, places = [], range(0, len(candidates), 4)
+    for place in places:
         step = torch.zeros_like(weights)
         step[place] = 1e-5
         up, down = (victim.relaxed(graphs, candidates, weights + sign * step, loss)[0] for sign in (1, -1))
         expected.append(float((up - down).sum()) / 2e-5)
-    torch.testing.assert_close(gradient, torch.tensor(expected), rtol=1e-4, atol=1e-6, check_dtype=False)
+    torch.testing.assert_close(gradient[:: places.step], torch.tensor(expected), rtol=1e-4, atol=1e-6, check_dtype=False)
     assert not gradient.requires_grad
     assert not losses.requires_grad
 

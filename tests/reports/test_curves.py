@@ -20,6 +20,7 @@ CURVES = {
 def test_a_line_a_victim_with_its_own_points_and_colour() -> None:
     loss, accuracy = learning_curves(CURVES).axes
     assert loss.get_yscale() == "log"
+    assert {"1", "10", "100", "1000"} <= {label.get_text() for label in loss.get_yticklabels()}
     assert [line.get_label() for line in loss.lines] == list(CURVES)
     assert len({(line.get_color(), line.get_marker()) for line in loss.lines}) == 3
     lines, rings = accuracy.lines[::2], accuracy.lines[1::2]
@@ -28,7 +29,7 @@ def test_a_line_a_victim_with_its_own_points_and_colour() -> None:
         assert list(drawn.get_xdata()) == list(above.get_xdata()) == [step for step, _, _ in curve]
         assert list(drawn.get_ydata()) == pytest.approx([100 * share for _, _, share in curve])
     assert list(loss.lines[0].get_ydata()) == [3650.0, 1.5, 0.3]
-    # A ring where the weights kept are from: the first of the lowest accuracy.
+    # A ring at the first of the lowest accuracy.
     assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [(200, 61.0), (200, 60.0), (100, 66.0)]
 
 
