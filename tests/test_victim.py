@@ -270,6 +270,20 @@ def test_relaxed_gradients_equal_finite_differences(victim, graphs):
     assert not losses.requires_grad
 
 
+@pytest.mark.parametrize("name", registry.names("encoder"))
+def test_relaxed_gradients_are_the_same_with_and_without_messages_of_tiny_weights(name, graphs):
+    victim = Victim(new_model(registry.load("encoder", name)))
+    candidates = BOTH.enumerate(graphs)
+    weights = torch.where(torch.arange(len(candidates)) % 3 == 0, 0.4, 1e-9).double()
+    answers = []
+    for plain in {victim._model.encoder.plain_sums, False}:
+        victim._model.encoder.plain_sums = plain
+        answers.append(victim.relaxed(graphs, candidates, weights, lambda logits, index: -margins(logits, graphs.y[index])))
+    for one, other in zip(answers[0], answers[-1], strict=True):
+        assert float(one.abs().max()) > 1e-2
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
 # --- access -----------------------------------------------------------------------------------------------------------
 
 QUESTIONS = {
