@@ -209,7 +209,7 @@ class _Ascent:
 def project(values: Tensor, budgets: Tensor) -> Tensor:
     """The nearest weights between 0 and 1 that add up to the budget at the most, row by row: (G, W), (G,) -> (G, W).
 
-    They are the values less a number, clipped; the number is found by bisection (Geisler et al. 2021, equation 8 and after).
+    They are the values less a number, clipped; the number is found by bisection (Geisler et al. 2021).
     """
     low, high = (values.masked_fill(values.isinf(), torch.inf) - 1).amin(1), values.amax(1)
     over = values.clamp(0, 1).sum(1) > budgets

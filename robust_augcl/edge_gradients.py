@@ -39,22 +39,25 @@ def by_states(model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs
 
     If node t receives sum_s w_st h_s, the gradient for w_st is that for what t receives, times h_s; summed over the rounds.
     """
-    sizes = graphs.sizes
-    first = (sizes * sizes).cumsum(0) - sizes * sizes
-    places = torch.stack([first[graph] + pairs[k] * sizes[graph] + pairs[1 - k] for k in range(2)], dim=1)
-    out = []
     with torch.enable_grad(), _sums(model) as sums:
         x = graphs.x.detach().requires_grad_()
         _, states = model.encoder(x, graphs.edge_index, graphs.batch, graphs.num_graphs)
-        logits = model.head(states)
-        sent = torch.cat([states.detach() for states, _ in sums], dim=1).split(sizes.tolist())
-        for gradients in _of_losses(logits, towards, [received for _, received in sums]):
-            wanted = torch.cat(gradients, dim=1).split(sizes.tolist())
-            # A small matrix a graph, all ordered pairs of nodes at once: reading two rows a candidate would move far more memory.
-            table = torch.cat([(a @ b.T).flatten() for a, b in zip(sent, wanted, strict=True)])
-            out.append(table[places])
-    return torch.stack(out, dim=2)
+        received = [received for _, received in sums]
+        gradients = list(_of_losses(model.head(states), towards, received))
+    sent = torch.cat([states.detach() for states, _ in sums], dim=1)
+    return torch.stack([_between(sent, torch.cat(wanted, dim=1), graphs, graph, pairs) for wanted in gradients], dim=2)
 
+
+def _between(sent: Tensor, wanted: Tensor, graphs: PackedGraphs, graph: Tensor, pairs: Tensor) -> Tensor:
+    """The product of what one node sends and what the other wants, (N, H) each, for each pair: (M, 2), i to j, j to i."""
+    # A small matrix a graph, all ordered pairs of nodes at once: reading two rows a pair would move far more memory.
+    sizes = graphs.sizes
+    table = torch.cat([(a @ b.T).flatten() for a, b in zip(sent.split(sizes.tolist()), wanted.split(sizes.tolist()), strict=True)])
+    first = (sizes * sizes).cumsum(0) - sizes * sizes
+    return table[torch.stack([first[graph] + pairs[k] * sizes[graph] + pairs[1 - k] for k in range(2)], dim=1)]
+
+
+_NEGLIGIBLE = 1e-6
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """A loss of some graphs (B,) from their logits (B, C) and their numbers (B,)."""
@@ -76,24 +79,30 @@ def of_relaxed(
         model, graphs: what is asked about.
         graph, pairs: the pairs (M,), (2, M).
         change: what a whole edit adds to the weight of the pair's edge: 1, or -1 for its removal (M,).
-        weights: how much of each edit is made (M,).
+        weights: how much of each edit is made (M,); with plain sums, what is below a millionth is left out.
         loss: of detached logits, so that it learns nothing of the model.
         numbers: of the graphs, for the loss (G,).
     """
-    ends = pairs + graphs.ptr[graph]
     weights = weights.detach().to(graphs.x.dtype).requires_grad_()
+    plain = model.encoder.plain_sums
+    # In plain sums a weight of next to nothing needs no message: its gradient comes from the states at its ends.
+    made = (weights > _NEGLIGIBLE).nonzero().squeeze(1) if plain else torch.arange(len(weights), device=weights.device)
+    ends = (pairs + graphs.ptr[graph])[:, made]
     edges = torch.cat([graphs.edge_index, ends, ends.flip(0)], dim=1)
-    with torch.enable_grad():
-        extra = weights * change
-        _, states = model.encoder(
-            graphs.x, edges, graphs.batch, graphs.num_graphs, torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra, extra])
-        )
+    with torch.enable_grad(), _sums(model) as sums:
+        x = graphs.x.detach().requires_grad_()
+        extra = (weights * change)[made]
+        of_edges = torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra, extra])
+        _, states = model.encoder(x, edges, graphs.batch, graphs.num_graphs, of_edges.detach() if plain else of_edges)
         logits = model.head(states)
         seen = logits.detach().requires_grad_()
         losses = loss(seen, numbers)
         (wanted,) = torch.autograd.grad(losses.sum(), seen)
-        (gradient,) = torch.autograd.grad(logits, weights, wanted)
-    return losses.detach(), gradient
+        gradients = torch.autograd.grad(logits, [received for _, received in sums] if plain else [weights], wanted)
+    if not plain:
+        return losses.detach(), gradients[0]
+    sent = torch.cat([states.detach() for states, _ in sums], dim=1)
+    return losses.detach(), change * _between(sent, torch.cat(gradients, dim=1), graphs, graph, pairs).sum(1)
 
 
 def _of_losses(logits: Tensor, towards: Tensor, inputs: list[Tensor]) -> Iterator[tuple[Tensor, ...]]:

@@ -365,9 +365,9 @@ def test_one_shot_asks_for_the_clean_gradient_only_and_is_the_published_attack_f
 
 
 def test_verifying_every_candidate_is_exhaustive_search_and_more_of_them_do_no_less(victim, reference_graphs):
-    y = reference_graphs.y
-    survivors = {v: robust(attacked(GradArgmax(verify=v), victim, reference_graphs, STRICT), y) for v in (0, 1, 5, 25, 10_000)}
-    assert torch.equal(survivors[10_000], robust(attacked(Exhaustive(), victim, reference_graphs, STRICT), y))
+    graphs = reference_graphs.select(torch.arange(1, 24, 2))
+    survivors = {v: robust(attacked(GradArgmax(verify=v), victim, graphs, STRICT), graphs.y) for v in (0, 5, 10_000)}
+    assert torch.equal(survivors[10_000], robust(attacked(Exhaustive(), victim, graphs, STRICT), graphs.y))
     counts = [int(found.sum()) for found in survivors.values()]
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > counts[-1]

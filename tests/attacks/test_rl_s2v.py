@@ -252,6 +252,31 @@ def test_scaled_makes_fewer_steps():
     assert RLS2V(steps=10).scaled(1e-6).steps == 1
 
 
+def test_sums_are_divided_by_means_of_the_graphs_it_learns_on_and_by_nothing_as_published(to_data):
+    fit, threat = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2)), ThreatModel()
+    short = {"steps": 1, "width": 4, "rounds": 1, "batch_size": 5, "burn_in": 1}
+    found = []
+    for settings in ({}, RLS2V.paper):
+        proposer = RLS2V(**{**short, **settings}).prepare(degree_victim().restricted(Access.QUERY), fit, threat, seeded(0))
+        found.append([float(proposer.network.mean_degree), float(proposer.network.mean_size)])
+        restored = RLS2V(**{**short, **settings}).restore(proposer.state(), degree_victim().restricted(Access.QUERY), threat)
+        assert [float(restored.network.mean_degree), float(restored.network.mean_size)] == found[-1]
+    assert found == [pytest.approx([2 * 9 / 10, 10]), [1.0, 1.0]]
+
+
+def test_the_first_values_are_of_the_size_of_a_reward():
+    graphs = component_graphs(np.repeat([1, 2, 3], 10), (40, 50), 0.05, np.random.default_rng(0))
+    means = {"mean_degree": graphs.edge_index.size(1) / graphs.num_nodes, "mean_size": graphs.num_nodes / graphs.num_graphs}
+    largest = []
+    for scales in ({}, means):
+        network = TwoStepQ(width=64, rounds=5, max_edits=1, generator=seeded(0), **scales)
+        with torch.no_grad():
+            values = network(graphs, torch.full((30,), -1), 1, 0)
+        largest.append(float(values.abs().mean()))
+    assert largest[0] > 10
+    assert largest[1] < 2
+
+
 # --- the process ------------------------------------------------------------------------------------------------------
 
 
