@@ -199,12 +199,12 @@ def _victim(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context
     dataset = dataset_of(inputs["dataset"])
     training, seed = settings["training"], settings["seed"]
     encoder = _new_encoder(settings, dataset.graphs.x.size(1))
-    about, notes = {"pretrain_seconds": 0.0}, []
+    about, notes, diagnosis = {"pretrain_seconds": 0.0}, [], None
     if "pretraining" in inputs:
         pretrained = inputs["pretraining"]
         encoder.load_state_dict(_unprefixed("encoder", pretrained.tensors))
         about["pretrain_seconds"] = pretrained.about["warm_up_seconds"] + pretrained.about["seconds"]
-        notes = pretrained.info["notes"]
+        notes, diagnosis = pretrained.info["notes"], pretrained.info["diagnosis"]
     hidden = training.head_hidden
     model = GraphClassifier(encoder, num_classes=dataset.num_classes, hidden=hidden, generator=generator("head", seed))
     model.to(context.device)
@@ -222,6 +222,7 @@ def _victim(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context
         "head_hidden": hidden,
         "selected": asdict(chosen),
         "notes": notes,
+        "diagnosis": diagnosis,
     }
     return Artifact(_prefixed("model", model.state_dict()), info, about)
 
