@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from robust_augcl.method import Method
 from robust_augcl.records import REVISION, SCHEMA, Cell
-from robust_augcl.suite import Suite
+from robust_augcl.suite import Named, Suite
 
 Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack"]
 
@@ -117,6 +118,13 @@ def plan(suite: Suite, fingerprint: str | None = None) -> list[Step]:
                         inputs = {"dataset": dataset, "victim": victim}
                         if attack.what.learns:
                             inputs["attacker"] = step("attacker", title, settings, None, **inputs)
-                        settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
+                        settings = {**settings, "method": _in_force(method), "label_rule": suite.source.label_rule}
                         attacks.append(step("attack", title, settings, cell, **inputs))
     return attacks
+
+
+def _in_force(method: Named[Method]) -> Any:
+    """What a record says of a method: its hyper-parameters, and the settings of pretraining where they are not the suite's."""
+    if method.pretraining is None:
+        return method.what
+    return {**plain(method.what), "pretraining": plain(method.pretraining)}
