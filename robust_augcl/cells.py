@@ -190,7 +190,7 @@ class _Planner:
                     if not others:
                         continue  # none of them can make so many edits
                     needed |= others
-                settings = {**settings, "method": method.what, "label_rule": suite.source.label_rule}
+                settings = {**settings, "method": _in_force(method), "label_rule": suite.source.label_rule}
                 cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
                 made[attack.label] = self.step("attack", title, settings, cell, **needed)
             self.attacks += [made[attack.label] for attack in chosen if attack.label in made]
@@ -204,3 +204,10 @@ class _Planner:
         self.measurements.append(Planned(cell, step))
         if "pretraining" in inputs:
             self.measurements.append(Planned(cell, inputs["pretraining"]))
+
+
+def _in_force(method: Named[Method]) -> Any:
+    """What a record says of a method: its hyper-parameters, and the settings of pretraining where they are not the suite's."""
+    if method.pretraining is None:
+        return method.what
+    return {**plain(method.what), "pretraining": plain(method.pretraining)}

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from robust_augcl.cells import plan
+from robust_augcl.cells import plain, plan
 from robust_augcl.config import override
 from robust_augcl.errors import InputError
 from robust_augcl.suite import make_suite
@@ -73,6 +73,13 @@ def test_a_change_of_one_method_leaves_the_others_where_they_were():
     after = steps(suite({"name": "none"}, {"name": "graphcl"}, {"name": "augcl", "pretraining": {"temperature": 0.3}}))
     assert before["graphcl"][1].key == after["graphcl"][1].key
     assert before["augcl"][1].key != after["augcl"][1].key
+
+
+def test_a_record_says_so():
+    made = suite({"name": "graphcl"}, {"name": "augcl", "reward": 1.5, "pretraining": {"base": "simgrace"}})
+    plain_method, changed = (plain(attack.settings["method"]) for attack in plan(made))
+    assert plain_method == {"type": "GraphCL"}
+    assert (changed["type"], changed["reward"], changed["pretraining"]["base"]) == ("AUGCL", 1.5, "simgrace")
 
 
 def test_the_command_line_reaches_it():

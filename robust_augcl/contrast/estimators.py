@@ -41,8 +41,9 @@ class AffinitySettings:
         alpha: "row_mean": 1 over the mean of an anchor's uncertainties; "batch_mean": over that of the batch; a number;
             "inverse_mean_minus", "inverse_mean_plus": 1 / mean -+ delta.
         delta: see alpha.
-        pair_input: "raw": the network sees the projections as they are, as published; "unit": scaled to length 1, which is what the
-            similarities are made of. Raw projections of a GIN are so large that the reservation takes everything in one pass.
+        pair_input: "raw": the network sees the projections as they are, as published; "scaled": divided by their mean length; "unit": each
+            by its own, which leaves what similarities are made of. Raw projections of a GIN are so large that the reservation
+            takes everything in one pass.
         passes: over the data, to fit the network.
         hidden: width of its two hidden layers.
         learning_rate: of its Adam.
@@ -58,7 +59,7 @@ class AffinitySettings:
     beta: float = 1.0
     alpha: Alpha | float = "row_mean"
     delta: float = 0.0
-    pair_input: Literal["raw", "unit"] = "raw"
+    pair_input: Literal["raw", "scaled", "unit"] = "raw"
     passes: int = 10
     hidden: int = 128
     learning_rate: float = 0.01
@@ -130,11 +131,14 @@ class NetworkEstimator:
         self.name: NetworkName = name
         self.reward = settings.reward if name == "deep_gamblers" else None
         self.network = PairNetwork(embedding_size, settings.hidden, generator, outputs=2 if self.reward is None else 3).to(device)
+        self.scale = 1.0
         self.losses: list[float] = []
         self.calibration: Calibration | None = None
 
     def fit(self, views: PairViews, generator: torch.Generator, report: Report = silent) -> None:
         """Fit to passes over the data, then look at one more: how good is it on views that it has not seen?"""
+        if self.settings.pair_input == "scaled":
+            self.scale = _mean_length(views)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate)
         for number in range(self.settings.passes):
             total, count = 0.0, 0
@@ -184,7 +188,9 @@ class NetworkEstimator:
         return {"uncertainty_losses": [round(loss, 6) for loss in self.losses], "calibration": calibration}
 
     def _inputs(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
-        return (z1, z2) if self.settings.pair_input == "raw" else (normalize(z1, dim=1), normalize(z2, dim=1))
+        if self.settings.pair_input == "unit":
+            return normalize(z1, dim=1), normalize(z2, dim=1)
+        return (z1, z2) if self.scale == 1 else (z1 / self.scale, z2 / self.scale)
 
     def _labels(self, z1: Tensor, z2: Tensor) -> Tensor:
         return make_partition(self.settings.partition, z1, z2, cosine_similarities(z1, z2)).flatten()
@@ -199,3 +205,10 @@ class NetworkEstimator:
             return None
         answers, truth = torch.cat(logits), torch.cat(labels)
         return Calibration.of(float(self.loss(answers, truth)), answers, truth, self.reward)
+
+
+def _mean_length(views: PairViews) -> float:
+    """Of the embeddings of one pass; 1 where there are none, or none of any length."""
+    lengths = [z.norm(dim=1) for pair in views() for z in pair]
+    mean = float(torch.cat(lengths).mean()) if lengths else 0.0
+    return mean if mean > 0 else 1.0

@@ -104,9 +104,10 @@ def test_a_fitted_network_is_surest_away_from_the_boundary(name):
     assert float(near) > 1.5 * float(far)
 
 
-def test_large_raw_embeddings_are_reserved_whole_and_unit_ones_are_not():
+@pytest.mark.parametrize("pair_input", ["scaled", "unit"])
+def test_large_raw_embeddings_are_reserved_whole_and_others_are_not(pair_input):
     """The published network sees raw projections. Those of a GIN are so large that the reservation takes everything."""
-    raw, unit, views = weighter(), weighter(pair_input="unit"), views_of(scale=60.0)
+    raw, unit, views = weighter(), weighter(pair_input=pair_input), views_of(scale=60.0)
     for made in (raw, unit):
         made.fit(views, seeded(2))
     z1, z2 = next(views())
@@ -116,8 +117,18 @@ def test_large_raw_embeddings_are_reserved_whole_and_unit_ones_are_not():
     assert unit.notes == []
     assert unit.model.calibration.accuracy > unit.model.calibration.majority + 0.1
     assert float((unit(z1, z2) - 1).abs().max()) > 0.3
-    # Scale is all that the unit network does not see.
-    torch.testing.assert_close(unit(z1, z2), unit(z1 / 60, z2 / 60), rtol=1e-3, atol=1e-4)
+    # Length is all that the unit network does not see; the scaled one sees how an embedding's length differs from the mean.
+    same = torch.allclose(unit(z1, z2), unit(z1 / 2, z2 / 2), rtol=1e-3, atol=1e-4)
+    assert same == (pair_input == "unit")
+
+
+def test_the_scale_is_the_mean_length_of_a_pass():
+    made, (z1, z2) = weighter(pair_input="scaled", passes=1), torch.randn(2, 9, 6, generator=seeded(0))
+    made.fit(lambda: iter([(z1, z2)]), seeded(1))
+    assert made.model.scale == pytest.approx(sum(math.hypot(*z.tolist()) for z in torch.cat([z1, z2])) / 18, rel=1e-5)
+    zero = weighter(pair_input="scaled", passes=1)
+    zero.fit(lambda: iter([(0 * z1, 0 * z2)]), seeded(1))
+    assert torch.isfinite(zero(z1, z2)).all()
 
 
 # --- alpha ------------------------------------------------------------------------------------------------------------------

@@ -93,3 +93,26 @@ def test_loss_of_certain_answers_is_finite():
 def test_a_reward_out_of_range_is_refused(reward):
     with pytest.raises(ValueError, match="reward"):
         gamblers_loss(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long), reward)
+
+
+def test_the_gradient_by_hand_is_that_of_autograd_and_of_finite_differences():
+    network = PairNetwork(4, 6, torch.Generator().manual_seed(1)).double()
+    z1, z2 = (z.requires_grad_(True) for z in embeddings(width=4))
+    anchor, view = torch.tensor([0, 6, 3, 3, 2]), torch.tensor([4, 1, 3, 3, 0])  # a pair twice, an anchor with two views
+    with torch.no_grad():
+        for layer in (network.layer1, network.layer2, network.layer3):
+            layer.bias.normal_(generator=torch.Generator().manual_seed(2))
+    parameters = [z1, z2, *network.parameters()]
+    weights = torch.randn(5, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    by_hand = torch.autograd.grad((network.pairs(z1, z2, anchor, view) * weights).sum(), parameters)
+    by_autograd = torch.autograd.grad((network(z1, z2)[anchor, view] * weights).sum(), parameters)
+    for ours, theirs in zip(by_hand, by_autograd, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+    assert torch.autograd.gradcheck(lambda a, b: network.pairs(a, b, anchor, view), (z1, z2))
+
+
+def test_logits_without_gradients_are_those_of_forward_in_any_blocks():
+    network = PairNetwork(5, 9, torch.Generator().manual_seed(1), outputs=2).double()
+    z1, z2 = embeddings()
+    for pairs_a_block in (1, 7, 20, 49, 1000):
+        torch.testing.assert_close(network.logits(z1, z2, pairs_a_block), network(z1, z2), rtol=1e-12, atol=1e-14)
