@@ -153,7 +153,7 @@ def run(
     # Another run may have entered seeds of its own meanwhile: tables show what the folder holds now.
     records = folder.load_records(folder.existing_manifest().records).records
     if records:
-        found = _audit(folder, records)
+        found = _audit(folder, records, console=console)
         transfers = _transfers(folder, records)
         report_file = folder.path / "report.md"
         if not _report_is_current(records, folder.path, found, transfers):
@@ -372,7 +372,7 @@ def _stored_audit(folder: Path, records: list[Record]) -> Audit | None:
     return stored_audit(RunFolder(folder), records)
 
 
-def _audit(folder: RunFolder, records: list[Record], again: bool = False) -> Audit:
+def _audit(folder: RunFolder, records: list[Record], again: bool = False, console: Console | None = None) -> Audit:
     """The audit of a run's records: the one that the folder holds, or a new one."""
     from robust_augcl.audit.run import audit_records, stored_audit
     from robust_augcl.executors import one_thread
@@ -380,6 +380,8 @@ def _audit(folder: RunFolder, records: list[Record], again: bool = False) -> Aud
     known = None if again else stored_audit(folder, records)
     if known is not None:
         return known
+    if console is not None:
+        console.print(f"Auditing {len(records)} results")
     with one_thread():
         return audit_records(folder, folder.existing_manifest(), records)
 

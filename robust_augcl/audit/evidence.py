@@ -88,6 +88,7 @@ class LargeBudgetFacts:
         num_graphs: attacked.
         broken: by the attack.
         only_random, only_attack: graphs that only one of them breaks: the best of many random edits within the budget, the attack.
+        error: what stopped the attack, None where it ran.
     """
 
     records: tuple[str, ...]
@@ -97,6 +98,7 @@ class LargeBudgetFacts:
     broken: int
     only_random: int
     only_attack: int
+    error: str | None = None
 
 
 @dataclass(frozen=True)

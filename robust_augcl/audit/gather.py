@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import torch
 
+from robust_augcl.attack import Attack
 from robust_augcl.audit.components import forests
 from robust_augcl.audit.evidence import DataFacts, Evidence, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts, grouped
 from robust_augcl.audit.probes import look_at_victim, try_large_budget, try_on_planted_victims
@@ -46,17 +47,19 @@ class Gatherer:
 
     def gather(self, records: Sequence[Record]) -> Evidence:
         """Everything about these records. Of those that rest on a file that cannot be read, only what the records say themselves."""
-        records = sorted((r for r in records if r.key in self.steps), key=lambda record: record.cell)
+        everything = sorted(records, key=lambda record: record.cell)
+        foreign = {r.key: ["no step of this folder's suite makes it"] for r in everything if r.key not in self.steps}
+        records = [r for r in everything if r.key not in foreign]
         unproved = {r.key: problem for r in records if (problem := self._unreadable(r)) is not None}
         replaced = {
             r.key: ["it rests on another data set, victim or attacker"] for r in records if r.key not in unproved and self._replaced(r)
         }
         whole = [r for r in records if r.key not in unproved and r.key not in replaced]
         return Evidence(
-            records=records,
-            traits={r.key: self.traits(r) for r in records},
+            records=everything,
+            traits={r.key: self.traits(r) for r in records},  # of foreign ones nothing is known
             curves={r.key: curve for r in whole if (curve := self.curve(r))},
-            replayed={r.key: self.replayed(r) for r in whole} | replaced,
+            replayed={r.key: self.replayed(r) for r in whole} | replaced | foreign,
             unproved=unproved,
             miscounted={r.key: self.miscounted(r) for r in whole if r.label_rule == "components"},
             uses={r.key: self.use(r) for r in whole},
@@ -82,9 +85,18 @@ class Gatherer:
         try:
             asked = record.queries - (self._load(record.attacker).info["queries"] if record.attacker else 0)
             searches = not attack.combines and 0 < self._num_candidates(record.dataset, _threat(record)) <= asked
+            exact = self._tries_everything(attack, record)
         except ArtifactDamaged:
-            searches = False
-        return Traits(attack.access, attack.learns, attack.combines, attack.exact, getattr(attack, "of", ()), searches)
+            searches = exact = False
+        return Traits(attack.access, attack.learns, attack.combines, exact, getattr(attack, "of", ()), searches)
+
+    def _tries_everything(self, attack: Attack, record: Record) -> bool:
+        """Whether an exact search was one here: one that tries pairs of edits may have a limit of how many."""
+        limit = getattr(attack, "most_pairs", None)
+        if not attack.exact or limit is None or record.cell.budget == 1:
+            return attack.exact
+        counts = _threat(record).enumerate(_test(self._dataset(record.dataset))).counts
+        return int(counts.max()) * (int(counts.max()) - 1) // 2 <= limit
 
     def curve(self, record: Record) -> list[tuple[int, float, float]]:
         if record.attacker is None:

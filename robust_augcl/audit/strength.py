@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from robust_augcl.audit.evidence import Evidence, grouped, keys_of, listed, name_of
-from robust_augcl.audit.findings import Finding, worst
+from robust_augcl.audit.findings import Finding, Status, worst
 from robust_augcl.records import Outcome, Record
 from robust_augcl.statistics import ALPHA, mcnemar
 from robust_augcl.victim import Access
 
 TIE = 1e-4  # margins may differ by this much, relative to their size, between two ways of computing them
 _FLAT = 0.02  # a change of robust accuracy that more iterations may bring
-_ITERATIONS = {"steps", "iterations", "generations", "epochs"}
+_ITERATIONS = ("steps", "iterations", "generations", "epochs", "rounds")  # the first that an attack has is its number of iterations
 _LEFT = 0.1  # of the graphs that random edits break, what an attack with the same large budget may miss
 
 Pair = tuple[Record, Record]
@@ -157,17 +157,22 @@ def large_budget_reaches_what_can_be_broken(evidence: Evidence) -> Finding:
     name = "a large budget reaches what can be broken"
     if not evidence.large:
         return Finding(name, "n/a", "No attack here takes a budget larger than its own without learning again.")
-    statuses = []
+    statuses: list[Status] = []
     for facts in evidence.large:
+        if facts.error:
+            statuses.append("WARN")
+            continue
         found = facts.broken + facts.only_random
         weaker = facts.only_random > facts.only_attack
         if weaker and mcnemar(facts.only_random, facts.only_attack) < ALPHA / len(evidence.large):
             statuses.append("FAIL")
         else:
             statuses.append("WARN" if weaker and facts.only_random > _LEFT * found else "PASS")
-    status = worst(statuses)  # type: ignore[arg-type]
+    status = worst(statuses)
     shown = [
-        f"{facts.name} with {facts.budget} edits breaks {facts.broken} of {facts.num_graphs}, random edits {facts.only_random} others"
+        f"{facts.name} with {facts.budget} edits: {facts.error}"
+        if facts.error
+        else f"{facts.name} with {facts.budget} edits breaks {facts.broken} of {facts.num_graphs}, random edits {facts.only_random} others"
         for facts, own in zip(evidence.large, statuses, strict=True)
         if own == status
     ]
@@ -212,12 +217,17 @@ def _but_budget(record: Record) -> Any:
 
 
 def _but_iterations(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in record.attack_settings.items() if key not in _ITERATIONS}
+    name = _iterations(record)
+    return {key: value for key, value in record.attack_settings.items() if key != name}
 
 
 def _length(record: Record) -> int | None:
-    found = [value for key, value in record.attack_settings.items() if key in _ITERATIONS and isinstance(value, int)]
-    return found[0] if len(found) == 1 else None
+    name = _iterations(record)
+    return record.attack_settings[name] if name else None
+
+
+def _iterations(record: Record) -> str | None:
+    return next((name for name in _ITERATIONS if isinstance(record.attack_settings.get(name), int)), None)
 
 
 def _count(outcome: Outcome) -> int:
