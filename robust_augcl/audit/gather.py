@@ -6,11 +6,23 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
+from torch import Tensor
 
 from robust_augcl.attack import Attack
 from robust_augcl.audit.components import forests
-from robust_augcl.audit.evidence import DataFacts, Evidence, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts, grouped
-from robust_augcl.audit.probes import look_at_victim, try_large_budget, try_on_planted_victims
+from robust_augcl.audit.evidence import (
+    DataFacts,
+    Evidence,
+    IterationFacts,
+    LargeBudgetFacts,
+    PlantedFacts,
+    Traits,
+    Use,
+    VictimFacts,
+    grouped,
+    iterations_of,
+)
+from robust_augcl.audit.probes import look_at_victim, try_half_the_iterations, try_large_budget, try_on_planted_victims
 from robust_augcl.cells import Step
 from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
@@ -67,6 +79,7 @@ class Gatherer:
             data={group[0].dataset.key: self.data_facts(group[0]) for group in grouped(whole, lambda r: r.dataset.key)},
             planted=self.planted(whole),
             large=self.large(whole),
+            halved=self.halved(whole),
         )
 
     def _unreadable(self, record: Record) -> str | None:
@@ -169,6 +182,21 @@ class Gatherer:
             facts += [found] if found else []
         return facts
 
+    def halved(self, records: Sequence[Record]) -> list[IterationFacts]:
+        """Each attack that learns nothing and combines nothing, on one victim."""
+        facts = []
+        for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
+            record, attack = group[0], self.steps[group[0].key].settings["attack"]
+            if attack.learns or attack.combines or iterations_of(record.attack_settings) is None:
+                continue
+            dataset, name = self._dataset(record.dataset), f"{_name(record)} on {record.cell.method}"
+            by_graph = {outcome.graph: outcome.broken for outcome in record.outcomes}
+            broken = torch.tensor([by_graph[number] for number in _some_numbers(dataset).tolist()])
+            keys = [r.key for r in group]
+            found = try_half_the_iterations(attack, self._victim(record.victim), _some(dataset), _threat(record), broken, name, keys)
+            facts += [found] if found else []
+        return facts
+
 
 def _rests_on(record: Record) -> list[ArtifactRef]:
     return [ref for ref in (record.dataset, record.victim, record.attacker) if ref is not None]
@@ -178,10 +206,14 @@ def _test(dataset: Dataset) -> PackedGraphs:
     return dataset.part(dataset.test)
 
 
-def _some(dataset: Dataset) -> PackedGraphs:
-    """A few test graphs, spread evenly, which stand in the order of the data set and so of all classes."""
+def _some_numbers(dataset: Dataset) -> Tensor:
+    """The numbers of a few test graphs, spread evenly over the data set, whose order goes by class or by chance."""
     count = min(_LOOKED_AT, dataset.test.numel())
-    return dataset.part(dataset.test[torch.linspace(0, dataset.test.numel() - 1, count).long()])
+    return dataset.test[torch.linspace(0, dataset.test.numel() - 1, count).long()]
+
+
+def _some(dataset: Dataset) -> PackedGraphs:
+    return dataset.part(_some_numbers(dataset))
 
 
 def _threat(record: Record) -> ThreatModel:

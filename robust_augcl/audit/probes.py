@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_augcl.attack import Attack, FitGraphs, run_attack
-from robust_augcl.audit.evidence import LargeBudgetFacts, PlantedFacts, VictimFacts
+from robust_augcl.audit.evidence import IterationFacts, LargeBudgetFacts, PlantedFacts, VictimFacts, iterations_of
 from robust_augcl.encoder import Encoder, WeightedSum, sum_pool
 from robust_augcl.graphs import PackedGraphs, concatenate
 from robust_augcl.model import GraphClassifier
@@ -166,6 +166,29 @@ def try_large_budget(
         only_random=int((by_chance & ~broken).sum()),
         only_attack=int((broken & ~by_chance).sum()),
     )
+
+
+def try_half_the_iterations(
+    attack: Attack, victim: Victim, graphs: PackedGraphs, threat: ThreatModel, broken: Tensor, name: str, records: Sequence[str]
+) -> IterationFacts | None:
+    """Run an attack with half its iterations on graphs of which the whole attack broke some, `broken` (G,).
+
+    Returns:
+        None where the attack has no iterations to halve, or cannot be run so.
+    """
+    what = iterations_of({f.name: getattr(attack, f.name) for f in fields(attack)})  # type: ignore[arg-type]
+    full = getattr(attack, what) if what else 0
+    if what is None or full < 2:
+        return None
+    empty: Any = FitGraphs(graphs.select(torch.arange(0)), graphs.select(torch.arange(0)))
+    try:
+        halved: Attack = replace(attack, **{what: full // 2})  # type: ignore[type-var]
+        result = run_attack(halved, victim, graphs, threat, fit=empty, generator=generator("half", name))
+    except ValueError:  # a number of iterations that another setting does not allow
+        return None
+    after = (result.attacked_prediction != graphs.y) & (result.clean_prediction == graphs.y)
+    only = int((after & ~broken).sum()), int((broken & ~after).sum())
+    return IterationFacts(tuple(records), name, full // 2, full, graphs.num_graphs, only_half=only[0], only_full=only[1])
 
 
 def random_breaks(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, budget: int) -> Tensor:
