@@ -30,7 +30,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
             for made_for in methods:
                 cells = [by_place.get((attack, layers, made_for, attacked)) for attacked in methods]
                 if any(cells):
-                    marks = [section.mark(cell.records) if cell else "" for cell in cells]
+                    marks = [section.mark(cell.made_for, cell.own) if cell else "" for cell in cells]
                     marked |= any(marks)
                     shares = [_cell(cell, mark) for cell, mark in zip(cells, marks, strict=True)]
                     body.append([escape(section.attack_name(attack)), layers_text(layers), escape(name_of(made_for)), *shares])
@@ -85,7 +85,7 @@ def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[s
 
 
 def _failed(entry: Entry, failed: Collection[str]) -> bool:
-    return any(record.key in failed for record in entry.made_for)
+    return any(record.key in failed for record in (*entry.made_for, *entry.own))
 
 
 def _cell(entry: Entry | None, mark: str) -> str:

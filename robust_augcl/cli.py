@@ -164,7 +164,7 @@ def run(
             there = sum(folder.store.path(step).exists() for step in planned.steps)
             console.print(f"Interrupted: {there} of {len(planned.steps)} results are stored. The same command goes on from there.")
             sys.exit(130)
-        _present(folder, quiet)
+        _present(folder, console)
         seconds = time.monotonic() - _STARTED
         own = seconds - outcome.step_seconds
         log.write(
@@ -175,16 +175,16 @@ def run(
         raise click.ClickException(f"{outcome.missing} of {len(planned.steps)} results are missing{failed}")
 
 
-def _present(folder: RunFolder, quiet: bool) -> None:
+def _present(folder: RunFolder, console: Console) -> None:
     """Audit and report what the folder holds now (another run may have entered seeds of its own), and print its rows."""
     records = folder.load_records(folder.existing_manifest().records).records
     if not records:
         return
-    found = _audit(folder, records)
+    found = _audit(folder, records, console=console)
     beside = found, _transfers(folder, records), _measurements(folder)
     if not _report_is_current(records, folder.path, beside):
         _write_report(records, folder.path, beside)
-    if not quiet:
+    if not console.quiet:
         _print_rows(records, "table", found)
         click.echo(f"Audit: {found.summary} (robust-augcl audit {folder.path})")
         click.echo(f"Report: {folder.path / 'report.md'}")
@@ -395,7 +395,7 @@ def _stored_audit(folder: Path, records: list[Record]) -> Audit | None:
     return stored_audit(RunFolder(folder), records)
 
 
-def _audit(folder: RunFolder, records: list[Record], again: bool = False) -> Audit:
+def _audit(folder: RunFolder, records: list[Record], again: bool = False, console: Console | None = None) -> Audit:
     """The audit of a run's records: the one that the folder holds, or a new one."""
     from robust_augcl.audit.run import audit_records, stored_audit
     from robust_augcl.resources import one_thread
@@ -403,6 +403,8 @@ def _audit(folder: RunFolder, records: list[Record], again: bool = False) -> Aud
     known = None if again else stored_audit(folder, records)
     if known is not None:
         return known
+    if console is not None:
+        console.print(f"Auditing {len(records)} results")
     with one_thread():
         return audit_records(folder, folder.existing_manifest(), records)
 

@@ -88,6 +88,7 @@ class LargeBudgetFacts:
         num_graphs: attacked.
         broken: by the attack.
         only_random, only_attack: graphs that only one of them breaks: the best of many random edits within the budget, the attack.
+        error: what stopped the attack, None where it ran.
     """
 
     records: tuple[str, ...]
@@ -97,6 +98,28 @@ class LargeBudgetFacts:
     broken: int
     only_random: int
     only_attack: int
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class IterationFacts:
+    """What an attack that learns nothing does with half its iterations, on a few graphs.
+
+    Args:
+        records: keys of the attack's records.
+        name: the attack and the victim, for people.
+        half, full: numbers of iterations.
+        num_graphs: attacked.
+        only_half, only_full: graphs that only half of them break, or only all of them.
+    """
+
+    records: tuple[str, ...]
+    name: str
+    half: int
+    full: int
+    num_graphs: int
+    only_half: int
+    only_full: int
 
 
 @dataclass(frozen=True)
@@ -142,7 +165,7 @@ class Evidence:
         miscounted: attacked graphs whose number of components, counted anew, is not that of their class; only where the label rule says so.
         uses: of each record.
         victims, data: facts by key.
-        planted, large: facts of each attack.
+        planted, large, halved: facts of each attack.
     """
 
     records: Sequence[Record]
@@ -156,6 +179,7 @@ class Evidence:
     data: Mapping[str, DataFacts] = field(default_factory=dict)
     planted: Sequence[PlantedFacts] = ()
     large: Sequence[LargeBudgetFacts] = ()
+    halved: Sequence[IterationFacts] = ()
 
     def of(self, record: Record) -> Traits:
         """The traits of a record's attack; without any, it is taken for one that asks for answers."""
@@ -165,6 +189,9 @@ class Evidence:
         """Records by victim and threat, budget included."""
         return grouped(self.records, lambda r: (r.victim.key, json.dumps(r.threat), r.cell.protocol))
 
+
+_ITERATIONS = ("steps", "iterations", "generations", "epochs", "rounds")
+"""The first of these that an attack has: an attack of so many steps may well have rounds of something else."""
 
 Check = Callable[[Evidence], Finding]
 
@@ -182,6 +209,11 @@ def name_of(record: Record) -> str:
     cell = record.cell
     layers = "1 layer" if cell.layers == 1 else f"{cell.layers} layers"
     return f"{cell.attack} on {cell.method}, {layers}, seed {cell.seed}, {cell.protocol}, budget {cell.budget}"
+
+
+def iterations_of(settings: Mapping[str, Any]) -> str | None:
+    """The name of the hyper-parameter that says how long an attack runs; None where it has no such thing."""
+    return next((name for name in _ITERATIONS if isinstance(settings.get(name), int)), None)
 
 
 def keys_of(records: Iterable[Record]) -> tuple[str, ...]:

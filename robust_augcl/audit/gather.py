@@ -6,10 +6,23 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
+from torch import Tensor
 
+from robust_augcl.attack import Attack
 from robust_augcl.audit.components import forests
-from robust_augcl.audit.evidence import DataFacts, Evidence, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts, grouped
-from robust_augcl.audit.probes import look_at_victim, try_large_budget, try_on_planted_victims
+from robust_augcl.audit.evidence import (
+    DataFacts,
+    Evidence,
+    IterationFacts,
+    LargeBudgetFacts,
+    PlantedFacts,
+    Traits,
+    Use,
+    VictimFacts,
+    grouped,
+    iterations_of,
+)
+from robust_augcl.audit.probes import look_at_victim, try_half_the_iterations, try_large_budget, try_on_planted_victims
 from robust_augcl.cells import Step
 from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
@@ -46,17 +59,19 @@ class Gatherer:
 
     def gather(self, records: Sequence[Record]) -> Evidence:
         """Everything about these records. Of those that rest on a file that cannot be read, only what the records say themselves."""
-        records = sorted((r for r in records if r.key in self.steps), key=lambda record: record.cell)
+        everything = sorted(records, key=lambda record: record.cell)
+        foreign = {r.key: ["no step of this folder's suite makes it"] for r in everything if r.key not in self.steps}
+        records = [r for r in everything if r.key not in foreign]
         unproved = {r.key: problem for r in records if (problem := self._unreadable(r)) is not None}
         replaced = {
             r.key: ["it rests on another data set, victim or attacker"] for r in records if r.key not in unproved and self._replaced(r)
         }
         whole = [r for r in records if r.key not in unproved and r.key not in replaced]
         return Evidence(
-            records=records,
-            traits={r.key: self.traits(r) for r in records},
+            records=everything,
+            traits={r.key: self.traits(r) for r in records},  # of foreign ones nothing is known
             curves={r.key: curve for r in whole if (curve := self.curve(r))},
-            replayed={r.key: self.replayed(r) for r in whole} | replaced,
+            replayed={r.key: self.replayed(r) for r in whole} | replaced | foreign,
             unproved=unproved,
             miscounted={r.key: self.miscounted(r) for r in whole if r.label_rule == "components"},
             uses={r.key: self.use(r) for r in whole},
@@ -64,6 +79,7 @@ class Gatherer:
             data={group[0].dataset.key: self.data_facts(group[0]) for group in grouped(whole, lambda r: r.dataset.key)},
             planted=self.planted(whole),
             large=self.large(whole),
+            halved=self.halved(whole),
         )
 
     def _unreadable(self, record: Record) -> str | None:
@@ -82,9 +98,18 @@ class Gatherer:
         try:
             asked = record.queries - (self._load(record.attacker).info["queries"] if record.attacker else 0)
             searches = not attack.combines and 0 < self._num_candidates(record.dataset, _threat(record)) <= asked
+            exact = self._tries_everything(attack, record)
         except ArtifactDamaged:
-            searches = False
-        return Traits(attack.access, attack.learns, attack.combines, attack.exact, getattr(attack, "of", ()), searches)
+            searches = exact = False
+        return Traits(attack.access, attack.learns, attack.combines, exact, getattr(attack, "of", ()), searches)
+
+    def _tries_everything(self, attack: Attack, record: Record) -> bool:
+        """Whether an exact search was one here: one that tries pairs of edits may have a limit of how many."""
+        limit = getattr(attack, "most_pairs", None)
+        if not attack.exact or limit is None or record.cell.budget == 1:
+            return attack.exact
+        counts = _threat(record).enumerate(_test(self._dataset(record.dataset))).counts
+        return int(counts.max()) * (int(counts.max()) - 1) // 2 <= limit
 
     def curve(self, record: Record) -> list[tuple[int, float, float]]:
         if record.attacker is None:
@@ -157,6 +182,21 @@ class Gatherer:
             facts += [found] if found else []
         return facts
 
+    def halved(self, records: Sequence[Record]) -> list[IterationFacts]:
+        """Each attack that learns nothing and combines nothing, on one victim."""
+        facts = []
+        for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
+            record, attack = group[0], self.steps[group[0].key].settings["attack"]
+            if attack.learns or attack.combines or iterations_of(record.attack_settings) is None:
+                continue
+            dataset, name = self._dataset(record.dataset), f"{_name(record)} on {record.cell.method}"
+            by_graph = {outcome.graph: outcome.broken for outcome in record.outcomes}
+            broken = torch.tensor([by_graph[number] for number in _some_numbers(dataset).tolist()])
+            keys = [r.key for r in group]
+            found = try_half_the_iterations(attack, self._victim(record.victim), _some(dataset), _threat(record), broken, name, keys)
+            facts += [found] if found else []
+        return facts
+
 
 def _rests_on(record: Record) -> list[ArtifactRef]:
     return [ref for ref in (record.dataset, record.victim, record.attacker) if ref is not None]
@@ -166,10 +206,14 @@ def _test(dataset: Dataset) -> PackedGraphs:
     return dataset.part(dataset.test)
 
 
-def _some(dataset: Dataset) -> PackedGraphs:
-    """A few test graphs, spread evenly, which stand in the order of the data set and so of all classes."""
+def _some_numbers(dataset: Dataset) -> Tensor:
+    """The numbers of a few test graphs, spread evenly over the data set, whose order goes by class or by chance."""
     count = min(_LOOKED_AT, dataset.test.numel())
-    return dataset.part(dataset.test[torch.linspace(0, dataset.test.numel() - 1, count).long()])
+    return dataset.test[torch.linspace(0, dataset.test.numel() - 1, count).long()]
+
+
+def _some(dataset: Dataset) -> PackedGraphs:
+    return dataset.part(_some_numbers(dataset))
 
 
 def _threat(record: Record) -> ThreatModel:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robust_augcl.attack import Attack, FitGraphs, run_attack
-from robust_augcl.audit.evidence import LargeBudgetFacts, PlantedFacts, VictimFacts
+from robust_augcl.audit.evidence import IterationFacts, LargeBudgetFacts, PlantedFacts, VictimFacts, iterations_of
 from robust_augcl.encoder import Encoder, WeightedSum, sum_pool
 from robust_augcl.graphs import PackedGraphs, concatenate
 from robust_augcl.model import GraphClassifier
@@ -45,7 +45,7 @@ def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) ->
         towards = (graphs.y + 1) % victim.num_classes
         gradients = victim.edge_gradients(graphs, candidates, towards).abs().max(1).values.cpu()
     except (NotImplementedError, RuntimeError, TypeError, AttributeError) as error:
-        return VictimFacts(graphs.num_graphs, *changes, no_gradients=" ".join(f"{type(error).__name__}: {error}".split())[:200])
+        return VictimFacts(graphs.num_graphs, *changes, no_gradients=_text(error))
     pieces = [piece for piece in gradients.split(candidates.counts.tolist()) if piece.numel()]
     return VictimFacts(
         num_graphs=graphs.num_graphs,
@@ -54,6 +54,11 @@ def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) ->
         nonfinite_gradients=sum(not bool(piece.isfinite().all()) for piece in pieces),
         zero_gradients=sum(bool((piece == 0).all()) for piece in pieces),
     )
+
+
+def _text(error: Exception) -> str:
+    """An error in one line, not too long."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 # --- planted victims ------------------------------------------------------------------------------------------------------
@@ -126,8 +131,7 @@ def try_on_planted_victims(attack: Attack, threat: ThreatModel, name: str, recor
             result = run_attack(few(attack), victim, graphs, one_edit, fit=FitGraphs(fit, fit), generator=draws)
             broken.append(int((result.attacked_prediction != graphs.y).sum()))
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        return PlantedFacts(tuple(records), name, graphs.num_graphs, error=text[:200])
+        return PlantedFacts(tuple(records), name, graphs.num_graphs, error=_text(error))
     return PlantedFacts(tuple(records), name, graphs.num_graphs, fragile_broken=broken[0], constant_broken=broken[1])
 
 
@@ -147,7 +151,10 @@ def try_large_budget(
         return None
     graphs, wide = graphs.select(right), replace(threat, budget=budget, allow_existing=False)
     empty: Any = FitGraphs(graphs.select(right[:0]), graphs.select(right[:0]))
-    result = run_attack(few(attack), victim, graphs, wide, fit=empty, generator=generator("large budget", name))
+    try:
+        result = run_attack(few(attack), victim, graphs, wide, fit=empty, generator=generator("large budget", name))
+    except Exception as error:
+        return LargeBudgetFacts(tuple(records), name, budget, graphs.num_graphs, 0, 0, 0, _text(error))
     broken = result.attacked_prediction != graphs.y
     by_chance = random_breaks(victim, graphs, wide, budget)
     return LargeBudgetFacts(
@@ -159,6 +166,29 @@ def try_large_budget(
         only_random=int((by_chance & ~broken).sum()),
         only_attack=int((broken & ~by_chance).sum()),
     )
+
+
+def try_half_the_iterations(
+    attack: Attack, victim: Victim, graphs: PackedGraphs, threat: ThreatModel, broken: Tensor, name: str, records: Sequence[str]
+) -> IterationFacts | None:
+    """Run an attack with half its iterations on graphs of which the whole attack broke some, `broken` (G,).
+
+    Returns:
+        None where the attack has no iterations to halve, or cannot be run so.
+    """
+    what = iterations_of({f.name: getattr(attack, f.name) for f in fields(attack)})  # type: ignore[arg-type]
+    full = getattr(attack, what) if what else 0
+    if what is None or full < 2:
+        return None
+    empty: Any = FitGraphs(graphs.select(torch.arange(0)), graphs.select(torch.arange(0)))
+    try:
+        halved: Attack = replace(attack, **{what: full // 2})  # type: ignore[type-var]
+        result = run_attack(halved, victim, graphs, threat, fit=empty, generator=generator("half", name))
+    except ValueError:  # a number of iterations that another setting does not allow
+        return None
+    after = (result.attacked_prediction != graphs.y) & (result.clean_prediction == graphs.y)
+    only = int((after & ~broken).sum()), int((broken & ~after).sum())
+    return IterationFacts(tuple(records), name, full // 2, full, graphs.num_graphs, only_half=only[0], only_full=only[1])
 
 
 def random_breaks(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, budget: int) -> Tensor:

@@ -79,12 +79,14 @@ class Entry:
         attacked: the method whose victims they are turned on; the diagonal holds the attack itself.
         records: the victims under these edits, one record a seed; its key is that of the record whose edits they are.
         made_for: the records whose edits they are.
+        own: the records of the same attack on the victims that these edits are turned on.
     """
 
     group: Group
     attacked: str
     records: tuple[Record, ...]
     made_for: tuple[Record, ...]
+    own: tuple[Record, ...]
 
     @cached_property
     def robust(self) -> Estimate | None:
@@ -122,20 +124,19 @@ class Entry:
 def matrix(transfers: Transfers, records: Iterable[Record]) -> list[Entry]:
     """The entries of all matrices, the diagonals included, sorted by group and then by the method attacked."""
     by_key = {record.key: record for record in records}
-    found: dict[tuple[Group, str], list[tuple[Record, Record]]] = {}
+    found: dict[tuple[Group, str], list[tuple[Record, Record, Record]]] = {}
     seen = set()
     for entry in transfers.entries:
         source, target = by_key[entry.source], by_key[entry.target]
-        found.setdefault((Group.of(source.cell), target.cell.method), []).append((source, turned_on(source, target, entry)))
+        found.setdefault((Group.of(source.cell), target.cell.method), []).append((turned_on(source, target, entry), source, target))
         for record in (source, target):
             if record.key not in seen:
                 seen.add(record.key)
-                found.setdefault((Group.of(record.cell), record.cell.method), []).append((record, record))
+                found.setdefault((Group.of(record.cell), record.cell.method), []).append((record, record, record))
     entries = []
-    for (group, method), pairs in sorted(found.items(), key=lambda item: item[0]):
-        pairs.sort(key=lambda pair: pair[0].cell.seed)
-        made_for, under = zip(*pairs, strict=True)
-        entries.append(Entry(group, method, under, made_for))
+    for (group, method), triples in sorted(found.items(), key=lambda item: item[0]):
+        triples.sort(key=lambda triple: triple[0].cell.seed)
+        entries.append(Entry(group, method, *zip(*triples, strict=True)))
     return entries
 
 

@@ -9,7 +9,7 @@ import pytest
 from robust_augcl.audit import foundations, strength
 from robust_augcl.audit import outcomes as single
 from robust_augcl.audit.checks import CHECKS, examine
-from robust_augcl.audit.evidence import DataFacts, Evidence, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts
+from robust_augcl.audit.evidence import DataFacts, Evidence, IterationFacts, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts
 from robust_augcl.audit.findings import Audit, Finding
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.records import Outcome
@@ -194,6 +194,10 @@ def test_more_iterations_that_still_change_the_result_are_warned_of(record, outc
     expect(strength.more_iterations_change_little(with_traits((short, BLACK), (same, BLACK))), "PASS")
     other = replace(longer, attack_settings={"type": "RL", "steps": 200, "width": 16})
     expect(strength.more_iterations_change_little(with_traits((short, BLACK), (other, BLACK))), "n/a")
+    for only_full, status in ((4, "WARN"), (1, "PASS")):
+        halved = [IterationFacts((short.key,), "rl on none", 50, 100, 12, 0, only_full)]
+        found = strength.more_iterations_change_little(with_traits((short, BLACK), halved=halved))
+        expect(found, status, *([short] if status == "WARN" else []))
     improving = {short.key: [(50, 0.5, 0.9), (100, 0.4, 0.8)]}
     settled = {short.key: [(50, 0.5, 0.81), (100, 0.4, 0.8)]}
     expect(strength.more_iterations_change_little(with_traits((short, BLACK), curves=improving)), "WARN", short)

@@ -22,9 +22,11 @@ from robust_augcl.audit.probes import (
     planted_graphs,
     planted_victim,
     random_breaks,
+    try_half_the_iterations,
     try_large_budget,
     try_on_planted_victims,
 )
+from robust_augcl.audit.strength import more_iterations_change_little
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs import PackedGraphs
@@ -195,6 +197,34 @@ def test_a_large_budget_tells_an_attack_from_an_idle_one(victim, reference_graph
         assert facts.broken + facts.only_random >= facts.num_graphs / 2
         assert facts.only_random <= facts.num_graphs - facts.broken
         assert bool(failed(Evidence([one], large=[facts]))) == weak
+
+
+@dataclass(frozen=True)
+class Slow(Extreme):
+    """Tries a candidate of each graph in an iteration, as many iterations as it is told."""
+
+    iterations: int = 2
+
+    def prepare(self, victim, fit, threat, generator, report=None):
+        def propose(graphs):
+            candidates = threat.enumerate(graphs)
+            margin = margins(victim.candidate_logits(graphs, candidates), graphs.y[candidates.graph])
+            place = torch.arange(len(candidates)) - candidates.ptr[candidates.graph]
+            margin[place >= self.iterations] = torch.inf
+            return [candidates.perturbation(best) for best in candidates.best(margin).split(1)]
+
+        return propose
+
+
+@pytest.mark.parametrize(("iterations", "status"), [(4000, "PASS"), (2, "WARN")])
+def test_an_attack_that_was_stopped_too_early(victim, some, attacked, iterations, status):
+    """Half of more iterations than there are candidates changes nothing; one iteration is far from a record of all candidates."""
+    record = attacked(Exhaustive() if iterations == 2 else Slow(iterations=iterations), victim, some, THREAT)
+    broken = torch.tensor([outcome.broken for outcome in record.outcomes])
+    facts = try_half_the_iterations(Slow(iterations=iterations), victim, some, THREAT, broken, "slow", [record.key])
+    assert (facts.half, facts.full, facts.num_graphs) == (iterations // 2, iterations, 8)
+    assert more_iterations_change_little(Evidence([record], halved=[facts])).status == status
+    assert try_half_the_iterations(GradArgmax(), victim, some, THREAT, broken, "none to halve", []) is None
 
 
 def test_random_edits_break_no_graph_that_an_exact_search_cannot(victim, some, attacked):

@@ -14,6 +14,8 @@ import torch
 
 from robust_augcl import cli, steps
 from robust_augcl.attack import FitGraphs
+from robust_augcl.audit.checks import examine
+from robust_augcl.audit.gather import Gatherer
 from robust_augcl.records import Record
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import dataset_of, victim_of
@@ -155,6 +157,14 @@ def test_what_rests_on_a_damaged_file_cannot_be_proved(spoilt, command):
     finding = findings(command, spoilt, "--again")["stored edits reproduce the verdict"]
     assert (finding["status"], set(finding["cells"])) == ("WARN", {r.key for r in records if r.victim == victim})
     assert command("report", spoilt).code == 0
+
+
+def test_results_that_no_step_of_the_suite_makes_are_told(learned):
+    records = records_of(learned)
+    evidence = Gatherer(RunFolder(learned), {}).gather(records)
+    found = {finding.check: finding for finding in examine(evidence)}
+    assert found["stored edits reproduce the verdict"].status == "FAIL"
+    assert set(found["stored edits reproduce the verdict"].cells) == {record.key for record in records}
 
 
 # --- transfer -------------------------------------------------------------------------------------------------------------

@@ -119,16 +119,17 @@ def test_matrices_of_transfer(campaign: Campaign) -> None:
     header, *body = [line.strip("| ").split(" | ") for line in lines(text, "Edits made for one victim, turned on another")]
     assert header == ["Attack", "Layers", "Edits made for", "on No pretraining", "on AUGCL"]
     assert [row[:3] for row in body] == [["RL-S2V", "2 layers", "No pretraining"], ["RL-S2V", "2 layers", "AUGCL"]]
-    # Edits that break nothing there leave the clean accuracy; those made for the failed result are marked.
+    # Edits that break nothing there leave the clean accuracy; whatever was made for the failed result, or on its victim, is marked.
     assert body[0][4].startswith(f"{100 * target.clean_accuracy:.1f}†")
-    assert body[1][3].startswith(f"{100 * source.clean_accuracy:.1f} (")
+    assert body[1][3].startswith(f"{100 * source.clean_accuracy:.1f}†")
+    assert body[1][4].startswith(f"{100 * target.robust_accuracy:.1f} (")
     assert body[0][3].startswith(f"{100 * source.robust_accuracy:.1f}†")
     assert "Edits made for one victim" not in page(records)
     entries = matrix(transfers, records)
     rendered = json.loads(render_transfers(entries, "json", audit_of(source).failed))
     assert [(row["made_for"], row["attacked"], row["audit"]) for row in rendered] == [
         ("augcl", "augcl", ""),
-        ("augcl", "none", ""),
+        ("augcl", "none", "FAIL"),
         ("none", "augcl", "FAIL"),
         ("none", "none", "FAIL"),
     ]
