@@ -1,8 +1,8 @@
 """The oracle: logits after each of many single edits, by computing only what an edit changes, and each distinct state once.
 
 An edit of the edge {i, j} changes, in round l, nodes up to r = l - 1 + hops hops away from i or j, where `hops` is what the encoder
-declares: rows of a table, one for each candidate and changed node. Many rows have the same state: it depends on the node's unfolding tree in the
-edited graph alone (see unfolding.py). So the trees' hashes travel along the edges first, one integer a row, and a state is
+declares: rows of a table, one for each candidate and changed node. Many rows have the same state: it depends on the node's unfolding
+tree in the edited graph alone (see unfolding.py). So the trees' hashes travel along the edges first, one integer a row, and a state is
 computed once for each distinct tree. With a constant feature, what happens at one end seldom depends on the other.
 
 Letters: G graphs, N nodes, M edits, R rows, K entries (neighbours of rows), U distinct trees, H width of a state, S of sums.
