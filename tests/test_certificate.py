@@ -27,7 +27,9 @@ OPERATIONS = [("add",), ("delete",), ("add", "delete")]
 
 def new_model(encoder, *, layers=2, features=1, seed=0):
     draws = generator("certificate", seed)
-    model = GraphClassifier(encoder(in_features=features, width=6, layers=layers, generator=draws), num_classes=3, hidden=5, generator=draws)
+    model = GraphClassifier(
+        encoder(in_features=features, width=6, layers=layers, generator=draws), num_classes=3, hidden=5, generator=draws
+    )
     with torch.no_grad():
         for name, value in model.state_dict().items():
             if name.endswith("bias"):
@@ -75,11 +77,12 @@ def labelled(model, graphs):
 @pytest.mark.parametrize("budget", [1, 2, 3])
 def test_no_set_of_edits_is_below_its_bound(operations, budget):
     graphs_seen = sets_seen = useful = 0
-    for seed in range(25):
+    for seed in range(25 if budget < 3 else 10):
         model = new_model(Structure2Vec, seed=seed)
         graphs = labelled(model, small_graphs(seed))
         threat = ThreatModel(budget, operations)
-        candidates, ptr = threat.enumerate(graphs), threat.enumerate(graphs).ptr.tolist()
+        candidates = threat.enumerate(graphs)
+        ptr = candidates.ptr.tolist()
         if not len(candidates):
             continue
         bounds = margin_bounds(model, graphs, candidates, threat.budgets(graphs))
@@ -92,7 +95,7 @@ def test_no_set_of_edits_is_below_its_bound(operations, budget):
             assert (below <= gap + 1e-4).all()
             assert float(bounds.lower[number]) <= float(gap.min()) + 1e-4
             graphs_seen, sets_seen, useful = graphs_seen + 1, sets_seen + len(sets), useful + int(bounds.lower[number] > 0)
-    assert graphs_seen == 300
+    assert graphs_seen == (300 if budget < 3 else 120)
     assert sets_seen > 1_000
     assert useful > 0  # and the bound is worth something
 
@@ -107,7 +110,9 @@ def test_without_edits_the_bound_is_the_margin():
     assert float(bounds.lower) == pytest.approx(float(margins(model(graphs), graphs.y)), abs=1e-5)
 
 
-@pytest.mark.parametrize("model", [new_model(GIN), new_model(GCN), new_model(Structure2Vec, layers=3), new_model(Structure2Vec, features=2)])
+@pytest.mark.parametrize(
+    "model", [new_model(GIN), new_model(GCN), new_model(Structure2Vec, layers=3), new_model(Structure2Vec, features=2)]
+)
 def test_where_no_bound_is_known_none_is_claimed(model):
     graphs = small_graphs(0, features=model.encoder.in_features)
     threat = ThreatModel(3)
@@ -131,7 +136,8 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
         graphs = labelled(model, small_graphs(50 + seed, features=features))
         graphs = graphs.with_labels(graphs.y.clone().index_fill_(0, torch.tensor([0]), 1))  # perhaps wrong when clean
         threat = ThreatModel(budget, operations)
-        candidates, ptr = threat.enumerate(graphs), threat.enumerate(graphs).ptr.tolist()
+        candidates = threat.enumerate(graphs)
+        ptr = candidates.ptr.tolist()
         certificate = certify(Victim(model), graphs, threat)
         for number in range(graphs.num_graphs):
             count = ptr[number + 1] - ptr[number]
@@ -167,9 +173,9 @@ def test_a_limit_that_is_hit_is_said():
 def trained():
     """A victim trained for a few seconds as in the suite `quick`, and graphs that it has not seen."""
     rng = np.random.default_rng(0)
-    graphs = component_graphs(np.repeat([1, 2, 3], 140), (40, 50), 0.05, rng)
-    order = torch.randperm(420, generator=generator("split"))
-    train, validation, test = (graphs.select(part) for part in order.split([300, 60, 60]))
+    graphs = component_graphs(np.repeat([1, 2, 3], 130), (40, 50), 0.05, rng)
+    order = torch.randperm(390, generator=generator("split"))
+    train, validation, test = (graphs.select(part) for part in order.split([300, 60, 30]))
     draws = generator("trained")
     model = GraphClassifier(Structure2Vec(in_features=1, width=64, layers=2, generator=draws), num_classes=3, hidden=32, generator=draws)
     train_classifier(model, train, validation, Training(epochs=80, batch_size=50, learning_rate=0.001), generator("batches"))
