@@ -265,6 +265,8 @@ def _segment_sums(values: Tensor, counts: Tensor) -> Tensor:
 def _distinct(keys: Tensor) -> tuple[Tensor, Tensor]:
     """Rows that stand for all rows of the same key (U,), and for each row which of them stands for it (R,).
 
+    Keys are 64-bit hashes of trees: among 100,000 different trees two share one with a probability below 1e-9.
+
     Through a table of slots, which is faster than sorting. Where two keys fall into one slot, the rows of one of them stand for
     themselves: that costs time, and changes nothing.
     """
