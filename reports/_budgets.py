@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -67,12 +69,12 @@ def budget_figure(found: Sequence[Section], known: Mapping[Group, Bracket]) -> F
             for panel in line[len(family[0].methods) :]:
                 panel.set_axis_off()
             line[0].set_ylabel("Robust accuracy (%)", fontsize=8)
-        entries: dict[str, object] = {}
+        entries: dict[str, Artist] = {}
         for panel in axes.flat:
             for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
                 entries.setdefault(label, handle)
         figure.text(0.12 / width, 1 - 0.1 / height, "Accuracy over budgets", fontsize=11, fontweight="bold", va="top")
-        look = {"frameon": False, "fontsize": 8, "loc": "upper left", "borderaxespad": 0, "ncols": legend_columns}
+        look: dict[str, Any] = {"frameon": False, "fontsize": 8, "loc": "upper left", "borderaxespad": 0, "ncols": legend_columns}
         figure.legend(entries.values(), entries.keys(), bbox_to_anchor=(0.12 / width, 1 - 0.36 / height), **look)
     return figure
 
@@ -90,7 +92,8 @@ def _draw(
     here = [known.get(_group(section, layers, method)) for section in family]
     band = [(b, bracket.lower.mean, bracket.upper.mean) for b, bracket in zip(budgets, here, strict=True) if bracket and bracket.lower]
     if band:
-        x, low, high = zip(*band, strict=True)
+        x = [budget for budget, _, _ in band]
+        low, high = [below for _, below, _ in band], [above for _, _, above in band]
         panel.fill_between(
             x,
             [100 * y for y in low],

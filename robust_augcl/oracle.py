@@ -2,8 +2,8 @@
 
 An edit of the edge {i, j} changes, in round l, nodes up to r = l - 1 + hops hops away from i or j, where `hops` is what the encoder
 declares: rows of a table, one for each candidate and changed node. Many rows have the same state: it depends on the node's unfolding
-tree in the edited graph alone (see unfolding.py). So the trees' hashes travel along the edges first, one integer a row, and a state
-is computed once for each distinct tree. With a constant feature, what happens at one end seldom depends on the other.
+tree in the edited graph alone (see unfolding.py). So the trees' hashes travel along the edges first, one integer a row, and a state is
+computed once for each distinct tree. With a constant feature, what happens at one end seldom depends on the other.
 
 Letters: G graphs, N nodes, M edits, R rows, K entries (neighbours of rows), U distinct trees, H width of a state, S of sums.
 """
@@ -264,6 +264,8 @@ def _segment_sums(values: Tensor, counts: Tensor) -> Tensor:
 
 def _distinct(keys: Tensor) -> tuple[Tensor, Tensor]:
     """Rows that stand for all rows of the same key (U,), and for each row which of them stands for it (R,).
+
+    Keys are 64-bit hashes of trees: among 100,000 different trees two share one with a probability below 1e-9.
 
     Through a table of slots, which is faster than sorting. Where two keys fall into one slot, the rows of one of them stand for
     themselves: that costs time, and changes nothing.

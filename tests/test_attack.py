@@ -284,7 +284,7 @@ def test_queries_are_those_of_the_attack_alone(graphs, victim):
 
 
 def test_a_budget_beyond_what_an_attack_can_do_is_refused_before_it_runs():
-    with pytest.raises(ValueError, match="Expected `budget` to be at most 1 for the attack Exhaustive, got 2"):
-        check_supported(Exhaustive(), ThreatModel(budget=2))
+    with pytest.raises(ValueError, match="Expected `budget` to be at most 2 for the attack Exhaustive, got 3"):
+        check_supported(Exhaustive(), ThreatModel(budget=3))
     with pytest.raises(ValueError, match=r"got 0\.1"):
         check_supported(Exhaustive(), ThreatModel(budget=0.1))

@@ -1,0 +1,142 @@
+"""Beam search, and exhaustive search over pairs, against loops over graphs."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+import torch
+
+from robust_augcl import edit_sets
+from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.attacks.beam import Beam
+from robust_augcl.attacks.exhaustive import Exhaustive
+from robust_augcl.encoders.gcn import GCN
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.model import GraphClassifier
+from robust_augcl.seeds import generator
+from robust_augcl.threat import Perturbation, ThreatModel
+from robust_augcl.victim import Victim, margins
+
+OPERATIONS = [("add",), ("delete",), ("add", "delete")]
+
+
+@pytest.fixture(params=[Structure2Vec, GCN])
+def victim(request):
+    draws = generator("edit search")
+    model = GraphClassifier(request.param(in_features=3, width=8, layers=2, generator=draws), num_classes=3, hidden=8, generator=draws)
+    with torch.no_grad():
+        model.head[-1].weight *= 3
+    return Victim(model.double())
+
+
+@pytest.fixture
+def graphs(random_graphs, victim):
+    """Small graphs, one of a single node and one complete; all but two with the class that the victim gives them."""
+    drawn = random_graphs(5, [6, 1, 5, 7, 6, 5, 6, 3])
+    drawn = type(drawn)(drawn.x.double(), drawn.edge_index, drawn.ptr, drawn.y)
+    y = victim.logits(drawn).argmax(1)
+    y[2:4] = (y[2:4] + 1) % 3
+    return drawn.with_labels(y)
+
+
+def attacked(attack, victim, graphs, threat):
+    return run_attack(attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=torch.Generator())
+
+
+def margin_after(victim, data, chosen):
+    """The margin of one graph after some of its pairs are flipped, and whether its prediction is wrong."""
+    edges = {tuple(edge) for edge in data.edge_index.T.tolist()}
+    columns = {removed: [pair for pair in chosen if (pair in edges) == removed] for removed in (False, True)}
+    tensors = [torch.tensor(columns[removed], dtype=torch.long).reshape(-1, 2).T for removed in (False, True)]
+    logits = victim.logits([Perturbation(*tensors).apply(data)])
+    return float(margins(logits, data.y)), int(logits.argmax()) != int(data.y)
+
+
+def edits_of(perturbation):
+    return sorted(tuple(pair) for pairs in (perturbation.added, perturbation.removed) for pair in pairs.T.tolist())
+
+
+def beam_by_loop(victim, data, pairs, budget, width):
+    """The smallest margin that beam search sees in one graph."""
+    best, wrong = margin_after(victim, data, ())
+    sets = [()]
+    for _ in range(budget):
+        if wrong:
+            break
+        longer = {tuple(sorted((*chosen, pair))) for chosen in sets for pair in pairs if pair not in chosen}
+        scored = sorted((*margin_after(victim, data, chosen), chosen) for chosen in longer)
+        if scored:
+            best, wrong = min(best, scored[0][0]), any(broken for _, broken, _ in scored)
+        sets = [chosen for _, _, chosen in scored[:width]]
+    return best
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+@pytest.mark.parametrize(("width", "budget"), [(1, 1), (1, 3), (3, 2), (3, 0.5)])
+@pytest.mark.parametrize("at_once", [200_000, 7])
+def test_beam_search_equals_a_loop(victim, graphs, operations, width, budget, at_once, monkeypatch):
+    monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", at_once)
+    threat = ThreatModel(budget, operations)
+    budgets = threat.budgets(graphs).tolist()
+    result = attacked(Beam(width=width), victim, graphs, threat)
+    for number, data in enumerate(graphs.to_data_list()):
+        pairs = [tuple(pair) for pair in threat.candidates(data).T.tolist()]
+        expected = beam_by_loop(victim, data, pairs, budgets[number], width)
+        assert float(result.attacked_margin[number]) == pytest.approx(expected, abs=1e-9)
+        assert result.perturbations[number].num_edits <= budgets[number]
+    assert result.gradient_calls == 0
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+def test_exhaustive_search_over_pairs_is_the_worst_case(victim, graphs, operations):
+    threat = ThreatModel(2, operations)
+    smallest = attacked(Exhaustive(stop_when_broken=False), victim, graphs, threat)
+    early = attacked(Exhaustive(), victim, graphs, threat)
+    for number, data in enumerate(graphs.to_data_list()):
+        pairs = [tuple(pair) for pair in threat.candidates(data).T.tolist()]
+        every = [margin_after(victim, data, chosen) for size in range(3) for chosen in combinations(pairs, size)]
+        assert float(smallest.attacked_margin[number]) == pytest.approx(min(every)[0], abs=1e-9)
+        broken = any(wrong for _, wrong in every)
+        assert bool(smallest.attacked_prediction[number] != data.y) == bool(early.attacked_prediction[number] != data.y) == broken
+        assert margin_after(victim, data, edits_of(smallest.perturbations[number]))[0] == pytest.approx(min(every)[0], abs=1e-9)
+
+
+def test_published_candidates_that_exist_make_no_pairs(victim, graphs):
+    published, strict = (attacked(Exhaustive(), victim, graphs, ThreatModel(2, allow_existing=allow)) for allow in (True, False))
+    broken = [result.attacked_prediction != graphs.y for result in (published, strict)]
+    assert torch.equal(*broken)
+
+
+def test_a_limit_on_pairs_bounds_the_questions(reference_model, reference_graphs):
+    victim, threat = Victim(reference_model), ThreatModel(2, within_component=True)
+    graphs = reference_graphs.select(torch.arange(0, 24, 4))
+    singles = int(threat.enumerate(graphs).counts.sum())
+    result = attacked(Exhaustive(most_pairs=2_000), victim, graphs, threat)
+    assert singles < result.queries <= singles + graphs.num_graphs * 2_001
+
+
+def test_more_edits_do_no_less_and_each_pair_is_edited_once(reference_model, reference_graphs):
+    victim = Victim(reference_model)
+    last = None
+    for budget in (1, 2, 3):
+        threat = ThreatModel(budget, ("add", "delete"), within_component=True)
+        result = attacked(Beam(width=2), victim, reference_graphs, threat)
+        for edits in result.perturbations:
+            assert len(set(edits_of(edits))) == edits.num_edits <= budget
+        broken = result.attacked_prediction != reference_graphs.y
+        assert last is None or (last <= broken).all()
+        last = broken
+    one = ThreatModel(1, within_component=True)
+    beam, exact = (attacked(attack, victim, reference_graphs, one) for attack in (Beam(), Exhaustive()))
+    right = beam.clean_prediction == reference_graphs.y
+    torch.testing.assert_close(
+        beam.attacked_margin[right], torch.minimum(exact.attacked_margin, exact.clean_margin)[right], atol=1e-4, rtol=0
+    )
+
+
+def test_a_width_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="Expected `width` to be positive, got 0"):
+        Beam(width=0)
+    with pytest.raises(ValueError, match="Expected `most_pairs` to be positive, got -1"):
+        Exhaustive(most_pairs=-1)

@@ -1,0 +1,212 @@
+"""Certificates and bounds against every set of edits, tried one by one."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from robust_augcl.bounds import margin_bounds
+from robust_augcl.certificate import certify, vulnerability_map
+from robust_augcl.data.components import component_graphs
+from robust_augcl.encoders.gcn import GCN
+from robust_augcl.encoders.gin import GIN
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs import PackedGraphs
+from robust_augcl.model import GraphClassifier
+from robust_augcl.seeds import generator
+from robust_augcl.threat import Perturbation, ThreatModel
+from robust_augcl.training import Training, train_classifier
+from robust_augcl.victim import Victim, margins
+
+OPERATIONS = [("add",), ("delete",), ("add", "delete")]
+
+
+def new_model(encoder, *, layers=2, features=1, seed=0):
+    draws = generator("certificate", seed)
+    model = GraphClassifier(
+        encoder(in_features=features, width=6, layers=layers, generator=draws), num_classes=3, hidden=5, generator=draws
+    )
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if name.endswith("bias"):
+                value.uniform_(-0.5, 0.5, generator=draws)
+    return model.eval().requires_grad_(False)
+
+
+def small_graphs(seed, count=12, features=None):
+    """Sparse graphs of 3 to 6 nodes."""
+    rng = np.random.default_rng(seed)
+    graphs = []
+    for _ in range(count):
+        graph = nx.gnp_random_graph(int(rng.integers(3, 7)), 0.35, seed=int(rng.integers(1 << 30)))
+        size = graph.number_of_nodes()
+        edges = sorted([*graph.edges, *((j, i) for i, j in graph.edges)])
+        x = torch.ones(size, 1) if features is None else torch.from_numpy(rng.normal(size=(size, features))).float()
+        graphs.append(PackedGraphs(x, torch.tensor(edges).long().reshape(-1, 2).T, torch.tensor([0, size]), torch.zeros(1).long())[0])
+    return PackedGraphs.from_data_list(graphs)
+
+
+def logits_of_all_sets(model, data, pairs, most):
+    """Every set of at most `most` of the pairs (2, M), and the logits after flipping it, from adjacency matrices."""
+    sets = [chosen for size in range(most + 1) for chosen in combinations(range(pairs.size(1)), size)]
+    adjacency = torch.zeros(len(sets), data.num_nodes, data.num_nodes, dtype=torch.bool)
+    adjacency[:, data.edge_index[0], data.edge_index[1]] = True
+    for number, chosen in enumerate(sets):
+        i, j = pairs[:, list(chosen)]
+        adjacency[number, i, j] = adjacency[number, j, i] = ~adjacency[number, i, j]
+    graph, source, target = adjacency.nonzero().T
+    edges = torch.stack([source, target]) + graph * data.num_nodes
+    batch = torch.arange(len(sets)).repeat_interleave(data.num_nodes)
+    with torch.no_grad():
+        return sets, model.head(model.encoder(data.x.repeat(len(sets), 1), edges, batch, len(sets))[1])
+
+
+def labelled(model, graphs):
+    """With the classes that the model gives them."""
+    return graphs.with_labels(model(graphs).argmax(1))
+
+
+# --- bounds -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_no_set_of_edits_is_below_its_bound(operations, budget):
+    graphs_seen = sets_seen = useful = 0
+    for seed in range(25 if budget < 3 else 10):
+        model = new_model(Structure2Vec, seed=seed)
+        graphs = labelled(model, small_graphs(seed))
+        threat = ThreatModel(budget, operations)
+        candidates = threat.enumerate(graphs)
+        ptr = candidates.ptr.tolist()
+        if not len(candidates):
+            continue
+        bounds = margin_bounds(model, graphs, candidates, threat.budgets(graphs))
+        for number in range(graphs.num_graphs):
+            first, y = ptr[number], int(graphs.y[number])
+            sets, logits = logits_of_all_sets(model, graphs[number], candidates.pairs[:, first : ptr[number + 1]], budget)
+            gap = (logits[:, y : y + 1] - logits).double()
+            gap[:, y] = torch.inf
+            below = torch.stack([bounds.start[number] + bounds.cost[[first + e for e in chosen]].sum(0) for chosen in sets])
+            assert (below <= gap + 1e-4).all()
+            assert float(bounds.lower[number]) <= float(gap.min()) + 1e-4
+            graphs_seen, sets_seen, useful = graphs_seen + 1, sets_seen + len(sets), useful + int(bounds.lower[number] > 0)
+    assert graphs_seen == (300 if budget < 3 else 120)
+    assert sets_seen > 1_000
+    assert useful > 0  # and the bound is worth something
+
+
+def test_without_edits_the_bound_is_the_margin():
+    model = new_model(Structure2Vec, seed=3)
+    complete = nx.complete_graph(4)
+    edges = torch.tensor(sorted([*complete.edges, *((j, i) for i, j in complete.edges)])).T
+    graphs = PackedGraphs(torch.ones(4, 1), edges, torch.tensor([0, 4]), torch.tensor([1]))
+    threat = ThreatModel(2)
+    bounds = margin_bounds(model, graphs, threat.enumerate(graphs), threat.budgets(graphs))
+    assert float(bounds.lower) == pytest.approx(float(margins(model(graphs), graphs.y)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model", [new_model(GIN), new_model(GCN), new_model(Structure2Vec, layers=3), new_model(Structure2Vec, features=2)]
+)
+def test_where_no_bound_is_known_none_is_claimed(model):
+    graphs = small_graphs(0, features=model.encoder.in_features)
+    threat = ThreatModel(3)
+    assert margin_bounds(model, graphs, threat.enumerate(graphs), threat.budgets(graphs)) is None
+    certificate = certify(Victim(model), labelled(model, graphs), threat)
+    sizes = threat.enumerate(graphs).counts
+    assert not certificate.certified[sizes > 2].any()
+    assert (certificate.lower_margin[sizes > 2] == -torch.inf).all()
+
+
+# --- certificates -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("encoder", "layers", "features"), [(Structure2Vec, 2, None), (Structure2Vec, 3, 2), (GIN, 2, None), (GCN, 2, 2)])
+@pytest.mark.parametrize("operations", OPERATIONS)
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_certificates_equal_brute_force(encoder, layers, features, operations, budget):
+    verdicts = {True: 0, False: 0}
+    for seed in range(6):
+        model = new_model(encoder, layers=layers, features=features or 1, seed=seed)
+        graphs = labelled(model, small_graphs(50 + seed, features=features))
+        graphs = graphs.with_labels(graphs.y.clone().index_fill_(0, torch.tensor([0]), 1))  # perhaps wrong when clean
+        threat = ThreatModel(budget, operations)
+        candidates = threat.enumerate(graphs)
+        ptr = candidates.ptr.tolist()
+        certificate = certify(Victim(model), graphs, threat)
+        for number in range(graphs.num_graphs):
+            count = ptr[number + 1] - ptr[number]
+            _, logits = logits_of_all_sets(model, graphs[number], candidates.pairs[:, ptr[number] : ptr[number + 1]], budget)
+            y = graphs.y[number].repeat(len(logits))
+            survives, smallest = bool((logits.argmax(1) == y).all()), float(margins(logits, y).min())
+            certified, lower = bool(certificate.certified[number]), float(certificate.lower_margin[number])
+            assert lower <= smallest + 1e-4
+            assert not certified or survives
+            assert not certified or lower > 0
+            if min(budget, count) <= 2:
+                assert certified == survives
+                assert bool(certificate.exhausted[number])
+            if budget == 1:
+                assert lower == pytest.approx(smallest, abs=1e-4)
+            verdicts[survives] += 1
+    assert min(verdicts.values()) > 0
+
+
+def test_a_limit_that_is_hit_is_said():
+    model = new_model(GIN)
+    graphs = labelled(model, small_graphs(1))
+    threat = ThreatModel(2, ("add", "delete"))
+    free, limited = certify(Victim(model), graphs, threat), certify(Victim(model), graphs, threat, limit=1)
+    assert free.exhausted.all()
+    assert not limited.exhausted.all()
+    assert not (limited.certified & ~limited.exhausted).any()
+    assert (limited.lower_margin[~limited.exhausted] == -torch.inf).all()
+    assert (limited.certified <= free.certified).all()
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A victim trained for a few seconds as in the suite `quick`, and graphs that it has not seen."""
+    rng = np.random.default_rng(0)
+    graphs = component_graphs(np.repeat([1, 2, 3], 130), (40, 50), 0.05, rng)
+    order = torch.randperm(390, generator=generator("split"))
+    train, validation, test = (graphs.select(part) for part in order.split([300, 60, 30]))
+    draws = generator("trained")
+    model = GraphClassifier(Structure2Vec(in_features=1, width=64, layers=2, generator=draws), num_classes=3, hidden=32, generator=draws)
+    train_classifier(model, train, validation, Training(epochs=80, batch_size=50, learning_rate=0.001), generator("batches"))
+    return Victim(model), test
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3])
+def test_on_a_trained_victim_the_lower_end_is_above_0(trained, budget):
+    victim, test = trained
+    certificate = certify(victim, test, ThreatModel(budget, within_component=True))
+    clean = float((victim.logits(test).argmax(1) == test.y).float().mean())
+    share = float(certificate.certified.float().mean())
+    assert clean > 0.6
+    if budget <= 2:  # settled for every graph: the lower end is the exact value
+        assert certificate.exhausted.all()
+        assert 0.1 < share < clean
+    assert share > 0.02
+
+
+def test_a_vulnerability_map_holds_the_margin_after_each_edit(reference_graphs, reference_model):
+    victim, data = Victim(reference_model), reference_graphs[9]
+    threat = ThreatModel(operations=("add", "delete"), within_component=True)
+    drawn = vulnerability_map(victim, data, threat)
+    assert drawn.shape == (data.num_nodes, data.num_nodes)
+    torch.testing.assert_close(drawn, drawn.T, equal_nan=True)
+    pairs = threat.candidates(data)
+    assert int((~drawn.isnan()).sum()) == 2 * pairs.size(1)
+    edges = {tuple(edge) for edge in data.edge_index.T.tolist()}
+    for place in range(0, pairs.size(1), 29):
+        pair = pairs[:, place : place + 1]
+        removed = tuple(pair[:, 0].tolist()) in edges
+        after = (Perturbation(removed=pair) if removed else Perturbation(added=pair)).apply(data)
+        i, j = pair[:, 0].tolist()
+        assert float(drawn[i, j]) == pytest.approx(float(margins(victim.logits([after]), data.y)), abs=1e-4)
