@@ -45,7 +45,7 @@ def mechanism_figure(models: Sequence[tuple[str, Measurement]]) -> Figure:
             _bars(shares, diagnosis["false_negatives"])
         figure.text(0.02, 1 - 0.1 / height, "Where negatives lie, and where their weight lies", fontsize=11, fontweight="bold", va="top")
         handles, labels = axes[0][0].get_legend_handles_labels()
-        place = {"loc": "upper left", "bbox_to_anchor": (0.02, 1 - 0.36 / height), "borderaxespad": 0}
+        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.02, 1 - 0.36 / height), "borderaxespad": 0}
         figure.legend(handles, labels, ncols=2, frameon=False, fontsize=8, **place)
     return figure
 
