@@ -18,7 +18,7 @@ _EXACT = "exhaustive"
 _COMBINED = "worst_case"
 NO_PRETRAINING = "none"
 
-ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v")  # then unknown ones, the worst of all, the exact worst case
+ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v", "genetic", "prbcd", "beam")  # then unknown ones, the worst of all, the exact worst case
 _METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl")
 _NAMES = {
     CLEAN: "Clean",
@@ -30,6 +30,15 @@ _NAMES = {
     "rand_sampling": "RandSampling",
     "grad_argmax": "GradArgmax",
     "rl_s2v": "RL-S2V",
+    "genetic": "Genetic algorithm",
+    "prbcd": "PRBCD",
+    "beam": "Beam search",
+    "dcl": "DCL",
+    "hcl": "HCL",
+    "progcl": "ProGCL",
+    "progcl_mix": "ProGCL, mixing",
+    "moco": "MoCo",
+    "prototypes": "Prototypes",
 }
 
 
