@@ -87,10 +87,32 @@ class _Rest(torch.autograd.Function):
         g_w3, g_b3 = gradient.T @ h2, gradient.sum(0)
         torch.ops.aten.threshold_backward(g2, h2, 0, grad_input=g2)
         g_w2, g_b2 = g2.T @ h1, g2.sum(0)
-        g1 = g2 @ w2
+        g1 = torch.mm(g2, w2, out=h2)  # which nothing needs any more; a second backward pass is refused
         torch.ops.aten.threshold_backward(g1, h1, 0, grad_input=g1)
         halves = [g1.new_zeros(size, g1.size(1)).index_add_(0, index, g1) for size, index in zip(ctx.sizes, (anchor, view), strict=True)]
         return *halves, None, None, g_w2, g_b2, g_w3, g_b3
+
+
+class _Gamblers(torch.autograd.Function):
+    """The loss of `gamblers_loss`; autograd's own gradient, step by step, takes as long as a layer of the network."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, reward: float) -> Tensor:
+        log_p = logits.log_softmax(1)
+        bet = log_p.gather(1, labels.unsqueeze(1)).squeeze(1)
+        hedge = log_p[:, -1] - torch.log(torch.tensor(reward))
+        ctx.save_for_backward(log_p, labels, bet, hedge)
+        return -torch.logaddexp(bet, hedge).mean()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        log_p, labels, bet, hedge = ctx.saved_tensors
+        each = -gradient / labels.numel()
+        shares = torch.zeros_like(log_p)
+        shares.scatter_(1, labels.unsqueeze(1), (each / (1 + (hedge - bet).exp())).unsqueeze(1))
+        shares[:, -1] = each / (1 + (bet - hedge).exp())
+        return torch.ops.aten._log_softmax_backward_data(shares, log_p, 1, log_p.dtype), None, None
 
 
 def gamblers_loss(logits: Tensor, labels: Tensor, reward: float) -> Tensor:
@@ -102,10 +124,8 @@ def gamblers_loss(logits: Tensor, labels: Tensor, reward: float) -> Tensor:
         ValueError: a reward outside (1, 2], the sensible range for two classes.
     """
     check_reward(reward)
-    log_p = logits.log_softmax(1)
-    bet = log_p[:, :-1].gather(1, labels.unsqueeze(1)).squeeze(1)
-    hedge = log_p[:, -1] - torch.log(torch.tensor(reward))
-    return -torch.logaddexp(bet, hedge).mean()
+    loss: Tensor = _Gamblers.apply(logits, labels, reward)
+    return loss
 
 
 def check_reward(reward: float) -> None:
