@@ -18,7 +18,8 @@ _EXACT = "exhaustive"
 _COMBINED = "worst_case"
 NO_PRETRAINING = "none"
 
-ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v", "genetic", "prbcd", "beam")  # then unknown ones, the worst of all, the exact worst case
+ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v", "genetic", "prbcd", "beam")
+"""Then unknown ones, the worst of all, the exact worst case."""
 _METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl")
 _NAMES = {
     CLEAN: "Clean",
