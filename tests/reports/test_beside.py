@@ -1,0 +1,101 @@
+"""What stands in a report beside the records: budgets and brackets, representations, the mechanism, curves of learning."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from robust_augcl.measurements import Measurement
+from robust_augcl.records import Cell
+from robust_augcl.reports._mechanism import mechanism_figure
+from robust_augcl.reports.markdown import is_current, page, render
+
+HISTOGRAM = {"count": 4, "histogram": [0, 1, 3, 0]}
+
+
+def campaign_over_budgets(campaign, budgets=(1, 2)):
+    records = campaign(layers=[2], seeds=[0, 1], attacks=["rand_sampling", "exhaustive"])
+    found = []
+    for budget in budgets:
+        for record in records:
+            if record.cell.attack == "exhaustive" and budget > 1:
+                continue
+            cell = dataclasses.replace(record.cell, budget=budget)
+            found.append(dataclasses.replace(record, cell=cell, threat={**record.threat, "budget": budget}, key=f"{record.key}-{budget}"))
+    return found
+
+
+def measurements(records) -> list[Measurement]:
+    found = []
+    exact = {(r.cell.method, r.cell.seed): r.outcomes for r in records if r.cell.attack == "exhaustive"}
+    for record in records:
+        c = record.cell
+        if c.attack != "rand_sampling":
+            continue
+        about = Cell(c.suite, c.dataset, c.method, c.encoder, c.layers, c.seed, "", c.protocol, c.budget)
+        values = {
+            "graphs": [o.graph for o in record.outcomes],
+            "certified": [o.robust and o.graph % 2 == 0 for o in exact[c.method, c.seed]],
+            "victim": record.victim.digest,
+        }
+        found.append(Measurement("certificate", about, values, 1.0))
+        if c.budget > 1:
+            continue
+        scored = dataclasses.replace(about, protocol="unsupervised", budget=0)
+        found.append(Measurement("representation", scored, {"accuracy": [0.5 + 0.1 * c.seed, 0.7], "c": [1.0, 1.0]}, 2.0))
+        if c.method != "none":
+            diagnosis = {
+                "false_negatives": {"share_of_pairs": 0.33, "share_of_weight": 0.27, "share_of_push": None},
+                "similarity": {"range": [-1.0, 1.0], "true": HISTOGRAM, "false": HISTOGRAM},
+                "uncertainty": {"range": [0.0, 0.5], "true": HISTOGRAM, "false": HISTOGRAM} if c.method == "augcl" else None,
+            }
+            pretrained = dataclasses.replace(about, protocol="", budget=0)
+            found.append(Measurement("pretraining", pretrained, {"diagnosis": diagnosis}, 3.0))
+        curve = [[100, 1.0, 0.8], [200, 0.5, 0.6]]
+        found.append(Measurement("attacker", dataclasses.replace(c, attack="rl_s2v"), {"curve": curve}, 3.0))
+    return found
+
+
+def test_the_report_shows_budgets_brackets_scores_and_shares(campaign, tmp_path):
+    records = campaign_over_budgets(campaign)
+    beside = measurements(records)
+    names = {path.name for path in render(records, tmp_path, None, None, beside)}
+    assert {"budgets.png", "mechanism.svg", "learning.png", "accuracy.png"} <= names
+    assert is_current(records, tmp_path, None, None, beside)
+    assert not is_current(records, tmp_path, None, None, beside[1:])
+    text = page(records, None, None, beside)
+    assert "### Proved and attacked" in text
+    assert "Warning" not in text.split("### Proved and attacked")[1].split("###")[0]
+    row = next(line for line in text.split("### Method by method")[1].splitlines() if line.startswith("| AUGCL"))
+    cells = [part.strip() for part in row.strip("|").split("|")]
+    assert cells[-3:] == ["33.0", "27.0", "-"]
+    assert any(part.startswith("62.5 (") for part in cells)  # the mean of 60 and 65 % over two seeds
+
+
+def test_of_several_budgets_the_smallest_is_told_in_full(campaign):
+    text = page(campaign_over_budgets(campaign))
+    first, second = text.split("budget 2\n", 1)
+    assert "### Class by class" in first
+    assert "### Class by class" not in second
+    assert text.count("### How far each attack is from the worst case") == 2
+
+
+def test_a_proof_that_an_attack_contradicts_is_warned_of(campaign):
+    records = campaign_over_budgets(campaign)
+    wrong = [
+        dataclasses.replace(m, values={**m.values, "certified": [True] * len(m.values["graphs"])}) if m.kind == "certificate" else m
+        for m in measurements(records)
+    ]
+    assert "graphs are proved and yet broken" in page(records, None, None, wrong)
+
+
+def test_one_budget_and_no_measurements_need_no_more_figures(campaign, tmp_path):
+    records = campaign(layers=[2])
+    assert {path.stem for path in render(records, tmp_path)} == {"report", "accuracy", "by_class"}
+    assert "### Proved and attacked" not in page(records)
+
+
+def test_the_mechanism_of_no_model_is_refused():
+    with pytest.raises(ValueError, match="at least one diagnosed model"):
+        mechanism_figure([])
