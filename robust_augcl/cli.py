@@ -434,9 +434,7 @@ def _print_rows(records: list[Record], form: str, audit: Audit | None) -> None:
 
 def _measurements(folder: RunFolder) -> list[Measurement]:
     """What the run measured beside its attacks."""
-    from robust_augcl.measurements import load_measurements
-
-    return load_measurements(folder, folder.existing_manifest())
+    return folder.load_measurements(folder.existing_manifest())
 
 
 def _report_is_current(records: list[Record], out: Path, beside: Beside) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from robust_augcl import __version__
 from robust_augcl.config import build
 from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.measurements import Measurement
 from robust_augcl.records import REVISION, SCHEMA, ArtifactRef, Record
 from robust_augcl.store import Artifact, Store, write_atomically
 
@@ -143,6 +144,28 @@ class RunFolder:
             except ArtifactDamaged as error:
                 loaded.damaged.append(str(error))
         return loaded
+
+    def load_measurements(self, manifest: Manifest) -> list[Measurement]:
+        """The measurements that are there and whole, in the order of the run's plan.
+
+        Raises:
+            InputError: the manifest holds no valid suite.
+        """
+        from robust_augcl.cells import plan  # whoever only reads records needs none of what makes them
+        from robust_augcl.suite import make_suite
+
+        suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(self.path / MANIFEST))
+        found = []
+        for cell, step in plan(suite, manifest.fingerprint).measurements:
+            try:
+                artifact = self.store.load(step.key)
+            except ArtifactDamaged:
+                continue  # missing; or damaged, which the next run mends
+            about = artifact.about
+            # Of a representation, those of its pretraining: the SVM's say nothing about a method.
+            seconds = about["pretrain_seconds"] if step.kind == "representation" else about["seconds"] + about.get("warm_up_seconds", 0.0)
+            found.append(Measurement(step.kind, cell, artifact.info, seconds))  # type: ignore[arg-type]
+        return found
 
 
 def load_record(store: Store, key: str) -> Record:

@@ -175,7 +175,7 @@ def trained():
     rng = np.random.default_rng(0)
     graphs = component_graphs(np.repeat([1, 2, 3], 130), (40, 50), 0.05, rng)
     order = torch.randperm(390, generator=generator("split"))
-    train, validation, test = (graphs.select(part) for part in order.split([300, 60, 30]))
+    train, validation, test = (graphs.select(part) for part in order.split([300, 72, 18]))
     draws = generator("trained")
     model = GraphClassifier(Structure2Vec(in_features=1, width=64, layers=2, generator=draws), num_classes=3, hidden=32, generator=draws)
     train_classifier(model, train, validation, Training(epochs=80, batch_size=50, learning_rate=0.001), generator("batches"))

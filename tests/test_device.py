@@ -109,6 +109,8 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 _QUICK = {
     "rl_s2v": {"steps": 6, "burn_in": 2, "width": 8, "evaluate_every": 3},
     "augcl": {"passes": 1},
+    "genetic": {"population": 6, "rounds": 2},
+    "prbcd": {"epochs": 4, "resampling": 2, "samples": 3},
 }
 """Settings that make a plugin fast; one that is not named runs with its own."""
 

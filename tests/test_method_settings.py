@@ -31,7 +31,7 @@ def suite(*methods, **changes):
 def steps(made):
     """Label of the method -> its warm-up and pretraining steps."""
     found = {}
-    for attack in plan(made):
+    for attack in plan(made).attacks:
         pretraining = attack.inputs["victim"].inputs.get("pretraining")
         if pretraining is not None:
             found[attack.cell.method] = (pretraining.inputs["warm_up"], pretraining)
@@ -77,7 +77,7 @@ def test_a_change_of_one_method_leaves_the_others_where_they_were():
 
 def test_a_record_says_so():
     made = suite({"name": "graphcl"}, {"name": "augcl", "reward": 1.5, "pretraining": {"base": "simgrace"}})
-    plain_method, changed = (plain(attack.settings["method"]) for attack in plan(made))
+    plain_method, changed = (plain(attack.settings["method"]) for attack in plan(made).attacks)
     assert plain_method == {"type": "GraphCL"}
     assert (changed["type"], changed["reward"], changed["pretraining"]["base"]) == ("AUGCL", 1.5, "simgrace")
 

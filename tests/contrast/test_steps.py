@@ -31,7 +31,7 @@ TABLE = {
 def pretrained(tmp_path_factory):
     """Method -> the pretraining's artifact, with the true labels or with others."""
     context = Context(Store(tmp_path_factory.mktemp("store")))
-    attacks = plan(make_suite(TABLE, "tiny"))
+    attacks = plan(make_suite(TABLE, "tiny")).attacks
 
     def run(labels=None):
         found = {}

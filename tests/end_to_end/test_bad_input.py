@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from robust_augcl import store
+from robust_augcl.records import REVISION, SCHEMA
 
 
 def refused(answer, *named: str) -> None:
@@ -46,7 +47,7 @@ def refused(answer, *named: str) -> None:
         ("attacks=[{name='rand_sampling', label='clean'}]", ["`label`", "'clean'"]),
         ("attacks=[{name='rand_sampling', label='exhaustive'}]", ["`label`", "'exhaustive'"]),
         ("training.learning_rate=inf", ["`learning_rate`", "inf"]),
-        ("threat.budget=2", ["`budget`", "Exhaustive", "2"]),
+        ("threat.budget=3", ["`budget`", "Exhaustive", "3"]),
         ("threat.operations=['ad']", ["`operations`", "'ad'"]),
         ("pretraining.temperature=0", ["`temperature`", "positive", "0"]),
         ("pretraining.temperature=-1.0", ["`temperature`", "positive", "-1.0"]),
@@ -131,7 +132,13 @@ def test_a_folder_of_another_version(tiny, copied, command):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", '{"version": 1}', '{"version": "0.1.0", "format": [1, 1], "suite": "tiny", "table": {}, "seeds": [0], "records": 5}'],
+    [
+        "",
+        "[]",
+        "{",
+        '{"version": 1}',
+        json.dumps({"version": "0.1.0", "format": [SCHEMA, REVISION], "suite": "tiny", "table": {}, "seeds": [0], "records": 5}),
+    ],
 )
 def test_a_manifest_that_is_none(copied, command, text):
     (copied / "run.json").write_text(text)

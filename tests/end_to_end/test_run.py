@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from robust_augcl import registry
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.store import Artifact
 
@@ -139,14 +140,15 @@ def test_a_step_that_fails_takes_along_only_what_needs_it(tiny, tmp_path, comman
     assert len(RunFolder(tmp_path).load_records(RunFolder(tmp_path).existing_manifest().records).records) == 8
 
 
-@pytest.mark.parametrize("name", ["quick", "components", "mutag"])
+@pytest.mark.parametrize("name", registry.suite_texts())
 def test_the_suites_of_the_package_are_valid(name):
     from robust_augcl.cells import plan
     from robust_augcl.suite import load_suite
 
     suite = load_suite(name)
     assert suite.name == name
-    assert len(plan(suite).attacks) == 12 * len(suite.encoder.layers)
+    cells = [(attack.label, budget) for attack in suite.attacks for budget in attack.budgets]
+    assert len(plan(suite).attacks) == len(cells) * len(suite.methods) * len(suite.encoder.layers) * len(suite.seeds)
 
 
 def test_protocols_differ_in_what_they_say_they_do(tiny, tmp_path, command):
