@@ -1,0 +1,98 @@
+"""Certificates and representations from the suite to the report."""
+
+from __future__ import annotations
+
+import pytest
+
+from robust_augcl.run_folder import RunFolder
+
+SUITE = """
+name = "beside"
+[dataset]
+source = "components"
+nodes = [15, 20]
+graphs_per_class = 30
+[split]
+test = 0.2
+validation = 0.2
+[encoder]
+name = "structure2vec"
+width = 8
+layers = [2]
+[pretraining]
+warm_up_epochs = 1
+continued_epochs = 1
+batch_size = 32
+[training]
+epochs = 3
+[threat]
+within_component = true
+budget = [1, 2]
+[certificates]
+[representations]
+folds = 3
+c = [1.0]
+[[methods]]
+name = "none"
+[[methods]]
+name = "graphcl"
+[[attacks]]
+name = "rand_sampling"
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "beside.toml"
+    path.write_text(SUITE)
+    return path
+
+
+def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_path, command):
+    out = tmp_path / "run"
+    assert command("run", suite, "--out", out, "--workers", "1").code == 0
+    folder = RunFolder(out)
+    found = folder.load_measurements(folder.existing_manifest())
+    kinds = [measurement.kind for measurement in found]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"certificate": 4, "representation": 2, "pretraining": 2}
+    page = (out / "report.md").read_text()
+    assert "### Proved and attacked" in page
+    assert "SVM, no labels" in page
+    assert (out / "budgets.png").exists()
+    assert "results: 10 of 10" in command("status", out).out
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
+    assert command("clean", out, "--all").code == 0
+    assert command("run", suite, "--out", out, "--workers", "1").code == 0
+    assert {path: path.stat().st_mtime_ns for path in before if path.exists()}.items() <= before.items()
+    assert len(folder.load_measurements(folder.existing_manifest())) == len(found)
+    assert command("replay", out).code == 0
+
+
+def test_a_damaged_measurement_is_computed_again(suite, tmp_path, command):
+    out = tmp_path / "run"
+    assert command("run", suite, "--out", out, "--workers", "1").code == 0
+    folder = RunFolder(out)
+    before = folder.load_measurements(folder.existing_manifest())
+    for name in ("certificate", "representation"):
+        damaged = sorted(out.glob(f"artifacts/{name}-*"))[0]
+        damaged.write_bytes(damaged.read_bytes()[:-7])
+    assert "set aside" in command("run", suite, "--out", out, "--workers", "1").err
+    after = folder.load_measurements(folder.existing_manifest())
+    assert [(m.cell, m.values) for m in after] == [(m.cell, m.values) for m in before]
+
+
+@pytest.mark.parametrize(
+    ("setting", "parts"),
+    [
+        ("certificates.budgets=[3]", ["`budgets`", "[1, 2]", "[3]"]),
+        ("certificates.pairs=0", ["`pairs`", "0"]),
+        ("representations.folds=1", ["`folds`", "1"]),
+        ("representations.fold=3", ["'fold'", "did you mean 'folds'"]),
+        ("representations.folds=40", ["`folds` = 40", "30"]),
+    ],
+)
+def test_bad_settings_are_named(suite, tmp_path, command, setting, parts):
+    answer = command("run", suite, "--out", tmp_path / "run", "--workers", "1", "--set", setting)
+    assert answer.code == 2
+    for part in parts:
+        assert part in answer.err
