@@ -60,7 +60,11 @@ class Exhaustive(Attack):
         candidates = threat.enumerate(graphs)
         y = graphs.y[candidates.graph].to(victim.device)
         margin = margins(victim.candidate_logits(graphs, candidates), y).to(graphs.device)
-        return [candidates.perturbation(worst[worst >= 0]) for worst in candidates.best(margin).split(1)]
+        worst = candidates.best(margin)
+        # At most one edit: none where every one would help the victim.
+        clean = margins(victim.logits(graphs), graphs.y.to(victim.device)).to(graphs.device)
+        harms = (worst >= 0) & (margin[worst.clamp(min=0)] < clean) if len(candidates) else worst >= 0
+        return [candidates.perturbation(edit[harm]) for edit, harm in zip(worst.split(1), harms.split(1), strict=True)]
 
     def _two_edits(self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel) -> list[Perturbation]:
         graphs = graphs.to(victim.device)

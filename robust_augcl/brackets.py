@@ -85,9 +85,24 @@ def _standing(records: Sequence[Record], budget: int | float) -> dict[int, bool]
     return stands
 
 
+def proved_for(record: Record, measurements: Iterable[Measurement]) -> set[int]:
+    """Graphs that certificates prove to withstand everything that the record's attack was allowed."""
+    own = [
+        measurement
+        for measurement in measurements
+        if measurement.kind == "certificate"
+        and (_model(measurement.cell), measurement.cell.seed) == (_model(record.cell), record.cell.seed)
+    ]
+    return _proved(own, record.cell.budget, {record.victim.digest}) or set()
+
+
 def _proved(certificates: Sequence[Measurement], budget: int | float, victims: set[str]) -> set[int] | None:
     """Graphs certified against this budget, or a larger one; None without a certificate of these victims."""
-    usable = [c.values for c in certificates if c.cell.budget >= budget and {c.values["victim"]} == victims]
+    usable = [
+        c.values
+        for c in certificates
+        if type(c.cell.budget) is type(budget) and c.cell.budget >= budget and {c.values["victim"]} == victims
+    ]
     if not usable:
         return None
     return {graph for values in usable for graph, certified in zip(values["graphs"], values["certified"], strict=True) if certified}

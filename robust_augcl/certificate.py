@@ -17,6 +17,7 @@ from torch_geometric.data import Data
 from robust_augcl.bounds import MarginBounds, margin_bounds
 from robust_augcl.edit_sets import Harmless, search_pairs
 from robust_augcl.graphs import PackedGraphs, pack
+from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Candidates, ThreatModel
 from robust_augcl.victim import Victim, margins
 
@@ -39,7 +40,9 @@ class Certificate:
     exhausted: Tensor
 
 
-def certify(victim: Victim, graphs: PackedGraphs | Sequence[Data], threat: ThreatModel, *, limit: int = 2_000_000) -> Certificate:
+def certify(
+    victim: Victim, graphs: PackedGraphs | Sequence[Data], threat: ThreatModel, *, limit: int = 2_000_000, report: Report = silent
+) -> Certificate:
     """Certify graphs against a threat.
 
     With a budget of one edit every edit is tried; with two, every pair, but for those that a bound proves harmless; with more, only
@@ -50,9 +53,15 @@ def certify(victim: Victim, graphs: PackedGraphs | Sequence[Data], threat: Threa
         graphs: with their true classes.
         threat: what is allowed.
         limit: pairs tried in one graph, at the most; a graph with more that are not proved harmless is not exhausted.
+        report: told how far it is.
     """
     packed = pack(graphs).to(victim.device)
-    parts = [_certify(victim, packed.select(part), threat, limit) for part in torch.arange(packed.num_graphs).split(_GRAPHS_AT_ONCE)]
+    parts = []
+    for part in torch.arange(packed.num_graphs).split(_GRAPHS_AT_ONCE):
+        if part.numel():
+            parts.append(_certify(victim, packed.select(part), threat, limit))
+            done = int(part[-1]) + 1
+            report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     if not parts:
         nothing = torch.zeros(0, dtype=torch.bool)
         return Certificate(nothing, torch.zeros(0), nothing)

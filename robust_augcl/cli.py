@@ -155,6 +155,8 @@ def run(
         log.write(f"robust-augcl {__version__}: {' '.join(sys.argv[1:])}")
         if earlier is not None and not earlier.same_settings(new):
             log.note(f"The settings are not those of the last run in {folder.path}: tables show this one, what both share is reused")
+            if left_out := sorted(set(earlier.seeds) - set(new.seeds)):
+                log.note(f"Seeds {', '.join(map(str, left_out))} of that run are not in the tables any more: --seeds brings them back")
         try:
             with display:
                 outcome = run_steps(

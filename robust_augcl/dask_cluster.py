@@ -16,7 +16,7 @@ class DaskCluster:
     """Tasks run on the workers of a Dask scheduler; all see the run's folder under one path. Needs the extra ``[dask]``.
 
     Raises:
-        InputError: Dask is not installed, or the scheduler does not answer or has no workers.
+        InputError: Dask is not installed, or the scheduler does not answer or has no workers, or workers of several threads.
     """
 
     def __init__(self, address: str, patience: float = 30.0) -> None:
@@ -31,6 +31,9 @@ class DaskCluster:
             raise InputError(
                 f"Expected --scheduler to be the address of a Dask scheduler with workers, got {address!r} ({error})"
             ) from None
+        if any(threads > 1 for threads in self._client.nthreads().values()):
+            self._client.close()
+            raise InputError(f"Expected the workers at {address} to have one thread each (--nthreads 1), got more: sums would differ")
         self._executor: Executor = self._client.get_executor(pure=False, retries=0)
         self._told: deque[tuple[str, float, str]] = deque()
         self._client.subscribe_topic(_TOPIC, self._hear)

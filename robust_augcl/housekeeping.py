@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.run_folder import MANIFEST, RunFolder
 from robust_augcl.store import Store
 
@@ -52,6 +53,12 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
     rests_on = {ref.key for record in loaded.records for ref in (record.dataset, record.victim, record.attacker) if ref}
     rests_on |= set(manifest.measurements)
     scores = [key for key in manifest.measurements if not key.startswith(("pretraining-", "attacker-"))]
+    for key in scores:
+        try:
+            if store.artifact_path(key).exists():
+                store.load(key)
+        except ArtifactDamaged as error:
+            loaded.damaged.append(str(error))
     complete = not loaded.missing and not loaded.damaged
     files = list(_files(folder))
     superfluous = []

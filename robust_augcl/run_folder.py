@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from robust_augcl import __version__
 from robust_augcl.config import build
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.measurements import Measurement
-from robust_augcl.records import REVISION, SCHEMA, ArtifactRef, Record
+from robust_augcl.records import REVISION, SCHEMA, ArtifactRef, Record, stamp
 from robust_augcl.store import Artifact, Store, write_atomically
 
 MANIFEST = "run.json"
@@ -144,6 +145,18 @@ class RunFolder:
             except ArtifactDamaged as error:
                 loaded.damaged.append(str(error))
         return loaded
+
+    def stamp(self, records: Sequence[Record]) -> str:
+        """Tells these records, and the files that they rest on as they lie here now, from any others."""
+        refs = {ref.key for record in records for ref in (record.dataset, record.victim, record.attacker) if ref}
+        held = []
+        for key in sorted(refs):
+            try:
+                state = self.store.artifact_path(key).stat()
+                held.append(f"{key} {state.st_size} {state.st_mtime_ns}")
+            except OSError:
+                held.append(f"{key} is missing")
+        return hashlib.sha256("\n".join([stamp(records), *held]).encode()).hexdigest()
 
     def load_measurements(self, manifest: Manifest) -> list[Measurement]:
         """The measurements that are there and whole, in the order of the run's plan.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from robust_augcl.cells import Step
 from robust_augcl.errors import ArtifactDamaged, InputError
@@ -73,39 +73,53 @@ class Outcome:
     step_seconds: float = 0.0
 
 
-def whole(step: Step, folder: RunFolder) -> bool:
-    """Whether a step's result is there; raises `ArtifactDamaged` where it is not what was written."""
+class _There(NamedTuple):
+    """A result that is there and whole: its digest, and those of the artifacts that it rests on, by key."""
+
+    digest: str
+    rests_on: dict[str, str]
+
+
+def _look(step: Step, folder: RunFolder) -> _There | None:
+    """A step's result, None where there is none; raises `ArtifactDamaged` where it is not what was written."""
     if not folder.store.path(step).exists():
-        return False
+        return None
     if step.kind == "attack":
-        folder.load_record(step.key)
-    else:
-        folder.store.load(step.key)
-    return True
+        record = folder.load_record(step.key)
+        return _There("", {ref.key: ref.digest for ref in (record.dataset, record.victim, record.attacker) if ref})
+    artifact = folder.store.load(step.key)
+    return _There(artifact.digest, {step.inputs["victim"].key: artifact.info["victim"]} if step.kind == "certificate" else {})
 
 
 def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -> list[Step]:
     """The steps to compute, inputs before those that need them: nothing that is there and whole.
 
-    A damaged file is set aside and counts as missing.
+    A damaged file is set aside and counts as missing, and so does a result that rests on another artifact than the folder holds.
     """
     order: dict[str, Step] = {}
-    seen: dict[str, bool] = {}
+    seen: dict[str, _There | None] = {}
+
+    def set_aside(step: Step, problem: str) -> None:
+        aside = folder.store.set_aside(folder.store.path(step))
+        seen[step.key] = None
+        watcher.note(f"{problem}; set aside as {aside.name}, computing it again")
 
     def visit(step: Step) -> None:
         if step.key not in seen:
             try:
-                seen[step.key] = whole(step, folder)
+                seen[step.key] = _look(step, folder)
             except ArtifactDamaged as error:
-                seen[step.key] = False
-                aside = folder.store.set_aside(folder.store.path(step))
-                watcher.note(f"{error}; set aside as {aside.name}, computing it again")
+                set_aside(step, str(error))
         if step.key in order:
             return
-        if seen[step.key]:
-            if step.kind == "attack":  # what a record rests on is looked at too: replay and audit need it
-                for needed in step.inputs.values():
-                    visit(needed)
+        found = seen[step.key]
+        if found is not None and found.rests_on:  # that is looked at too: replay and audit need it
+            for needed in step.inputs.values():
+                visit(needed)
+            held = {key: there.digest for key, there in seen.items() if there is not None}
+            if any(held.get(key, digest) != digest for key, digest in found.rests_on.items()):
+                set_aside(step, f"{folder.store.path(step).name}: it rests on another artifact than the folder holds")
+        if seen[step.key] is not None:
             return
         for needed in step.inputs.values():
             visit(needed)
@@ -199,7 +213,7 @@ class _Run:
         """Compute; afterwards `computed`, `failed` and `spans`, when steps ran, say how it went."""
         while self.waiting or self.running:
             ready = self._ready()
-            for step in ready[: self.pool.size - len(self.running)]:
+            for step in ready[: max(0, self.pool.size - len(self.running))]:
                 del self.waiting[step.key]
                 self._submit(step)
             if not self.running and not ready:

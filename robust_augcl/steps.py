@@ -281,7 +281,13 @@ def victim_of(artifact: Artifact, device: str = "cpu") -> Victim:
 
 def _certificate(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
     dataset = dataset_of(inputs["dataset"])
-    found = certify(victim_of(inputs["victim"], context.device), dataset.part(dataset.test), settings["threat"], limit=settings["pairs"])
+    found = certify(
+        victim_of(inputs["victim"], context.device),
+        dataset.part(dataset.test),
+        settings["threat"],
+        limit=settings["pairs"],
+        report=context.report,
+    )
     info = {
         "graphs": dataset.test.tolist(),
         "certified": found.certified.tolist(),

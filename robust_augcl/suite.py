@@ -282,6 +282,10 @@ class _Threat:
         """All budgets, ascending."""
         return tuple(sorted(self.budget)) if isinstance(self.budget, tuple) else (self.budget,)
 
+    def has(self, budgets: Sequence[Any]) -> bool:
+        """Whether these are all budgets of the suite: 1 is one edit, and 1.0 all edges."""
+        return all(any(type(budget) is type(own) and budget == own for own in self.budgets) for budget in budgets)
+
     def model(self, budget: int | float) -> ThreatModel:
         return ThreatModel(budget, self.operations, self.within_component)  # type: ignore[arg-type]
 
@@ -325,7 +329,7 @@ def _named(table: Any, where: str, key: str) -> tuple[str, dict[str, Any]]:
 
 def _certificates(given: Certificates, threats: _Threat, source: str) -> Certificates:
     """The certificates with their budgets in full."""
-    if not set(given.budgets) <= set(threats.budgets):
+    if not threats.has(given.budgets):
         raise InputError(f"{source}: [certificates]: Expected `budgets` to be some of {list(threats.budgets)}, got {list(given.budgets)}")
     return dataclasses.replace(given, budgets=tuple(sorted(set(given.budgets))) or threats.budgets)
 
@@ -334,7 +338,7 @@ def _attack(entry: Any, where: str, threats: _Threat) -> Named[Attack]:
     """An attack, and those of the suite's budgets that it is run with: `budgets`, by default all that it can make use of."""
     given = entry.get("budgets") if isinstance(entry, Mapping) else None
     attack: Named[Attack] = _plugin("attack", {k: v for k, v in entry.items() if k != "budgets"} if given is not None else entry, where)
-    if given is not None and (not isinstance(given, list) or not given or not set(given) <= set(threats.budgets)):
+    if given is not None and (not isinstance(given, list) or not given or not threats.has(given)):
         raise InputError(f"{where} {attack.label}: Expected `budgets` to be some of {list(threats.budgets)}, got {given!r}")
     able, problem = [], ""
     for budget in threats.budgets if given is None else sorted(set(given)):

@@ -70,6 +70,11 @@ def test_a_proof_of_another_victim_is_none():
     assert at(found, 1).lower is None
 
 
+def test_a_share_of_all_edges_is_not_one_edit():
+    found = brackets([record("a", 1.0, [1, 1])], [proof(1, [1, 1])])
+    assert at(found, 1.0).lower is None
+
+
 def test_contradictions_are_counted():
     found = brackets([record("a", 1, [1, 0, 0])], [proof(1, [1, 1, 0])])
     assert at(found, 1).contradictions == 1

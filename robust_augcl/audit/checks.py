@@ -15,6 +15,7 @@ CHECKS: tuple[Check, ...] = (
     outcomes.edits_reproduce_the_verdict,
     # attacks against one another
     strength.nothing_below_the_exact_worst_case,
+    strength.nothing_broken_that_is_proved,
     strength.more_access_does_no_less,
     strength.larger_budgets_do_no_less,
     strength.large_budget_reaches_what_can_be_broken,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,6 +166,7 @@ class Evidence:
         uses: of each record.
         victims, data: facts by key.
         planted, large, halved: facts of each attack.
+        proved: of each record, the graphs that certificates prove to withstand everything that its attack was allowed.
     """
 
     records: Sequence[Record]
@@ -180,6 +181,7 @@ class Evidence:
     planted: Sequence[PlantedFacts] = ()
     large: Sequence[LargeBudgetFacts] = ()
     halved: Sequence[IterationFacts] = ()
+    proved: Mapping[str, Collection[int]] = field(default_factory=dict)
 
     def of(self, record: Record) -> Traits:
         """The traits of a record's attack; without any, it is taken for one that asks for answers."""

@@ -23,11 +23,13 @@ from robust_augcl.audit.evidence import (
     iterations_of,
 )
 from robust_augcl.audit.probes import look_at_victim, try_half_the_iterations, try_large_budget, try_on_planted_victims
+from robust_augcl.brackets import proved_for
 from robust_augcl.cells import Step
 from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graph_keys import graph_keys
 from robust_augcl.graphs import PackedGraphs
+from robust_augcl.measurements import Measurement
 from robust_augcl.records import ArtifactRef, Record
 from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
@@ -45,10 +47,11 @@ class Gatherer:
     Args:
         folder: the run's.
         steps: of its plan, by key: what each record is the result of.
+        measurements: of the same run.
     """
 
-    def __init__(self, folder: RunFolder, steps: dict[str, Step]) -> None:
-        self.folder, self.steps = folder, steps
+    def __init__(self, folder: RunFolder, steps: dict[str, Step], measurements: Sequence[Measurement] = ()) -> None:
+        self.folder, self.steps, self.measurements = folder, steps, measurements
         self._load = lru_cache(maxsize=None)(lambda ref: folder.store.load(ref.key))
         self._dataset = lru_cache(maxsize=None)(lambda ref: dataset_of(self._load(ref)))
         self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
@@ -80,6 +83,7 @@ class Gatherer:
             planted=self.planted(whole),
             large=self.large(whole),
             halved=self.halved(whole),
+            proved={r.key: graphs for r in whole if (graphs := proved_for(r, self.measurements))},
         )
 
     def _unreadable(self, record: Record) -> str | None:

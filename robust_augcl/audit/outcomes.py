@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import fmean
 
 from robust_augcl.audit.evidence import Evidence, grouped, keys_of, listed, name_of
@@ -168,12 +169,12 @@ def _edits(outcome: Outcome) -> list[frozenset[int]]:
     return [frozenset(pair) for pair in (*outcome.added, *outcome.removed)]
 
 
-def _allowed(record: Record, outcome: Outcome, edges: dict[int, int] | object) -> int:
+def _allowed(record: Record, outcome: Outcome, edges: dict[int, int] | object) -> float:
     """Edits that the graph's budget allows: the record's own, or its cell's if that is less."""
     budgets = [budget for budget in (record.cell.budget, record.threat.get("budget")) if budget is not None]
-    known = edges.get(outcome.graph, 0) if hasattr(edges, "get") else 0
+    known = edges.get(outcome.graph, math.inf) if hasattr(edges, "get") else math.inf  # of unknown graphs nothing is said
     # The same rounding as the threat model's: down, at least 1; the small term keeps 0.1 of 30 edges at 3.
-    return min(budget if isinstance(budget, int) else max(1, int(known * budget + 1e-9)) for budget in budgets)
+    return min(budget if isinstance(budget, int) else max(1.0, known * budget + 1e-9) for budget in budgets)
 
 
 def _victim(record: Record) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from robust_augcl.audit.findings import Audit
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.records import Record, stamp
+from robust_augcl.records import Record
 from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
 from robust_augcl.store import write_atomically
 
@@ -22,7 +22,7 @@ def stored_audit(folder: RunFolder, records: Sequence[Record]) -> Audit | None:
         audit = Audit.loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, UnicodeDecodeError, ArtifactDamaged):
         return None
-    return audit if audit.of == stamp(records) else None
+    return audit if audit.of == folder.stamp(records) else None
 
 
 def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Record]) -> Audit:
@@ -39,7 +39,7 @@ def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Recor
     start = time.perf_counter()
     suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
     steps = {step.key: step for step in plan(suite, manifest.fingerprint).attacks}
-    audit = Audit(stamp(records), examine(Gatherer(folder, steps).gather(records)))
+    audit = Audit(folder.stamp(records), examine(Gatherer(folder, steps, folder.load_measurements(manifest)).gather(records)))
     audit = replace(audit, seconds=round(time.perf_counter() - start, 3))
     write_atomically(folder.path / AUDIT, audit.dumps().encode())
     return audit

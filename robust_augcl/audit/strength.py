@@ -100,6 +100,25 @@ def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
     return Finding(name, "PASS", f"{compared:,} attacked graphs: none is broken that the exact search could not break.")
 
 
+def nothing_broken_that_is_proved(evidence: Evidence) -> Finding:
+    """A graph that is certified against a budget is broken by no attack with that budget or a smaller one."""
+    name = "nothing broken that is proved"
+    compared, broken = 0, []
+    for record in evidence.records:
+        proved = evidence.proved.get(record.key, ())
+        compared += len(proved)
+        graphs = [o.graph for o in record.outcomes if o.graph in proved and not o.robust]
+        if graphs:
+            broken.append((record, graphs))
+    if broken:
+        shown = [f"{name_of(record)}, graph {graphs[0]}" for record, graphs in broken]
+        text = f"Broken, though a certificate proves that no allowed edits break them (one of the two is wrong): {listed(shown)}."
+        return Finding(name, "FAIL", text, keys_of(record for record, _ in broken))
+    if not compared:
+        return Finding(name, "n/a", "Nothing is certified here.")
+    return Finding(name, "PASS", f"{compared:,} times an attack met a certified graph: it broke none.")
+
+
 def worst_of_attacks_is_the_worst(evidence: Evidence) -> Finding:
     """What combines attacks leaves no graph a larger margin than any attack that it combines."""
     name = "the worst of the attacks is no better than each"

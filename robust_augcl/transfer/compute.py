@@ -10,7 +10,7 @@ import torch
 from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs import PackedGraphs
-from robust_augcl.records import Record, stamp
+from robust_augcl.records import Record
 from robust_augcl.replay import perturbations_of
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import dataset_of, victim_of
@@ -29,7 +29,7 @@ def stored_transfers(folder: RunFolder, records: Sequence[Record]) -> Transfers 
         transfers = Transfers.loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, UnicodeDecodeError, ArtifactDamaged):
         return None
-    return transfers if transfers.of == stamp(records) else None
+    return transfers if transfers.of == folder.stamp(records) else None
 
 
 def transfer_records(folder: RunFolder, records: Sequence[Record]) -> Transfers:
@@ -49,7 +49,7 @@ def transfer_records(folder: RunFolder, records: Sequence[Record]) -> Transfers:
         logits = victims(target.victim).logits(graphs).cpu()
         margin = [round(value, 6) for value in margins(logits, graphs.y).tolist()]
         entries.append(Transfer(source.key, target.key, logits.argmax(1).tolist(), margin))
-    transfers = Transfers(stamp(records), tuple(entries))
+    transfers = Transfers(folder.stamp(records), tuple(entries))
     write_atomically(folder.path / TRANSFER, transfers.dumps().encode())
     return transfers
 

@@ -10,7 +10,7 @@ from robust_augcl.audit import foundations, strength
 from robust_augcl.audit import outcomes as single
 from robust_augcl.audit.checks import CHECKS, examine
 from robust_augcl.audit.evidence import DataFacts, Evidence, IterationFacts, LargeBudgetFacts, PlantedFacts, Traits, Use, VictimFacts
-from robust_augcl.audit.findings import Audit, Finding
+from robust_augcl.audit.findings import VERSION, Audit, Finding
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.records import Outcome
 from robust_augcl.statistics import ALPHA, mcnemar
@@ -173,6 +173,16 @@ def test_nothing_is_below_the_exact_worst_case(record, outcomes):
     expect(strength.nothing_below_the_exact_worst_case(with_traits((exact_of_two, EXACT), (fewer, BLACK))), "FAIL", exact_of_two, fewer)
 
 
+def test_a_certified_graph_that_is_broken_is_found(record, outcomes):
+    attack, other = record("attack", outcomes(first(10, 20))), record("other", outcomes(first(3, 20)))
+    standing = {o.graph for o in attack.outcomes if o.robust}
+    evidence = replace(with_traits((attack, BLACK), (other, BLACK)), proved={attack.key: standing})
+    expect(strength.nothing_broken_that_is_proved(evidence), "PASS")
+    wrong = replace(evidence, proved={attack.key: standing, other.key: {o.graph for o in other.outcomes}})
+    expect(strength.nothing_broken_that_is_proved(wrong), "FAIL", other)
+    expect(strength.nothing_broken_that_is_proved(replace(evidence, proved={})), "n/a")
+
+
 def test_a_union_is_no_better_than_its_parts(record, outcomes):
     part, other = record("part", outcomes(first(10, 20))), record("other", outcomes(first(3, 20)))
     union = Traits(Access.NONE, combines=True, of=("part",))
@@ -306,6 +316,6 @@ def test_an_audit_is_kept_and_an_altered_one_is_not_believed():
     assert audit.summary == "2 FAIL, 1 WARN"
     text = audit.dumps()
     assert Audit.loads(text, "audit.json") == audit
-    for altered in (text.replace("FAIL", "PASS", 1), text[:-10], "[]", text.replace('"version": 1', '"version": 0')):
+    for altered in (text.replace("FAIL", "PASS", 1), text[:-10], "[]", text.replace(f'"version": {VERSION}', '"version": 0')):
         with pytest.raises(ArtifactDamaged, match=r"audit\.json"):
             Audit.loads(altered, "audit.json")

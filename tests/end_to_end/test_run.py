@@ -109,6 +109,19 @@ def test_a_damaged_artifact_or_record_is_set_aside_and_computed_again(tiny, fini
     assert rows_of(command, copied) == rows_of(command, finished)
 
 
+def test_results_of_another_victim_are_set_aside_and_computed_again(tiny, copied, command):
+    store = RunFolder(copied).store
+    path = next(iter(copied.glob("artifacts/victim-*")))
+    victim = Artifact.read(path)
+    changed = {name: tensor * (1 + 1e-3) if tensor.is_floating_point() else tensor for name, tensor in victim.tensors.items()}
+    store.save(path.stem, Artifact(changed, victim.info, victim.about))
+    assert command("replay", copied).code == 1
+    answer = command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1")
+    assert answer.code == 0
+    assert "it rests on another artifact" in answer.err
+    assert command("replay", copied).code == 0
+
+
 def test_a_baseline_and_augcl_share_their_warm_up(finished):
     assert len(list(finished.glob("artifacts/warm_up-*"))) == 2  # one a seed
     assert len(list(finished.glob("artifacts/pretraining-*"))) == 4
