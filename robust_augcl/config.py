@@ -56,9 +56,10 @@ def _key(loc: tuple[int | str, ...], table: Any) -> str:
     """The dotted key of what is wrong: only the parts of `loc` that the table has; the others name validators and types."""
     found, at = [], table
     for part in loc:
-        if (isinstance(at, Mapping) and part in at) or (isinstance(at, list | tuple) and isinstance(part, int) and part < len(at)):
+        known: Any = at if isinstance(at, Mapping) else dict(enumerate(at)) if isinstance(at, list | tuple) else {}
+        if part in known:
             found.append(str(part))
-            at = at[part]
+            at = known[part]
     return ".".join(found)
 
 

@@ -279,6 +279,12 @@ def test_equal_weights_are_effective_all_and_noted_whatever_they_are(value):
     assert noted(slightly, similarity).notes == []
 
 
+def test_the_effective_share_of_weights_close_to_0_is_at_most_1():
+    similarity = cosine_similarities(*next(views_of(size=10)()))
+    statistics = noted(torch.full((10, 10), 1e-9), similarity)
+    assert statistics.effective_share == pytest.approx(1)
+
+
 @pytest.mark.parametrize(("alpha", "delta"), [(3.0, 0.0), ("batch_mean", 0.0), ("inverse_mean_plus", 2.0), ("inverse_mean_minus", 0.5)])
 def test_a_constant_uncertainty_gives_equal_weights_with_any_alpha(alpha, delta):
     similarity = cosine_similarities(*next(views_of(size=10)()))

@@ -77,6 +77,14 @@ def test_equal_similarities_leave_the_mixture_where_it_was_and_finite(value):
     assert ((posterior >= 0) & (posterior <= 1)).all()
 
 
+@pytest.mark.parametrize("values", [[0.3, 0.7], [0.3, 0.3, 0.9], [0.1] * 50 + [0.9] * 50])
+def test_a_few_values_leave_the_mixture_finite(values):
+    # Each component would draw together on one of them.
+    mixture = BetaMixture.start(0.05).fitted(torch.tensor(values), 30)
+    posterior = mixture.posterior(torch.tensor([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]))
+    assert torch.isfinite(posterior).all()
+
+
 def test_weights_are_the_formula():
     z1, z2 = torch.randn(2, 6, 4, generator=seeded(2), dtype=torch.float64)
     weighter = MixtureWeighter(MixtureSettings())
