@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -13,6 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from robust_augcl.errors import InputError, unknown
 
 T = TypeVar("T")
+
+_PART = re.compile(r"""\s*(?:("(?:[^"\\]|\\.)*"|'[^']*')|([^.=]*?))\s*(\.|=|$)""")
+"""One part of a dotted key, in the quotes of TOML or bare, and what follows it."""
 
 
 def build(cls: type[T], table: Any, where: str) -> T:
@@ -31,19 +35,32 @@ def build(cls: type[T], table: Any, where: str) -> T:
         # Through JSON, the types are taken strictly, but for arrays, which become tuples.
         return TypeAdapter(cls).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        raise InputError(_message(error, where)) from None
+        raise InputError(_message(error, table, where)) from None
 
 
-def _message(error: ValidationError, where: str) -> str:
+def _message(error: ValidationError, table: Mapping[str, Any], where: str) -> str:
     """One line for the first thing that is wrong."""
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "constrained-")))
+    first, *others = error.errors()
+    name = _key(first["loc"], table)
     if first["type"] in ("value_error", "assertion_error"):
         return f"{where}: {first['msg'].removeprefix('Value error, ')}"
     if first["type"] in ("missing", "missing_argument"):
-        return f"{where}: Expected `{name}`, got nothing"
-    expected = first["msg"].removeprefix("Input should be ")
+        return f"{where}: Expected `{'.'.join(filter(None, (name, str(first['loc'][-1]))))}`, got nothing"
+    # A value that may be of several types fails once for each of them.
+    alternatives = [first, *(other for other in others if other["loc"] != first["loc"] and _key(other["loc"], table) == name)]
+    expected = " or ".join(dict.fromkeys(each["msg"].removeprefix("Input should be ") for each in alternatives))
     return f"{where}: Expected `{name}` to be {expected}, got {first['input']!r}"
+
+
+def _key(loc: tuple[int | str, ...], table: Any) -> str:
+    """The dotted key of what is wrong: only the parts of `loc` that the table has; the others name validators and types."""
+    found, at = [], table
+    for part in loc:
+        known: Any = at if isinstance(at, Mapping) else dict(enumerate(at)) if isinstance(at, list | tuple) else {}
+        if part in known:
+            found.append(str(part))
+            at = known[part]
+    return ".".join(found)
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
@@ -57,15 +74,15 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 def override(table: dict[str, Any], assignment: str) -> None:
     """Set one value of a nested table in place: `dotted.key=value`, the value as in TOML, or else a plain string.
 
-    An element of an array of tables is named by its `label` or `name`: ``attacks.rl_s2v.steps=100``.
+    An element of an array of tables is named by its `label` or `name`: ``attacks.rl_s2v.steps=100``. A part that holds a dot or an
+    equals sign stands in quotes, as in TOML: ``methods."1/mean - 0.2".delta=0.3``.
 
     Raises:
         InputError: no such form, or a part of the key that names nothing.
     """
-    dotted, equals, text = assignment.partition("=")
-    *path, last = parts = [part.strip() for part in dotted.split(".")]
-    if not equals or not all(parts):
-        raise InputError(f"Expected --set to be dotted.key=value, got {assignment!r}")
+    parts, text = _split(assignment)
+    *path, last = parts
+    dotted = assignment[: len(assignment) - len(text) - 1].strip()
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -76,6 +93,24 @@ def override(table: dict[str, Any], assignment: str) -> None:
     if isinstance(at, list):
         raise InputError(f"Expected --set {dotted} to name a single value, got a list of tables")
     at[last] = value
+
+
+def _split(assignment: str) -> tuple[list[str], str]:
+    """The parts of the key, and the text of the value."""
+    parts, position, after = [], 0, "."
+    while after == ".":
+        found = _PART.match(assignment, position)
+        if found is None:
+            break
+        quoted, bare, after = found.groups()
+        try:
+            parts.append(bare if quoted is None else tomllib.loads(f"part = {quoted}")["part"])
+        except tomllib.TOMLDecodeError:
+            parts.append("")
+        position = found.end()
+    if after != "=" or not all(parts):
+        raise InputError(f"Expected --set to be dotted.key=value, got {assignment!r}")
+    return parts, assignment[position:]
 
 
 def _child(at: Any, part: str, dotted: str) -> Any:

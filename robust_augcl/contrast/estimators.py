@@ -5,8 +5,9 @@ Letters: B graphs in a batch, D embedding, P pairs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -44,6 +45,8 @@ class AffinitySettings:
         pair_input: "raw": the network sees the projections as they are, as published; "scaled": divided by their mean length; "unit": each
             by its own, which leaves what similarities are made of. Raw projections of a GIN are so large that the reservation
             takes everything in one pass.
+        warm_passes: over the data before them, with the cross-entropy of the two clusters alone, so that "deep_gamblers" has something to
+            bet on before it may reserve (Deep Gamblers, arXiv 1907.00208, pretrains so; AUGCL does not).
         passes: over the data, to fit the network.
         hidden: width of its two hidden layers.
         learning_rate: of its Adam.
@@ -60,6 +63,7 @@ class AffinitySettings:
     alpha: Alpha | float = "row_mean"
     delta: float = 0.0
     pair_input: Literal["raw", "scaled", "unit"] = "raw"
+    warm_passes: int = 0
     passes: int = 10
     hidden: int = 128
     learning_rate: float = 0.01
@@ -68,7 +72,9 @@ class AffinitySettings:
     def __post_init__(self) -> None:
         check_reward(self.reward)
         require_positive(self, "passes", "hidden", "learning_rate", "pairs_a_batch", "beta")
-        require_not_negative(self, "delta")
+        require_not_negative(self, "delta", "warm_passes")
+        if self.warm_passes and self.uncertainty != "deep_gamblers":
+            raise ValueError(f"Expected `warm_passes` to be 0 with `uncertainty` {self.uncertainty!r}, got {self.warm_passes}")
         if not isinstance(self.alpha, str):
             require_positive(self, "alpha")
 
@@ -82,6 +88,8 @@ class AffinityUncertainty(HardnessWeighter):
         generator: the source of the network's initial weights.
         device: of the network.
     """
+
+    measure: ClassVar[str] = "uncertainty"
 
     def __init__(
         self, embedding_size: int, settings: AffinitySettings, generator: torch.Generator, device: torch.device | str = "cpu"
@@ -140,23 +148,39 @@ class NetworkEstimator:
         if self.settings.pair_input == "scaled":
             self.scale = _mean_length(views)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate)
-        for number in range(self.settings.passes):
+        warm, passes = self.settings.warm_passes, self.settings.passes
+        for number in range(warm + passes):
+            criterion = self.loss if number >= warm else _cluster_loss
             total, count = 0.0, 0
             for z1, z2 in views():
                 labels = self._labels(z1, z2)
-                total += self.fit_batch(*self._inputs(z1, z2), labels, optimizer, generator) * labels.numel()
+                total += self.fit_batch(*self._inputs(z1, z2), labels, optimizer, generator, criterion) * labels.numel()
                 count += labels.numel()
-            self.losses.append(total / max(count, 1))
-            report((number + 1) / self.settings.passes, f"uncertainty loss {self.losses[-1]:.3f}")
+            mean = total / max(count, 1)
+            if number >= warm:
+                self.losses.append(mean)
+            report((number + 1) / (warm + passes), f"uncertainty loss {mean:.3f}")
         self.calibration = self._look(views)
 
-    def fit_batch(self, z1: Tensor, z2: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> float:
-        """Steps over all pairs of a batch, in random order: z1, z2 (B, D), labels (B * B,); return the mean loss."""
+    def fit_batch(
+        self,
+        z1: Tensor,
+        z2: Tensor,
+        labels: Tensor,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+        criterion: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> float:
+        """Steps over all pairs of a batch, in random order: z1, z2 (B, D), labels (B * B,); return the mean loss.
+
+        `criterion`: (P, outputs), (P,) -> (), `loss` if None.
+        """
+        criterion = self.loss if criterion is None else criterion
         total = 0.0
         order = torch.randperm(labels.numel(), generator=generator).to(z1.device)
         shuffled = (order // z1.size(0), order % z1.size(0), labels[order])
         for anchor, view, label in zip(*(part.split(self.settings.pairs_a_batch) for part in shuffled), strict=True):
-            loss = self.loss(self.network.pairs(z1, z2, anchor, view), label)
+            loss = criterion(self.network.pairs(z1, z2, anchor, view), label)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -178,8 +202,8 @@ class NetworkEstimator:
         if found is None or not found.underfit:
             return []
         return [
-            f"the uncertainty model is underfit: its loss is {found.loss:.3f}, that of a constant answer {found.constant_loss:.3f}; "
-            f"it names a cluster for {found.coverage:.1%} of the pairs"
+            f"the uncertainty model is underfit: its loss is {found.loss:.2f}, that of a constant answer {found.constant_loss:.2f}; "
+            f"it names a cluster for {100 * found.coverage:.0f} % of the pairs"
         ]
 
     @property
@@ -205,6 +229,11 @@ class NetworkEstimator:
             return None
         answers, truth = torch.cat(logits), torch.cat(labels)
         return Calibration.of(float(self.loss(answers, truth)), answers, truth, self.reward)
+
+
+def _cluster_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of the two clusters, whatever the reservation: (P, 3), (P,) -> ()."""
+    return cross_entropy(logits[:, :2], labels)
 
 
 def _mean_length(views: PairViews) -> float:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 TINY = 1e-12
+POINT = 1e-8  # variance up to which a component is a single value
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class BetaMixture:
         """The mixture after EM from here: values (P,) in [0, 1].
 
         As in ProGCL's code: weighted likelihoods under 1e-12 are raised to it before normalising; the M step matches weighted
-        moments; the second beta is kept above 1. EM stops where a component's moments fit no beta distribution.
+        moments; the second beta is kept above 1. EM stops where a component's moments fit no beta distribution, or where it has drawn
+        together on a single value, whose density has no bound.
         """
         mixture, x = self, values.double().clamp(TINY, 1 - TINY)
         for _ in range(iterations):
@@ -59,7 +61,8 @@ class BetaMixture:
             alphas = mean * (mean * (1 - mean) / variance - 1)
             betas = alphas * (1 - mean) / mean
             betas[1] = 1.01 if betas[1] < 1 else betas[1]
-            if not bool((torch.isfinite(alphas) & torch.isfinite(betas) & (alphas > 0) & (betas > 0)).all()):
+            fits = torch.isfinite(alphas) & torch.isfinite(betas) & (alphas > 0) & (betas > 0) & (variance > POINT)
+            if not bool(fits.all()):
                 return mixture
             mixture = BetaMixture(alphas, betas, total / total.sum())
         return mixture

@@ -130,7 +130,7 @@ class InfoNCE(PairObjective):
         super().__init__(settings)
         self.weighter = weighter
         self.learns = weighter is not None
-        self.statistics = WeightStatistics()
+        self.statistics = WeightStatistics() if weighter is None else WeightStatistics(weighter.measure)
 
     def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:
         if self.weighter is not None:

@@ -25,7 +25,7 @@ class MixtureSettings:
     """Settings of the mixture.
 
     Args:
-        columns: views, drawn over the whole pass, whose similarities to the anchors of their batch the mixture is fitted to.
+        columns: views, drawn over the whole pass, whose similarities to the other anchors of their batch the mixture is fitted to.
         iterations: of EM.
         false_share: the share of false negatives that EM starts from.
 
@@ -47,7 +47,8 @@ class MixtureWeighter(HardnessWeighter):
     """w_ij = p(true negative | s_ij) (s_ij + 1) / 2, over its mean over the negatives of the anchor (the weighting variant).
 
     The mixture on (s + 1) / 2 is fitted once, after the warm-up, and kept. Departures from ProGCL's code, which has one batch of all nodes:
-    similarities are those of the current batch, where the code keeps the weights of one epoch for good.
+    similarities are those of the current batch, where the code keeps the weights of one epoch for good; and positive pairs, one in
+    thousands of a column there, are left out of the fit: of a small batch's columns they would be a component of their own.
     """
 
     def __init__(self, settings: MixtureSettings) -> None:
@@ -55,7 +56,7 @@ class MixtureWeighter(HardnessWeighter):
         self.mixture = BetaMixture.start(settings.false_share)
 
     def fit(self, views: PairViews, generator: torch.Generator, report: Report = silent) -> None:
-        columns = [column for z1, z2 in views() for column in cosine_similarities(z1, z2).T.cpu()]
+        columns = [column for z1, z2 in views() for column in _negatives(cosine_similarities(z1, z2).T.cpu())]
         drawn = torch.randperm(len(columns), generator=generator)[: self.settings.columns].tolist()
         if drawn:
             self.mixture = self.mixture.fitted((torch.cat([columns[k] for k in drawn]) + 1) / 2, self.settings.iterations)
@@ -78,6 +79,12 @@ class MixtureWeighter(HardnessWeighter):
     def info(self) -> dict[str, Any]:
         of = self.mixture
         return {"mixture": {"alphas": of.alphas.tolist(), "betas": of.betas.tolist(), "shares": of.shares.tolist()}}
+
+
+def _negatives(similarity: Tensor) -> Tensor:
+    """Each row without its diagonal entry: (B, B) -> (B, B - 1)."""
+    size = similarity.size(0)
+    return similarity[~torch.eye(size, dtype=torch.bool)].reshape(size, size - 1)
 
 
 class MixedNegatives(PairObjective):

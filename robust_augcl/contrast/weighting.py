@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,14 +22,21 @@ Alpha = Literal["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_pl
 
 
 class Weights(NamedTuple):
-    """Weights (B, B), and the rows (B,) that said nothing about hardness and so weigh 1."""
+    """Weights (B, B), and two kinds of rows (B,) that weigh 1: those that said nothing about hardness, and those of an alpha <= 0."""
 
     weight: Tensor
     collapsed: Tensor
+    refused: Tensor
 
 
 class HardnessWeighter(ABC):
-    """Weighs negatives; learns how in `fit`."""
+    """Weighs negatives; learns how in `fit`.
+
+    Class attributes:
+        measure: what the weights are made of, as notes call it.
+    """
+
+    measure: ClassVar[str] = "weights"
 
     def fit(self, views: PairViews, generator: torch.Generator, report: Report = silent) -> None:  # noqa: B027 (nothing is the default)
         """Learn from passes over the data; all chance comes from `generator`."""
@@ -68,7 +75,8 @@ def scaled(uncertainty: Tensor, alpha: Alpha | float, delta: float = 0.0, floor:
     """alpha u_ij, then the diagonal 1 (AUGCL, arXiv 2301.13340, section 3.4).
 
     A row whose mean, or whose mean over the negatives, is not above `floor` says nothing about hardness: all its weights are 1, as in
-    plain InfoNCE, where the published formula gives NaN, or a loss without negatives. So it is where alpha is not positive.
+    plain InfoNCE, where the published formula gives NaN, or a loss without negatives. So it is, counted apart, where alpha is not
+    positive: negatives would be pulled in, or not count at all.
 
     Args:
         uncertainty: u (B, B), not negative.
@@ -81,48 +89,62 @@ def scaled(uncertainty: Tensor, alpha: Alpha | float, delta: float = 0.0, floor:
     mean = rows.mean() if alpha == "batch_mean" else rows
     negatives = uncertainty.sum(1, keepdim=True) - uncertainty.diagonal().unsqueeze(1)
     collapsed = ~(rows > floor) | ~(negatives > floor * uncertainty.size(1))
+    refused = torch.zeros_like(collapsed)
     if isinstance(alpha, str):
         weight = uncertainty / mean.clamp(min=floor)
         if alpha in ("inverse_mean_minus", "inverse_mean_plus"):
             factor = 1 / mean.clamp(min=floor) + (delta if alpha == "inverse_mean_plus" else -delta)
-            collapsed |= ~(factor > 0)
+            refused = ~(factor > 0) & ~collapsed
             weight = uncertainty * factor
         elif alpha == "batch_mean":
             collapsed |= ~(mean > floor)
     else:
         weight = uncertainty * alpha
-    weight = torch.where(collapsed, 1.0, weight)
-    return Weights(weight.fill_diagonal_(1.0), collapsed.squeeze(1))
+    weight = torch.where(collapsed | refused, 1.0, weight)
+    return Weights(weight.fill_diagonal_(1.0), collapsed.squeeze(1), refused.squeeze(1))
 
 
 class WeightStatistics:
-    """What the weights of a training were like, and what of it a reader should know."""
+    """What the weights of a training were like, and what of it a reader should know.
 
-    FLAT = 0.01  # weights this close to 1 change nothing: seen where raw embeddings are so large that every pair is reserved
+    Args:
+        measure: what the weights are made of, as notes call it.
+    """
+
+    FLAT = 0.01  # weights this close to their mean, as a share of it, change nothing: seen where every pair is reserved
     HANDFUL = 0.1  # of the negatives: fewer effective ones than this share carry the loss
     UNIFORM = 0.01  # standard deviation of an anchor's similarities: nothing there to cluster
-    RARE = 0.05  # share of the anchors below which the last two are not worth a note
+    RARE = 0.05  # share of the anchors up to which the last three are not worth a note
+    CHANCE = 0.001  # that up to which weights of 1, put in where there were none, are not
 
-    def __init__(self) -> None:
-        self.rows = self.collapsed = self.flat = self.few = self.uniform = 0
+    def __init__(self, measure: str = HardnessWeighter.measure) -> None:
+        self.measure = measure
+        self.rows = self.collapsed = self.refused = self.flat = self.few = self.uniform = 0
         self._effective = 0.0
 
     @torch.no_grad()
     def add(self, weights: Weights, similarity: Tensor) -> None:
         """Count a batch: weights and similarities (B, B)."""
-        weight, collapsed = weights
+        weight, collapsed, refused = weights
         size = weight.size(0)
         if size < 2:
             return
-        flat = ((weight - 1).abs().amax(1) < self.FLAT) & ~collapsed
-        # The effective number of negatives (sum w)^2 / sum w^2, as a share; the diagonal is 1.
-        effective = (weight.sum(1) - 1).square() / (weight.square().sum(1) - 1).clamp(min=1e-30) / (size - 1)
+        negatives = weight.clone().fill_diagonal_(0.0)
+        total = negatives.sum(1)
+        mean = total / (size - 1)
+        away = (weight - mean.unsqueeze(1)).abs().fill_diagonal_(0.0).amax(1)
+        flat = (away < self.FLAT * mean) & ~collapsed & ~refused
+        if size == 2:  # a single negative is always equal to itself
+            flat = torch.zeros_like(flat)
+        # The effective number of negatives (sum w)^2 / sum w^2, as a share.
+        effective = total.square() / negatives.square().sum(1).clamp(min=1e-30) / (size - 1)
         centred = similarity - similarity.mean(1, keepdim=True)
         uniform = centred.square().mean(1).sqrt() < self.UNIFORM
-        counts = torch.stack([collapsed.sum(), flat.sum(), (effective < self.HANDFUL).sum(), uniform.sum()]).tolist()
+        counts = [collapsed.sum(), refused.sum(), flat.sum(), (effective < self.HANDFUL).sum(), uniform.sum()]
+        found = torch.stack(counts).tolist()
         self.rows += size
-        self.collapsed, self.flat = self.collapsed + counts[0], self.flat + counts[1]
-        self.few, self.uniform = self.few + counts[2], self.uniform + counts[3]
+        self.collapsed, self.refused, self.flat = self.collapsed + found[0], self.refused + found[1], self.flat + found[2]
+        self.few, self.uniform = self.few + found[3], self.uniform + found[4]
         self._effective += float(effective.sum())
 
     @property
@@ -133,15 +155,18 @@ class WeightStatistics:
     @property
     def notes(self) -> list[str]:
         found = []
-        if self.collapsed:
+        if self.collapsed > self.CHANCE * self.rows:
             found.append(
-                f"the uncertainty collapsed to 0 for {self._percent(self.collapsed)} of the anchors, whose negatives were weighted 1"
+                f"the {self.measure} collapsed to 0 for {self._percent(self.collapsed)} of the anchors, whose negatives were weighted 1"
             )
-        if self.flat:
-            share = self._percent(self.flat)
+        if self.refused > self.CHANCE * self.rows:
             found.append(
-                f"the uncertainty did not tell the negatives of {share} of the anchors apart (weights within {self.FLAT} of 1): "
-                "there the loss is the plain one"
+                f"alpha = 1/mean - delta is not positive for {self._percent(self.refused)} of the anchors, whose negatives were weighted 1"
+            )
+        if self.flat > self.RARE * self.rows:
+            found.append(
+                f"equal weights: the {self.measure} did not tell the negatives of {self._percent(self.flat)} of the anchors apart "
+                f"(within {self.FLAT:.0%} of their mean): there the loss is the plain one but for a factor of the negatives"
             )
         if self.few > self.RARE * self.rows:
             found.append(
@@ -160,4 +185,8 @@ class WeightStatistics:
         return {"effective_share": round(self.effective_share, 6)} if self.rows else {}
 
     def _percent(self, count: int) -> str:
-        return f"{100 * count / self.rows:.1f} %"
+        """In whole percent, so that notes of several seeds can be equal."""
+        percent = 100 * count / self.rows
+        if percent < 1:
+            return "under 1 %"
+        return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"

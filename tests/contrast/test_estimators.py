@@ -146,30 +146,44 @@ def test_the_scale_is_the_mean_length_of_a_pass():
 )
 def test_weights_are_alpha_times_the_uncertainty(alpha, factor):
     u = torch.rand(5, 5, generator=seeded(3), dtype=torch.float64)
-    weight, collapsed = scaled(u, alpha, delta=0.3)
+    weight, collapsed, refused = scaled(u, alpha, delta=0.3)
     rows = u.tolist()
     whole = sum(map(sum, rows)) / 25
     for i, row in enumerate(rows):
         for j, value in enumerate(row):
             assert float(weight[i, j]) == pytest.approx(1.0 if i == j else factor(sum(row) / 5, whole) * value)
     assert not collapsed.any()
+    assert not refused.any()
 
 
 @pytest.mark.parametrize("alpha", ["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus", 2.5])
 @pytest.mark.parametrize("value", [0.0, 1e-45, float("nan")])
 def test_nothing_to_weigh_by_weighs_1(alpha, value):
-    weight, collapsed = scaled(torch.full((3, 3), value), alpha, delta=0.3)
+    weight, collapsed, refused = scaled(torch.full((3, 3), value), alpha, delta=0.3)
     assert weight.tolist() == [[1.0] * 3] * 3
     assert collapsed.all()
+    assert not refused.any()
 
 
-def test_an_alpha_that_is_not_positive_weighs_1():
+def test_an_alpha_that_is_not_positive_weighs_1_and_is_no_collapse():
     u = torch.rand(4, 4, generator=seeded(4)) / 2 + 0.25
     u[2] *= 0.01  # 1 / mean is large in this row alone
-    weight, collapsed = scaled(u, "inverse_mean_minus", delta=5.0)
-    assert collapsed.tolist() == [True, True, False, True]
-    assert weight[0].tolist() == [1.0] * 4
+    u[3] = 0
+    weight, collapsed, refused = scaled(u, "inverse_mean_minus", delta=5.0)
+    assert refused.tolist() == [True, True, False, False]
+    assert collapsed.tolist() == [False, False, False, True]
+    assert weight[[0, 1, 3]].tolist() == [[1.0] * 4] * 3
     assert (weight >= 0).all()
+
+
+def test_an_alpha_that_is_not_positive_has_a_note_of_its_own():
+    objective = InfoNCE(LossSettings(), weighter(alpha="inverse_mean_minus", delta=1.5))
+    with torch.no_grad():  # everything is reserved: u = 1, alpha = 1 - 1.5
+        objective.weighter.model.network.layer3.weight.zero_()
+        objective.weighter.model.network.layer3.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))
+    objective.loss(*next(views_of()()), torch.arange(24))
+    expected = "alpha = 1/mean - delta is not positive for 100 % of the anchors, whose negatives were weighted 1"
+    assert objective.notes == [expected]
 
 
 # --- what is noted --------------------------------------------------------------------------------------------------------------
@@ -225,7 +239,17 @@ def test_calibration_looks_where_a_cluster_is_named():
 def noted(weight, similarity):
     statistics = WeightStatistics()
     weight = weight.fill_diagonal_(1.0)
-    statistics.add(Weights(weight, torch.zeros(len(weight), dtype=torch.bool)), similarity)
+    none = torch.zeros(len(weight), dtype=torch.bool)
+    statistics.add(Weights(weight, none, none), similarity)
+    return statistics
+
+
+def counted(rows, **counts):
+    """Statistics of so many anchors."""
+    statistics = WeightStatistics()
+    statistics.rows = rows
+    for name, count in counts.items():
+        setattr(statistics, name, count)
     return statistics
 
 
@@ -242,10 +266,110 @@ def test_a_handful_of_negatives_that_carry_the_loss_are_noted():
     assert sum(row) ** 2 / sum(value**2 for value in row) / 39 == pytest.approx(alone.effective_share, rel=0.05)
 
 
-def test_equal_weights_are_effective_all():
-    statistics = noted(torch.full((10, 10), 3.0), cosine_similarities(*next(views_of(size=10)())))
+@pytest.mark.parametrize("value", [0.02, 1.0, 3.0])
+def test_equal_weights_are_effective_all_and_noted_whatever_they_are(value):
+    similarity = cosine_similarities(*next(views_of(size=10)()))
+    statistics = noted(torch.full((10, 10), value), similarity)
     assert statistics.effective_share == pytest.approx(1)
-    assert statistics.notes == []
+    (note,) = statistics.notes
+    assert "the weights did not tell the negatives of 100 % of the anchors apart" in note
+    assert "but for a factor" in note
+    slightly = torch.full((10, 10), value)
+    slightly[:, :2] *= 1.03
+    assert noted(slightly, similarity).notes == []
+
+
+def test_the_effective_share_of_weights_close_to_0_is_at_most_1():
+    similarity = cosine_similarities(*next(views_of(size=10)()))
+    statistics = noted(torch.full((10, 10), 1e-9), similarity)
+    assert statistics.effective_share == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("alpha", "delta"), [(3.0, 0.0), ("batch_mean", 0.0), ("inverse_mean_plus", 2.0), ("inverse_mean_minus", 0.5)])
+def test_a_constant_uncertainty_gives_equal_weights_with_any_alpha(alpha, delta):
+    similarity = cosine_similarities(*next(views_of(size=10)()))
+    statistics = WeightStatistics("uncertainty")
+    statistics.add(scaled(torch.full((10, 10), 0.9), alpha, delta), similarity)
+    (note,) = statistics.notes
+    assert "equal weights: the uncertainty did not tell" in note
+
+
+def test_a_single_negative_has_no_equals():
+    assert noted(torch.full((2, 2), 3.0), torch.eye(2)).notes == []
+
+
+@pytest.mark.parametrize(("name", "words"), [("flat", "equal weights"), ("few", "unstable"), ("uniform", "too uniform")])
+def test_what_is_rare_is_not_noted(name, words):
+    assert counted(1000, **{name: 50}).notes == []
+    (note,) = counted(1000, **{name: 51}).notes
+    assert words in note
+    assert "5 % of the anchors" in note
+
+
+@pytest.mark.parametrize(("name", "words"), [("collapsed", "the weights collapsed to 0 for"), ("refused", "alpha = 1/mean - delta is not")])
+def test_weights_put_in_are_noted_unless_it_is_next_to_never(name, words):
+    assert counted(10000, **{name: 10}).notes == []
+    (note,) = counted(10000, **{name: 11}).notes
+    assert words in note
+    assert "under 1 % of the anchors" in note
+
+
+def test_notes_of_seeds_that_differ_by_a_little_are_equal():
+    assert counted(1000, collapsed=312).notes == counted(1000, collapsed=308).notes
+    (note,) = counted(1000, collapsed=999).notes
+    assert "over 99 %" in note
+
+
+# --- warm passes ------------------------------------------------------------------------------------------------------------
+
+
+def test_warm_passes_come_before_the_passes_and_leave_the_reservation_alone():
+    settings = {"warm_passes": 3, "passes": 2, "hidden": 8}
+    made, heard, biases = weighter(**settings), [], []
+
+    def listen(done, text):
+        heard.append(done)
+        biases.append(made.model.network.layer3.bias.tolist())
+
+    before = made.model.network.layer3.bias.tolist()
+    made.model.fit(views_of(), seeded(2), listen)
+    assert heard == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert len(made.model.losses) == 2
+    assert all(bias[2] == before[2] for bias in biases[:3])
+    assert all(bias[0] != before[0] for bias in biases)
+    assert biases[3][2] != before[2]
+
+
+def test_warm_passes_are_those_of_cross_entropy():
+    made, views = weighter(warm_passes=4, passes=1, learning_rate=0.01), views_of()
+    network = weighter(warm_passes=4).model.network
+    reference, generator = torch.optim.Adam(network.parameters(), lr=0.01), seeded(2)
+    for _ in range(4):
+        for z1, z2 in views():
+            labels = partition(cosine_similarities(z1, z2)).flatten()
+            for part in torch.randperm(576, generator=generator).split(256):
+                logits = network(z1, z2).reshape(-1, 3)[part]
+                log_p = logits[:, :2] - logits[:, :2].exp().sum(1, keepdim=True).log()
+                loss = -log_p[torch.arange(len(part)), labels[part]].mean()
+                reference.zero_grad()
+                loss.backward()
+                reference.step()
+    seen = []
+
+    def listen(done, text):
+        seen.append({name: value.clone() for name, value in made.model.network.state_dict().items()})
+
+    made.model.fit(views_of(), seeded(2), listen)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(seen[3][name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["softmax_response", "entropy", "distance"])
+def test_warm_passes_are_of_deep_gamblers_alone(name):
+    with pytest.raises(ValueError, match="warm_passes"):
+        AffinitySettings(uncertainty=name, warm_passes=1)
+    with pytest.raises(ValueError, match="warm_passes"):
+        AffinitySettings(warm_passes=-1)
 
 
 def test_too_uniform_embeddings_are_noted():

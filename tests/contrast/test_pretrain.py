@@ -125,7 +125,8 @@ def test_weights_change_what_is_learnt(graphs):
             self.value = value
 
         def weigh(self, z1, z2, similarity):
-            return Weights(torch.full_like(similarity, self.value).fill_diagonal_(1.0), torch.zeros(len(z1), dtype=torch.bool))
+            none = torch.zeros(len(z1), dtype=torch.bool)
+            return Weights(torch.full_like(similarity, self.value).fill_diagonal_(1.0), none, none)
 
     def trained(weighter):
         model = new_model(settings)

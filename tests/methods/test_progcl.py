@@ -9,9 +9,10 @@ import pytest
 import scipy.stats
 import torch
 
+from robust_augcl.contrast import progcl
 from robust_augcl.contrast.losses import cosine_similarities, info_nce
 from robust_augcl.contrast.mixture import BetaMixture
-from robust_augcl.contrast.objective import LossSettings
+from robust_augcl.contrast.objective import InfoNCE, LossSettings
 from robust_augcl.contrast.progcl import MixtureSettings, MixtureWeighter, mixed_nce_of
 from robust_augcl.methods.progcl_mix import ProGCLMix
 
@@ -76,6 +77,14 @@ def test_equal_similarities_leave_the_mixture_where_it_was_and_finite(value):
     assert ((posterior >= 0) & (posterior <= 1)).all()
 
 
+@pytest.mark.parametrize("values", [[0.3, 0.7], [0.3, 0.3, 0.9], [0.1] * 50 + [0.9] * 50])
+def test_a_few_values_leave_the_mixture_finite(values):
+    # Each component would draw together on one of them.
+    mixture = BetaMixture.start(0.05).fitted(torch.tensor(values), 30)
+    posterior = mixture.posterior(torch.tensor([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]))
+    assert torch.isfinite(posterior).all()
+
+
 def test_weights_are_the_formula():
     z1, z2 = torch.randn(2, 6, 4, generator=seeded(2), dtype=torch.float64)
     weighter = MixtureWeighter(MixtureSettings())
@@ -93,11 +102,11 @@ def test_weights_are_the_formula():
         assert float(weight[i, i]) == 1
 
 
-def test_the_mixture_is_fitted_to_columns_of_similarities():
+def test_the_mixture_is_fitted_to_columns_of_similarities_of_negatives():
     batches = [tuple(torch.randn(2, 8, 4, generator=seeded(seed))) for seed in range(3)]
     everything = MixtureWeighter(MixtureSettings(columns=100))
     everything.fit(lambda: iter(batches), seeded(0))
-    values = torch.cat([cosine_similarities(z1, z2).flatten() for z1, z2 in batches])
+    values = torch.stack([cosine_similarities(z1, z2)[i, j] for z1, z2 in batches for j in range(8) for i in range(8) if i != j])
     expected = BetaMixture.start(0.05).fitted((values + 1) / 2, 10)
     torch.testing.assert_close(everything.mixture.alphas, expected.alphas, rtol=1e-6, atol=0)
     some, again, other = (MixtureWeighter(MixtureSettings(columns=5)) for _ in range(3))
@@ -105,6 +114,37 @@ def test_the_mixture_is_fitted_to_columns_of_similarities():
         weighter.fit(lambda: iter(batches), seeded(seed))
     assert torch.equal(some.mixture.alphas, again.mixture.alphas)
     assert not torch.equal(some.mixture.alphas, other.mixture.alphas)
+
+
+def test_positive_pairs_do_not_touch_the_mixture():
+    # Small batches, whose positives would be a fifth of the values: how alike they are must not matter.
+    def fitted(positive):
+        anchors = [
+            torch.eye(5, 6, dtype=torch.float64) + 0.3 * torch.rand(5, 6, generator=seeded(k), dtype=torch.float64) for k in range(4)
+        ]
+        units = [z / z.norm(dim=1, keepdim=True) for z in anchors]
+        made = MixtureWeighter(MixtureSettings())
+
+        def similarities(z1, z2):
+            return cosine_similarities(z1, z2).diagonal_scatter(torch.full((5,), positive, dtype=torch.float64))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(progcl, "cosine_similarities", similarities)
+            made.fit(lambda: iter([(z, z) for z in units]), seeded(0))
+        return made.mixture
+
+    alike, unlike = fitted(1.0), fitted(-0.9)
+    assert torch.equal(alike.alphas, unlike.alphas)
+    assert torch.equal(alike.shares, unlike.shares)
+
+
+def test_a_note_on_weights_speaks_of_no_uncertainty():
+    weighter = MixtureWeighter(MixtureSettings())
+    objective = InfoNCE(LossSettings(), weighter)
+    z = torch.ones(6, 4)
+    objective.loss(z, z, torch.arange(6))
+    assert any("the weights" in note for note in objective.notes)
+    assert not any("uncertainty" in note for note in objective.notes)
 
 
 @pytest.mark.parametrize("inside", [True, False])
