@@ -22,6 +22,7 @@ from robust_augcl.reports._budgets import bracket_table, budget_figure, families
 from robust_augcl.reports._curves import Curve, learning_curves
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._methods import mechanism_models, methods_table
+from robust_augcl.reports._pairs import leading_pairs
 from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
 from robust_augcl.reports._sheet import save
 from robust_augcl.reports._transfer import matrices
@@ -215,12 +216,12 @@ def _drawn(drawn: Iterable[str], name: str, heading: str, description: str) -> l
 def _headlines(section: Section) -> Iterator[str]:
     """The numbers that a reader who stops here should have seen."""
     parts = [f"clean {_range(section, CLEAN)} %"]
-    if strongest := _strongest(section):
+    if strongest := section.strongest:
         parts.append(f"under {escape(section.attack_name(strongest))}, the strongest attack here, {_range(section, strongest)} %")
     if section.exact:
         parts.append(f"in the exact worst case {_range(section, section.exact)} %")
     yield f"**{escape(section.title)}** ({section.graphs}): accuracy {'; '.join(parts)}."
-    yield from tables.verdicts(section)
+    yield from tables.verdicts(section, leading_pairs(section))
 
 
 def _guide(section: Section, named: bool) -> Iterator[str]:
@@ -229,17 +230,17 @@ def _guide(section: Section, named: bool) -> Iterator[str]:
         yield f"**{escape(section.title)}.**"
     yield "A graph counts as robust only if it is right before the attack and right after it."
     yield f"Always answering the commonest class would score {percent(section.commonest)} % in every row."
-    if strongest := _strongest(section):
-        left, name = _mean(section, strongest), escape(section.attack_name(strongest))
+    if strongest := section.strongest:
+        left, name = section.mean(strongest), escape(section.attack_name(strongest))
         yield f"The strongest attack, {name}, leaves {percent(left)} % standing on average over the columns;"
-        exact = _mean(section, section.exact) if section.exact else None
+        exact = section.mean(section.exact) if section.exact else None
         if left is None or exact is None:
             yield "a stronger one may leave less, as the exact worst case was not computed."
         else:
             yield f"the exact worst case leaves {percent(exact)} %: {percent(left - exact)} points of that are what the attack missed."
     worst = section.exact or strongest
     if worst:
-        shares = [_mean(section, worst, label) for label in range(section.num_classes)]
+        shares = [section.mean(worst, label) for label in range(section.num_classes)]
         known = [share for share in shares if share is not None]
         if known and max(known) - min(known) > _UNEVEN:
             listed = "; ".join(f"{section.class_name(label)}: {percent(share)} %" for label, share in enumerate(shares))
@@ -252,25 +253,8 @@ def _guide(section: Section, named: bool) -> Iterator[str]:
         yield "With one seed, intervals and tests speak for these trained models on these graphs, not for the methods."
 
 
-def _strongest(section: Section) -> str | None:
-    """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case and from what combines others."""
-    attacks = [attack for attack in section.attacks()[1:] if attack not in {section.exact, *section.combined}]
-    means = {attack: mean for attack in attacks if (mean := _mean(section, attack)) is not None}
-    return min(means, key=lambda attack: means[attack]) if means else None
-
-
-def _means(section: Section, attack: str, label: int | None = None) -> list[float]:
-    return [found.mean for layers, method in section.columns if (found := section.robust(attack, layers, method, label))]
-
-
-def _mean(section: Section, attack: str, label: int | None = None) -> float | None:
-    """The mean over the columns that have records."""
-    means = _means(section, attack, label)
-    return sum(means) / len(means) if means else None
-
-
 def _range(section: Section, attack: str) -> str:
-    means = _means(section, attack)
+    means = section.means(attack)
     if not means:
         return "-"
     low, high = percent(min(means)), percent(max(means))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
 STRENGTH = {"rand_sampling": 0.3, "rl_s2v": 0.6, "grad_argmax": 0.8, "exhaustive": 1.0}
 # How likely a graph of class 0, 1, 2 can be broken; then shifted by method.
 WEAKNESS = (0.05, 0.2, 0.8)
+TYPES = {"none": "NoPretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
 SHIFT = {"none": 0.1, "graphcl": 0.0, "augcl": -0.1}
 
 
@@ -25,8 +27,10 @@ def make_campaign(
     dataset: str = "components 40-50",
     protocol: str = "strict",
     notes: Sequence[str] = (),
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Record]:
-    """One record a cell, drawn from one random state for each victim."""
+    """One record a cell, drawn from one random state for each victim; `settings` are those of methods, beside their usual ones."""
+    given = settings or {}
     records = []
     for method in methods:
         for layer in layers:
@@ -47,7 +51,7 @@ def make_campaign(
                         Record(
                             cell=Cell("paper", dataset, method, "structure2vec", layer, seed, attack, protocol, 1),
                             outcomes=outcomes,
-                            method_settings={"temperature": 0.5} if method != "none" else {},
+                            method_settings={"type": TYPES.get(method, "Other"), **given.get(method, {})},
                             attack_settings={"type": "Exhaustive"} if attack == "exhaustive" else {},
                             threat={"budget": 1, "operations": ["add"], "within_component": True, "allow_existing": False},
                             num_classes=3,
