@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
 from robust_augcl.reports._audit import section as audit_section
 from robust_augcl.reports._budgets import bracket_table, budget_figure, families
-from robust_augcl.reports._curves import Curve, learning_curves
+from robust_augcl.reports._curves import learning_curves
+from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
-from robust_augcl.reports._methods import mechanism_models, methods_table
+from robust_augcl.reports._methods import UNSUPERVISED, mechanism_models, methods_table
 from robust_augcl.reports._pairs import leading_pairs
 from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
 from robust_augcl.reports._sheet import save
@@ -83,8 +84,20 @@ def _figures(records: Sequence[Record], measurements: Sequence[Measurement]) -> 
     if models := _diagnosed(found, measurements):
         figures["mechanism"] = lambda: mechanism_figure(models)
     if curves := _learning(measurements):
-        figures["learning"] = lambda: learning_curves(curves)
+        lanes = {lane.label: lane for lane in make_lanes({method: name_of(method) for section in found for method in section.methods})}
+        by_name = {name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes}
+        # Methods look as in the other figures, unless two curves would then look the same.
+        looks = by_name if len(curves) == len({lane.label for lane in by_name.values()}) else None
+        graphs = _chosen_by({m.cell.protocol for m in curves.values()})
+        figures["learning"] = lambda: learning_curves({name: m.values["curve"] for name, m in curves.items()}, looks, graphs)
     return figures
+
+
+def _chosen_by(protocols: Set[str]) -> str:
+    """The graphs that an attacker's weights are chosen by: under the published protocol the test graphs."""
+    if protocols == {"strict"}:
+        return "validation graphs"
+    return "test graphs" if protocols == {"paper"} else "graphs it was chosen by"
 
 
 def _diagnosed(found: Sequence[Section], measurements: Sequence[Measurement]) -> list[tuple[str, Measurement]]:
@@ -95,8 +108,8 @@ def _diagnosed(found: Sequence[Section], measurements: Sequence[Measurement]) ->
     return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
 
 
-def _learning(measurements: Sequence[Measurement]) -> dict[str, Curve]:
-    """The curves of attackers' learning, of the first seed and of the smallest budget of each."""
+def _learning(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
+    """The attackers whose learning is drawn, of the first seed and of the smallest budget of each."""
     curves = [m for m in measurements if m.kind == "attacker" and m.values.get("curve")]
     seed = min((m.cell.seed for m in curves), default=0)
     smallest: dict[tuple[str, ...], Measurement] = {}
@@ -105,7 +118,7 @@ def _learning(measurements: Sequence[Measurement]) -> dict[str, Curve]:
         parts = (name_of(c.attack), c.dataset, c.protocol, name_of(c.method), layers_text(c.layers))
         smallest.setdefault(parts, m)
     varying = [k for k in range(5) if len({parts[k] for parts in smallest}) > 1] or [3]
-    return {", ".join(parts[k] for k in varying): m.values["curve"] for parts, m in smallest.items()}
+    return {", ".join(parts[k] for k in varying): m for parts, m in smallest.items()}
 
 
 def is_current(
@@ -193,7 +206,10 @@ def page(
             else []
         ),
         *(
-            ["## How the attacks learned", _image("Loss and robust accuracy on validation graphs, by update", "learning")]
+            [
+                "## How the attacks learned",
+                _image("Loss, and robust accuracy on the graphs that the attacker was chosen by, by update", "learning"),
+            ]
             if "learning" in drawn
             else []
         ),
@@ -202,7 +218,7 @@ def page(
         "## Settings",
         *(_settings(section) for section in found),
         "## Warnings",
-        _notes(records),
+        _notes(records, measurements),
         _stamp(records, audit, transfers, measurements),
     ]
     return "\n\n".join(line.strip("\n") for line in lines) + "\n"
@@ -289,13 +305,16 @@ def _values(dicts: Iterable[dict[str, Any]]) -> str:
     return " or ".join(f"`{text.replace('`', chr(39))}`" if text else "no settings" for text in sorted(texts))
 
 
-def _notes(records: Sequence[Record]) -> str:
-    """What the runs warned of, and for which models."""
+def _notes(records: Sequence[Record], measurements: Sequence[Measurement]) -> str:
+    """What the runs warned of, and for which models; of the encoders that were pretrained for scores without labels only they tell."""
+    noted = [(record.cell, record.cell.protocol, record.notes) for record in records]
+    for m in measurements:
+        if m.kind == "pretraining" and m.cell.protocol == UNSUPERVISED:
+            noted.append((m.cell, "without labels", m.values.get("notes", [])))
     where: dict[str, set[str]] = {}
-    for record in records:
-        for note in record.notes:
-            cell = record.cell
-            model = f"{cell.dataset}, {cell.protocol}, {name_of(cell.method)}, {layers_text(cell.layers)}, seed {cell.seed}"
+    for cell, protocol, notes in noted:
+        for note in notes:
+            model = f"{cell.dataset}, {protocol}, {name_of(cell.method)}, {layers_text(cell.layers)}, seed {cell.seed}"
             where.setdefault(note, set()).add(model)
     lines = [f"- {escape(note)} ({'; '.join(escape(model) for model in sorted(models))})" for note, models in sorted(where.items())]
     return "\n".join(lines) or "None."
