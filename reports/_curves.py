@@ -8,14 +8,13 @@ import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from robust_augcl.reports._forest import Lane, make_lanes
 from robust_augcl.reports._letters import Letters
 from robust_augcl.reports._sheet import STYLE
 
 _WIDTH, _HEIGHT = 6.4, 2.1  # inches, of each pair of axes
-_DECADE = 10.0
 _MARGIN = 0.12
 
 Curve = Sequence[tuple[int, float, float]]
@@ -59,8 +58,8 @@ def learning_curves(curves: Mapping[str, Curve], looks: Mapping[str, Lane] | Non
         plain = FuncFormatter(lambda value, _: f"{value:g}")
         loss.yaxis.set_major_formatter(plain)
         low, high = loss.get_ylim()
-        if high / low < _DECADE:  # at most one power of ten lies within, which tells no scale
-            loss.yaxis.set_major_locator(MaxNLocator(4))
+        if high / low < 100:  # at most two powers of ten lie within, which may tell no scale
+            loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low >= 10 else MaxNLocator(4))
             loss.yaxis.set_minor_locator(NullLocator())
         loss.yaxis.set_minor_formatter(NullFormatter())
         accuracy.set_xlim(left=0)

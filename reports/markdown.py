@@ -208,7 +208,7 @@ def page(
         *(
             [
                 "## How the attacks learned",
-                _image("Loss, and robust accuracy on the graphs that the attacker was chosen by, by update", "learning"),
+                _image("Loss, and robust accuracy on the graphs it was chosen by, by update", "learning"),
             ]
             if "learning" in drawn
             else []
