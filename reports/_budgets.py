@@ -134,7 +134,7 @@ def _draw(
         if points:
             x = [0, *(budget for budget, _ in points)] if clean else [budget for budget, _ in points]
             y = [100 * value.mean for value in ([clean] if clean else []) + [value for _, value in points]]
-            (line,) = panel.plot(x, y, color=colour, marker=marker, markersize=7 if exact else 4, linewidth=1.1, clip_on=False)
+            (line,) = panel.plot(x, y, color=colour, marker=marker, markersize=7 if exact else 4, linewidth=1.1, clip_on=False, zorder=3)
             drawn.append((name_of("exhaustive") if exact else name_of(attack), line))
     panel.set_ylim(0, 100)
     panel.set_xlim(0, max(budgets) * 1.04)

@@ -59,7 +59,8 @@ def learning_curves(curves: Mapping[str, Curve], looks: Mapping[str, Lane] | Non
         loss.yaxis.set_major_formatter(plain)
         low, high = loss.get_ylim()
         if high / low < 100:  # at most two powers of ten lie within, which may tell no scale
-            loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low >= 10 else MaxNLocator(4))
+            locator = LogLocator(subs=(1, 2, 5)) if high / low >= 10 else MaxNLocator(4)
+            loss.set_yticks([value for value in locator.tick_values(low, high) if low <= value <= high])
             loss.yaxis.set_minor_locator(NullLocator())
         loss.yaxis.set_minor_formatter(NullFormatter())
         accuracy.set_xlim(left=0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
 
@@ -76,3 +79,24 @@ def make_campaign(
 @pytest.fixture(scope="session")
 def campaign() -> Callable[..., list[Record]]:
     return make_campaign
+
+
+def find_overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts that overlap, and texts that leave the figure."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    legends = [text for legend in figure.legends for text in legend.get_texts()]
+    texts = [*figure.texts, *legends]
+    for axes in figure.axes:
+        texts += [*axes.texts, axes.title, axes._left_title, axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()]
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()]
+    apart = [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
+    outside = [
+        (text, "the figure's edge") for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1
+    ]
+    return apart + outside
+
+
+@pytest.fixture(scope="session")
+def overlaps() -> Callable[[Figure], list[tuple[str, str]]]:
+    return find_overlaps
