@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.style
 from matplotlib.artist import Artist
@@ -12,12 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robust_augcl.brackets import Bracket, bracket_group
+from robust_augcl.reports._letters import Letters
 from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.statistics import Estimate, Group
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.7, 2.2  # inches
+_LEAST_WIDTH, _BELOW = 4.6, 0.46  # of the figure; of ticks and axis label
+_COLUMNS = 4
 _LOOKS = (
     ("#56B4E9", "o"),
     ("#E69F00", "s"),
@@ -46,36 +48,52 @@ def budget_figure(found: Sequence[Section], known: Mapping[Group, Bracket]) -> F
     Raises:
         ValueError: no sections.
     """
-    rows = [(family, layers) for family in families(found) for layers in family[0].layers]
+    contexts = [(section.dataset, section.encoder, section.protocol) for section in found]
+    varying = [place for place in range(3) if len({context[place] for context in contexts}) > 1]
+    panels = [
+        [(family, layers, method) for method in family[0].methods if (layers, method) in family[0].columns]
+        for family in families(found)
+        for layers in family[0].layers
+    ]
+    rows = [models[start : start + _COLUMNS] for models in panels for start in range(0, len(models), _COLUMNS)]
     if not rows:
         raise ValueError("Expected at least one record, got none")
     attacks = list(dict.fromkeys(attack for section in found for attack in section.attacks()[1:] if attack != section.exact))
     looks = {attack: _LOOKS[place % len(_LOOKS)] for place, attack in enumerate(attacks)}
-    columns = max(len(family[0].methods) for family, _ in rows)
-    legend_columns = max(2, columns)
-    legend = 0.2 * math.ceil((len(attacks) + 2) / legend_columns) + 0.45
-    width, height = 0.7 + columns * _PANEL_WIDTH, legend + len(rows) * (_PANEL_HEIGHT + 0.62)
+    columns = max(map(len, rows))
+    width = max(0.7 + columns * _PANEL_WIDTH, _LEAST_WIDTH)
     with matplotlib.style.context([STYLE], after_reset=True):
-        figure = Figure(figsize=(width, height))
+        figure = Figure(figsize=(width, 1))
+        letters = Letters(figure)
+        titles = {}
+        for family, layers, method in itertools.chain(*rows):
+            context = (family[0].dataset, family[0].encoder, family[0].protocol)
+            text = ", ".join([*(context[place] for place in varying), name_of(method), layers_text(layers)])
+            titles[id(family), layers, method] = letters.wrap(text, 0.92 * (width - 0.7) / columns, 8, "bold")
         axes = figure.subplots(len(rows), columns, squeeze=False, sharey=True)
-        figure.subplots_adjust(
-            left=0.6 / width, right=1 - 0.12 / width, top=1 - (legend + 0.3) / height, bottom=0.42 / height, hspace=0.34, wspace=0.1
-        )
-        for (family, layers), line in zip(rows, axes, strict=True):
-            for method, panel in zip(family[0].methods, line, strict=False):
-                _draw(panel, family, layers, method, looks, known)
-                several = f"{family[0].dataset}, {family[0].protocol}: " if len(families(found)) > 1 else ""
-                panel.set_title(f"{several}{name_of(method)}, {layers_text(layers)}", fontsize=8, fontweight="bold", loc="left")
-            for panel in line[len(family[0].methods) :]:
+        entries: dict[str, Artist] = {}
+        for models, line in zip(rows, axes, strict=True):
+            for (family, layers, method), panel in zip(models, line, strict=False):
+                entries |= {name: artist for name, artist in _draw(panel, family, layers, method, looks, known) if name not in entries}
+                panel.set_title(titles[id(family), layers, method], fontsize=8, fontweight="bold", loc="left")
+            for panel in line[len(models) :]:
                 panel.set_axis_off()
             line[0].set_ylabel("Robust accuracy (%)", fontsize=8)
-        entries: dict[str, Artist] = {}
-        for panel in axes.flat:
-            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-                entries.setdefault(label, handle)
+        legend = letters.legend([(artist, name) for name, artist in entries.items()], width - 0.24)
+        top = 0.36 + letters.height(legend)
+        above = 0.16 + 0.14 * max(title.count("\n") + 1 for title in titles.values())
+        height = top + len(rows) * (above + _PANEL_HEIGHT + _BELOW)
+        figure.set_size_inches(width, height)
+        figure.subplots_adjust(
+            left=0.6 / width,
+            right=1 - 0.12 / width,
+            top=1 - (top + above) / height,
+            bottom=_BELOW / height,
+            hspace=(above + _BELOW) / _PANEL_HEIGHT,
+            wspace=0.1,
+        )
+        legend.set_bbox_to_anchor((0.12 / width, 1 - 0.36 / height))
         figure.text(0.12 / width, 1 - 0.1 / height, "Accuracy over budgets", fontsize=11, fontweight="bold", va="top")
-        look: dict[str, Any] = {"frameon": False, "fontsize": 8, "loc": "upper left", "borderaxespad": 0, "ncols": legend_columns}
-        figure.legend(entries.values(), entries.keys(), bbox_to_anchor=(0.12 / width, 1 - 0.36 / height), **look)
     return figure
 
 
@@ -86,7 +104,9 @@ def _draw(
     method: str,
     looks: Mapping[str, tuple[str, str]],
     known: Mapping[Group, Bracket],
-) -> None:
+) -> list[tuple[str, Artist]]:
+    """Draw a model's panel and return what the legend shows; by itself it would leave out names that begin with an underscore."""
+    drawn: list[tuple[str, Artist]] = []
     budgets = [section.budget for section in family]
     clean = family[0].robust(CLEAN, layers, method)
     here = [known.get(_group(section, layers, method)) for section in family]
@@ -94,16 +114,16 @@ def _draw(
     if band:
         x = [budget for budget, _, _ in band]
         low, high = [below for _, below, _ in band], [above for _, _, above in band]
-        panel.fill_between(
+        between = panel.fill_between(
             x,
             [100 * y for y in low],
             [100 * y for y in high],
             color="#333333",
             alpha=0.16,
             linewidth=0,
-            label="Between proved and attacked",
         )
-        panel.plot(x, [100 * y for y in low], color="#333333", linewidth=0.9, linestyle=(0, (3, 2)), label="Proved")
+        (proved,) = panel.plot(x, [100 * y for y in low], color="#333333", linewidth=0.9, linestyle=(0, (3, 2)))
+        drawn += [("Between proved and attacked", between), ("Proved", proved)]
     for attack in [*looks, *[e for e in {section.exact for section in family} if e]]:
         points: list[tuple[int | float, Estimate]] = []
         for section in family:
@@ -114,7 +134,8 @@ def _draw(
         if points:
             x = [0, *(budget for budget, _ in points)] if clean else [budget for budget, _ in points]
             y = [100 * value.mean for value in ([clean] if clean else []) + [value for _, value in points]]
-            panel.plot(x, y, color=colour, marker=marker, markersize=7 if exact else 4, linewidth=1.1, label=family[0].attack_name(attack))
+            (line,) = panel.plot(x, y, color=colour, marker=marker, markersize=7 if exact else 4, linewidth=1.1, clip_on=False, zorder=3)
+            drawn.append((name_of("exhaustive") if exact else name_of(attack), line))
     panel.set_ylim(0, 100)
     panel.set_xlim(0, max(budgets) * 1.04)
     fractions = any(isinstance(budget, float) for budget in budgets)
@@ -123,6 +144,7 @@ def _draw(
     panel.tick_params(length=0, labelsize=8)
     panel.grid(color="#dddddd", linewidth=0.6)
     panel.set_axisbelow(True)
+    return drawn
 
 
 def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> str:
@@ -138,7 +160,8 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
                 continue
             contradictions += bracket.contradictions
             low, high = percent(bracket.lower.mean) if bracket.lower else "?", percent(bracket.upper.mean)
-            row.append(low if low == high else f"{low} to {high}, {percent(bracket.settled)} settled")
+            exact = bracket.settled == 1 and not bracket.contradictions
+            row.append(high if exact else f"{low} to {high}, {percent(bracket.settled)} settled")
         body.append([f"{100 * section.budget:g} %" if isinstance(section.budget, float) else str(section.budget), *row])
     if not any(
         known.get(_group(section, *column)) and known[_group(section, *column)].lower for section in family for column in first.columns
@@ -146,7 +169,7 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
         return ""
     caption = (
         "The share of test graphs, in percent, that is right before and after *every* allowed set of edits: at least what is proved, at "
-        "most what withstood every attack here. One number: both agree, and this is the exact worst case. Settled: proved, or broken."
+        "most what withstood every attack here. Settled: proved, or broken. One number: all are settled, and it is the exact worst case."
     )
     header = ["Budget", *(f"{layers_text(layers)}: {escape(name_of(method))}" for layers, method in first.columns)]
     table = f"{caption}\n\n{markdown_table(header, body)}"

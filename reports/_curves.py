@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import matplotlib.style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from robust_augcl.reports._forest import make_lanes
+from robust_augcl.reports._forest import Lane, make_lanes
+from robust_augcl.reports._letters import Letters
 from robust_augcl.reports._sheet import STYLE
 
 _WIDTH, _HEIGHT = 6.4, 2.1  # inches, of each pair of axes
-_LEGEND_ROW = 0.22
-_LEGEND_COLUMNS = 3
+_MARGIN = 0.12
 
 Curve = Sequence[tuple[int, float, float]]
 """Points of one course of learning: update, mean loss since the last point, robust accuracy on the validation graphs (0 to 1)."""
 
 
-def learning_curves(curves: Mapping[str, Curve]) -> Figure:
+def learning_curves(curves: Mapping[str, Curve], looks: Mapping[str, Lane] | None = None, graphs: str = "validation graphs") -> Figure:
     """Draw loss (logarithmic) above robust accuracy on the validation graphs (%), a line a victim.
 
     A ring marks the lowest accuracy, the first of equals: weights are kept from there (of equals, by margins that are not drawn).
@@ -28,6 +29,8 @@ def learning_curves(curves: Mapping[str, Curve]) -> Figure:
     Args:
         curves: by the victims' names, which the legend shows; those without a point are left out. What is not finite, or no positive
             loss, is a gap.
+        looks: colour and marker by the victims' names; as many as there are curves, or None for lanes of these alone.
+        graphs: which graphs the accuracy is of, in words.
 
     Raises:
         ValueError: no curve has a point.
@@ -35,30 +38,43 @@ def learning_curves(curves: Mapping[str, Curve]) -> Figure:
     drawn = {name: curve for name, curve in curves.items() if curve}
     if not drawn:
         raise ValueError("Expected at least one curve of learning, got none")
-    rows = -(-len(drawn) // _LEGEND_COLUMNS)
-    height = 2 * _HEIGHT + 0.5 + rows * _LEGEND_ROW
+    lanes = looks or {lane.label: lane for lane in make_lanes({name: name for name in drawn})}
     with matplotlib.style.context([STYLE], after_reset=True):
-        figure = Figure(figsize=(_WIDTH, height))
+        figure = Figure(figsize=(_WIDTH, 1))
         loss, accuracy = figure.subplots(2, 1, sharex=True)
-        figure.subplots_adjust(left=0.11, right=0.97, bottom=0.5 / height, top=1 - (rows * _LEGEND_ROW + 0.15) / height, hspace=0.14)
-        for lane, curve in zip(make_lanes({name: name for name in drawn}), drawn.values(), strict=True):
-            look = {"color": lane.colour, "marker": lane.marker, "markersize": 3.5, "linewidth": 1.2, "label": lane.name}
+        entries: list[tuple[Artist, str]] = []
+        for name, curve in drawn.items():
+            lane = lanes[name]
+            look = {"color": lane.colour, "marker": lane.marker, "markersize": 3.5, "linewidth": 1.2, "label": name}
             updates = [step for step, _, _ in curve]
-            loss.plot(updates, [value if value > 0 else float("nan") for _, value, _ in curve], **look)
+            entries += [
+                (line, name) for line in loss.plot(updates, [value if value > 0 else float("nan") for _, value, _ in curve], **look)
+            ]
             shares = [100 * share for _, _, share in curve]
             accuracy.plot(updates, shares, **look)
             kept = min(range(len(curve)), key=lambda place: (shares[place], place))
             accuracy.plot(updates[kept], shares[kept], "o", markersize=8, markerfacecolor="none", color=lane.colour, markeredgewidth=1.2)
         loss.set_yscale("log")
-        loss.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        plain = FuncFormatter(lambda value, _: f"{value:g}")
+        loss.yaxis.set_major_formatter(plain)
+        low, high = loss.get_ylim()
+        if high / low < 100:  # at most two powers of ten lie within, which may tell no scale
+            locator = LogLocator(subs=(1, 2, 5)) if high / low >= 10 else MaxNLocator(4)
+            loss.set_yticks([value for value in locator.tick_values(low, high) if low <= value <= high])
+            loss.yaxis.set_minor_locator(NullLocator())
         loss.yaxis.set_minor_formatter(NullFormatter())
         accuracy.set_xlim(left=0)
         accuracy.set_ylim(0, 100)
         _label(loss, "Loss")
-        _label(accuracy, "Robust accuracy on\nvalidation graphs (%)")
+        _label(accuracy, f"Robust accuracy on\n{graphs} (%)")
         accuracy.set_xlabel("Updates", fontsize=8)
-        handles, labels = loss.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper left", ncols=_LEGEND_COLUMNS, frameon=False, fontsize=8, borderaxespad=0.3)
+        letters = Letters(figure)
+        legend = letters.legend(entries, _WIDTH - 2 * _MARGIN)
+        top = letters.height(legend) + _MARGIN + 0.15
+        height = 2 * _HEIGHT + 0.5 + top
+        figure.set_size_inches(_WIDTH, height)
+        figure.subplots_adjust(left=0.13, right=0.97, bottom=0.5 / height, top=1 - top / height, hspace=0.14)
+        legend.set_bbox_to_anchor((_MARGIN / _WIDTH, 1 - _MARGIN / height))
     return figure
 
 

@@ -14,9 +14,9 @@ from matplotlib.colors import to_rgb
 
 from robust_augcl.statistics import Estimate
 
-# Okabe and Ito's colours (the last is Tol's wine), which colour-blind readers tell apart; the marker says the same once more.
+# Okabe and Ito's colours, then Tol's, which colour-blind readers tell apart; the marker says the same once more.
 _KNOWN = {"none": ("#6B6B6B", "o"), "graphcl": ("#0072B2", "s"), "augcl": ("#D55E00", "D")}
-_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
+_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933", "#332288", "#44AA99", "#AA4499")
 _MARKERS = ("^", "v", "P", "X", "d", "*", "<", ">")
 
 ROW_PADDING = 0.1

@@ -10,7 +10,8 @@ from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.statistics import t_interval
 
 _NOTHING = "-"
-_UNSUPERVISED = "unsupervised"
+UNSUPERVISED = "unsupervised"
+"""Stands for the protocol of encoders that are pretrained and scored without labels."""
 
 
 def of_model(
@@ -37,7 +38,7 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
             found = section.robust(attack, layers, method)
             cells.append(percent(found.mean) + section.marked(attack, layers, method) if found else _NOTHING)
         if scored:
-            cells.append(_svm(of_model(measurements, "representation", section, layers, method, _UNSUPERVISED)))
+            cells.append(_svm(of_model(measurements, "representation", section, layers, method, UNSUPERVISED)))
         pretrained = of_model(measurements, "pretraining", section, layers, method, "")
         seconds = [record.pretrain_seconds for record in section.group(CLEAN, layers, method)]
         cells.append(f"{sum(seconds) / len(seconds):,.1f}" if seconds else _NOTHING)

@@ -6,10 +6,11 @@ Numbers are percent, differences percentage points; every table comes with a cap
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 from robust_augcl.reports._audit import FOOTNOTE
-from robust_augcl.reports._sections import CLEAN, NO_PRETRAINING, Section, layers_text, name_of
+from robust_augcl.reports._pairs import MANY_PAIRS, method_pairs
+from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of
 from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
 from robust_augcl.statistics import ALPHA, Comparison, Estimate, estimate
 
@@ -92,13 +93,18 @@ def gaps(section: Section) -> str:
 
 
 def differences(section: Section) -> str:
-    """AUGCL less GraphCL, and each pretrained method less none, on the same graphs: who wins, and whether that is decided."""
-    pairs = list(method_pairs(section))
+    """Methods less what they are compared with, on the same graphs: who wins, and whether that is decided.
+
+    Of many pairs only the clean accuracy, the strongest attack and the exact worst case are shown.
+    """
+    pairs = method_pairs(section)
     if not pairs:
         return "There are no two methods here to compare.\n"
+    short = len(pairs) > MANY_PAIRS
+    attacks = [a for a in section.attacks() if not short or a in {CLEAN, section.strongest, section.exact}]
     body = []
     for left, right in pairs:
-        for attack in section.attacks():
+        for attack in attacks:
             found = [
                 (section.compare(attack, layers, left, right), section.marked(attack, layers, left, right)) for layers in section.layers
             ]
@@ -110,13 +116,16 @@ def differences(section: Section) -> str:
         f"Difference of robust accuracy (of clean accuracy in the row {name_of(CLEAN)}), in points, with 95 % intervals; {tested}, not "
         f"corrected for the number of comparisons. Bold: decided, i.e. p < {ALPHA} and an interval that leaves out 0."
     )
-    return _noted(f"{caption}\n\n{markdown_table(header, body, left=2)}\n") + "".join(f"- {line}\n" for line in verdicts(section))
+    if len(attacks) < len(section.attacks()):
+        shown = ", ".join(escape(section.attack_name(attack)) for attack in attacks)
+        caption += f" As there are {len(pairs)} pairs, only {shown} are shown; the sentences below count every attack."
+    return _noted(f"{caption}\n\n{markdown_table(header, body, left=2)}\n") + "".join(f"- {line}\n" for line in verdicts(section, pairs))
 
 
-def verdicts(section: Section) -> list[str]:
+def verdicts(section: Section, pairs: Sequence[tuple[str, str]]) -> list[str]:
     """A sentence for each pair of methods: under how many attacks and layer counts the first is better, worse, or neither is shown."""
     lines = []
-    for left, right in method_pairs(section):
+    for left, right in pairs:
         found = [section.compare(attack, layers, left, right) for attack in section.attacks()[1:] for layers in section.layers]
         counts = Counter(each.verdict for each in found if each)
         if counts:
@@ -125,14 +134,6 @@ def verdicts(section: Section) -> list[str]:
     if lines and len(section.seeds) == 1:
         lines.append("One seed: this tells these trained models apart. Whether the methods differ, several seeds must show.")
     return lines
-
-
-def method_pairs(section: Section) -> Iterator[tuple[str, str]]:
-    """AUGCL and its variants against GraphCL, then every pretrained method against none."""
-    if "graphcl" in section.methods:
-        yield from ((method, "graphcl") for method in section.methods if method.startswith("augcl"))
-    if NO_PRETRAINING in section.methods:
-        yield from ((method, NO_PRETRAINING) for method in section.methods if method != NO_PRETRAINING)
 
 
 def costs(section: Section) -> str:

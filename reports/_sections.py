@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ NO_PRETRAINING = "none"
 
 ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v", "genetic", "prbcd", "beam")
 """Then unknown ones, the worst of all, the exact worst case."""
-_METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl")
+_METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl", "dcl", "hcl", "progcl", "progcl_mix", "moco", "prototypes")
+"""Then methods of other labels."""
 _NAMES = {
     CLEAN: "Clean",
     _EXACT: "Exact worst case",
@@ -82,6 +84,15 @@ class Section:
     @cached_property
     def methods(self) -> list[str]:
         return _ordered({group.method for group in self.groups}, _METHOD_ORDER)
+
+    def settings(self, method: str) -> dict[str, Any]:
+        """The hyper-parameters of a method, with its type; those of one record where records differ."""
+        return next((r.method_settings for r in self.records if r.cell.method == method), {})
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """What each method is, whatever it is called: "GraphCL", "AUGCL", "NoPretraining", ..."""
+        return {method: str(self.settings(method).get("type", "")) for method in self.methods}
 
     @cached_property
     def layers(self) -> list[int]:
@@ -147,6 +158,22 @@ class Section:
     def robust(self, attack: str, layers: int, method: str, label: int | None = None) -> Estimate | None:
         """The robust accuracy under an attack, of one class or all; the clean accuracy for `CLEAN`."""
         return estimate(self.group(attack, layers, method), _measure(attack), label)
+
+    def means(self, attack: str, label: int | None = None) -> list[float]:
+        """The robust accuracy of each column that has records."""
+        return [found.mean for column in self.columns if (found := self.robust(attack, *column, label))]
+
+    def mean(self, attack: str, label: int | None = None) -> float | None:
+        """The mean over the columns that have records."""
+        means = self.means(attack, label)
+        return sum(means) / len(means) if means else None
+
+    @cached_property
+    def strongest(self) -> str | None:
+        """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case and from what combines others."""
+        attacks = [attack for attack in self.attacks()[1:] if attack not in {self.exact, *self.combined}]
+        means = {attack: mean for attack in attacks if (mean := self.mean(attack)) is not None}
+        return min(means, key=lambda attack: means[attack]) if means else None
 
     def best(self, attack: str, layers: int) -> str | None:
         """The method that is decidedly better than every other one, if there is one."""
@@ -241,4 +268,9 @@ def _measure(attack: str) -> Measure:
 
 def _ordered(labels: Iterable[str], order: Sequence[str], last: Sequence[str] = ()) -> list[str]:
     rank = {label: place for place, label in enumerate(order)} | {label: len(order) + 1 + place for place, label in enumerate(last)}
-    return sorted(labels, key=lambda label: (rank.get(label, len(order)), label))
+    return sorted(labels, key=lambda label: (rank.get(label, len(order)), _natural(label), label))
+
+
+def _natural(label: str) -> list[str | int]:
+    """A key that sorts numbers inside labels as numbers."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", label))]

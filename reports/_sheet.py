@@ -5,7 +5,6 @@ Lengths are in inches.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 
 import matplotlib.style
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from robust_augcl.reports._forest import VALUES_WIDTH, Lane, Panel, Row, draw_panel, row_height
+from robust_augcl.reports._letters import Letters
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, and so the same bytes, everywhere
@@ -83,13 +82,13 @@ class _Sheet:
 
     def __init__(self, words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float) -> None:
         self.figure = Figure()
-        self.renderer = FigureCanvasAgg(self.figure).get_renderer()
+        self.letters = Letters(self.figure)
         self.words, self.lanes, self.lane_height = words, lanes, lane_height
 
-        self.left = _MARGIN + 0.1 + max(self._text_width(row.name, 8, "bold") for block in blocks for row in block.rows)
+        self.left = _MARGIN + 0.1 + max(self.letters.width(row.name, 8, "bold") for block in blocks for row in block.rows)
         columns = max(len(row) for block in blocks for row in block.panels)
         fixed = self.left + columns * VALUES_WIDTH + (columns - 1) * _GAP + _MARGIN
-        titles = max(self._text_width(panel.title, 8, "bold") for block in blocks for row in block.panels for panel in row)
+        titles = max(self.letters.width(panel.title, 8, "bold") for block in blocks for row in block.panels for panel in row)
         least = max(_PANEL[0], titles - VALUES_WIDTH)
         self.panel = max(min((_WIDTH - fixed) / columns, _PANEL[1]), least, (_LEAST_WIDTH - fixed) / columns)
         self.width = fixed + columns * self.panel
@@ -98,7 +97,7 @@ class _Sheet:
         title = self._wrap(words.title, 11, "bold")
         legends = self._legends()
         texts = [(self._wrap(block.heading, 9, "bold"), self._wrap(block.caption, 7.5, "normal")) for block in blocks]
-        self.height = _MARGIN + self._text_height(title, 11) + sum(map(self._legend_height, legends)) + 0.1
+        self.height = _MARGIN + self._text_height(title, 11) + sum(map(self.letters.height, legends)) + 0.1
         for block, (heading, caption) in zip(blocks, texts, strict=True):
             self.height += self._text_height(heading, 9) + len(block.panels) * self._band(block) + self._text_height(caption, 7.5) + _MARGIN
         self.figure.set_size_inches(self.width, self.height)
@@ -106,7 +105,7 @@ class _Sheet:
         top = _MARGIN + self._write(title, _MARGIN, 11, "bold")
         for legend in legends:
             legend.set_bbox_to_anchor((_MARGIN / self.width, 1 - top / self.height))
-            top += self._legend_height(legend)
+            top += self.letters.height(legend)
         top += 0.1
         for block, (heading, caption) in zip(blocks, texts, strict=True):
             top += self._write(heading, top, 9, "bold")
@@ -138,22 +137,7 @@ class _Sheet:
             others.append((Patch(color="#333333", alpha=0.25, linewidth=0), self.words.floor))
         if self.words.reference is not None:
             others.append((Line2D([], [], color="#444444", linewidth=0.9, linestyle=(0, (4, 3))), self.words.reference))
-        return [self._legend(entries) for entries in (methods, others) if entries]
-
-    def _legend(self, entries: Sequence[tuple[Artist, str]]) -> Legend:
-        """A legend with as many columns as fit the figure's width."""
-        handles, labels = [handle for handle, _ in entries], [self._wrap(label, 8, "normal", 0.92) for _, label in entries]
-        look: dict[str, Any] = {"loc": "upper left", "frameon": False, "fontsize": 8, "borderpad": 0.2, "borderaxespad": 0}
-        for columns in range(len(entries), 0, -1):
-            legend = self.figure.legend(handles, labels, ncols=columns, columnspacing=1.4, **look)
-            if columns == 1 or legend.get_window_extent(self.renderer).width / self.figure.dpi <= self._text_space:
-                break
-            legend.remove()
-        return legend
-
-    def _legend_height(self, legend: Legend) -> float:
-        height: float = legend.get_window_extent(self.renderer).height / self.figure.dpi
-        return height
+        return [self.letters.legend(entries, self._text_space) for entries in (methods, others) if entries]
 
     def _write(self, text: str, top: float, size: float, weight: str) -> float:
         """Write wrapped text and return its height."""
@@ -164,20 +148,10 @@ class _Sheet:
     def _text_height(self, text: str, size: float) -> float:
         return (text.count("\n") + 1) * size * _LEADING / 72 + 0.06 if text else 0.0
 
-    def _text_width(self, text: str, size: float, weight: str) -> float:
-        drawn = self.figure.text(0, 0, text, fontsize=size, fontweight=weight)
-        width: float = drawn.get_window_extent(self.renderer).width / self.figure.dpi
-        drawn.remove()
-        return width
-
     @property
     def _text_space(self) -> float:
         return self.width - 2 * _MARGIN
 
-    def _wrap(self, text: str, size: float, weight: str, share: float = 1.0) -> str:
-        """Break text into lines that fit this share of the figure's width."""
-        for letters in range(len(text), 10, -1):
-            lines = textwrap.wrap(text, letters)
-            if max(self._text_width(line, size, weight) for line in lines) <= share * self._text_space:
-                return "\n".join(lines)
-        return text
+    def _wrap(self, text: str, size: float, weight: str) -> str:
+        """Break text into lines that fit the figure's width."""
+        return self.letters.wrap(text, self._text_space, size, weight)

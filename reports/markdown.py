@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
 from robust_augcl.reports._audit import section as audit_section
 from robust_augcl.reports._budgets import bracket_table, budget_figure, families
-from robust_augcl.reports._curves import Curve, learning_curves
+from robust_augcl.reports._curves import learning_curves
+from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
-from robust_augcl.reports._methods import mechanism_models, methods_table
+from robust_augcl.reports._methods import UNSUPERVISED, mechanism_models, methods_table
+from robust_augcl.reports._pairs import leading_pairs
 from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
 from robust_augcl.reports._sheet import save
 from robust_augcl.reports._transfer import matrices
@@ -82,8 +84,20 @@ def _figures(records: Sequence[Record], measurements: Sequence[Measurement]) -> 
     if models := _diagnosed(found, measurements):
         figures["mechanism"] = lambda: mechanism_figure(models)
     if curves := _learning(measurements):
-        figures["learning"] = lambda: learning_curves(curves)
+        lanes = {lane.label: lane for lane in make_lanes({method: name_of(method) for section in found for method in section.methods})}
+        by_name = {name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes}
+        # Methods look as in the other figures, unless two curves would then look the same.
+        looks = by_name if len(curves) == len({lane.label for lane in by_name.values()}) else None
+        graphs = _chosen_by({m.cell.protocol for m in curves.values()})
+        figures["learning"] = lambda: learning_curves({name: m.values["curve"] for name, m in curves.items()}, looks, graphs)
     return figures
+
+
+def _chosen_by(protocols: Set[str]) -> str:
+    """The graphs that an attacker's weights are chosen by: under the published protocol the test graphs."""
+    if protocols == {"strict"}:
+        return "validation graphs"
+    return "test graphs" if protocols == {"paper"} else "graphs it was chosen by"
 
 
 def _diagnosed(found: Sequence[Section], measurements: Sequence[Measurement]) -> list[tuple[str, Measurement]]:
@@ -94,8 +108,8 @@ def _diagnosed(found: Sequence[Section], measurements: Sequence[Measurement]) ->
     return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
 
 
-def _learning(measurements: Sequence[Measurement]) -> dict[str, Curve]:
-    """The curves of attackers' learning, of the first seed and of the smallest budget of each."""
+def _learning(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
+    """The attackers whose learning is drawn, of the first seed and of the smallest budget of each."""
     curves = [m for m in measurements if m.kind == "attacker" and m.values.get("curve")]
     seed = min((m.cell.seed for m in curves), default=0)
     smallest: dict[tuple[str, ...], Measurement] = {}
@@ -104,7 +118,7 @@ def _learning(measurements: Sequence[Measurement]) -> dict[str, Curve]:
         parts = (name_of(c.attack), c.dataset, c.protocol, name_of(c.method), layers_text(c.layers))
         smallest.setdefault(parts, m)
     varying = [k for k in range(5) if len({parts[k] for parts in smallest}) > 1] or [3]
-    return {", ".join(parts[k] for k in varying): m.values["curve"] for parts, m in smallest.items()}
+    return {", ".join(parts[k] for k in varying): m for parts, m in smallest.items()}
 
 
 def is_current(
@@ -192,7 +206,10 @@ def page(
             else []
         ),
         *(
-            ["## How the attacks learned", _image("Loss and robust accuracy on validation graphs, by update", "learning")]
+            [
+                "## How the attacks learned",
+                _image("Loss, and robust accuracy on the graphs it was chosen by, by update", "learning"),
+            ]
             if "learning" in drawn
             else []
         ),
@@ -201,7 +218,7 @@ def page(
         "## Settings",
         *(_settings(section) for section in found),
         "## Warnings",
-        _notes(records),
+        _notes(records, measurements),
         _stamp(records, audit, transfers, measurements),
     ]
     return "\n\n".join(line.strip("\n") for line in lines) + "\n"
@@ -215,12 +232,12 @@ def _drawn(drawn: Iterable[str], name: str, heading: str, description: str) -> l
 def _headlines(section: Section) -> Iterator[str]:
     """The numbers that a reader who stops here should have seen."""
     parts = [f"clean {_range(section, CLEAN)} %"]
-    if strongest := _strongest(section):
+    if strongest := section.strongest:
         parts.append(f"under {escape(section.attack_name(strongest))}, the strongest attack here, {_range(section, strongest)} %")
     if section.exact:
         parts.append(f"in the exact worst case {_range(section, section.exact)} %")
     yield f"**{escape(section.title)}** ({section.graphs}): accuracy {'; '.join(parts)}."
-    yield from tables.verdicts(section)
+    yield from tables.verdicts(section, leading_pairs(section))
 
 
 def _guide(section: Section, named: bool) -> Iterator[str]:
@@ -229,17 +246,17 @@ def _guide(section: Section, named: bool) -> Iterator[str]:
         yield f"**{escape(section.title)}.**"
     yield "A graph counts as robust only if it is right before the attack and right after it."
     yield f"Always answering the commonest class would score {percent(section.commonest)} % in every row."
-    if strongest := _strongest(section):
-        left, name = _mean(section, strongest), escape(section.attack_name(strongest))
+    if strongest := section.strongest:
+        left, name = section.mean(strongest), escape(section.attack_name(strongest))
         yield f"The strongest attack, {name}, leaves {percent(left)} % standing on average over the columns;"
-        exact = _mean(section, section.exact) if section.exact else None
+        exact = section.mean(section.exact) if section.exact else None
         if left is None or exact is None:
             yield "a stronger one may leave less, as the exact worst case was not computed."
         else:
             yield f"the exact worst case leaves {percent(exact)} %: {percent(left - exact)} points of that are what the attack missed."
     worst = section.exact or strongest
     if worst:
-        shares = [_mean(section, worst, label) for label in range(section.num_classes)]
+        shares = [section.mean(worst, label) for label in range(section.num_classes)]
         known = [share for share in shares if share is not None]
         if known and max(known) - min(known) > _UNEVEN:
             listed = "; ".join(f"{section.class_name(label)}: {percent(share)} %" for label, share in enumerate(shares))
@@ -252,25 +269,8 @@ def _guide(section: Section, named: bool) -> Iterator[str]:
         yield "With one seed, intervals and tests speak for these trained models on these graphs, not for the methods."
 
 
-def _strongest(section: Section) -> str | None:
-    """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case and from what combines others."""
-    attacks = [attack for attack in section.attacks()[1:] if attack not in {section.exact, *section.combined}]
-    means = {attack: mean for attack in attacks if (mean := _mean(section, attack)) is not None}
-    return min(means, key=lambda attack: means[attack]) if means else None
-
-
-def _means(section: Section, attack: str, label: int | None = None) -> list[float]:
-    return [found.mean for layers, method in section.columns if (found := section.robust(attack, layers, method, label))]
-
-
-def _mean(section: Section, attack: str, label: int | None = None) -> float | None:
-    """The mean over the columns that have records."""
-    means = _means(section, attack, label)
-    return sum(means) / len(means) if means else None
-
-
 def _range(section: Section, attack: str) -> str:
-    means = _means(section, attack)
+    means = section.means(attack)
     if not means:
         return "-"
     low, high = percent(min(means)), percent(max(means))
@@ -305,13 +305,16 @@ def _values(dicts: Iterable[dict[str, Any]]) -> str:
     return " or ".join(f"`{text.replace('`', chr(39))}`" if text else "no settings" for text in sorted(texts))
 
 
-def _notes(records: Sequence[Record]) -> str:
-    """What the runs warned of, and for which models."""
+def _notes(records: Sequence[Record], measurements: Sequence[Measurement]) -> str:
+    """What the runs warned of, and for which models; of the encoders that were pretrained for scores without labels only they tell."""
+    noted = [(record.cell, record.cell.protocol, record.notes) for record in records]
+    for m in measurements:
+        if m.kind == "pretraining" and m.cell.protocol == UNSUPERVISED:
+            noted.append((m.cell, "without labels", m.values.get("notes", [])))
     where: dict[str, set[str]] = {}
-    for record in records:
-        for note in record.notes:
-            cell = record.cell
-            model = f"{cell.dataset}, {cell.protocol}, {name_of(cell.method)}, {layers_text(cell.layers)}, seed {cell.seed}"
+    for cell, protocol, notes in noted:
+        for note in notes:
+            model = f"{cell.dataset}, {protocol}, {name_of(cell.method)}, {layers_text(cell.layers)}, seed {cell.seed}"
             where.setdefault(note, set()).add(model)
     lines = [f"- {escape(note)} ({'; '.join(escape(model) for model in sorted(models))})" for note, models in sorted(where.items())]
     return "\n".join(lines) or "None."

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
 
@@ -13,6 +17,7 @@ from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
 STRENGTH = {"rand_sampling": 0.3, "rl_s2v": 0.6, "grad_argmax": 0.8, "exhaustive": 1.0}
 # How likely a graph of class 0, 1, 2 can be broken; then shifted by method.
 WEAKNESS = (0.05, 0.2, 0.8)
+TYPES = {"none": "NoPretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
 SHIFT = {"none": 0.1, "graphcl": 0.0, "augcl": -0.1}
 
 
@@ -25,8 +30,10 @@ def make_campaign(
     dataset: str = "components 40-50",
     protocol: str = "strict",
     notes: Sequence[str] = (),
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Record]:
-    """One record a cell, drawn from one random state for each victim."""
+    """One record a cell, drawn from one random state for each victim; `settings` are those of methods, beside their usual ones."""
+    given = settings or {}
     records = []
     for method in methods:
         for layer in layers:
@@ -47,7 +54,7 @@ def make_campaign(
                         Record(
                             cell=Cell("paper", dataset, method, "structure2vec", layer, seed, attack, protocol, 1),
                             outcomes=outcomes,
-                            method_settings={"temperature": 0.5} if method != "none" else {},
+                            method_settings={"type": TYPES.get(method, "Other"), **given.get(method, {})},
                             attack_settings={"type": "Exhaustive"} if attack == "exhaustive" else {},
                             threat={"budget": 1, "operations": ["add"], "within_component": True, "allow_existing": False},
                             num_classes=3,
@@ -72,3 +79,24 @@ def make_campaign(
 @pytest.fixture(scope="session")
 def campaign() -> Callable[..., list[Record]]:
     return make_campaign
+
+
+def find_overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts that overlap, and texts that leave the figure."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    legends = [text for legend in figure.legends for text in legend.get_texts()]
+    texts = [*figure.texts, *legends]
+    for axes in figure.axes:
+        texts += [*axes.texts, axes.title, axes._left_title, axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()]
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()]
+    apart = [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
+    outside = [
+        (text, "the figure's edge") for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1
+    ]
+    return apart + outside
+
+
+@pytest.fixture(scope="session")
+def overlaps() -> Callable[[Figure], list[tuple[str, str]]]:
+    return find_overlaps

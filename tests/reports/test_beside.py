@@ -6,10 +6,15 @@ import dataclasses
 
 import pytest
 
+from robust_augcl.brackets import Bracket, bracket_group
 from robust_augcl.measurements import Measurement
 from robust_augcl.records import Cell
+from robust_augcl.reports._budgets import bracket_table, budget_figure, families
+from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
-from robust_augcl.reports.markdown import is_current, page, render
+from robust_augcl.reports._sections import sections
+from robust_augcl.reports.markdown import _figures, is_current, page, render
+from robust_augcl.statistics import Estimate, estimate
 
 HISTOGRAM = {"count": 4, "histogram": [0, 1, 3, 0]}
 
@@ -99,3 +104,56 @@ def test_one_budget_and_no_measurements_need_no_more_figures(campaign, tmp_path)
 def test_the_mechanism_of_no_model_is_refused():
     with pytest.raises(ValueError, match="at least one diagnosed model"):
         mechanism_figure([])
+
+
+def test_notes_of_encoders_without_labels_are_warnings(campaign):
+    records = campaign_over_budgets(campaign)
+    about = dataclasses.replace(records[0].cell, method="augcl", attack="", protocol="unsupervised", budget=0)
+    text = page(records, None, None, [Measurement("pretraining", about, {"notes": ["the uncertainty collapsed"]}, 1.0)])
+    warnings = text.split("## Warnings")[1]
+    assert "the uncertainty collapsed (components 40-50, without labels, AUGCL, 2 layers, seed 0)" in warnings
+
+
+def test_one_number_is_shown_only_where_every_graph_is_settled(campaign):
+    # One of 90 graphs, as good as proved; with the rounding of a larger set both ends would read the same.
+    records = campaign_over_budgets(campaign)
+    found = families(sections(records))[0]
+    key = bracket_group(next(iter(found[0].groups)), 1)
+    one = Estimate(0.5, 0.4, 0.6, 2, 180)
+    for settled, cell in ((1.0, "| 50.0 |"), (0.9999, "| 50.0 to 50.0, 100.0 settled |")):
+        known = {key: Bracket(one, one, settled, 0)}
+        (row,) = [line for line in bracket_table(found, known).splitlines() if line.startswith("| 1 |")]
+        assert cell in row
+    contradicted = {key: Bracket(Estimate(0.6, 0.5, 0.7, 2, 180), one, 1.0, 18)}
+    assert "60.0 to 50.0" in bracket_table(found, contradicted)
+
+
+def test_panels_of_budgets_wrap_and_hold_their_titles_and_names(campaign, overlaps):
+    methods = ["none", "graphcl", "augcl", "dcl", "a method with a very long name that somebody chose for it, with its settings"]
+    records = []
+    for budget in (1, 2):
+        for record in campaign(methods=methods, layers=[2], n=30, attacks=["_hidden", "rl_s2v"]):
+            cell = dataclasses.replace(record.cell, budget=budget)
+            records.append(dataclasses.replace(record, cell=cell, threat={**record.threat, "budget": budget}))
+    figure = budget_figure(sections(records), {})
+    assert overlaps(figure) == []
+    assert {text.get_text() for legend in figure.legends for text in legend.get_texts()} == {"_hidden", "RL-S2V"}
+    assert len([axes for axes in figure.axes if axes.get_title(loc="left")]) == 5
+    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2
+    drawn = figure.axes[0].lines
+    clean = estimate([r for r in records if r.cell.method == "none" and r.cell.attack == "rl_s2v" and r.cell.budget == 1], "clean")
+    assert all(line.get_ydata()[0] == pytest.approx(100 * clean.mean) for line in drawn)
+
+
+@pytest.mark.parametrize(
+    ("protocols", "graphs"),
+    [(("strict",), "validation graphs"), (("paper",), "test graphs"), (("strict", "paper"), "graphs it was chosen by")],
+)
+def test_curves_say_which_graphs_they_are_of(campaign, protocols, graphs):
+    records = [record for protocol in protocols for record in campaign(methods=["dcl", "augcl"], layers=[2], n=9, protocol=protocol)]
+    beside = [Measurement("attacker", r.cell, {"curve": [[1, 1.0, 0.8]]}, 1.0) for r in records if r.cell.attack == "rl_s2v"]
+    loss, accuracy = _figures(records, beside)["learning"]().axes
+    assert graphs in accuracy.get_ylabel()
+    colours = [line.get_color() for line in loss.lines]
+    assert len(colours) == 2 * len(protocols)
+    assert (make_lanes({"augcl": ""})[0].colour in colours) == (len(protocols) == 1)

@@ -8,14 +8,15 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from robust_augcl.records import Record
+from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure, save
 
 Campaign = Callable[..., list[Record]]
+Overlaps = Callable[[Figure], list[tuple[str, str]]]
 MANY = ["none", "graphcl", "augcl", "dcl", "hcl", "progcl", "augcl_entropy", "moco"]
 
 
@@ -27,22 +28,6 @@ def points(axes: Axes) -> dict[str, list[float]]:
             line = container[0]
             found.setdefault(str(container.get_label()), []).append((float(line.get_ydata()[0]), float(line.get_xdata()[0])))
     return {name: [x for _, x in sorted(pairs)] for name, pairs in found.items()}
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts that overlap, and texts that leave the figure."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    legends = [text for legend in figure.legends for text in legend.get_texts()]
-    texts = [*figure.texts, *legends]
-    for axes in figure.axes:
-        texts += [*axes.texts, axes.title, axes._left_title, axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()]
-    apart = [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
-    outside = [
-        (text, "the figure's edge") for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1
-    ]
-    return apart + outside
 
 
 def test_a_panel_for_each_number_of_layers_and_a_mark_for_each_method(campaign: Campaign) -> None:
@@ -73,6 +58,13 @@ def test_methods_differ_in_colour_or_marker_and_stay_the_same(campaign: Campaign
     assert len(set(many.values())) == len(MANY)
     few = looks(["augcl"])
     assert few["AUGCL"] == many["AUGCL"]
+
+
+def test_twelve_methods_look_different_and_neighbours_never_share_a_colour() -> None:
+    lanes = make_lanes({label: label for label in [*MANY, "SimGRACE", "progcl_mix", "prototypes", "SimGRACE + AUGCL"]})
+    assert len({(lane.colour, lane.marker) for lane in lanes}) == 12
+    assert all(one.colour != other.colour for one, other in itertools.pairwise(lanes))
+    assert len({lane.colour for lane in lanes}) == 12
 
 
 def test_the_exact_worst_case_is_set_apart_and_missing_where_it_was_not_run(campaign: Campaign) -> None:
@@ -122,11 +114,13 @@ def test_missing_attacks_leave_their_lane_empty(campaign: Campaign) -> None:
     ],
     ids=["one", "two", "five seeds", "eight methods", "long attack", "long data set"],
 )
-def test_texts_never_overlap(campaign: Campaign, figure_of: Callable[[list[Record]], Figure], given: dict[str, object]) -> None:
+def test_texts_never_overlap(
+    overlaps: Overlaps, campaign: Campaign, figure_of: Callable[[list[Record]], Figure], given: dict[str, object]
+) -> None:
     assert overlaps(figure_of(campaign(n=30, **given))) == []
 
 
-def test_texts_never_overlap_at_the_ends_of_the_scale(campaign: Campaign) -> None:
+def test_texts_never_overlap_at_the_ends_of_the_scale(overlaps: Overlaps, campaign: Campaign) -> None:
     perfect = [
         dataclasses.replace(r, outcomes=[dataclasses.replace(o, clean=o.label, attacked=o.label) for o in r.outcomes]) for r in campaign()
     ]

@@ -112,6 +112,53 @@ def test_differences_by_hand(campaign: Campaign) -> None:
     assert "One seed" in text
 
 
+SIMGRACE = {"pretraining": {"type": "Pretraining", "base": "simgrace"}}
+SETTINGS = {
+    "plain": {"type": "GraphCL"},
+    "1/mean": {"type": "AUGCL"},
+    "unit": {"type": "AUGCL"},
+    "rival": {"type": "ProGCL"},
+    "SimGRACE": {"type": "GraphCL", **SIMGRACE},
+    "SimGRACE + AUGCL": {"type": "AUGCL", **SIMGRACE},
+    "raw": {"type": "NoPretraining"},
+}
+
+
+def pairs(text: str) -> list[str]:
+    return list(dict.fromkeys(row[0] for row in table(text, "Differences between methods")[1:]))
+
+
+def test_pairs_follow_what_methods_are_not_what_they_are_called(campaign: Campaign) -> None:
+    def of(*methods: str) -> list[str]:
+        return pairs(page(campaign(methods=methods, layers=[2], attacks=["rl_s2v"], n=30, settings=SETTINGS)))
+
+    assert of("plain", "1/mean", "unit") == ["1/mean less plain", "unit less plain"]
+    # A relabelled base is a plain method for those of equal pretraining only, and only they meet the rival.
+    assert of("plain", "SimGRACE", "SimGRACE + AUGCL", "rival") == ["SimGRACE + AUGCL less SimGRACE", "rival less plain"]
+    assert of("1/mean", "rival", "raw") == ["1/mean less rival", "1/mean less raw", "rival less raw"]
+    assert of("1/mean", "unit") == ["unit less 1/mean"]
+    assert len(of(*SETTINGS)) == len(set(of(*SETTINGS))) == 4 + 2 + 6
+
+
+def test_many_pairs_are_told_in_short(campaign: Campaign) -> None:
+    attacks = ["rand_sampling", "grad_argmax", "rl_s2v", "exhaustive"]
+    text = page(campaign(methods=list(SETTINGS), layers=[2], attacks=attacks, settings=SETTINGS))
+    rows = table(text, "Differences between methods")[1:]
+    assert len(pairs(text)) == 12
+    assert {row[1] for row in rows} == {"Clean", "GradArgmax", "Exact worst case"}
+    assert "only Clean, GradArgmax, Exact worst case are shown" in text
+    head = text.split("![")[0]
+    assert "1/mean against plain under attack" in head
+    assert "against raw" not in head
+    few = page(campaign(layers=[2], attacks=attacks))
+    assert len({row[1] for row in table(few, "Differences between methods")[1:]}) == 5
+
+
+def test_labels_are_in_natural_order(campaign: Campaign) -> None:
+    header, *_ = table(page(campaign(methods=["v10", "v9", "prototypes", "none"], layers=[2], n=30)), "Accuracy under attack")
+    assert header[1:] == [f"2 layers: {name}" for name in ("No pretraining", "Prototypes", "v9", "v10")]
+
+
 def test_gap_by_hand(campaign: Campaign) -> None:
     base = campaign(methods=["augcl"], layers=[2], attacks=["rl_s2v", "exhaustive"])
     records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, (63, 45), strict=True)]
@@ -193,10 +240,10 @@ def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:
 
 
 def test_settings_and_warnings_are_there(campaign: Campaign) -> None:
-    text = page(campaign(notes=["the reservation | collapsed"]))
+    text = page(campaign(notes=["the reservation | collapsed"], settings={"augcl": {"temperature": 0.5}}))
     assert "1 edge added, inside one component" in text
     assert "proved for every attacked graph by counting its components" in text
-    assert "`temperature 0.5`" in text
+    assert "`type AUGCL, temperature 0.5`" in text
     warnings = text.split("## Warnings")[1]
     assert warnings.count("reservation \\| collapsed") == 1
     assert "AUGCL, 2 layers, seed 0" in warnings
