@@ -200,19 +200,8 @@ def page(
     lines += [
         "## By class, drawn",
         _image("Accuracy under attack for each true class", "by_class"),
-        *(
-            ["## Where the weights lie", _image("Similarity and uncertainty of true and false negatives", "mechanism")]
-            if "mechanism" in drawn
-            else []
-        ),
-        *(
-            [
-                "## How the attacks learned",
-                _image("Loss, and robust accuracy on the graphs it was chosen by, by update", "learning"),
-            ]
-            if "learning" in drawn
-            else []
-        ),
+        *_drawn(drawn, "mechanism", "Where the weights lie", "Similarity and uncertainty of true and false negatives"),
+        *_drawn(drawn, "learning", "How the attacks learned", "Loss, and robust accuracy on the graphs it was chosen by, by update"),
         "## The audit",
         audit_section(audit, records),
         "## Settings",

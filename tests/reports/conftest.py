@@ -88,7 +88,10 @@ def find_overlaps(figure: Figure) -> list[tuple[str, str]]:
     legends = [text for legend in figure.legends for text in legend.get_texts()]
     texts = [*figure.texts, *legends]
     for axes in figure.axes:
-        texts += [*axes.texts, axes.title, axes._left_title, axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()]
+        texts += [*axes.texts, axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())  # no tick beyond is drawn
+            texts += [label for label, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=False) if low <= at <= high]
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()]
     apart = [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
     outside = [
