@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.style
@@ -125,16 +126,15 @@ def _draw(
         (proved,) = panel.plot(x, [100 * y for y in low], color="#333333", linewidth=0.9, linestyle=(0, (3, 2)))
         drawn += [("Between proved and attacked", between), ("Proved", proved)]
     for attack in [*looks, *[e for e in {section.exact for section in family} if e]]:
-        points: list[tuple[int | float, Estimate]] = []
-        for section in family:
-            if value := section.robust(attack, layers, method):
-                points.append((section.budget, value))
+        # A budget that the attack was not run with breaks its line: a line across would claim a value there.
+        points: list[Estimate | None] = [clean, *(section.robust(attack, layers, method) for section in family)]
         exact = any(attack == section.exact for section in family)
         colour, marker = _EXACT_LOOK if exact else looks[attack]
-        if points:
-            x = [0, *(budget for budget, _ in points)] if clean else [budget for budget, _ in points]
-            y = [100 * value.mean for value in ([clean] if clean else []) + [value for _, value in points]]
-            (line,) = panel.plot(x, y, color=colour, marker=marker, markersize=7 if exact else 4, linewidth=1.1, clip_on=False, zorder=3)
+        if any(points[1:]):
+            y = [100 * value.mean if value else math.nan for value in points]
+            (line,) = panel.plot(
+                [0, *budgets], y, color=colour, marker=marker, markersize=7 if exact else 4, linewidth=1.1, clip_on=False, zorder=3
+            )
             drawn.append((name_of("exhaustive") if exact else name_of(attack), line))
     panel.set_ylim(0, 100)
     panel.set_xlim(0, max(budgets) * 1.04)
