@@ -7,15 +7,13 @@ from typing import ClassVar
 
 import torch
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer
+from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
 from robust_augcl.checks import require_positive
 from robust_augcl.edit_sets import beam_search
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Perturbation, ThreatModel
 from robust_augcl.victim import Access, VictimView
-
-_GRAPHS_AT_ONCE = 50  # bounds memory, and lets the attack tell how far it is
 
 
 @dataclass(frozen=True)
@@ -41,16 +39,10 @@ class Beam(Attack):
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
     ) -> Proposer:
-        def propose(graphs: PackedGraphs) -> list[Perturbation]:
-            perturbations: list[Perturbation] = []
-            for part in torch.arange(graphs.num_graphs).split(_GRAPHS_AT_ONCE):
-                chunk = graphs.select(part).to(victim.device)
-                candidates = threat.enumerate(chunk)
-                found = beam_search(
-                    victim.candidate_logits, chunk, candidates, victim.logits(chunk), threat.budgets(chunk), width=self.width
-                )
-                perturbations += found.perturbations(candidates)
-                report(len(perturbations) / graphs.num_graphs, f"{len(perturbations)} of {graphs.num_graphs} graphs searched")
-            return perturbations
+        def search(graphs: PackedGraphs) -> list[Perturbation]:
+            graphs = graphs.to(victim.device)
+            candidates, budgets = threat.enumerate(graphs), threat.budgets(graphs)
+            found = beam_search(victim.candidate_logits, graphs, candidates, victim.logits(graphs), budgets, width=self.width)
+            return found.perturbations(candidates)
 
-        return propose
+        return in_parts(search, report)

@@ -7,15 +7,13 @@ from typing import ClassVar
 
 import torch
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer
+from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
 from robust_augcl.checks import require_positive
 from robust_augcl.edit_sets import search_pairs
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Perturbation, ThreatModel
 from robust_augcl.victim import Access, VictimView, margins
-
-_GRAPHS_AT_ONCE = 50  # bounds memory, and lets the attack tell how far it is
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,8 @@ class Exhaustive(Attack):
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
     ) -> Proposer:
-        def propose(graphs: PackedGraphs) -> list[Perturbation]:
-            perturbations: list[Perturbation] = []
-            for part in torch.arange(graphs.num_graphs).split(_GRAPHS_AT_ONCE):
-                chunk = graphs.select(part)
-                perturbations += self._one_edit(victim, chunk, threat) if threat.budget == 1 else self._two_edits(victim, chunk, threat)
-                report(len(perturbations) / graphs.num_graphs, f"{len(perturbations)} of {graphs.num_graphs} graphs searched")
-            return perturbations
-
-        return propose
+        search = self._one_edit if threat.budget == 1 else self._two_edits
+        return in_parts(lambda graphs: search(victim, graphs, threat), report)
 
     def _one_edit(self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel) -> list[Perturbation]:
         candidates = threat.enumerate(graphs)

@@ -13,15 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer
+from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
 from robust_augcl.attacks._edit_sets import random_order, with_edits
 from robust_augcl.checks import require_positive
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Candidates, Perturbation, ThreatModel
 from robust_augcl.victim import Access, VictimView
-
-_GRAPHS_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,7 @@ class Genetic(Attack):
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
     ) -> Proposer:
-        def propose(graphs: PackedGraphs) -> list[Perturbation]:
-            answers: list[Perturbation] = []
-            for part in torch.arange(graphs.num_graphs).split(_GRAPHS_AT_ONCE):
-                answers += _Evolution(self, victim, graphs.select(part).to(victim.device), threat, generator).run()
-                report(len(answers) / graphs.num_graphs, f"{len(answers)} of {graphs.num_graphs} graphs attacked")
-            return answers
-
-        return propose
+        return in_parts(lambda graphs: _Evolution(self, victim, graphs.to(victim.device), threat, generator).run(), report)
 
 
 class _Evolution:

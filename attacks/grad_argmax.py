@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer
+from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
 from robust_augcl.checks import require_not_negative, require_one_of
 from robust_augcl.graphs import PackedGraphs, ranges
 from robust_augcl.progress import Report, silent
@@ -55,14 +55,7 @@ class GradArgmax(Attack):
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
     ) -> Proposer:
-        def propose(graphs: PackedGraphs) -> list[Perturbation]:
-            answers = []
-            for part in torch.arange(graphs.num_graphs).split(_GRAPHS_AT_ONCE):
-                answers += self._attack(victim, graphs.select(part), threat)
-                report(len(answers) / graphs.num_graphs, f"{len(answers)} of {graphs.num_graphs} graphs attacked")
-            return answers
-
-        return propose
+        return in_parts(lambda graphs: self._attack(victim, graphs, threat), report)
 
     def _attack(self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel) -> list[Perturbation]:
         """Walk all paths at once."""
@@ -132,6 +125,3 @@ class GradArgmax(Attack):
         margin = margins(victim.candidate_logits(current, some), current.y[some.graph].to(victim.device)).to(score.device)
         best = some.best(margin)
         return torch.where(best >= 0, tried[best.clamp(min=0)], best) if len(tried) else best
-
-
-_GRAPHS_AT_ONCE = 50

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer
+from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
 from robust_augcl.attacks._edit_sets import with_edits
 from robust_augcl.checks import require_not_negative, require_one_of, require_positive
 from robust_augcl.graphs import PackedGraphs
@@ -23,7 +23,6 @@ from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Perturbation, ThreatModel
 from robust_augcl.victim import Access, VictimView, margins
 
-_GRAPHS_AT_ONCE = 50
 _LEAST = 1e-7  # a weight of 0 would have no gradient in some models
 
 
@@ -75,14 +74,7 @@ class PRBCD(Attack):
     def prepare(
         self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
     ) -> Proposer:
-        def propose(graphs: PackedGraphs) -> list[Perturbation]:
-            answers: list[Perturbation] = []
-            for part in torch.arange(graphs.num_graphs).split(_GRAPHS_AT_ONCE):
-                answers += _Ascent(self, victim, graphs.select(part).to(victim.device), threat, generator).run()
-                report(len(answers) / graphs.num_graphs, f"{len(answers)} of {graphs.num_graphs} graphs attacked")
-            return answers
-
-        return propose
+        return in_parts(lambda graphs: _Ascent(self, victim, graphs.to(victim.device), threat, generator).run(), report)
 
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
