@@ -70,7 +70,10 @@ def test_fractions_are_budgets_too():
         ({"attacks": [{"name": "rand_sampling", "budgets": [[1]]}]}, ["rand_sampling", "`budgets`", "[[1]]"]),
         ({"attacks": [{"name": "rand_sampling", "budgets": [True]}]}, ["rand_sampling", "`budgets`", "True"]),
         ({"attacks": [{"name": "rand_sampling", "budgets": [1]}], "threat__budget": [0.5, 1.0]}, ["`budgets`", "[0.5, 1.0]", "[1]"]),
-        ({"certificates": {"budgets": [1]}, "threat__budget": [0.5, 1.0]}, ["[certificates]", "[0.5, 1.0]", "[1]"]),
+        (
+            {"attacks": [{"name": "rand_sampling"}], "certificates": {"budgets": [1]}, "threat__budget": [0.5, 1.0]},
+            ["[certificates]", "[0.5, 1.0]", "[1]"],
+        ),
         ({"attacks": [{"name": "rand_sampling", "budgets": 1}]}, ["rand_sampling", "`budgets`", "1"]),
         ({"attacks": [{"name": "exhaustive", "budgets": [3]}]}, ["exhaustive", "`budget`", "3"]),
         ({"attacks": [{"name": "exhaustive"}], "threat__budget": [8, 9]}, ["exhaustive", "`budget`", "8"]),

@@ -72,7 +72,7 @@ def test_one_flipped_value_of_a_record_is_named(copied, command, change):
         (lambda o: replace(o, clean=(o.clean + 1) % 3), "clean prediction"),
         (lambda o: replace(o, label=(o.label + 1) % 3), "class"),
         (lambda o: replace(o, attacked_margin=o.attacked_margin - 1), "attacked margin"),
-        (lambda o: replace(o, added=[*o.added, [0, 1]]), "edits, its budget is 1"),
+        (lambda o: replace(o, added=[*o.added, [0, 1], [0, 2]]), "edits, its budget is 1"),
         (lambda o: replace(o, added=[[0, 99]]), "a node that does not exist"),
     ],
     ids=["verdict", "clean verdict", "class", "margin", "budget", "node"],

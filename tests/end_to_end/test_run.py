@@ -129,7 +129,14 @@ def test_a_baseline_and_augcl_share_their_warm_up(finished):
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tiny, finished, tmp_path, command):
     arguments = [sys.executable, "-m", "robust_augcl", "run", tiny, "--out", tmp_path, "--seeds", "0,1", "--workers", "2"]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        arguments,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests that run in the background inherit a deaf one
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("artifacts/victim-*")) and time.monotonic() < deadline:
         time.sleep(0.02)
