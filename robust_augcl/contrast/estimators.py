@@ -5,23 +5,24 @@ Letters: B graphs in a batch, D embedding, P pairs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from robust_augcl.checks import require_not_negative, require_positive
 from robust_augcl.contrast.calibration import Calibration
 from robust_augcl.contrast.losses import cosine_similarities
+from robust_augcl.contrast.pair_pass import PairLoss, PairPass
 from robust_augcl.contrast.partition import PartitionName, make_partition
 from robust_augcl.contrast.uncertainty import (
     EstimatorName,
     NetworkName,
     PairNetwork,
     check_reward,
+    cluster_loss,
     distance_uncertainty,
     from_logits,
     gamblers_loss,
@@ -150,7 +151,7 @@ class NetworkEstimator:
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate)
         warm, passes = self.settings.warm_passes, self.settings.passes
         for number in range(warm + passes):
-            criterion = self.loss if number >= warm else _cluster_loss
+            criterion = self.loss if number >= warm else cluster_loss
             total, count = 0.0, 0
             for z1, z2 in views():
                 labels = self._labels(z1, z2)
@@ -169,27 +170,24 @@ class NetworkEstimator:
         labels: Tensor,
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
-        criterion: Callable[[Tensor, Tensor], Tensor] | None = None,
+        criterion: PairLoss | None = None,
     ) -> float:
         """Steps over all pairs of a batch, in random order: z1, z2 (B, D), labels (B * B,); return the mean loss.
 
-        `criterion`: (P, outputs), (P,) -> (), `loss` if None.
+        `criterion` is `loss` if None.
         """
-        criterion = self.loss if criterion is None else criterion
+        passing = PairPass(self.network, self.loss if criterion is None else criterion, min(self.settings.pairs_a_batch, labels.numel()))
         total = 0.0
         order = torch.randperm(labels.numel(), generator=generator).to(z1.device)
         shuffled = (order // z1.size(0), order % z1.size(0), labels[order])
         for anchor, view, label in zip(*(part.split(self.settings.pairs_a_batch) for part in shuffled), strict=True):
-            loss = criterion(self.network.pairs(z1, z2, anchor, view), label)
-            optimizer.zero_grad()
-            loss.backward()
+            total += float(passing(z1, z2, anchor, view, label)) * label.numel()
             optimizer.step()
-            total += float(loss.detach()) * label.numel()
         return total / max(labels.numel(), 1)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of pairs: (P, outputs), (P,) -> ()."""
-        return cross_entropy(logits, labels) if self.reward is None else gamblers_loss(logits, labels, self.reward)
+    def loss(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean loss of pairs and its gradient: (P, outputs), (P,) -> (), (P, outputs)."""
+        return cluster_loss(logits, labels) if self.reward is None else gamblers_loss(logits, labels, self.reward)
 
     @torch.no_grad()
     def __call__(self, z1: Tensor, z2: Tensor) -> Tensor:
@@ -228,12 +226,7 @@ class NetworkEstimator:
         if not labels:
             return None
         answers, truth = torch.cat(logits), torch.cat(labels)
-        return Calibration.of(float(self.loss(answers, truth)), answers, truth, self.reward)
-
-
-def _cluster_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of the two clusters, whatever the reservation: (P, 3), (P,) -> ()."""
-    return cross_entropy(logits[:, :2], labels)
+        return Calibration.of(float(self.loss(answers, truth)[0]), answers, truth, self.reward)
 
 
 def _mean_length(views: PairViews) -> float:

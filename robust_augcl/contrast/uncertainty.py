@@ -5,11 +5,12 @@ Letters: B graphs in a batch, D embedding, H hidden width, P pairs.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.nn.functional import softplus
 
 from robust_augcl.encoder import linear
 
@@ -33,7 +34,7 @@ class PairNetwork(nn.Module):
     def halves(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
         """The first layer's two parts, the bias in the first: (B, D), (B, D) -> (B, H), (B, H)."""
         left, right = self.layer1.weight.split(self.embedding_size, dim=1)
-        return z1 @ left.T + self.layer1.bias, z2 @ right.T
+        return torch.addmm(self.layer1.bias, z1, left.T), z2 @ right.T
 
     def rest(self, first: Tensor) -> Tensor:
         """The network from the sum of the halves on, which is overwritten: (..., H) -> (..., outputs)."""
@@ -55,77 +56,44 @@ class PairNetwork(nn.Module):
             blocks.append(self.rest(part.unsqueeze(1) + right.unsqueeze(0)))
         return torch.cat(blocks)
 
-    def pairs(self, z1: Tensor, z2: Tensor, anchor: Tensor, view: Tensor) -> Tensor:
-        """Logits of some pairs: anchor (P,), view (P,) -> (P, outputs)."""
-        left, right = self.halves(z1, z2)
-        second, third = self.layer2, self.layer3
-        out: Tensor = _Rest.apply(left, right, anchor, view, second.weight, second.bias, third.weight, third.bias)
-        return out
 
+def gamblers_loss(logits: Tensor, labels: Tensor, reward: float) -> tuple[Tensor, Tensor]:
+    """Deep Gamblers (Liu et al. 2019, arXiv 1907.00208): -mean log(p_label + p_reservation / reward), and its gradient in the logits.
 
-class _Rest(torch.autograd.Function):
-    """`PairNetwork.rest` of left[anchor] + right[view], and its gradient, in as few and as small pieces of memory as there can be.
-
-    Fresh memory and copies cost autograd's own version more than a third of the arithmetic.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, left: Tensor, right: Tensor, anchor: Tensor, view: Tensor, w2: Tensor, b2: Tensor, w3: Tensor, b3: Tensor
-    ) -> Tensor:
-        h1 = left.index_select(0, anchor).add_(right.index_select(0, view)).relu_()
-        h2 = torch.addmm(b2, h1, w2.T).relu_()
-        ctx.save_for_backward(anchor, view, w2, w3, h1, h2)
-        ctx.sizes = left.size(0), right.size(0)
-        return torch.addmm(b3, h2, w3.T)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        anchor, view, w2, w3, h1, h2 = ctx.saved_tensors
-        g2 = gradient @ w3
-        g_w3, g_b3 = gradient.T @ h2, gradient.sum(0)
-        torch.ops.aten.threshold_backward(g2, h2, 0, grad_input=g2)
-        g_w2, g_b2 = g2.T @ h1, g2.sum(0)
-        g1 = torch.mm(g2, w2, out=h2)  # which nothing needs any more; a second backward pass is refused
-        torch.ops.aten.threshold_backward(g1, h1, 0, grad_input=g1)
-        halves = [g1.new_zeros(size, g1.size(1)).index_add_(0, index, g1) for size, index in zip(ctx.sizes, (anchor, view), strict=True)]
-        return *halves, None, None, g_w2, g_b2, g_w3, g_b3
-
-
-class _Gamblers(torch.autograd.Function):
-    """The loss of `gamblers_loss`; autograd's own gradient, step by step, takes as long as a layer of the network."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, reward: float) -> Tensor:
-        log_p = logits.log_softmax(1)
-        bet = log_p.gather(1, labels.unsqueeze(1)).squeeze(1)
-        hedge = log_p[:, -1] - torch.log(torch.tensor(reward))
-        ctx.save_for_backward(log_p, labels, bet, hedge)
-        return -torch.logaddexp(bet, hedge).mean()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        log_p, labels, bet, hedge = ctx.saved_tensors
-        each = -gradient / labels.numel()
-        shares = torch.zeros_like(log_p)
-        shares.scatter_(1, labels.unsqueeze(1), (each / (1 + (hedge - bet).exp())).unsqueeze(1))
-        shares[:, -1] = each / (1 + (bet - hedge).exp())
-        return torch.ops.aten._log_softmax_backward_data(shares, log_p, 1, log_p.dtype), None, None
-
-
-def gamblers_loss(logits: Tensor, labels: Tensor, reward: float) -> Tensor:
-    """Deep Gamblers (Liu et al. 2019, arXiv 1907.00208): -mean log(p_label + p_reservation / reward).
-
-    Shapes: logits (P, 3), the reservation last; labels (P,) -> ().
+    Shapes: logits (P, 3), the reservation last; labels (P,) of 0 and 1 -> (), (P, 3). Fast where the logits of one output lie side by side.
 
     Raises:
         ValueError: a reward outside (1, 2], the sensible range for two classes.
     """
     check_reward(reward)
-    loss: Tensor = _Gamblers.apply(logits, labels, reward)
-    return loss
+    rows = logits.T.contiguous()
+    first, second, kept = rows
+    label = labels.to(rows.dtype)
+    bet = torch.lerp(first, second, label)
+    hedge = kept - math.log(reward)
+    log_total = torch.logaddexp(torch.logaddexp(first, second), kept)
+    loss = (log_total - torch.logaddexp(bet, hedge)).mean()
+    # d/dx_c = p_c - what c contributes to p_label + p_reservation / reward.
+    gradient = (rows - log_total).exp_()
+    first, second, kept = gradient
+    share = (bet - hedge).sigmoid_()
+    to_second = share * label
+    kept.add_(share).sub_(1)
+    second.sub_(to_second)
+    first.sub_(share).add_(to_second)
+    return loss, gradient.div_(max(labels.numel(), 1)).T
+
+
+def cluster_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy of the two clusters, whatever the reservation, and its gradient: (P, 2 or 3), (P,) -> (), (P, 2 or 3)."""
+    rows = logits.T.contiguous()
+    second = (labels == 1).to(rows.dtype)
+    difference = rows[1] - rows[0]
+    loss = softplus(difference * (1 - 2 * second)).mean()
+    gradient = torch.zeros_like(rows)
+    torch.sub(difference.sigmoid(), second, out=gradient[1]).div_(max(labels.numel(), 1))
+    torch.neg(gradient[1], out=gradient[0])
+    return loss, gradient.T
 
 
 def check_reward(reward: float) -> None:

@@ -6,8 +6,10 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
-from robust_augcl.contrast.uncertainty import PairNetwork, gamblers_loss, reservation
+from robust_augcl.contrast.pair_pass import PairPass
+from robust_augcl.contrast.uncertainty import PairNetwork, cluster_loss, gamblers_loss, reservation
 
 
 @pytest.fixture
@@ -40,13 +42,6 @@ def test_forward_equals_the_layers_applied_to_every_pair_laid_side_by_side():
             torch.testing.assert_close(logits[i, j], network.layer3.weight @ hidden + network.layer3.bias, rtol=1e-10, atol=1e-12)
 
 
-def test_pairs_are_entries_of_forward():
-    network = PairNetwork(5, 9, torch.Generator().manual_seed(1)).double()
-    z1, z2 = embeddings()
-    anchor, view = torch.tensor([0, 6, 3, 3, 2]), torch.tensor([4, 1, 3, 3, 0])
-    torch.testing.assert_close(network.pairs(z1, z2, anchor, view), network(z1, z2)[anchor, view], rtol=1e-10, atol=1e-12)
-
-
 def test_initial_weights_come_from_the_generator_only():
     before = torch.get_rng_state()
     first, again, other = (PairNetwork(5, 9, torch.Generator().manual_seed(seed)).state_dict() for seed in (3, 3, 4))
@@ -63,9 +58,9 @@ def test_uncertainty_equals_the_reference(vectors, reference_network):
 @pytest.mark.parametrize("name", ["official", "optimal"])
 def test_loss_equals_the_reference(vectors, reference_network, name):
     values = vectors("augcl")
-    logits = reference_network(values["z1"], values["z2"]).reshape(-1, 3)
-    loss = gamblers_loss(logits, values[f"partition_{name}"].flatten(), float(values["reward"]))
-    torch.testing.assert_close(loss.detach(), values[f"gambler_loss_{name}"], rtol=1e-4, atol=0)
+    logits = reference_network(values["z1"], values["z2"]).detach().reshape(-1, 3)
+    loss, _ = gamblers_loss(logits, values[f"partition_{name}"].flatten(), float(values["reward"]))
+    torch.testing.assert_close(loss, values[f"gambler_loss_{name}"], rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("reward", [1.01, 1.5, 2.0])
@@ -77,16 +72,15 @@ def test_loss_is_the_formula(reward):
     for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
         powers = [math.exp(value) for value in row]
         total -= math.log(powers[label] / sum(powers) + powers[2] / sum(powers) / reward)
-    assert float(gamblers_loss(logits, labels, reward)) == pytest.approx(total / 20, rel=1e-6)
+    assert float(gamblers_loss(logits, labels, reward)[0]) == pytest.approx(total / 20, rel=1e-6)
 
 
 def test_loss_of_certain_answers_is_finite():
-    logits = torch.tensor([[200.0, -200.0, -200.0], [200.0, -200.0, -200.0]], requires_grad=True)
-    loss = gamblers_loss(logits, torch.tensor([0, 1]), 1.9)
-    loss.backward()
+    logits = torch.tensor([[200.0, -200.0, -200.0], [200.0, -200.0, -200.0]])
+    loss, gradient = gamblers_loss(logits, torch.tensor([0, 1]), 1.9)
     # Right costs nothing, wrong costs the distance to the better of the label and the reservation.
-    assert float(loss.detach()) == pytest.approx((400 - math.log(1 + 1 / 1.9)) / 2, rel=1e-5)
-    assert torch.isfinite(logits.grad).all()
+    assert float(loss) == pytest.approx((400 - math.log(1 + 1 / 1.9)) / 2, rel=1e-5)
+    assert torch.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("reward", [1.0, 0.5, 2.001, 0.0, -3.0, float("nan")])
@@ -95,24 +89,36 @@ def test_a_reward_out_of_range_is_refused(reward):
         gamblers_loss(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long), reward)
 
 
-def test_the_gradient_by_hand_is_that_of_autograd():
-    network = PairNetwork(4, 6, torch.Generator().manual_seed(1)).double()
-    z1, z2 = (z.requires_grad_(True) for z in embeddings(width=4))
-    anchor, view = torch.tensor([0, 6, 3, 3, 2]), torch.tensor([4, 1, 3, 3, 0])  # a pair twice, an anchor with two views
+def gamblers_formula(logits, labels):
+    p = logits.softmax(1)
+    return -(p[torch.arange(len(labels)), labels] + p[:, 2] / 1.7).log().mean()
+
+
+LOSSES = {
+    "deep gamblers": (3, lambda logits, labels: gamblers_loss(logits, labels, 1.7), gamblers_formula),
+    "clusters, with a reservation": (3, cluster_loss, lambda logits, labels: cross_entropy(logits[:, :2], labels)),
+    "clusters alone": (2, cluster_loss, cross_entropy),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_pass_by_hand_gives_the_loss_and_gradient_of_autograd(name):
+    outputs, loss, formula = LOSSES[name]
+    network = PairNetwork(4, 6, torch.Generator().manual_seed(1), outputs).double()
     with torch.no_grad():
         for layer in (network.layer1, network.layer2, network.layer3):
             layer.bias.normal_(generator=torch.Generator().manual_seed(2))
-    parameters = [z1, z2, *network.parameters()]
-    weights = torch.randn(5, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    by_hand = torch.autograd.grad((network.pairs(z1, z2, anchor, view) * weights).sum(), parameters)
-    by_autograd = torch.autograd.grad((network(z1, z2)[anchor, view] * weights).sum(), parameters)
-    for ours, theirs in zip(by_hand, by_autograd, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
-    # Its memory is used up: a second pass backward is refused, not wrong.
-    loss = network.pairs(z1, z2, anchor, view).sum()
-    loss.backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
+    z1, z2 = embeddings(width=4)
+    passing = PairPass(network, loss, most_pairs=6)
+    # A pair twice, an anchor with two views; then fewer pairs in the same memory, with the weights changed in between.
+    for anchor, view, labels in (([0, 6, 3, 3, 2, 3], [4, 1, 3, 3, 0, 6], [0, 1, 1, 0, 1, 1]), ([5, 1], [5, 2], [0, 0]), ([2], [3], [1])):
+        anchor, view, labels = (torch.tensor(values) for values in (anchor, view, labels))
+        expected = formula(network(z1, z2)[anchor, view], labels)
+        theirs = torch.autograd.grad(expected, list(network.parameters()))
+        torch.testing.assert_close(passing(z1, z2, anchor, view, labels), expected.detach(), rtol=1e-10, atol=1e-12)
+        for parameter, gradient in zip(network.parameters(), theirs, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient, rtol=1e-10, atol=1e-12)
+        torch.optim.SGD(network.parameters(), lr=0.5).step()
 
 
 def test_logits_without_gradients_are_those_of_forward_in_any_blocks():
@@ -122,7 +128,14 @@ def test_logits_without_gradients_are_those_of_forward_in_any_blocks():
         torch.testing.assert_close(network.logits(z1, z2, pairs_a_block), network(z1, z2), rtol=1e-12, atol=1e-14)
 
 
-def test_the_losses_gradient_by_hand_is_that_of_finite_differences():
-    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64, requires_grad=True)
-    labels = torch.tensor([0, 1, 1, 0, 1, 0])
-    assert torch.autograd.gradcheck(lambda values: gamblers_loss(values, labels, 1.7), logits)
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_losses_gradient_is_that_of_finite_differences(name):
+    outputs, loss, _ = LOSSES[name]
+    logits = torch.randn(6, outputs, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    labels, step = torch.tensor([0, 1, 1, 0, 1, 0]), 1e-6
+    _, gradient = loss(logits, labels)
+    for place in range(logits.numel()):
+        moved = torch.zeros_like(logits)
+        moved.view(-1)[place] = step
+        slope = (loss(logits + moved, labels)[0] - loss(logits - moved, labels)[0]) / (2 * step)
+        assert float(gradient.flatten()[place]) == pytest.approx(float(slope), abs=1e-8)
