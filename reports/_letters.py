@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -18,19 +19,29 @@ class Letters:
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
         self.renderer = FigureCanvasAgg(figure).get_renderer()
+        self._widths: dict[tuple[str, float, str], float] = {}
 
     def width(self, text: str, size: float, weight: str = "normal") -> float:
         """How wide a text is."""
+        known = self._widths.get((text, size, weight))
+        if known is not None:
+            return known
         drawn = self.figure.text(0, 0, text, fontsize=size, fontweight=weight)
         width: float = drawn.get_window_extent(self.renderer).width / self.figure.dpi
         drawn.remove()
+        self._widths[text, size, weight] = width
         return width
 
     def wrap(self, text: str, space: float, size: float, weight: str = "normal") -> str:
         """Break text into lines that fit this space."""
-        for letters in range(len(text), 10, -1):
+        whole = self.width(text, size, weight)
+        if whole <= space:
+            return text
+        # No line of many letters is this much narrower than the text is on average: longer ones need not be tried.
+        most = min(len(text), math.ceil(1.5 * len(text) * space / whole))
+        for letters in range(most, 10, -1):
             lines = textwrap.wrap(text, letters)
-            if max(self.width(line, size, weight) for line in lines) <= space:
+            if all(self.width(line, size, weight) <= space for line in lines):
                 return "\n".join(lines)
         return text
 

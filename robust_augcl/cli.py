@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,12 +22,9 @@ from robust_augcl.errors import InputError
 
 if TYPE_CHECKING:
     from robust_augcl.audit.findings import Audit
-    from robust_augcl.measurements import Measurement
+    from robust_augcl.beside import Assessor, Beside
     from robust_augcl.records import Record
     from robust_augcl.run_folder import RunFolder
-    from robust_augcl.transfer.results import Transfers
-
-    Beside = tuple[Audit | None, Transfers | None, list[Measurement]]  # what a report shows beside the records
 
 _STARTED = time.monotonic()
 _FOLDER = click.Path(path_type=Path)
@@ -115,14 +114,16 @@ def run(
     if archives is not None and not archives.is_dir():
         raise InputError(f"Expected --archives to be a folder, got {archives}")
     signal.signal(signal.SIGTERM, _interrupt)
-    from robust_augcl import executors, resources
-
     if executor == "local" and workers != 1:
-        executors.warm_up()
+        from robust_augcl import processes
+
+        processes.warm_up()  # before anything else: what workers import takes as long as what this process imports
+    from robust_augcl import executors, resources
     from robust_augcl.suite import load_suite
 
     chosen = load_suite(suite, overrides, _seeds(seeds))
 
+    from robust_augcl.beside import Assessor
     from robust_augcl.cells import plan
     from robust_augcl.display import Display, LogFile
     from robust_augcl.run_folder import Manifest, RunFolder
@@ -132,22 +133,30 @@ def run(
     earlier = folder.manifest()
     fingerprint = chosen.source.fingerprint(archives)
     planned = plan(chosen, fingerprint)
-    records, measured = [step.key for step in planned.attacks], list({measurement.step.key: 0 for measurement in planned.measurements})
-    new = Manifest(chosen.name, chosen.table, fingerprint, sorted(chosen.seeds), records, measured)
-    folder.claim(new)
+
+    def manifest_of(seeds: Sequence[int]) -> Manifest:
+        wanted = plan(dataclasses.replace(chosen, seeds=tuple(seeds)), fingerprint)
+        measured = list({measurement.step.key: 0 for measurement in wanted.measurements})
+        return Manifest(chosen.name, chosen.table, fingerprint, list(seeds), [step.key for step in wanted.attacks], measured)
+
+    new = folder.claim(chosen.seeds, manifest_of)
     console = Console(stderr=True, quiet=quiet)
+    assessor = Assessor(folder, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
 
     # A Dask worker says for itself what "auto" is there.
     own_device = resources.resolve_device(device) if scheduler is None else device
 
     def make_pool(tasks: int) -> executors.Pool:
+        size = 1
+        if scheduler is None:
+            size = min(workers or resources.default_workers(own_device), tasks)
+        if scheduler is not None or size > 1:  # this process has time, then
+            _import_reports()
+            assessor.begin_ahead()
         if scheduler is not None:
             from robust_augcl.dask_cluster import DaskCluster
 
             return DaskCluster(scheduler)
-        size = min(workers or resources.default_workers(own_device), tasks)
-        if size > 1:
-            _import_reports()
         return executors.LocalProcesses(size) if size > 1 else executors.InProcess(display.report_by_key)
 
     display = Display(console)
@@ -166,7 +175,9 @@ def run(
             there = sum(folder.store.path(step).exists() for step in planned.steps)
             console.print(f"Interrupted: {there} of {len(planned.steps)} results are stored. The same command goes on from there.")
             sys.exit(130)
-        _present(folder, console)
+        finally:
+            assessor.end_ahead()
+        _present(folder, assessor, console)
         seconds = time.monotonic() - _STARTED
         own = seconds - outcome.step_seconds
         log.write(
@@ -177,18 +188,18 @@ def run(
         raise click.ClickException(f"{outcome.missing} of {len(planned.steps)} results are missing{failed}")
 
 
-def _present(folder: RunFolder, console: Console) -> None:
+def _present(folder: RunFolder, assessor: Assessor, console: Console) -> None:
     """Audit and report what the folder holds now (another run may have entered seeds of its own), and print its rows."""
     records = folder.load_records(folder.existing_manifest().records).records
     if not records:
         return
-    found = _audit(folder, records, console=console)
-    beside = found, _transfers(folder, records), _measurements(folder)
+    beside = assessor.beside(records)
     if not _report_is_current(records, folder.path, beside):
         _write_report(records, folder.path, beside)
     if not console.quiet:
-        _print_rows(records, "table", found)
-        click.echo(f"Audit: {found.summary} (robust-augcl audit {folder.path})")
+        _print_rows(records, "table", beside.audit)
+        if beside.audit is not None:
+            click.echo(f"Audit: {beside.audit.summary} (robust-augcl audit {folder.path})")
         click.echo(f"Report: {folder.path / 'report.md'}")
 
 
@@ -247,8 +258,9 @@ def clean(folder: Path, everything: bool, dry_run: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True)
 def show(folder: Path, form: str) -> None:
     """Show the rows of the run in DIR: one for each attack on each victim."""
-    records = _records(folder)
-    _print_rows(records, form, _stored_audit(folder, records))
+    run_folder = _run_folder(folder)
+    records = _records(run_folder)
+    _print_rows(records, form, _assessor(run_folder).stored_audit(records))
 
 
 @cli.command()
@@ -256,11 +268,9 @@ def show(folder: Path, form: str) -> None:
 @click.option("--out", type=_FOLDER, help="Where the report goes [default: DIR].")
 def report(folder: Path, out: Path | None) -> None:
     """Write the report of the run in DIR: report.md, and figures as PNG and SVG."""
-    from robust_augcl.run_folder import RunFolder
-
-    records, run_folder = _records(folder), RunFolder(folder)
-    beside = _audit(run_folder, records), _transfers(run_folder, records), _measurements(run_folder)
-    for path in _write_report(records, out or folder, beside):
+    run_folder = _run_folder(folder)
+    records = _records(run_folder)
+    for path in _write_report(records, out or folder, _assessor(run_folder).beside(records)):
         click.echo(path)
 
 
@@ -275,10 +285,10 @@ def audit(folder: Path, form: str, again: bool) -> None:
     in every table.
     """
     from robust_augcl.reports._audit import render_findings
-    from robust_augcl.run_folder import RunFolder
 
-    records = _records(folder)
-    found = _audit(RunFolder(folder), records, again)
+    run_folder = _run_folder(folder)
+    records = _records(run_folder)
+    found = _assessor(run_folder).audit(records, again)
     click.echo(render_findings(found, form), nl=False)
     if form == "table":
         click.echo(f"\n{found.summary}, in {found.seconds:.1f} s, of {len(records)} results")
@@ -294,18 +304,18 @@ def transfer(folder: Path, attack: str | None, form: str) -> None:
     """Show what edits that were made for one victim of the run in DIR do to the others: a matrix of methods for each attack."""
     from robust_augcl.errors import unknown
     from robust_augcl.reports._transfer import render_transfers
-    from robust_augcl.run_folder import RunFolder
     from robust_augcl.transfer.results import matrix
 
-    records = _records(folder)
+    run_folder = _run_folder(folder)
+    records, assessor = _records(run_folder), _assessor(run_folder)
     labels = {record.cell.attack for record in records}
     if attack is not None and attack not in labels:
         raise unknown(f"attack in {folder}:", attack, labels)
-    transfers = _transfers(RunFolder(folder), records)
+    transfers = assessor.transfers(records)
     if transfers is None:
         raise InputError(f"Expected {folder} to hold the victims that its results rest on; `robust-augcl replay` says what is missing")
     entries = [entry for entry in matrix(transfers, records) if attack in (None, entry.group.attack)]
-    known = _stored_audit(folder, records)
+    known = assessor.stored_audit(records)
     click.echo(render_transfers(entries, form, known.failed if known else ()), nl=False)
 
 
@@ -374,11 +384,20 @@ def _remove(path: Path) -> None:
         raise InputError(f"Cannot remove {path}: {error.strerror or error}") from None
 
 
-def _records(path: Path) -> list[Record]:
-    """The records of a run; says on the error stream what is missing or damaged."""
+def _run_folder(path: Path) -> RunFolder:
     from robust_augcl.run_folder import RunFolder
 
-    folder = RunFolder(path)
+    return RunFolder(path)
+
+
+def _assessor(folder: RunFolder) -> Assessor:
+    from robust_augcl.beside import Assessor
+
+    return Assessor(folder, lambda text: click.echo(text, err=True))
+
+
+def _records(folder: RunFolder) -> list[Record]:
+    """The records of a run; says on the error stream what is missing or damaged."""
     manifest = folder.existing_manifest()
     loaded = folder.load_records(manifest.records)
     for problem in loaded.damaged:
@@ -386,57 +405,14 @@ def _records(path: Path) -> list[Record]:
     if loaded.missing:
         click.echo(f"warning: {len(loaded.missing)} of {len(manifest.records)} results are missing: the run is not finished", err=True)
     if not loaded.records:
-        raise InputError(f"Expected {path} to hold results, there are none yet")
+        raise InputError(f"Expected {folder.path} to hold results, there are none yet")
     return loaded.records
-
-
-def _stored_audit(folder: Path, records: list[Record]) -> Audit | None:
-    from robust_augcl.audit.run import stored_audit
-    from robust_augcl.run_folder import RunFolder
-
-    return stored_audit(RunFolder(folder), records)
-
-
-def _audit(folder: RunFolder, records: list[Record], again: bool = False, console: Console | None = None) -> Audit:
-    """The audit of a run's records: the one that the folder holds, or a new one."""
-    from robust_augcl.audit.run import audit_records, stored_audit
-    from robust_augcl.resources import one_thread
-
-    known = None if again else stored_audit(folder, records)
-    if known is not None:
-        return known
-    if console is not None:
-        console.print(f"Auditing {len(records)} results")
-    with one_thread():
-        return audit_records(folder, folder.existing_manifest(), records)
-
-
-def _transfers(folder: RunFolder, records: list[Record]) -> Transfers | None:
-    """What a run's edits do to its other victims: as the folder holds it, or computed; None where a victim is damaged or gone."""
-    from robust_augcl.errors import ArtifactDamaged
-    from robust_augcl.resources import one_thread
-    from robust_augcl.transfer.compute import stored_transfers, transfer_records
-
-    known = stored_transfers(folder, records)
-    if known is not None:
-        return known
-    try:
-        with one_thread():
-            return transfer_records(folder, records)
-    except ArtifactDamaged as error:
-        click.echo(f"warning: no transfers: {error}", err=True)
-        return None
 
 
 def _print_rows(records: list[Record], form: str, audit: Audit | None) -> None:
     from robust_augcl.reports.tables import render_rows
 
     click.echo(render_rows(records, form, audit), nl=False)
-
-
-def _measurements(folder: RunFolder) -> list[Measurement]:
-    """What the run measured beside its attacks."""
-    return folder.load_measurements(folder.existing_manifest())
 
 
 def _report_is_current(records: list[Record], out: Path, beside: Beside) -> bool:

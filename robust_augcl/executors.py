@@ -6,7 +6,6 @@ Each worker is a process with one thread: two busy threads on two small cores ma
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import queue
 import signal
@@ -15,12 +14,14 @@ import time
 import traceback
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
 from robust_augcl.cells import Step
 from robust_augcl.errors import InputError
+from robust_augcl.processes import context
 from robust_augcl.progress import Report, silent
 from robust_augcl.resources import environment_of_workers, one_thread, resolve_device
 from robust_augcl.store import Store
@@ -153,29 +154,10 @@ class InProcess:
 # --- local processes --------------------------------------------------------------------------------------------------
 
 
-def _context() -> multiprocessing.context.BaseContext:
-    """New processes: forked from a server that has everything imported, where there is such a thing."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["robust_augcl.steps"])
-    return context
-
-
-def warm_up() -> None:
-    """Start to import, in another process, what workers will need, while this one reads its input."""
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        from multiprocessing import forkserver
-
-        _context()
-        with environment_of_workers():
-            forkserver.ensure_running()
-
-
 class _Slot:
     """One worker process, and its way to tell how far it is."""
 
-    def __init__(self, context: multiprocessing.context.BaseContext) -> None:
+    def __init__(self, context: BaseContext) -> None:
         self.messages = context.Queue()
         self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(self.messages, os.getpid()))
         self.future: Future[Performed] | None = None
@@ -194,7 +176,7 @@ class LocalProcesses:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._context = _context()
+        self._context = context()
         with environment_of_workers():
             self._slots = [_Slot(self._context) for _ in range(size)]
 

@@ -223,7 +223,9 @@ class Record:
                 header[name] = kind(**header[name])
             header["attacker"] = header["attacker"] and ArtifactRef(**header["attacker"])
             del header["schema"]
-            return cls(outcomes=outcomes, **header)
+            record = cls(outcomes=outcomes, **header)
+            record.__dict__["_text"] = text  # what `dumps` would work out again
+            return record
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ArtifactDamaged(f"{source}: expected a record as JSON lines, got {_shorten(first)} ({error})") from error
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.store = Store(path)
+        self._records: dict[str, tuple[Any, Record]] = {}  # as last read, with what tells the file from another
 
     def manifest(self) -> Manifest | None:
         """What the folder holds, None where there is no run.
@@ -103,28 +104,37 @@ class RunFolder:
             raise InputError(f"Expected {self.path} to hold a run (a file {MANIFEST}), there is none: see `robust-augcl run --help`")
         return manifest
 
-    def claim(self, new: Manifest) -> Manifest:
+    def claim(self, seeds: Sequence[int], make: Callable[[Sequence[int]], Manifest]) -> Manifest:
         """Enter a suite in the folder before it runs; runs that differ in seeds alone are kept together.
+
+        `make` makes the manifest of the suite with any seeds.
 
         Raises:
             InputError: the folder holds another suite, or a run of another version, or cannot be written.
         """
         self.manifest()  # a folder of something else is refused before anything is made
+        new = make(sorted(seeds))
         with self.store.exclusive():
             old = self.manifest()
             if old is not None and old.suite != new.suite:
                 raise InputError(f"{self.path} holds a run of the suite {old.suite!r}, not {new.suite!r}: choose another --out")
-            if old is not None and old.same_settings(new):
-                records = list(dict.fromkeys([*old.records, *new.records]))
-                measurements = list(dict.fromkeys([*old.measurements, *new.measurements]))
-                new = replace(new, seeds=sorted({*old.seeds, *new.seeds}), records=records, measurements=measurements)
+            if old is not None and old.same_settings(new) and not set(old.seeds) <= set(seeds):
+                new = make(sorted({*old.seeds, *seeds}))
             if old is None or old.dumps() != new.dumps():
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new
 
     def load_record(self, key: str) -> Record:
-        """Read one record; raises `ArtifactDamaged` where it is missing or not what was written."""
-        return load_record(self.store, key)
+        """Read one record; raises `ArtifactDamaged` where it is missing or not what was written. A file is read once while it stays."""
+        try:
+            state = self.store.record_path(key).stat()
+        except OSError:
+            return load_record(self.store, key)
+        identity = state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+        known = self._records.get(key)
+        if known is None or known[0] != identity:
+            self._records[key] = known = (identity, load_record(self.store, key))
+        return known[1]
 
     def load_artifact(self, ref: ArtifactRef) -> Artifact:
         """Read the artifact that a record rests on; raises `ArtifactDamaged` where it is missing, damaged, or another one."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,28 +33,37 @@ from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graph_keys import graph_keys
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.measurements import Measurement
-from robust_augcl.records import ArtifactRef, Record
+from robust_augcl.records import ArtifactRef, Cell, Record
 from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import FITTED_ON, dataset_of, victim_of
 from robust_augcl.threat import ThreatModel
 from robust_augcl.victim import Access
 
+T = TypeVar("T")
+
 _LOOKED_AT = 12  # test graphs on which victims are looked at and large budgets tried
 _LARGE_BUDGET = 10
 
 
 class Gatherer:
-    """Gathers evidence about the records of a folder.
+    """Gathers evidence about the records of a folder. What it was made to look at ahead it does not look at again.
 
     Args:
         folder: the run's.
         steps: of its plan, by key: what each record is the result of.
-        measurements: of the same run.
     """
 
-    def __init__(self, folder: RunFolder, steps: dict[str, Step], measurements: Sequence[Measurement] = ()) -> None:
-        self.folder, self.steps, self.measurements = folder, steps, measurements
+    def __init__(self, folder: RunFolder, steps: Mapping[str, Step]) -> None:
+        self.folder, self.steps = folder, steps
+        self.seconds_ahead = 0.0
+        self._seen: dict[tuple[str, str], Any] = {}
+        self._by_attack: dict[tuple[str, str], list[Step]] = {}
+        self._first_on: dict[tuple[str, str], str] = {}
+        for step in sorted(steps.values(), key=_cell):
+            self._by_attack.setdefault((_cell(step).attack, _cell(step).protocol), []).append(step)
+            for role in ("victim", "dataset"):
+                self._first_on.setdefault((role, step.inputs[role].key), step.key)
         self._load = lru_cache(maxsize=None)(lambda ref: folder.store.load(ref.key))
         self._dataset = lru_cache(maxsize=None)(lambda ref: dataset_of(self._load(ref)))
         self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
@@ -60,8 +72,44 @@ class Gatherer:
         self._num_candidates = lru_cache(maxsize=None)(lambda ref, threat: len(threat.enumerate(_test(self._dataset(ref)))))
         self._keys = lru_cache(maxsize=None)(lambda ref: graph_keys(self._dataset(ref).graphs))
 
-    def gather(self, records: Sequence[Record]) -> Evidence:
-        """Everything about these records. Of those that rest on a file that cannot be read, only what the records say themselves."""
+    def look_ahead_of_records(self) -> None:
+        """Do what needs no record: run each attack on the planted victims."""
+        start = time.perf_counter()
+        for steps in self._by_attack.values():
+            if not steps[0].settings["attack"].combines:
+                self.planted_facts(steps[0])
+        self.seconds_ahead += time.perf_counter() - start
+
+    def look_ahead(self, record: Record) -> None:
+        """Look at a record before the others are there, as far as it is to be looked at alone."""
+        start = time.perf_counter()
+        if record.key in self.steps and self._unreadable(record) is None and not self._replaced(record):
+            self.traits(record)
+            self.replayed(record)
+            self.use(record)
+            if record.label_rule == "components":
+                self.miscounted(record)
+            step = self.steps[record.key]
+            for role, look in (("victim", self.victim_facts), ("dataset", self.data_facts)):
+                if self._first_on[role, step.inputs[role].key] == record.key:
+                    look(record)
+            group = self._by_attack[record.cell.attack, record.cell.protocol]
+            if group[0].key == record.key:
+                self.large_facts(record, [_cell(step).budget for step in group])
+                self.halved_facts(record)
+        self.seconds_ahead += time.perf_counter() - start
+
+    def _once(self, what: str, of: str, make: Callable[[], T]) -> T:
+        if (what, of) not in self._seen:
+            self._seen[what, of] = make()
+        found: T = self._seen[what, of]
+        return found
+
+    def gather(self, records: Sequence[Record], measurements: Sequence[Measurement] = ()) -> Evidence:
+        """Everything about these records. Of those that rest on a file that cannot be read, only what the records say themselves.
+
+        `measurements` are of the same run.
+        """
         everything = sorted(records, key=lambda record: record.cell)
         foreign = {r.key: ["no step of this folder's suite makes it"] for r in everything if r.key not in self.steps}
         records = [r for r in everything if r.key not in foreign]
@@ -83,7 +131,7 @@ class Gatherer:
             planted=self.planted(whole),
             large=self.large(whole),
             halved=self.halved(whole),
-            proved={r.key: graphs for r in whole if (graphs := proved_for(r, self.measurements))},
+            proved={r.key: graphs for r in whole if (graphs := proved_for(r, measurements))},
         )
 
     def _unreadable(self, record: Record) -> str | None:
@@ -121,13 +169,20 @@ class Gatherer:
         return [(int(step), float(loss), float(accuracy)) for step, loss, accuracy in self._load(record.attacker).info["curve"]]
 
     def replayed(self, record: Record) -> list[str]:
-        dataset = self._dataset(record.dataset)
-        return check_record(record, dataset, self._victim(record.victim), self._clean_logits(record.dataset, record.victim))
+        def replay() -> list[str]:
+            clean = self._clean_logits(record.dataset, record.victim)
+            return check_record(record, self._dataset(record.dataset), self._victim(record.victim), clean)
+
+        return self._once("replayed", record.dumps(), replay)
 
     def miscounted(self, record: Record) -> list[int]:
         """Attacked graphs whose components are not as many as their class says, by union-find."""
-        clean = self._forests(record.dataset)
-        return [o.graph for o in record.outcomes if o.graph not in clean or clean[o.graph].edited(o) != o.label + 1]
+
+        def count() -> list[int]:
+            clean = self._forests(record.dataset)
+            return [o.graph for o in record.outcomes if o.graph not in clean or clean[o.graph].edited(o) != o.label + 1]
+
+        return self._once("miscounted", record.dumps(), count)
 
     def use(self, record: Record) -> Use:
         """Which test graphs chose the victim's epoch, by the step that made it; which ones the attack learned on, by what it kept."""
@@ -146,10 +201,15 @@ class Gatherer:
         return Use(len(selected), int((torch.isin(keys[dataset.test], handed) & ~fair).sum()))
 
     def victim_facts(self, record: Record) -> VictimFacts:
-        dataset = self._dataset(record.dataset)
-        return look_at_victim(self._victim(record.victim), _some(dataset), _threat(record))
+        def look() -> VictimFacts:
+            return look_at_victim(self._victim(record.victim), _some(self._dataset(record.dataset)), _threat(record))
+
+        return self._once("victim", record.dumps(), look)
 
     def data_facts(self, record: Record) -> DataFacts:
+        return self._once("data", record.dumps(), lambda: self._look_at_data(record))
+
+    def _look_at_data(self, record: Record) -> DataFacts:
         dataset = self._dataset(record.dataset)
         keys = self._keys(record.dataset)
         others = torch.cat([dataset.train, dataset.validation])
@@ -163,43 +223,60 @@ class Gatherer:
 
     def planted(self, records: Sequence[Record]) -> list[PlantedFacts]:
         """Each attack with its settings once, whatever it was run on."""
-        facts = []
-        for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
-            attack = self.steps[group[0].key].settings["attack"]
-            if not attack.combines:
-                facts.append(try_on_planted_victims(attack, _threat(group[0]), _name(group[0]), [r.key for r in group]))
-        return facts
+        return [
+            replace(self.planted_facts(self.steps[group[0].key]), records=tuple(r.key for r in group))
+            for group in _by_attack(records)
+            if not self.steps[group[0].key].settings["attack"].combines
+        ]
+
+    def planted_facts(self, step: Step) -> PlantedFacts:
+        attack, threat = step.settings["attack"], step.settings["threat"]
+        return self._once("planted", step.key, lambda: try_on_planted_victims(attack, threat, _name(_cell(step)), ()))
 
     def large(self, records: Sequence[Record]) -> list[LargeBudgetFacts]:
         """Each attack that looks at its victim and takes any budget as it is, on one victim; not a search, which takes long."""
-        facts = []
-        for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
-            record, attack = group[0], self.steps[group[0].key].settings["attack"]
-            traits = self.traits(record)
-            if attack.access == Access.NONE or attack.learns or attack.combines or traits.searches or attack.max_budget is not None:
-                continue
+        found = [(self.large_facts(group[0], [r.cell.budget for r in group]), group) for group in _by_attack(records)]
+        return [replace(facts, records=tuple(r.key for r in group)) for facts, group in found if facts is not None]
+
+    def large_facts(self, record: Record, budgets: Sequence[int | float]) -> LargeBudgetFacts | None:
+        attack, traits = self.steps[record.key].settings["attack"], self.traits(record)
+        if attack.access == Access.NONE or attack.learns or attack.combines or traits.searches or attack.max_budget is not None:
+            return None
+        budget = max([_LARGE_BUDGET, *(2 * budget for budget in budgets if isinstance(budget, int))])
+        name = f"{_name(record.cell)} on {record.cell.method}"
+
+        def look() -> LargeBudgetFacts | None:
             dataset, victim = self._dataset(record.dataset), self._victim(record.victim)
-            budgets = [r.cell.budget for r in group if isinstance(r.cell.budget, int)]
-            budget = max([_LARGE_BUDGET, *(2 * budget for budget in budgets)])
-            name = f"{_name(record)} on {record.cell.method}"
-            found = try_large_budget(attack, victim, _some(dataset), _threat(record), budget, name, [r.key for r in group])
-            facts += [found] if found else []
-        return facts
+            return try_large_budget(attack, victim, _some(dataset), _threat(record), budget, name, ())
+
+        return self._once(f"large {budget}", record.dumps(), look)
 
     def halved(self, records: Sequence[Record]) -> list[IterationFacts]:
         """Each attack that learns nothing and combines nothing, on one victim."""
-        facts = []
-        for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
-            record, attack = group[0], self.steps[group[0].key].settings["attack"]
-            if attack.learns or attack.combines or iterations_of(record.attack_settings) is None:
-                continue
-            dataset, name = self._dataset(record.dataset), f"{_name(record)} on {record.cell.method}"
+        found = [(self.halved_facts(group[0]), group) for group in _by_attack(records)]
+        return [replace(facts, records=tuple(r.key for r in group)) for facts, group in found if facts is not None]
+
+    def halved_facts(self, record: Record) -> IterationFacts | None:
+        attack = self.steps[record.key].settings["attack"]
+        if attack.learns or attack.combines or iterations_of(record.attack_settings) is None:
+            return None
+
+        def look() -> IterationFacts | None:
+            dataset, name = self._dataset(record.dataset), f"{_name(record.cell)} on {record.cell.method}"
             by_graph = {outcome.graph: outcome.broken for outcome in record.outcomes}
             broken = torch.tensor([by_graph[number] for number in _some_numbers(dataset).tolist()])
-            keys = [r.key for r in group]
-            found = try_half_the_iterations(attack, self._victim(record.victim), _some(dataset), _threat(record), broken, name, keys)
-            facts += [found] if found else []
-        return facts
+            return try_half_the_iterations(attack, self._victim(record.victim), _some(dataset), _threat(record), broken, name, ())
+
+        return self._once("halved", record.dumps(), look)
+
+
+def _by_attack(records: Sequence[Record]) -> list[list[Record]]:
+    return grouped(records, lambda r: (r.cell.attack, r.cell.protocol))
+
+
+def _cell(step: Step) -> Cell:
+    assert step.cell is not None  # an attack's has one
+    return step.cell
 
 
 def _rests_on(record: Record) -> list[ArtifactRef]:
@@ -225,5 +302,5 @@ def _threat(record: Record) -> ThreatModel:
     return ThreatModel(**{**settings, "operations": tuple(settings["operations"])})
 
 
-def _name(record: Record) -> str:
-    return record.cell.attack + (f" ({record.cell.protocol})" if record.cell.protocol != "strict" else "")
+def _name(cell: Cell) -> str:
+    return cell.attack + (f" ({cell.protocol})" if cell.protocol != "strict" else "")

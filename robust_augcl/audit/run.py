@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from robust_augcl.audit.findings import Audit
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.records import Record
 from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
 from robust_augcl.store import write_atomically
+
+if TYPE_CHECKING:
+    from robust_augcl.audit.gather import Gatherer
 
 AUDIT = "audit.json"
 
@@ -25,21 +29,28 @@ def stored_audit(folder: RunFolder, records: Sequence[Record]) -> Audit | None:
     return audit if audit.of == folder.stamp(records) else None
 
 
-def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Record]) -> Audit:
-    """Audit the records of a folder and keep the audit there.
+def make_gatherer(folder: RunFolder, manifest: Manifest) -> Gatherer:
+    """What gathers evidence about the folder's run; raises `InputError` where the manifest holds no valid suite."""
+    from robust_augcl.audit.gather import Gatherer  # whoever reads a stored audit needs none of what makes one
+    from robust_augcl.cells import plan
+    from robust_augcl.suite import make_suite
+
+    suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
+    return Gatherer(folder, {step.key: step for step in plan(suite, manifest.fingerprint).attacks})
+
+
+def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Record], gatherer: Gatherer | None = None) -> Audit:
+    """Audit the records of a folder and keep the audit there; `gatherer` may have looked at some already.
 
     Raises:
         InputError: the folder's manifest holds no valid suite, or the audit cannot be written.
     """
     from robust_augcl.audit.checks import examine
-    from robust_augcl.audit.gather import Gatherer
-    from robust_augcl.cells import plan
-    from robust_augcl.suite import make_suite
 
     start = time.perf_counter()
-    suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
-    steps = {step.key: step for step in plan(suite, manifest.fingerprint).attacks}
-    audit = Audit(folder.stamp(records), examine(Gatherer(folder, steps, folder.load_measurements(manifest)).gather(records)))
-    audit = replace(audit, seconds=round(time.perf_counter() - start, 3))
+    gatherer = make_gatherer(folder, manifest) if gatherer is None else gatherer
+    evidence = gatherer.gather(records, folder.load_measurements(manifest))
+    audit = Audit(folder.stamp(records), examine(evidence))
+    audit = replace(audit, seconds=round(gatherer.seconds_ahead + time.perf_counter() - start, 3))
     write_atomically(folder.path / AUDIT, audit.dumps().encode())
     return audit

@@ -32,24 +32,50 @@ def stored_transfers(folder: RunFolder, records: Sequence[Record]) -> Transfers 
     return transfers if transfers.of == folder.stamp(records) else None
 
 
-def transfer_records(folder: RunFolder, records: Sequence[Record]) -> Transfers:
+class Turner:
+    """Turns edits on other victims, each once: what was turned ahead is not turned again.
+
+    Args:
+        folder: holds the victims.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._datasets = lru_cache(maxsize=2)(lambda ref: dataset_of(folder.load_artifact(ref)))
+        self._victims = lru_cache(maxsize=None)(lambda ref: victim_of(folder.load_artifact(ref)))
+        self._last: tuple[str, PackedGraphs] | None = None
+        self._turned: dict[tuple[str, str], Transfer] = {}
+
+    def turn(self, source: Record, target: Record) -> Transfer:
+        """The source's edits on the target's victim; raises `ArtifactDamaged` where a data set or victim is not what the record says."""
+        pair = source.dumps(), target.dumps()
+        if pair not in self._turned:
+            if self._last is None or self._last[0] != pair[0]:  # the graphs of the last source are kept alone
+                self._last = pair[0], _attacked(source, self._datasets(source.dataset))
+            graphs = self._last[1]
+            logits = self._victims(target.victim).logits(graphs).cpu()
+            margin = [round(value, 6) for value in margins(logits, graphs.y).tolist()]
+            self._turned[pair] = Transfer(source.key, target.key, logits.argmax(1).tolist(), margin)
+        return self._turned[pair]
+
+    def look_ahead(self, records: Sequence[Record]) -> None:
+        """Turn what there is to turn between these records, so that it need not be done later."""
+        for source, target in pairs_to_transfer(records):
+            self.turn(source, target)
+
+
+def transfer_records(folder: RunFolder, records: Sequence[Record], turner: Turner | None = None) -> Transfers:
     """Turn the edits of every record on the victims of the others that they can be turned on, and keep what comes of it.
+
+    `turner` may have turned some already.
 
     Raises:
         ArtifactDamaged: a data set or victim that a record rests on is missing, or not what the record says.
         InputError: the result cannot be written.
     """
-    datasets = lru_cache(maxsize=2)(lambda ref: dataset_of(folder.load_artifact(ref)))
-    victims = lru_cache(maxsize=None)(lambda ref: victim_of(folder.load_artifact(ref)))
-    attacked = lru_cache(maxsize=1)(lambda key: _attacked(by_key[key], datasets(by_key[key].dataset)))  # of the last source alone
-    by_key = {record.key: record for record in records}
-    entries = []
-    for source, target in pairs_to_transfer(records):
-        graphs = attacked(source.key)
-        logits = victims(target.victim).logits(graphs).cpu()
-        margin = [round(value, 6) for value in margins(logits, graphs.y).tolist()]
-        entries.append(Transfer(source.key, target.key, logits.argmax(1).tolist(), margin))
-    transfers = Transfers(folder.stamp(records), tuple(entries))
+    turner = Turner(folder) if turner is None else turner
+    entries = tuple(turner.turn(source, target) for source, target in pairs_to_transfer(records))
+    transfers = Transfers(folder.stamp(records), entries)
     write_atomically(folder.path / TRANSFER, transfers.dumps().encode())
     return transfers
 

@@ -204,7 +204,10 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(tiny, tmp_path, 
 
 
 def claim(folder: str, seed: int) -> None:
-    RunFolder(Path(folder)).claim(Manifest("tiny", {"name": "tiny"}, None, [seed], [f"attack-{seed}"]))
+    def of(seeds):
+        return Manifest("tiny", {"name": "tiny"}, None, list(seeds), [f"attack-{number}" for number in seeds])
+
+    RunFolder(Path(folder)).claim([seed], of)
 
 
 def test_runs_that_enter_their_seeds_at_once_all_stay_in(tmp_path):
