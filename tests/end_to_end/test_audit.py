@@ -7,6 +7,8 @@ import io
 import json
 import shutil
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,12 @@ import torch
 
 from robust_augcl import cli, steps
 from robust_augcl.attack import FitGraphs
+from robust_augcl.audit import gather
 from robust_augcl.audit.checks import examine
 from robust_augcl.audit.gather import Gatherer
+from robust_augcl.audit.run import make_gatherer
+from robust_augcl.beside import Assessor
+from robust_augcl.errors import InputError
 from robust_augcl.records import Record
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import dataset_of, victim_of
@@ -166,6 +172,86 @@ def test_results_that_no_step_of_the_suite_makes_are_told(learned):
     found = {finding.check: finding for finding in examine(evidence)}
     assert found["stored edits reproduce the verdict"].status == "FAIL"
     assert set(found["stored edits reproduce the verdict"].cells) == {record.key for record in records}
+
+
+# --- ahead ----------------------------------------------------------------------------------------------------------------
+
+
+class Refusing(Exception):
+    """What was looked at ahead was looked at again."""
+
+
+def refuse(*arguments, **settings):
+    raise Refusing
+
+
+def test_what_was_looked_at_ahead_is_the_same_and_not_looked_at_again(learned, monkeypatch):
+    records = records_of(learned)
+    folder = RunFolder(learned)
+    manifest = folder.existing_manifest()
+    measurements = folder.load_measurements(manifest)
+    fresh = make_gatherer(folder, manifest).gather(records, measurements)
+    ahead = make_gatherer(folder, manifest)
+    ahead.look_ahead_of_records()
+    for record in reversed(records):  # in any order
+        ahead.look_ahead(record)
+    for name in ("check_record", "look_at_victim", "try_on_planted_victims", "try_large_budget", "try_half_the_iterations", "graph_keys"):
+        monkeypatch.setattr(gather, name, refuse)
+    assert ahead.gather(records, measurements) == fresh
+    with pytest.raises(Refusing):
+        make_gatherer(folder, manifest).gather(records, measurements)
+    assert ahead.seconds_ahead > 0
+
+
+def test_a_record_that_changed_after_it_was_looked_at_is_looked_at_again(learned):
+    records = records_of(learned)
+    gatherer = make_gatherer(RunFolder(learned), RunFolder(learned).existing_manifest())
+    for record in records:
+        gatherer.look_ahead(record)
+    first = records[0]
+    lie = replace(first, outcomes=[replace(o, attacked=1 - o.attacked) for o in first.outcomes])
+    found = gatherer.gather([lie, *records[1:]])
+    assert found.replayed[first.key]
+    assert not any(found.replayed[record.key] for record in records[1:])
+
+
+def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(learned, spoilt, monkeypatch):
+    for name in ("audit.json", "transfer.json"):
+        (spoilt / name).unlink()
+    folder = RunFolder(spoilt)
+    assessor = Assessor(folder, pytest.fail)
+    records = folder.load_records(folder.existing_manifest().records).records
+    held_back = [folder.store.record_path(record.key) for record in records[:3]]
+    for path in held_back:
+        path.rename(path.with_suffix(".later"))
+    assessor.begin_ahead()
+    gatherer = None
+    for _ in range(600):
+        time.sleep(0.1)
+        gatherer = assessor._gatherer
+        if gatherer is not None and {text for what, text in gatherer._seen if what == "replayed"} >= {r.dumps() for r in records[3:]}:
+            break
+    for path in held_back:
+        path.with_suffix(".later").rename(path)
+    assessor.end_ahead()
+    assert gatherer is not None
+    assert gatherer.seconds_ahead > 0
+    monkeypatch.setattr(gather, "try_on_planted_victims", refuse)
+    assessor._tell = lambda text: None
+    made = assessor.beside(records)
+    kept = Assessor(RunFolder(learned), pytest.fail).beside(records_of(learned))
+    assert made.audit.findings == kept.audit.findings
+    assert made.transfers.entries == kept.transfers.entries
+    assert made.measurements == kept.measurements
+
+
+def test_trouble_ahead_is_told_by_what_comes_after(spoilt):
+    (spoilt / "run.json").write_text("{")
+    assessor = Assessor(RunFolder(spoilt), lambda text: None)
+    assessor.begin_ahead()
+    assessor.end_ahead()
+    with pytest.raises(InputError, match=r"run\.json"):
+        assessor.beside([])
 
 
 # --- transfer -------------------------------------------------------------------------------------------------------------

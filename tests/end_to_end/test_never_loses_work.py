@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from robust_augcl import resources, store
+from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.run_folder import Manifest, RunFolder
 from robust_augcl.store import Store
 
@@ -222,6 +223,31 @@ def test_runs_that_enter_their_seeds_at_once_all_stay_in(tmp_path):
         manifest = RunFolder(folder).existing_manifest()
         assert manifest.seeds == [0, 1, 2]
         assert set(manifest.records) == {"attack-0", "attack-1", "attack-2"}
+
+
+def test_a_folder_of_other_steps_under_the_same_settings_holds_those_of_now(tmp_path):
+    """A version under development may plan other steps for the same settings: what it does not plan is in no table."""
+    folder = RunFolder(tmp_path)
+
+    def of(version):
+        return lambda seeds: Manifest("tiny", {"name": "tiny"}, None, list(seeds), [f"attack-{version}-{seed}" for seed in seeds])
+
+    folder.claim([1], of("old"))
+    assert folder.claim([0], of("new")).records == ["attack-new-0", "attack-new-1"]
+    assert folder.existing_manifest().records == ["attack-new-0", "attack-new-1"]
+    assert folder.claim([0], of("new")).seeds == [0, 1]
+
+
+def test_a_record_is_read_once_while_its_file_stays(copied, monkeypatch):
+    folder = RunFolder(copied)
+    key = folder.existing_manifest().records[0]
+    first = folder.load_record(key)
+    assert folder.load_record(key) is first
+    path = folder.store.record_path(key)
+    assert first.dumps() == path.read_text()
+    path.write_text(path.read_text().replace('"clean":1', '"clean":0', 1))  # as long as before
+    with pytest.raises(ArtifactDamaged, match="altered"):
+        folder.load_record(key)
 
 
 def test_a_report_that_is_not_that_of_the_records_is_made_again(tiny, copied, command):
