@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from robust_augcl.audit.findings import Audit
 from robust_augcl.brackets import brackets
 from robust_augcl.measurements import Measurement
+from robust_augcl.names import CLEAN, name_of
 from robust_augcl.records import Record
 from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
@@ -24,7 +25,7 @@ from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._methods import UNSUPERVISED, mechanism_models, methods_table
 from robust_augcl.reports._pairs import leading_pairs
-from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
+from robust_augcl.reports._sections import Section, layers_text, sections
 from robust_augcl.reports._sheet import save
 from robust_augcl.reports._transfer import matrices
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure
