@@ -96,7 +96,7 @@ def test_bad_budgets_are_named(changes, parts):
 )
 def test_entries_that_would_look_the_same_in_a_report_are_refused(kind, entries, other, label):
     with pytest.raises(InputError, match=rf"^here: \[\[{kind}\]\]: Expected `label` to look unlike '{other}' in reports, got '{label}'"):
-        make_suite(changed(**{kind: entries, "threat__budget": 1}), "here")
+        make_suite(changed(**{"attacks": [{"name": "beam"}], kind: entries, "threat__budget": 1}), "here")
 
 
 def test_an_entry_may_be_called_by_its_own_name_and_one_exact_search_by_any():
