@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from robust_augcl.run_folder import RunFolder
     from robust_augcl.transfer.results import Transfers
 
-    Beside = tuple[Audit | None, Transfers | None, list[Measurement]]  # what a report shows beside the records
+    Beside = tuple[Audit | None, Transfers | None, list[Measurement], dict[str, Any]]  # what a report shows beside the records
 
 _STARTED = time.monotonic()
 _FOLDER = click.Path(path_type=Path)
@@ -183,7 +183,7 @@ def _present(folder: RunFolder, console: Console) -> None:
     if not records:
         return
     found = _audit(folder, records, console=console)
-    beside = found, _transfers(folder, records), _measurements(folder)
+    beside = found, _transfers(folder, records), _measurements(folder), folder.existing_manifest().table
     if not _report_is_current(records, folder.path, beside):
         _write_report(records, folder.path, beside)
     if not console.quiet:
@@ -259,7 +259,7 @@ def report(folder: Path, out: Path | None) -> None:
     from robust_augcl.run_folder import RunFolder
 
     records, run_folder = _records(folder), RunFolder(folder)
-    beside = _audit(run_folder, records), _transfers(run_folder, records), _measurements(run_folder)
+    beside = _audit(run_folder, records), _transfers(run_folder, records), _measurements(run_folder), run_folder.existing_manifest().table
     for path in _write_report(records, out or folder, beside):
         click.echo(path)
 
