@@ -15,13 +15,13 @@ from torch.nn.utils import clip_grad_norm_
 from robust_augcl.attack import Attack, FitGraphs
 from robust_augcl.attacks._two_step_q import EditSpace, Replay, State, Transition, TwoStepQ, best_allowed
 from robust_augcl.checks import require_not_negative, require_positive
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs import PackedGraphs, runs
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn
 from robust_augcl.threat import Perturbation, ThreatModel
 from robust_augcl.victim import Access, VictimView, margins
 
-_GRAPHS_AT_ONCE = 200  # bounds the memory of acting greedily
+_GRAPHS_AT_ONCE, _NODES_AT_ONCE = 200, 50_000  # bound the memory of acting greedily
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,9 @@ class GreedyProposer:
 @torch.no_grad()
 def act_greedily(network: TwoStepQ, space: EditSpace) -> State:
     """The final state of every graph of the space, in order."""
-    finals = [space.start(part) for part in torch.arange(space.graphs.num_graphs, device=space.graphs.device).split(_GRAPHS_AT_ONCE)]
+    sizes = space.graphs.sizes
+    parts = runs((torch.ones_like(sizes), _GRAPHS_AT_ONCE), (sizes, _NODES_AT_ONCE))
+    finals = [space.start(part) for part in parts or [sizes.new_zeros(0)]]
     for final in finals:
         for edits_left in range(space.max_edits, 0, -1):
             rows = (space.budgets[final.graph] >= edits_left).nonzero().squeeze(1)

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robust_augcl.brackets import Bracket, bracket_group
+from robust_augcl.names import CLEAN, name_of
 from robust_augcl.reports._letters import Letters
-from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of
+from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.statistics import Estimate, Group

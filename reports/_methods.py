@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robust_augcl.measurements import Measurement
-from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of
+from robust_augcl.names import CLEAN, name_of
+from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.statistics import t_interval
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from robust_augcl.names import CLEAN, name_of
 from robust_augcl.reports._audit import FOOTNOTE
 from robust_augcl.reports._pairs import MANY_PAIRS, method_pairs
-from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of
+from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
 from robust_augcl.statistics import ALPHA, Comparison, Estimate, estimate
 

@@ -9,51 +9,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from robust_augcl.names import CLEAN, EXACT, exact_of, name_of
 from robust_augcl.records import Record
 from robust_augcl.reports.tables import MARK
 from robust_augcl.statistics import Comparison, Estimate, Group, Measure, best, by_group, compare, estimate, gap_to_worst_case, one_per_seed
 
-CLEAN = "clean"
-"""The row of no attack at all."""
-_EXACT = "exhaustive"
-_COMBINED = "worst_case"
 NO_PRETRAINING = "none"
 
 ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v", "genetic", "prbcd", "beam")
 """Then unknown ones, the worst of all, the exact worst case."""
 _METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl", "dcl", "hcl", "progcl", "progcl_mix", "moco", "prototypes")
 """Then methods of other labels."""
-_NAMES = {
-    CLEAN: "Clean",
-    _EXACT: "Exact worst case",
-    _COMBINED: "Worst of the attacks",
-    NO_PRETRAINING: "No pretraining",
-    "graphcl": "GraphCL",
-    "augcl": "AUGCL",
-    "rand_sampling": "RandSampling",
-    "grad_argmax": "GradArgmax",
-    "rl_s2v": "RL-S2V",
-    "genetic": "Genetic algorithm",
-    "prbcd": "PRBCD",
-    "beam": "Beam search",
-    "dcl": "DCL",
-    "hcl": "HCL",
-    "progcl": "ProGCL",
-    "progcl_mix": "ProGCL, mixing",
-    "moco": "MoCo",
-    "prototypes": "Prototypes",
-}
-
-
 _PROTOCOLS = {
     "strict": "models and attacks were chosen without the test graphs",
     "paper": "as published: the model's epoch was chosen on the test graphs, and attacks that learn, learned on them",
 }
-
-
-def name_of(label: str) -> str:
-    """The name that readers know a method or an attack by; unknown ones as they are."""
-    return _NAMES.get(label, label)
 
 
 def layers_text(count: int) -> str:
@@ -101,7 +71,7 @@ class Section:
     @cached_property
     def exact(self) -> str | None:
         """The label of the exhaustive search, which is the exact worst case; a suite may call it otherwise."""
-        return next((r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"), None)
+        return exact_of({r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"})
 
     @cached_property
     def combined(self) -> set[str]:
@@ -121,7 +91,7 @@ class Section:
 
     def attack_name(self, attack: str) -> str:
         """The name that readers know an attack by."""
-        return name_of(_EXACT if attack == self.exact else attack)
+        return name_of(EXACT if attack == self.exact else attack)
 
     @cached_property
     def seeds(self) -> list[int]:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust_augcl.reports._sections import Section, layers_text, name_of
+from robust_augcl.names import name_of
+from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
 from robust_augcl.transfer.results import Entry
 

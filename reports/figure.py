@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from matplotlib.figure import Figure
 
+from robust_augcl.names import CLEAN, name_of
 from robust_augcl.records import Record
 from robust_augcl.reports._forest import Panel, Row, make_lanes
-from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
+from robust_augcl.reports._sections import Section, layers_text, sections
 from robust_augcl.reports._sheet import Block, Words, draw, save
 
 __all__ = ["accuracy_figure", "by_class_figure", "save"]

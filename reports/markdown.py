@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from robust_augcl.audit.findings import Audit
 from robust_augcl.brackets import brackets
 from robust_augcl.measurements import Measurement
+from robust_augcl.names import CLEAN, name_of
 from robust_augcl.records import Record
 from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
@@ -24,7 +25,8 @@ from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._methods import UNSUPERVISED, mechanism_models, methods_table
 from robust_augcl.reports._pairs import leading_pairs
-from robust_augcl.reports._sections import CLEAN, Section, layers_text, name_of, sections
+from robust_augcl.reports._sections import Section, layers_text, sections
+from robust_augcl.reports._settings import of_section, shared
 from robust_augcl.reports._sheet import save
 from robust_augcl.reports._transfer import matrices
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure
@@ -40,6 +42,7 @@ def render(
     audit: Audit | None = None,
     transfers: Transfers | None = None,
     measurements: Sequence[Measurement] = (),
+    table: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write report.md and its figures, PNG and SVG, into `out`, which is made if need be.
 
@@ -52,6 +55,7 @@ def render(
         audit: of these records; numbers that failed it are marked. None: they were not audited.
         transfers: between these records, None where they were not computed.
         measurements: of the same run.
+        table: its suite as in the file, for the settings that all methods share; None: they are not known.
 
     Returns:
         The files written, the page first.
@@ -59,7 +63,7 @@ def render(
     Raises:
         ValueError: no records, or two of one cell.
     """
-    text = page(records, audit, transfers, measurements)
+    text = page(records, audit, transfers, measurements, table)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "report.md"]
     for name, make in _figures(records, measurements).items():
@@ -127,27 +131,39 @@ def is_current(
     audit: Audit | None = None,
     transfers: Transfers | None = None,
     measurements: Sequence[Measurement] = (),
+    table: Mapping[str, Any] | None = None,
 ) -> bool:
     """Whether the report in `out` is that of these records and of what stands beside them, and whole."""
     try:
         last = (out / "report.md").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
     except (OSError, UnicodeDecodeError):
         return False
-    return last == _stamp(records, audit, transfers, measurements) and all(
+    return last == _stamp(records, audit, transfers, measurements, table) and all(
         (out / f"{name}.{e}").exists() for name in _figures(records, measurements) for e in ("png", "svg")
     )
 
 
-def _stamp(records: list[Record], audit: Audit | None, transfers: Transfers | None, measurements: Sequence[Measurement]) -> str:
+def _stamp(
+    records: list[Record],
+    audit: Audit | None,
+    transfers: Transfers | None,
+    measurements: Sequence[Measurement],
+    table: Mapping[str, Any] | None,
+) -> str:
     """An invisible line that tells whose report it is."""
     beside = [dataclasses.replace(audit, seconds=0.0).dumps() if audit else "", transfers.dumps() if transfers else ""]
+    beside += [json.dumps(table, sort_keys=True)] if table is not None else []
     beside += sorted(json.dumps(dataclasses.asdict(measurement), sort_keys=True) for measurement in measurements)
     digest = hashlib.sha256("".join([*sorted(record.dumps() for record in records), *beside]).encode()).hexdigest()
     return f"<!-- of records {digest} -->"
 
 
 def page(
-    records: list[Record], audit: Audit | None = None, transfers: Transfers | None = None, measurements: Sequence[Measurement] = ()
+    records: list[Record],
+    audit: Audit | None = None,
+    transfers: Transfers | None = None,
+    measurements: Sequence[Measurement] = (),
+    table: Mapping[str, Any] | None = None,
 ) -> str:
     """The text of report.md."""
     found = sections(records, audit.failed if audit else ())
@@ -205,10 +221,11 @@ def page(
         "## The audit",
         audit_section(audit, records),
         "## Settings",
-        *(_settings(section) for section in found),
+        *([shared(table)] if table is not None else []),
+        *(of_section(section) for section in found),
         "## Warnings",
         _notes(records, measurements),
-        _stamp(records, audit, transfers, measurements),
+        _stamp(records, audit, transfers, measurements, table),
     ]
     return "\n\n".join(line.strip("\n") for line in lines) + "\n"
 
@@ -264,34 +281,6 @@ def _range(section: Section, attack: str) -> str:
         return "-"
     low, high = percent(min(means)), percent(max(means))
     return low if low == high else f"{low} to {high}"
-
-
-def _settings(section: Section) -> str:
-    rule = {"components": "proved for every attacked graph by counting its components"}
-    kept = sorted({rule.get(record.label_rule, "assumed, not proved") for record in section.records})
-    lines = [
-        f"**{escape(section.title)}**\n",
-        f"- Data: {escape(section.dataset)}, {section.graphs}",
-        f"- Encoder: {escape(section.encoder)}, {', '.join(map(str, section.layers))} layers",
-        f"- Threat: {escape(section.threat)}",
-        f"- Protocol: {escape(section.protocol_text)}",
-        f"- That an edit keeps the class is {' or '.join(kept)}",
-    ]
-    for method in section.methods:
-        used = (record.method_settings for record in section.records if record.cell.method == method)
-        lines.append(f"- {escape(name_of(method))}: {_values(used)}")
-    for attack in section.attacks()[1:]:
-        used = (record.attack_settings for record in section.records if record.cell.attack == attack)
-        lines.append(f"- {escape(section.attack_name(attack))}: {_values(used)}")
-    versions = _values(record.environment.get("versions", {}) for record in section.records)
-    machines = {", ".join(str(record.environment.get(name)) for name in ("machine", "device")) for record in section.records}
-    return "\n".join([*lines, f"- Versions: {versions}", f"- Machine: {escape(' or '.join(sorted(machines)))}"])
-
-
-def _values(dicts: Iterable[dict[str, Any]]) -> str:
-    """Settings as code; several where the records differ."""
-    texts = {", ".join(f"{name} {v if isinstance(v, str) else json.dumps(v)}" for name, v in each.items()) for each in dicts}
-    return " or ".join(f"`{text.replace('`', chr(39))}`" if text else "no settings" for text in sorted(texts))
 
 
 def _notes(records: Sequence[Record], measurements: Sequence[Measurement]) -> str:

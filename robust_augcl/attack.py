@@ -22,8 +22,6 @@ from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Perturbation, ThreatModel, apply_all, check_form
 from robust_augcl.victim import Access, Victim, VictimView, margins
 
-_GRAPHS_AT_ONCE = 50
-
 Proposer = Callable[[PackedGraphs], list[Perturbation]]
 """Proposes one perturbation a graph, for many graphs at once; the true classes stand in `graphs.y`."""
 
@@ -132,14 +130,13 @@ class AttackResult:
 
 
 def in_parts(attack: Proposer, report: Report) -> Proposer:
-    """A proposer that attacks a few graphs at a time: that bounds memory, and tells how far it is."""
+    """A proposer that attacks a few graphs at a time (`PackedGraphs.portions`): that bounds memory, and tells how far it is."""
 
     def propose(graphs: PackedGraphs) -> list[Perturbation]:
         answers: list[Perturbation] = []
-        for part in torch.arange(graphs.num_graphs).split(_GRAPHS_AT_ONCE):
-            if part.numel():
-                answers += attack(graphs.select(part))
-                report(len(answers) / graphs.num_graphs, f"{len(answers)} of {graphs.num_graphs} graphs attacked")
+        for part in graphs.portions():
+            answers += attack(graphs.select(part))
+            report(len(answers) / graphs.num_graphs, f"{len(answers)} of {graphs.num_graphs} graphs attacked")
         return answers
 
     return propose

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robust_augcl.errors import ArtifactDamaged
 
@@ -25,11 +25,12 @@ _NICE = 10
 
 
 class Beside(NamedTuple):
-    """What a report shows beside the records; `transfers` are None where a victim is damaged or gone."""
+    """What a report shows beside the records; `transfers` are None where a victim is damaged or gone, `settings` those of the suite."""
 
     audit: Audit | None
     transfers: Transfers | None
     measurements: list[Measurement]
+    settings: dict[str, Any]
 
 
 class Assessor:
@@ -49,7 +50,8 @@ class Assessor:
 
     def beside(self, records: Sequence[Record]) -> Beside:
         """Everything; raises `InputError` where the folder cannot be written, or its manifest holds no valid suite."""
-        return Beside(self.audit(records), self.transfers(records), self.measurements())
+        manifest = self._folder.existing_manifest()
+        return Beside(self.audit(records), self.transfers(records), self._folder.load_measurements(manifest), manifest.table)
 
     def stored_audit(self, records: Sequence[Record]) -> Audit | None:
         """The audit of these records that the folder holds, if any."""
@@ -83,10 +85,6 @@ class Assessor:
         except ArtifactDamaged as error:
             self._tell(f"warning: no transfers: {error}")
             return None
-
-    def measurements(self) -> list[Measurement]:
-        """What the run measured beside its attacks."""
-        return self._folder.load_measurements(self._folder.existing_manifest())
 
     def begin_ahead(self) -> None:
         """Begin with the records that are there, in a thread that takes what processor time the workers leave; `end_ahead` ends it."""

@@ -21,7 +21,6 @@ from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Candidates, ThreatModel
 from robust_augcl.victim import Victim, margins
 
-_GRAPHS_AT_ONCE = 50
 _SLACK = 1e-3  # bounds are of exact arithmetic, predictions of single precision: a bound below this proves nothing
 
 
@@ -57,11 +56,10 @@ def certify(
     """
     packed = pack(graphs).to(victim.device)
     parts = []
-    for part in torch.arange(packed.num_graphs).split(_GRAPHS_AT_ONCE):
-        if part.numel():
-            parts.append(_certify(victim, packed.select(part), threat, limit))
-            done = int(part[-1]) + 1
-            report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
+    for part in packed.portions():
+        parts.append(_certify(victim, packed.select(part), threat, limit))
+        done = int(part[-1]) + 1
+        report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     if not parts:
         nothing = torch.zeros(0, dtype=torch.bool)
         return Certificate(nothing, torch.zeros(0), nothing)

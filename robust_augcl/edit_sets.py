@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs import PackedGraphs, ranges
+from robust_augcl.graphs import PackedGraphs, ranges, runs
 from robust_augcl.threat import Candidates, Perturbation
 from robust_augcl.victim import margins
 
@@ -24,6 +24,7 @@ Harmless = Callable[[Tensor, Tensor], Tensor]
 """Which pairs of candidates, by their numbers (P,) and (P,), cannot break their graph: (P,) bool."""
 
 _EXTENSIONS_AT_ONCE = 200_000
+_COPIED_NODES_AT_ONCE = 500_000  # of the copies that are extended: large graphs, or few extensions of each
 _FIRST_BLOCK, _LARGEST_BLOCK = 4, 256  # first edits of a graph whose pairs are tried between two looks at whether it is broken
 
 
@@ -127,7 +128,7 @@ def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: T
         going = ~best.broken[graph] & (budgets[graph] > step)
         graph, edits = graph[going], edits[going]
         owners, sets, scores = [graph[:0]], [edits.new_empty(0, step + 1)], [clean[:0, 0]]
-        for part in _split(candidates.counts[graph]):
+        for part in _split(candidates.counts[graph], graphs.sizes[graph]):
             single, number = extensions(candidates, graph[part], edits[part])
             if len(single) == 0:
                 continue
@@ -186,7 +187,7 @@ def search_pairs(
         owner, place = torch.repeat_interleave(graph, here), ranges(done[graph], here)
         fits = _running(count[owner] - 1 - place, here) + best.evaluations[owner] <= limit
         owner, place = owner[fits], place[fits]
-        for part in _split(count[owner] - 1 - place):
+        for part in _split(count[owner] - 1 - place, graphs.sizes[owner]):
             begin, end = first[owner[part]] + place[part], (first + count)[owner[part]]
             _try_pairs(ask, graphs, candidates, best, owner[part], order, begin, end, harmless)
         tried = torch.bincount(owner, minlength=graphs.num_graphs)
@@ -222,13 +223,9 @@ def _try_pairs(
     best.judge(logits, graph[used][copy], torch.stack([one, other], dim=1))
 
 
-def _split(cost: Tensor) -> list[Tensor]:
-    """Runs of 0 ... K - 1 whose cost adds up to what is asked at once."""
-    if cost.numel() == 0:
-        return []
-    number = torch.div(cost.cumsum(0) - cost, _EXTENSIONS_AT_ONCE, rounding_mode="floor")
-    sizes = torch.unique_consecutive(number, return_counts=True)[1]
-    return list(torch.arange(cost.numel(), device=cost.device).split(sizes.tolist()))
+def _split(extensions: Tensor, nodes: Tensor) -> list[Tensor]:
+    """Runs of 0 ... K - 1, copies of so many nodes to be extended in so many ways: what is asked at once."""
+    return runs((extensions, _EXTENSIONS_AT_ONCE), (nodes, _COPIED_NODES_AT_ONCE))
 
 
 def _running(values: Tensor, counts: Tensor) -> Tensor:

@@ -20,6 +20,9 @@ from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError
 
+_GRAPHS_AT_ONCE = 50
+_PAIRS_AT_ONCE = 500_000  # 50 graphs of 142 nodes; candidates, their logits and their margins take some 300 bytes a pair
+
 
 def ranges(starts: Tensor, counts: Tensor) -> Tensor:
     """Concatenate the integer ranges [start, start + count).
@@ -29,6 +32,29 @@ def ranges(starts: Tensor, counts: Tensor) -> Tensor:
     total = int(counts.sum())
     first = torch.repeat_interleave(starts - (counts.cumsum(0) - counts), counts, output_size=total)
     return first + torch.arange(total, device=starts.device)
+
+
+def runs(*bounds: tuple[Tensor, int]) -> list[Tensor]:
+    """Split 0 ... K - 1 into consecutive runs whose costs each add up to about a limit at the most, one item at the least.
+
+    Without its last item, a run costs less than each limit. A limit that no run reaches changes nothing.
+
+    Args:
+        bounds: one or more costs, not negative (K,), each with its limit; the runs by one are split by the next.
+
+    Returns:
+        The numbers of each run (L,), together 0 ... K - 1.
+    """
+    cost = bounds[0][0]
+    found = [torch.arange(cost.numel(), device=cost.device)] if cost.numel() else []
+    for cost, limit in bounds:
+        found = [piece for run in found for piece in _pieces(run, cost[run], limit)]
+    return found
+
+
+def _pieces(run: Tensor, cost: Tensor, limit: int) -> Sequence[Tensor]:
+    number = torch.div(cost.cumsum(0) - cost, limit, rounding_mode="floor")
+    return run.split(torch.unique_consecutive(number, return_counts=True)[1].tolist())
 
 
 @dataclass(frozen=True)
@@ -139,6 +165,10 @@ class PackedGraphs:
         keys = source * self.num_nodes + target
         place = torch.searchsorted(self.edge_keys, keys).clamp(max=self.edge_keys.numel() - 1)
         return self.edge_keys[place] == keys
+
+    def portions(self) -> list[Tensor]:
+        """The numbers of the graphs in runs for which work on every pair of nodes fits into memory: 50 graphs, fewer large ones."""
+        return runs((torch.ones_like(self.sizes), _GRAPHS_AT_ONCE), (self.sizes * (self.sizes - 1) // 2, _PAIRS_AT_ONCE))
 
     def select(self, index: Tensor) -> PackedGraphs:
         """Return the graphs at `index` (B,), in that order; a graph may appear many times."""

@@ -9,24 +9,20 @@ import torch
 from torch import Tensor
 
 from robust_augcl.encoder import LocalEncoder
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs import PackedGraphs, runs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.oracle import Edits, Oracle
 
 _NODES_AT_ONCE = 24_000  # about 6 MiB a state tensor of width 64: larger chunks fall out of the cache and are slower
 _PAIRS_AT_ONCE = 4_000_000  # pairs of nodes whose distances an oracle holds, one graph at the least
+_EDITS_AT_ONCE = 300_000  # edits whose summed states an oracle holds: 77 MB at width 64
 _CLOSE = 1e-4  # what the two highest logits differ by, at the least, for the oracle to decide between them
 _EDITS_WORTH_IT = 4  # edits a graph below which the preparation costs more than it saves
 
 
 def chunks(cost: Tensor, limit: int | None = None) -> list[Tensor]:
     """Split 0 ... K - 1 into runs whose cost (K,) adds up to about `limit` each, one item at the least."""
-    if cost.numel() == 0:
-        return []
-    ends = cost.cumsum(0)
-    number = torch.div(ends - cost, _NODES_AT_ONCE if limit is None else limit, rounding_mode="floor")
-    sizes = torch.unique_consecutive(number, return_counts=True)[1]
-    return list(torch.arange(cost.numel(), device=cost.device).split(sizes.tolist()))
+    return runs((cost, _NODES_AT_ONCE if limit is None else limit))
 
 
 def full_logits(model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, changes: Tensor) -> Tensor:
@@ -74,6 +70,21 @@ def _by_oracle(
     again = model.head(encoder.readout(oracle.clean_sums()))
     if not torch.allclose(again, clean, rtol=1e-4, atol=_CLOSE):
         return full_logits(model, graphs, graph, pairs, changes)
+    parts = [slice(start, start + _EDITS_AT_ONCE) for start in range(0, graph.numel(), _EDITS_AT_ONCE)]
+    return torch.cat([_asked(model, encoder, oracle, clean, graphs, graph[p], pairs[:, p], changes[p]) for p in parts])
+
+
+def _asked(
+    model: GraphClassifier,
+    encoder: LocalEncoder,
+    oracle: Oracle,
+    clean: Tensor,
+    graphs: PackedGraphs,
+    graph: Tensor,
+    pairs: Tensor,
+    changes: Tensor,
+) -> Tensor:
+    """See `candidate_logits`; some of the edits that the oracle is ready for, `clean` the logits of the clean graphs (G, C)."""
     out = clean[graph]
     flips = changes.nonzero().squeeze(1)
     i, j = pairs[:, flips] + graphs.ptr[graph[flips]]

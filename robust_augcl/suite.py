@@ -18,6 +18,7 @@ from robust_augcl.contrast.pretrain import Pretraining
 from robust_augcl.dataset import DataSource, Split
 from robust_augcl.errors import InputError, unknown
 from robust_augcl.method import Method
+from robust_augcl.names import CLEAN, EXACT, exact_of, look, name_of
 from robust_augcl.protocol import PROTOCOLS, Protocol
 from robust_augcl.representation import Representations
 from robust_augcl.threat import ThreatModel
@@ -221,10 +222,9 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
     shared = table.get("pretraining", {})
     pretraining = _pretraining(shared, f"{source}: [pretraining]")
     methods = tuple(_method(entry, shared, f"{source}: [[methods]]") for entry in _list(table, "methods", source))
-    for group, entries in (("methods", methods), ("attacks", attacks)):
-        labels = [entry.label for entry in entries]
-        if len(set(labels)) < len(labels):
-            raise InputError(f"{source}: Expected [[{group}]] of different labels, got {', '.join(labels)}")
+    _check_names({method.label: method.label for method in methods}, methods, f"{source}: [[methods]]")
+    exact = exact_of(attack.label for attack in attacks if attack.what.exact)
+    _check_names({attack.label: EXACT if attack.label == exact else attack.label for attack in attacks}, attacks, f"{source}: [[attacks]]")
     return Suite(
         name=top.name,
         title=top.title,
@@ -354,10 +354,23 @@ def _attack(entry: Any, where: str, threats: _Threat) -> Named[Attack]:
     return dataclasses.replace(attack, budgets=tuple(able))
 
 
+def _check_names(shown_as: Mapping[str, str], entries: Sequence[Named[Any]], where: str) -> None:
+    """Refuse entries that a report could not tell apart; `shown_as` are the labels, each with the one that it is shown as."""
+    labels = [entry.label for entry in entries]
+    if len(set(labels)) < len(labels):
+        raise InputError(f"{where}: Expected entries of different labels, got {', '.join(labels)}")
+    taken: dict[str, str] = {}
+    for label in labels:
+        name = name_of(shown_as[label])
+        other = taken.setdefault(look(name), label)
+        if other != label:
+            raise InputError(f"{where}: Expected `label` to look unlike {other!r} in reports, got {label!r}: both are {name!r} there")
+
+
 def _plugin(kind: str, entry: Any, where: str) -> Named[Any]:
     name, own = _named(entry, where, "name")
     label = own.pop("label", name)
-    taken = {*registry.names(kind), "clean"} - {name}
-    if not isinstance(label, str) or not label.strip() or label in taken:
+    taken = {look(each) for other in {*registry.names(kind), CLEAN} - {name} for each in (other, name_of(other))}
+    if not isinstance(label, str) or not label.strip() or look(label) in taken:
         raise InputError(f"{where} {name}: Expected `label` to be a name that means nothing else, got {label!r}")
     return Named(name, label, build(registry.load(kind, name), own, f"{where} {name}"), tuple(own))

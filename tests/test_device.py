@@ -183,7 +183,8 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
         resolve_device("cuda")
 
 
-def test_a_gpu_gets_as_many_workers_as_its_memory_holds(monkeypatch):
+def test_a_gpu_gets_as_many_workers_as_its_memory_holds(monkeypatch, tmp_path):
+    monkeypatch.setattr("robust_augcl.resources._ROOT", tmp_path)  # whatever limits the tests themselves
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * 2**30, 80 * 2**30))
     monkeypatch.setattr("robust_augcl.resources.os.sched_getaffinity", lambda pid: set(range(8)), raising=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError
-from robust_augcl.graphs import PackedGraphs, concatenate, pack, ranges
+from robust_augcl.graphs import PackedGraphs, concatenate, pack, ranges, runs
 
 
 def directed(data):
@@ -204,3 +204,40 @@ def test_an_edge_to_a_node_that_is_not_there_is_refused(to_data, node):
     graphs[1].edge_index = torch.tensor([[0, node], [node, 0]])
     with pytest.raises(InputError, match=rf"graph 1 .* 0 to 2, got {node}"):
         PackedGraphs.from_data_list(graphs)
+
+
+# --- portions ---------------------------------------------------------------------------------------------------------
+
+
+@given(
+    costs=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40), limits=st.tuples(st.integers(1, 60), st.integers(1, 60))
+)
+def test_runs_cost_no_more_than_their_limits_but_for_one_item(costs, limits):
+    first, second = torch.tensor(costs, dtype=torch.long).reshape(-1, 2).T
+    parts = runs((first, limits[0]), (second, limits[1]))
+    assert [number for part in parts for number in part.tolist()] == list(range(len(costs)))
+    for part in parts:
+        assert part.numel()
+        assert first[part[:-1]].sum() < limits[0]
+        assert second[part[:-1]].sum() < limits[1]
+    alone = runs((first, limits[0]))
+    if all(second[part].sum() < limits[1] for part in alone):
+        assert [part.tolist() for part in parts] == [part.tolist() for part in alone]
+
+
+def edgeless(sizes):
+    graphs = torch.tensor(sizes)
+    ptr = torch.cat([graphs.new_zeros(1), graphs.cumsum(0)])
+    return PackedGraphs(torch.ones(int(ptr[-1]), 1), torch.zeros(2, 0, dtype=torch.long), ptr, torch.zeros(len(sizes), dtype=torch.long))
+
+
+def test_small_graphs_come_by_fifties_and_large_ones_as_their_pairs_allow():
+    assert [len(part) for part in edgeless([100] * 520).portions()] == [50] * 10 + [20]
+    assert edgeless([]).portions() == []
+    # The sizes of DD: about 284 nodes each, 5,748 the largest.
+    sizes = [284] * 60 + [5748] + [284] * 20
+    parts = edgeless(sizes).portions()
+    pairs = [sum(sizes[number] * (sizes[number] - 1) // 2 for number in part.tolist()) for part in parts]
+    largest = max(range(len(parts)), key=lambda place: pairs[place])
+    assert max(pair for place, pair in enumerate(pairs) if place != largest) < 500_000 + 284 * 283 // 2
+    assert pairs[largest] < 500_000 + 5748 * 5747 // 2

@@ -84,3 +84,24 @@ def test_bad_budgets_are_named(changes, parts):
         make_suite(changed(**changes), "here")
     for part in parts:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "entries", "other", "label"),
+    [
+        ("methods", [{"name": "graphcl", "label": "wide"}, {"name": "graphcl", "label": "Wide"}], "wide", "Wide"),
+        ("methods", [{"name": "augcl"}, {"name": "augcl", "label": "AUGCL"}], "augcl", "AUGCL"),
+        ("attacks", [{"name": "exhaustive", "label": "0"}, {"name": "exhaustive", "label": "Exact worst case"}], "0", "Exact worst case"),
+    ],
+)
+def test_entries_that_would_look_the_same_in_a_report_are_refused(kind, entries, other, label):
+    with pytest.raises(InputError, match=rf"^here: \[\[{kind}\]\]: Expected `label` to look unlike '{other}' in reports, got '{label}'"):
+        make_suite(changed(**{"attacks": [{"name": "beam"}], kind: entries, "threat__budget": 1}), "here")
+
+
+def test_an_entry_may_be_called_by_its_own_name_and_one_exact_search_by_any():
+    attacks = [{"name": "exhaustive", "label": "every edit"}, {"name": "rand_sampling", "label": "RandSampling"}]
+    methods = [{"name": "augcl", "label": "AUGCL"}, {"name": "augcl", "label": "AUGCL, wide", "reward": 1.5}]
+    suite = make_suite(changed(attacks=attacks, methods=methods, threat__budget=1), "here")
+    assert [attack.label for attack in suite.attacks] == ["every edit", "RandSampling"]
+    assert [method.label for method in suite.methods] == ["AUGCL", "AUGCL, wide"]

@@ -58,6 +58,7 @@ def _chunk(request, monkeypatch):
     monkeypatch.setattr(single_edits, "_NODES_AT_ONCE", request.param)
     if request.param == 9:
         monkeypatch.setattr(single_edits, "_PAIRS_AT_ONCE", 50)
+        monkeypatch.setattr(single_edits, "_EDITS_AT_ONCE", 7)
         monkeypatch.setattr(oracle_module, "_ENTRIES_AT_ONCE", 60)
 
 

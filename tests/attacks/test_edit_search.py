@@ -7,10 +7,12 @@ from itertools import combinations
 import pytest
 import torch
 
-from robust_augcl import edit_sets
+from robust_augcl import edit_sets, single_edits
+from robust_augcl import graphs as packed_graphs
 from robust_augcl.attack import FitGraphs, run_attack
 from robust_augcl.attacks.beam import Beam
 from robust_augcl.attacks.exhaustive import Exhaustive
+from robust_augcl.certificate import certify
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.model import GraphClassifier
@@ -77,6 +79,7 @@ def beam_by_loop(victim, data, pairs, budget, width):
 @pytest.mark.parametrize("at_once", [200_000, 7])
 def test_beam_search_equals_a_loop(victim, graphs, operations, width, budget, at_once, monkeypatch):
     monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", at_once)
+    monkeypatch.setattr(edit_sets, "_COPIED_NODES_AT_ONCE", 2 * at_once)
     threat = ThreatModel(budget, operations)
     budgets = threat.budgets(graphs).tolist()
     result = attacked(Beam(width=width), victim, graphs, threat)
@@ -133,6 +136,35 @@ def test_more_edits_do_no_less_and_each_pair_is_edited_once(reference_model, ref
     torch.testing.assert_close(
         beam.attacked_margin[right], torch.minimum(exact.attacked_margin, exact.clean_margin)[right], atol=1e-4, rtol=0
     )
+
+
+@pytest.mark.parametrize("budget", [1, 2])
+def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(victim, graphs, budget, monkeypatch):
+    threat = ThreatModel(budget, ("add", "delete"))
+    asked = []
+
+    def counting(packed, candidates):
+        asked.append((len(candidates), packed.num_nodes))
+        return candidate_logits(packed, candidates)
+
+    candidate_logits = victim.candidate_logits
+    monkeypatch.setattr(victim, "candidate_logits", counting)
+    searches = {
+        "attack": lambda: attacked(Exhaustive(stop_when_broken=False), victim, graphs, threat).attacked_margin,
+        "proof": lambda: certify(victim, graphs, threat).certified,
+    }
+    together = {name: search() for name, search in searches.items()}
+    assert max(asked)[0] > 60  # all single edits of all graphs, or pairs of many
+    # As if graphs of seven nodes were large: no more at once than this, and one graph or copy of 21 pairs.
+    monkeypatch.setattr(packed_graphs, "_PAIRS_AT_ONCE", 20)
+    monkeypatch.setattr(single_edits, "_EDITS_AT_ONCE", 10)
+    monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", 20)
+    monkeypatch.setattr(edit_sets, "_COPIED_NODES_AT_ONCE", 12)
+    asked.clear()
+    for name, search in searches.items():
+        torch.testing.assert_close(search(), together[name], rtol=1e-12, atol=1e-12)
+    assert max(number for number, _ in asked) <= 20 + 21
+    assert max(nodes for _, nodes in asked) <= max(12 + 7, 7 * 7)
 
 
 def test_a_width_that_is_not_positive_is_refused():

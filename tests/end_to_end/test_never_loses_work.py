@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from robust_augcl import resources, store
+from robust_augcl import store
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.run_folder import Manifest, RunFolder
 from robust_augcl.store import Store
@@ -313,13 +313,6 @@ def test_records_carry_where_they_come_from(finished):
         assert set(record.environment) == {"versions", "commit", "machine", "device", "threads", "peak_memory_mib"}
         assert record.environment["threads"] == 1
         assert 50 < record.environment["peak_memory_mib"] < 2048
-
-
-def test_workers_are_as_many_as_memory_allows(monkeypatch):
-    monkeypatch.setattr(resources.os, "sched_getaffinity", lambda pid: set(range(8)))
-    for gib, workers in ((1, 1), (5, 2), (300, 8)):
-        monkeypatch.setattr(resources, "_available_memory", lambda gib=gib: gib * 2**30)
-        assert resources.default_workers() == workers
 
 
 @pytest.mark.parametrize(
