@@ -5,6 +5,7 @@ Lengths are in inches.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +71,19 @@ def draw(words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_heig
         return _Sheet(words, lanes, blocks, lane_height).figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG or SVG, by the path's ending; equal figures give equal bytes."""
-    metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
+def as_bytes(figure: Figure, ending: str) -> bytes:
+    """A figure as the content of a PNG or SVG file; equal figures give equal bytes."""
+    metadata = {"Date": None, "Creator": None} if ending == "svg" else {"Software": None}
+    content = io.BytesIO()
     with matplotlib.style.context([STYLE], after_reset=True):
-        figure.savefig(path, dpi=min(200, _MOST_PIXELS / max(figure.get_size_inches())), metadata=metadata)
+        dpi = min(200, _MOST_PIXELS / max(figure.get_size_inches()))
+        figure.savefig(content, format=ending, dpi=dpi, metadata=metadata)
+    return content.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG or SVG, by the path's ending."""
+    path.write_bytes(as_bytes(figure, path.suffix.removeprefix(".")))
 
 
 class _Sheet:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from matplotlib.figure import Figure
 
 from robust_augcl.audit.findings import Audit
 from robust_augcl.brackets import brackets
@@ -19,17 +17,13 @@ from robust_augcl.records import Record
 from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
 from robust_augcl.reports._audit import section as audit_section
-from robust_augcl.reports._budgets import bracket_table, budget_figure, families
-from robust_augcl.reports._curves import learning_curves
-from robust_augcl.reports._forest import make_lanes
-from robust_augcl.reports._mechanism import mechanism_figure
-from robust_augcl.reports._methods import UNSUPERVISED, mechanism_models, methods_table
+from robust_augcl.reports._budgets import bracket_table, families
+from robust_augcl.reports._figures import ENDINGS, Gallery, figures
+from robust_augcl.reports._methods import UNSUPERVISED, methods_table
 from robust_augcl.reports._pairs import leading_pairs
 from robust_augcl.reports._sections import Section, layers_text, sections
 from robust_augcl.reports._settings import of_section, shared
-from robust_augcl.reports._sheet import save
 from robust_augcl.reports._transfer import matrices
-from robust_augcl.reports.figure import accuracy_figure, by_class_figure
 from robust_augcl.reports.tables import escape, percent
 from robust_augcl.transfer.results import Transfers, matrix
 
@@ -43,6 +37,7 @@ def render(
     transfers: Transfers | None = None,
     measurements: Sequence[Measurement] = (),
     table: Mapping[str, Any] | None = None,
+    gallery: Gallery | None = None,
 ) -> list[Path]:
     """Write report.md and its figures, PNG and SVG, into `out`, which is made if need be.
 
@@ -56,6 +51,7 @@ def render(
         transfers: between these records, None where they were not computed.
         measurements: of the same run.
         table: its suite as in the file, for the settings that all methods share; None: they are not known.
+        gallery: may hold figures of these records that were drawn before.
 
     Returns:
         The files written, the page first.
@@ -66,63 +62,12 @@ def render(
     text = page(records, audit, transfers, measurements, table)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "report.md"]
-    for name, make in _figures(records, measurements).items():
-        figure = make()
-        for ending in ("png", "svg"):
-            paths.append(out / f"{name}.{ending}")
-            save(figure, paths[-1])
+    gallery = Gallery() if gallery is None else gallery
+    for name, content in gallery.draw(records, measurements).items():
+        paths.append(out / name)
+        paths[-1].write_bytes(content)
     paths[0].write_text(text, encoding="utf-8", newline="\n")  # last: a page is there only with its figures
     return paths
-
-
-def _figures(records: Sequence[Record], measurements: Sequence[Measurement]) -> dict[str, Callable[[], Figure]]:
-    """The figures that there is something for, by name."""
-    found = sections(records)
-    smallest = [record for family in families(found) for record in family[0].records]
-    figures: dict[str, Callable[[], Figure]] = {
-        "accuracy": lambda: accuracy_figure(smallest),
-        "by_class": lambda: by_class_figure(smallest),
-    }
-    if any(len(family) > 1 for family in families(found)):
-        figures["budgets"] = lambda: budget_figure(found, brackets(records, measurements))
-    if models := _diagnosed(found, measurements):
-        figures["mechanism"] = lambda: mechanism_figure(models)
-    if curves := _learning(measurements):
-        lanes = {lane.label: lane for lane in make_lanes({method: name_of(method) for section in found for method in section.methods})}
-        by_name = {name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes}
-        # Methods look as in the other figures, unless two curves would then look the same.
-        looks = by_name if len(curves) == len({lane.label for lane in by_name.values()}) else None
-        graphs = _chosen_by({m.cell.protocol for m in curves.values()})
-        figures["learning"] = lambda: learning_curves({name: m.values["curve"] for name, m in curves.items()}, looks, graphs)
-    return figures
-
-
-def _chosen_by(protocols: Set[str]) -> str:
-    """The graphs that an attacker's weights are chosen by: under the published protocol the test graphs."""
-    if protocols == {"strict"}:
-        return "validation graphs"
-    return "test graphs" if protocols == {"paper"} else "graphs it was chosen by"
-
-
-def _diagnosed(found: Sequence[Section], measurements: Sequence[Measurement]) -> list[tuple[str, Measurement]]:
-    """The models whose pretraining was diagnosed, each once, though its section stands there for each protocol."""
-    models = [model for family in families(found) for model in mechanism_models(family[0], measurements)]
-    several = len({measurement.cell.dataset for _, measurement in models}) > 1
-    unique = {(measurement.cell, name): (name, measurement) for name, measurement in models}
-    return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
-
-
-def _learning(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
-    """The attackers whose learning is drawn, of the first seed and of the smallest budget of each."""
-    curves = [m for m in measurements if m.kind == "attacker" and m.values.get("curve")]
-    seed = min((m.cell.seed for m in curves), default=0)
-    smallest: dict[tuple[str, ...], Measurement] = {}
-    for m in sorted((m for m in curves if m.cell.seed == seed), key=lambda m: m.cell.budget):
-        c = m.cell
-        parts = (name_of(c.attack), c.dataset, c.protocol, name_of(c.method), layers_text(c.layers))
-        smallest.setdefault(parts, m)
-    varying = [k for k in range(5) if len({parts[k] for parts in smallest}) > 1] or [3]
-    return {", ".join(parts[k] for k in varying): m for parts, m in smallest.items()}
 
 
 def is_current(
@@ -139,7 +84,7 @@ def is_current(
     except (OSError, UnicodeDecodeError):
         return False
     return last == _stamp(records, audit, transfers, measurements, table) and all(
-        (out / f"{name}.{e}").exists() for name in _figures(records, measurements) for e in ("png", "svg")
+        (out / f"{name}.{ending}").exists() for name in figures(records, measurements) for ending in ENDINGS
     )
 
 
@@ -167,7 +112,7 @@ def page(
 ) -> str:
     """The text of report.md."""
     found = sections(records, audit.failed if audit else ())
-    known, drawn = brackets(records, measurements), _figures(records, measurements)
+    known, drawn = brackets(records, measurements), figures(records, measurements)
     smallest = {id(family[0]): family for family in families(found)}
     first = [section for section in found if id(section) in smallest]
     entries = matrix(transfers, records) if transfers else None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # whoever only reads what is stored needs none of what makes 
     from robust_augcl.transfer.compute import Turner
     from robust_augcl.transfer.results import Transfers
 
+    Draw = Callable[[Sequence[Record], Sequence[Measurement]], object]
+
 _LOOK_SECONDS = 0.5
 _NICE = 10
 
@@ -86,10 +88,13 @@ class Assessor:
             self._tell(f"warning: no transfers: {error}")
             return None
 
-    def begin_ahead(self) -> None:
-        """Begin with the records that are there, in a thread that takes what processor time the workers leave; `end_ahead` ends it."""
+    def begin_ahead(self, draw: Draw) -> None:
+        """Begin with the records that are there, in a thread that takes what processor time the workers leave; `end_ahead` ends it.
+
+        `draw` is called once, with the records and measurements there are, when the records of the smallest budget are complete.
+        """
         self._enough.clear()
-        self._thread = threading.Thread(target=self._work_ahead, daemon=True)
+        self._thread = threading.Thread(target=self._work_ahead, args=(draw,), daemon=True)
         self._thread.start()
 
     def end_ahead(self) -> None:
@@ -99,7 +104,7 @@ class Assessor:
             self._thread.join()
             self._thread = None
 
-    def _work_ahead(self) -> None:
+    def _work_ahead(self, draw: Draw) -> None:
         with contextlib.suppress(OSError, AttributeError):  # of this thread alone, which only Linux can
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         from robust_augcl.audit.run import make_gatherer
@@ -111,7 +116,11 @@ class Assessor:
             gatherer, turner = make_gatherer(self._folder, manifest), Turner(self._folder)
             self._gatherer, self._turner = gatherer, turner
             gatherer.look_ahead_of_records()
+            cells = {key: step.cell for key, step in gatherer.steps.items() if step.cell is not None}
+            smallest = min(cell.budget for cell in cells.values())
+            undrawn = {key for key, cell in cells.items() if cell.budget == smallest}
             others: dict[Cell, list[Record]] = {}
+            looked_at: list[Record] = []
             left = list(manifest.records)
             while left and not self._enough.wait(_LOOK_SECONDS):
                 there = [key for key in left if self._folder.store.record_path(key).exists()]
@@ -124,4 +133,8 @@ class Assessor:
                         gatherer.look_ahead(record)
                         group = others.setdefault(replace(record.cell, method=""), [])
                         group.append(record)
+                        looked_at.append(record)
                         turner.look_ahead(group)
+                if undrawn and undrawn <= {record.key for record in looked_at}:
+                    undrawn = set()
+                    draw(looked_at, self._folder.load_measurements(manifest))

@@ -23,7 +23,9 @@ from robust_augcl.errors import InputError
 if TYPE_CHECKING:
     from robust_augcl.audit.findings import Audit
     from robust_augcl.beside import Assessor, Beside
+    from robust_augcl.measurements import Measurement
     from robust_augcl.records import Record
+    from robust_augcl.reports._figures import Gallery
     from robust_augcl.run_folder import RunFolder
 
 _STARTED = time.monotonic()
@@ -143,6 +145,8 @@ def run(
     console = Console(stderr=True, quiet=quiet)
     assessor = Assessor(folder, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
 
+    pen = _Pen()
+
     # A Dask worker says for itself what "auto" is there.
     own_device = resources.resolve_device(device) if scheduler is None else device
 
@@ -151,8 +155,7 @@ def run(
         if scheduler is None:
             size = min(workers or resources.default_workers(own_device), tasks)
         if scheduler is not None or size > 1:  # this process has time, then
-            _import_reports()
-            assessor.begin_ahead()
+            assessor.begin_ahead(pen.draw)
         if scheduler is not None:
             from robust_augcl.dask_cluster import DaskCluster
 
@@ -177,7 +180,7 @@ def run(
             sys.exit(130)
         finally:
             assessor.end_ahead()
-        _present(folder, assessor, console)
+        _present(folder, assessor, console, pen.gallery)
         seconds = time.monotonic() - _STARTED
         own = seconds - outcome.step_seconds
         log.write(
@@ -188,14 +191,14 @@ def run(
         raise click.ClickException(f"{outcome.missing} of {len(planned.steps)} results are missing{failed}")
 
 
-def _present(folder: RunFolder, assessor: Assessor, console: Console) -> None:
+def _present(folder: RunFolder, assessor: Assessor, console: Console, gallery: Gallery) -> None:
     """Audit and report what the folder holds now (another run may have entered seeds of its own), and print its rows."""
     records = folder.load_records(folder.existing_manifest().records).records
     if not records:
         return
     beside = assessor.beside(records)
     if not _report_is_current(records, folder.path, beside):
-        _write_report(records, folder.path, beside)
+        _write_report(records, folder.path, beside, gallery)
     if not console.quiet:
         _print_rows(records, "table", beside.audit)
         if beside.audit is not None:
@@ -203,12 +206,23 @@ def _present(folder: RunFolder, assessor: Assessor, console: Console) -> None:
         click.echo(f"Report: {folder.path / 'report.md'}")
 
 
-def _import_reports() -> None:
-    """Import what the report needs, in a thread, while workers compute; whoever needs it first waits for the import's lock."""
-    import importlib
-    import threading
+class _Pen:
+    """Draws figures ahead; what draws them is imported by whoever needs it first."""
 
-    threading.Thread(target=importlib.import_module, args=("robust_augcl.reports.markdown",), daemon=True).start()
+    def __init__(self) -> None:
+        self._gallery: Gallery | None = None
+
+    @property
+    def gallery(self) -> Gallery:
+        """The figures drawn so far."""
+        from robust_augcl.reports._figures import Gallery
+
+        self._gallery = self._gallery or Gallery()
+        return self._gallery
+
+    def draw(self, records: Sequence[Record], measurements: Sequence[Measurement]) -> None:
+        """Draw what will not change any more, when more budgets come."""
+        self.gallery.draw(records, measurements, but=["budgets"])
 
 
 @cli.command()
@@ -421,11 +435,11 @@ def _report_is_current(records: list[Record], out: Path, beside: Beside) -> bool
     return is_current(records, out, *beside)
 
 
-def _write_report(records: list[Record], out: Path, beside: Beside) -> list[Path]:
+def _write_report(records: list[Record], out: Path, beside: Beside, gallery: Gallery | None = None) -> list[Path]:
     from robust_augcl.reports.markdown import render
 
     try:
-        return render(records, out, *beside)
+        return render(records, out, *beside, gallery)
     except OSError as error:
         raise InputError(f"Cannot write the report to {out}: {error.strerror or error}") from None
 

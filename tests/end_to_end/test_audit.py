@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,9 @@ from robust_augcl.audit.run import make_gatherer
 from robust_augcl.beside import Assessor
 from robust_augcl.errors import InputError
 from robust_augcl.records import Record
+from robust_augcl.reports import _figures
+from robust_augcl.reports._figures import Gallery
+from robust_augcl.reports.markdown import render
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.threat import Perturbation
@@ -224,7 +228,8 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(learned, 
     held_back = [folder.store.record_path(record.key) for record in records[:3]]
     for path in held_back:
         path.rename(path.with_suffix(".later"))
-    assessor.begin_ahead()
+    drawn: list[set[str]] = []
+    assessor.begin_ahead(lambda records, measurements: drawn.append({record.key for record in records}))
     gatherer = None
     for _ in range(600):
         time.sleep(0.1)
@@ -243,12 +248,28 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(learned, 
     assert made.audit.findings == kept.audit.findings
     assert made.transfers.entries == kept.transfers.entries
     assert made.measurements == kept.measurements
+    assert not drawn  # some of the records were still to come
+
+
+def test_figures_are_drawn_ahead_when_their_records_are_there_and_once(spoilt, monkeypatch, tmp_path):
+    folder = RunFolder(spoilt)
+    records = folder.load_records(folder.existing_manifest().records).records
+    assessor, gallery, told = Assessor(folder, lambda text: None), Gallery(), threading.Event()
+    assessor.begin_ahead(lambda records, measurements: (gallery.draw(records, measurements), told.set()))
+    assert told.wait(120)
+    assessor.end_ahead()
+    beside = assessor.beside(records)
+    expected = {path.name: path.read_bytes() for path in render(records, tmp_path / "apart", *beside)}
+    monkeypatch.setattr(_figures, "accuracy_figure", refuse)
+    assert {path.name: path.read_bytes() for path in render(records, tmp_path / "with it", *beside, gallery)} == expected
+    with pytest.raises(Refusing):
+        render(records[:-1], tmp_path / "other records", *beside, gallery)
 
 
 def test_trouble_ahead_is_told_by_what_comes_after(spoilt):
     (spoilt / "run.json").write_text("{")
     assessor = Assessor(RunFolder(spoilt), lambda text: None)
-    assessor.begin_ahead()
+    assessor.begin_ahead(pytest.fail)
     assessor.end_ahead()
     with pytest.raises(InputError, match=r"run\.json"):
         assessor.beside([])

@@ -10,10 +10,11 @@ from robust_augcl.brackets import Bracket, bracket_group
 from robust_augcl.measurements import Measurement
 from robust_augcl.records import Cell
 from robust_augcl.reports._budgets import bracket_table, budget_figure, families
+from robust_augcl.reports._figures import figures
 from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._sections import sections
-from robust_augcl.reports.markdown import _figures, is_current, page, render
+from robust_augcl.reports.markdown import is_current, page, render
 from robust_augcl.statistics import Estimate, estimate
 
 HISTOGRAM = {"count": 4, "histogram": [0, 1, 3, 0]}
@@ -152,7 +153,7 @@ def test_panels_of_budgets_wrap_and_hold_their_titles_and_names(campaign, overla
 def test_curves_say_which_graphs_they_are_of(campaign, protocols, graphs):
     records = [record for protocol in protocols for record in campaign(methods=["dcl", "augcl"], layers=[2], n=9, protocol=protocol)]
     beside = [Measurement("attacker", r.cell, {"curve": [[1, 1.0, 0.8]]}, 1.0) for r in records if r.cell.attack == "rl_s2v"]
-    loss, accuracy = _figures(records, beside)["learning"]().axes
+    loss, accuracy = figures(records, beside)["learning"].make().axes
     assert graphs in accuracy.get_ylabel()
     colours = [line.get_color() for line in loss.lines]
     assert len(colours) == 2 * len(protocols)
