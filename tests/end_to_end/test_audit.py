@@ -263,7 +263,7 @@ def test_figures_are_drawn_ahead_when_their_records_are_there_and_once(spoilt, m
     monkeypatch.setattr(_figures, "accuracy_figure", refuse)
     assert {path.name: path.read_bytes() for path in render(records, tmp_path / "with it", *beside, gallery)} == expected
     with pytest.raises(Refusing):
-        render(records[:-1], tmp_path / "other records", *beside, gallery)
+        render(records[:-1], tmp_path / "other records", gallery=gallery)
 
 
 def test_trouble_ahead_is_told_by_what_comes_after(spoilt):
