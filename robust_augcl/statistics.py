@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from scipy.stats import binomtest, norm, t
@@ -123,6 +124,7 @@ def one_per_seed(records: Iterable[Record]) -> list[Record]:
     return [first[seed] for seed in sorted(first)]
 
 
+@lru_cache(maxsize=4096)  # a page asks for the same counts again and again
 def wilson_interval(right: int, total: int) -> tuple[float, float]:
     """Wilson's score interval of the share right / total, without continuity correction.
 
@@ -150,6 +152,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
+@lru_cache(maxsize=4096)
 def mcnemar(left_only: int, right_only: int) -> float:
     """McNemar's exact test: the two-sided p-value of these discordant counts if either side were as likely. 1 if there are none."""
     discordant = left_only + right_only
@@ -284,5 +287,10 @@ def _paired_interval(left_only: int, right_only: int, graphs: int) -> tuple[floa
     """
     ours, theirs, count = (left_only + 1) / (graphs + 2), (right_only + 1) / (graphs + 2), graphs + 2
     centre = ours - theirs
-    half = float(norm.ppf((1 + CONFIDENCE) / 2)) * math.sqrt((ours + theirs - centre**2) / count)
+    half = _normal_quantile() * math.sqrt((ours + theirs - centre**2) / count)
     return centre - half, centre + half
+
+
+@lru_cache
+def _normal_quantile() -> float:
+    return float(norm.ppf((1 + CONFIDENCE) / 2))
