@@ -254,16 +254,18 @@ def clean(folder: Path, everything: bool, dry_run: bool) -> None:
 
     What `show`, `report` and `replay` need stays.
     """
-    from robust_augcl.housekeeping import survey
+    from robust_augcl.housekeeping import remove, survey
     from robust_augcl.run_folder import RunFolder
 
-    found = survey(RunFolder(folder), everything=everything)
-    if found.running and not dry_run:
-        raise InputError(f"Expected {folder} to be at rest, a run is computing {', '.join(found.running)}")
-    for path in found.superfluous:
-        click.echo(f"{'would remove' if dry_run else 'removed'} {path.relative_to(folder)}")
-        if not dry_run:
-            _remove(path)
+    run_folder = RunFolder(folder)
+    run_folder.existing_manifest()
+    with run_folder.store.exclusive():  # a run that enters other settings now waits, and then sees what is left
+        found = survey(run_folder, everything=everything)
+        if found.running and not dry_run:
+            raise InputError(f"Expected {folder} to be at rest, a run is computing {', '.join(found.running)}")
+        for path in found.superfluous:
+            if dry_run or remove(path, run_folder.store):
+                click.echo(f"{'would remove' if dry_run else 'removed'} {path.relative_to(folder)}")
     click.echo(f"{_size(found.bytes_free)} in {len(found.superfluous)} files")
 
 
@@ -389,13 +391,6 @@ def _commit() -> str | None:
 
 def _size(count: int) -> str:
     return f"{count / 2**20:.1f} MiB"
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot remove {path}: {error.strerror or error}") from None
 
 
 def _run_folder(path: Path) -> RunFolder:

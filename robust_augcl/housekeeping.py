@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.run_folder import MANIFEST, RunFolder
-from robust_augcl.store import Store
+from robust_augcl.store import WRITING, Store, abandoned, discard
 
 _TOP = (MANIFEST, "run.log", "report.md", "audit.json", "transfer.json", "accuracy.", "by_class.", "budgets.", "mechanism.", "learning.")
 
@@ -63,10 +63,14 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
     files = list(_files(folder))
     superfluous = []
     for path in files:
+        if path.name.startswith(WRITING):
+            if abandoned(path):
+                superfluous.append(path)
+            continue
         stale = path.parent == store.records and path not in needed
         if everything and complete and path.parent == store.artifacts:
             stale |= path.name.removesuffix(".safetensors") not in rests_on
-        stale |= path.name.endswith(".damaged") or path.name.startswith(".writing-")
+        stale |= path.name.endswith(".damaged")
         stale |= path.parent == store.failures and _done_since(path, store)
         stale |= path.parent == store.locks and not store.locked(path.stem)
         if stale:
@@ -80,9 +84,27 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
         failures=[_failure(path) for path in files if path.parent == store.failures and not _done_since(path, store)],
         running=[path.stem for path in files if path.parent == store.locks and store.locked(path.stem)],
         superfluous=superfluous,
-        bytes_used=sum(path.stat().st_size for path in files),
-        bytes_free=sum(path.stat().st_size for path in superfluous),
+        bytes_used=sum(map(_size, files)),
+        bytes_free=sum(map(_size, superfluous)),
     )
+
+
+def remove(path: Path, store: Store) -> bool:
+    """Remove a superfluous file, unless a process has taken it up since it was found; return whether it was removed.
+
+    Raises:
+        InputError: it cannot be removed.
+    """
+    if path.name.startswith(WRITING):
+        return discard(path)
+    if path.parent == store.locks:
+        with store.claim(path.stem) as mine:  # which ends by removing the file
+            return mine
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot remove {path}: {error.strerror or error}") from None
+    return True
 
 
 def _files(folder: RunFolder) -> Iterator[Path]:
@@ -90,7 +112,14 @@ def _files(folder: RunFolder) -> Iterator[Path]:
     store = folder.store
     for place in (store.artifacts, store.records, store.failures, store.locks):
         yield from (path for path in sorted(place.glob("*")) if path.is_file())
-    yield from (path for path in sorted(folder.path.glob("*")) if path.is_file() and path.name.startswith((".writing-", *_TOP)))
+    yield from (path for path in sorted(folder.path.glob("*")) if path.is_file() and path.name.startswith((WRITING, *_TOP)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # a file that was being written is whole now, under its own name
+        return 0
 
 
 def _done_since(failure: Path, store: Store) -> bool:

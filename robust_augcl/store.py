@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from robust_augcl.cells import Step
 
 FORMAT = "robust_augcl/1"
+WRITING = ".writing-"
+"""How the names of files begin that are not whole yet."""
+_ABANDONED_SECONDS = 3600  # where there are no locks: nothing here takes as long to write
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +174,15 @@ class Store:
             os.close(handle)
 
     def locked(self, key: str) -> bool:
-        """Whether a process computes `key` now."""
-        if not (self.locks / f"{key}.lock").exists():
+        """Whether a process computes `key` now; only a look, which changes nothing."""
+        try:
+            handle = os.open(self.locks / f"{key}.lock", os.O_RDWR)
+        except OSError:
             return False
-        with self.claim(key) as mine:
-            return not mine
+        try:
+            return _lock(handle) is False
+        finally:
+            os.close(handle)
 
     def load(self, key: str) -> Artifact:
         """Read an artifact; raises `ArtifactDamaged` where it is missing or not what was written."""
@@ -194,12 +202,14 @@ class Store:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: to a temporary name, flushed to the disk, then renamed.
 
+    The temporary file is locked until then: see `discard`.
+
     Raises:
         InputError: the disk is full, or the folder cannot be written.
     """
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        handle, temporary = _temporary(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -207,12 +217,79 @@ def write_atomically(path: Path, content: bytes) -> None:
                 os.fsync(file.fileno())
                 if os.fstat(file.fileno()).st_size != len(content):
                     raise OSError(errno.EIO, "the file is shorter than what was written to it")
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+                os.chmod(temporary, 0o644)
+                os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+
+
+def _temporary(folder: Path) -> tuple[int, str]:
+    """A new file of this process alone, open and locked, and its name."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=WRITING, dir=folder)
+        if _lock(handle) is not False and _names(name, handle):
+            return handle, name
+        os.close(handle)  # somebody looked whether it is abandoned before it was locked
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+
+
+def abandoned(temporary: Path) -> bool:
+    """Whether a file that is not whole (`WRITING`) was left by a process that is gone; only a look, which changes nothing."""
+    return _if_abandoned(temporary, lambda: None)
+
+
+def discard(temporary: Path) -> bool:
+    """Remove a file that is not whole if the process that wrote it is gone; return whether that was so.
+
+    Raises:
+        InputError: it cannot be removed.
+    """
+    return _if_abandoned(temporary, lambda: os.unlink(temporary))
+
+
+def _if_abandoned(temporary: Path, act: Callable[[], None]) -> bool:
+    try:
+        handle = os.open(temporary, os.O_RDWR)
+    except FileNotFoundError:  # it is whole now, under its own name
+        return False
+    except OSError as error:
+        raise InputError(f"Cannot look at {temporary}: {error.strerror or error}") from error
+    try:
+        free = _lock(handle)
+        if free is None:
+            free = time.time() - os.fstat(handle).st_mtime > _ABANDONED_SECONDS
+        free = free and _names(temporary, handle)
+        if free:
+            act()
+        return free
+    except OSError as error:
+        raise InputError(f"Cannot remove {temporary}: {error.strerror or error}") from error
+    finally:
+        os.close(handle)
+
+
+def _names(name: str | Path, handle: int) -> bool:
+    """Whether a name is still that of an open file."""
+    try:
+        return os.stat(name).st_ino == os.fstat(handle).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _lock(handle: int) -> bool | None:
+    """Lock an open file for as long as it is open: whether that succeeded, None where there are no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
+from hand_made import make_record
 
 from robust_augcl.brackets import Bracket, bracket_group, brackets
 from robust_augcl.measurements import Measurement
@@ -16,25 +17,12 @@ def cell(attack: str, budget: float, seed: int) -> Cell:
 
 
 def record(attack: str, budget: float, robust: Sequence[int], seed: int = 0) -> Record:
-    return Record(
-        key=f"attack-{attack}-{budget}-{seed}",
+    return make_record(
+        [Outcome(10 + i, 0, 0, 1 - r, 1.0, 1.0, [], []) for i, r in enumerate(robust)],
         cell=cell(attack, budget, seed),
-        outcomes=[Outcome(10 + i, 0, 0, 1 - r, 1.0, 1.0, [], []) for i, r in enumerate(robust)],
-        method_settings={},
-        attack_settings={},
-        threat={"budget": budget},
         num_classes=2,
-        label_rule="none",
         dataset=ArtifactRef("dataset", f"d{seed}"),
         victim=ArtifactRef("victim", f"v{seed}"),
-        attacker=None,
-        pretrain_seconds=0.0,
-        train_seconds=0.0,
-        fit_seconds=0.0,
-        attack_seconds=0.0,
-        queries=0,
-        gradient_calls=0,
-        environment={},
     )
 
 

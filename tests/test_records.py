@@ -6,29 +6,25 @@ import math
 from typing import Any
 
 import pytest
+from hand_made import make_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.records import SCHEMA, ArtifactRef, Cell, Outcome, Record
 
-RECORD = Record(
-    cell=Cell("quick", "components 40-50", "augcl", "structure2vec", 2, 0, "rl_s2v", "strict", 1),
-    outcomes=[
+RECORD = make_record(
+    [
         Outcome(7, 0, 0, 0, 1.5, 0.5, [[0, 3]], []),  # stays right
         Outcome(8, 0, 0, 1, 1.5, -0.5, [[0, 3]], []),  # broken
         Outcome(9, 1, 0, 1, -0.25, 0.125, [], []),  # put right by the attack
         Outcome(12, 1, 2, 2, -1.0, -1.0, [], [[1, 2]]),  # wrong throughout
     ],
+    cell=Cell("quick", "components 40-50", "augcl", "structure2vec", 2, 0, "rl_s2v", "strict", 1),
     method_settings={"temperature": 0.5, "nested": {"names": ["a", "b"]}},
     attack_settings={"type": "RLS2V", "steps": 100},
     threat={"budget": 1, "operations": ["add"]},
-    num_classes=3,
     label_rule="components",
-    dataset=ArtifactRef("dataset/abc", "12"),
-    victim=ArtifactRef("victim/abc", "34"),
-    key="attack-0",
-    attacker=None,
     pretrain_seconds=12.34567,
     train_seconds=3.5,
     fit_seconds=1.25,

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hand_made import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.records import ArtifactRef, Outcome, Record
 from robust_augcl.statistics import (
     Group,
     best,
@@ -38,27 +39,15 @@ def record(
     """A record from what counts: robust or not, one a graph. A graph that is not robust was right before the attack."""
     truth = labels or [0] * len(robust)
     start = int(other.get("start", 0))  # type: ignore[call-overload]
-    return Record(
-        cell=Cell("suite", "data", method, "gin", 2, seed, attack, "strict", 1),
-        outcomes=[
-            Outcome(start + i, y, y, y if r else y + 1, 1.0, 1.0, [], []) for i, (r, y) in enumerate(zip(robust, truth, strict=True))
-        ],
-        method_settings={},
-        attack_settings={},
+    return make_record(
+        [Outcome(start + i, y, y, y if r else y + 1, 1.0, 1.0, [], []) for i, (r, y) in enumerate(zip(robust, truth, strict=True))],
+        method=method,
+        seed=seed,
+        attack=attack,
         threat={"budget": other.get("budget", 1)},
         num_classes=2,
-        label_rule="none",
         dataset=ArtifactRef("dataset/x", str(other.get("data", seed))),
         victim=ArtifactRef("victim/x", str(other.get("victim", f"{method} {seed}"))),
-        key="attack-0",
-        attacker=None,
-        pretrain_seconds=0.0,
-        train_seconds=0.0,
-        fit_seconds=0.0,
-        attack_seconds=0.0,
-        queries=0,
-        gradient_calls=0,
-        environment={},
     )
 
 

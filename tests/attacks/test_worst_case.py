@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+from hand_made import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from robust_augcl.attack import FitGraphs, run_attack
 from robust_augcl.attacks.worst_case import WorstCase
 from robust_augcl.cells import FOUND_BY, plan
 from robust_augcl.errors import InputError
-from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.records import ArtifactRef, Outcome, Record
 from robust_augcl.steps import what_they_found
 from robust_augcl.suite import load_suite
 from robust_augcl.threat import ThreatModel
@@ -22,27 +23,8 @@ from robust_augcl.victim import Access, Victim
 
 def record(attack: str, margins: list[tuple[float, float]], edits: list[tuple[list[list[int]], list[list[int]]]], **changes) -> Record:
     outcomes = [Outcome(i, 0, 0, 0, clean, after, *edits[i]) for i, (clean, after) in enumerate(margins)]
-    made = Record(
-        key=f"attack-{attack}",
-        cell=Cell("s", "d", "none", "gin", 2, 0, attack, "strict", 1),
-        outcomes=outcomes,
-        method_settings={},
-        attack_settings={"type": attack},
-        threat={"budget": 1},
-        num_classes=3,
-        label_rule="none",
-        dataset=ArtifactRef("dataset", "1"),
-        victim=ArtifactRef("victim", "2"),
-        attacker=None,
-        pretrain_seconds=0.0,
-        train_seconds=0.0,
-        fit_seconds=2.0,
-        attack_seconds=3.0,
-        queries=10,
-        gradient_calls=1,
-        environment={},
-    )
-    return dataclasses.replace(made, **changes)
+    costs = {"fit_seconds": 2.0, "attack_seconds": 3.0, "queries": 10, "gradient_calls": 1}
+    return make_record(outcomes, **{"attack": attack, "attack_settings": {"type": attack}, **costs, **changes})
 
 
 pairs = st.lists(st.lists(st.integers(0, 9), min_size=2, max_size=2), max_size=3)

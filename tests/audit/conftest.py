@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 
 import pytest
+from hand_made import make_record
 
 from robust_augcl.attack import Attack, FitGraphs, run_attack
 from robust_augcl.cells import plain
 from robust_augcl.graphs import PackedGraphs
-from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.records import ArtifactRef, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.threat import ThreatModel
 from robust_augcl.victim import Victim
 
 
-def make_record(attack: str = "a", outcomes: Sequence[Outcome] = (), **changes) -> Record:
-    """A record of one attack on the victim "v", everything else as changed; `budget` and the like change its cell."""
-    cell = Cell("s", "d", "none", "gin", 2, 0, attack, "strict", 1)
-    fields = {name: changes.pop(name) for name in list(changes) if name in asdict(cell)}
-    cell = replace(cell, **fields)
-    record = Record(
-        key=f"attack-{cell.attack}-{cell.budget}-{cell.seed}",
-        cell=cell,
-        outcomes=list(outcomes),
-        method_settings={},
-        attack_settings={"type": attack},
-        threat={"budget": cell.budget, "operations": ["add"], "within_component": True, "allow_existing": False},
-        num_classes=3,
-        label_rule="components",
-        dataset=ArtifactRef("dataset-d", "1"),
-        victim=ArtifactRef("victim-v", "2"),
-        attacker=None,
-        pretrain_seconds=0.0,
-        train_seconds=0.0,
-        fit_seconds=0.0,
-        attack_seconds=0.0,
-        queries=0,
-        gradient_calls=0,
-        environment={},
-    )
-    return replace(record, **changes)
+def audited_record(attack: str = "a", outcomes: Sequence[Outcome] = (), **changes) -> Record:
+    """A record of one attack on the victim "v", edges added inside a component, everything else as changed."""
+    threat = {"budget": changes.get("budget", 1), "operations": ["add"], "within_component": True, "allow_existing": False}
+    usual = {"attack": attack, "attack_settings": {"type": attack}, "threat": threat, "label_rule": "components"}
+    refs = {"dataset": ArtifactRef("dataset-d", "1"), "victim": ArtifactRef("victim-v", "2")}
+    return make_record(outcomes, **{**usual, **refs, **changes})
 
 
 def make_outcomes(broken: Sequence[bool], edits: int = 1, wrong: int = 0) -> list[Outcome]:
@@ -54,7 +34,7 @@ def make_outcomes(broken: Sequence[bool], edits: int = 1, wrong: int = 0) -> lis
 
 @pytest.fixture(scope="session")
 def record() -> Callable[..., Record]:
-    return make_record
+    return audited_record
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +61,6 @@ def attacked() -> Callable[..., Record]:
             )
             for i, edits in enumerate(result.perturbations)
         ]
-        return make_record(label, found, threat=plain(threat), queries=result.queries)
+        return audited_record(label, found, threat=plain(threat), queries=result.queries)
 
     return run

@@ -58,6 +58,7 @@ def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_
     page = (out / "report.md").read_text()
     assert "### Proved and attacked" in page
     assert "SVM, no labels" in page
+    assert "What all methods share" in page.split("## Settings")[1]
     assert (out / "budgets.png").exists()
     assert "results: 10 of 10" in command("status", out).out
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}

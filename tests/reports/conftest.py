@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from hand_made import make_record
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -51,24 +52,21 @@ def make_campaign(
                         for graph, (y, c, b) in enumerate(zip(labels, clean, broken, strict=True))
                     ]
                     records.append(
-                        Record(
+                        make_record(
+                            outcomes,
                             cell=Cell("paper", dataset, method, "structure2vec", layer, seed, attack, protocol, 1),
-                            outcomes=outcomes,
                             method_settings={"type": TYPES.get(method, "Other"), **given.get(method, {})},
                             attack_settings={"type": "Exhaustive"} if attack == "exhaustive" else {},
                             threat={"budget": 1, "operations": ["add"], "within_component": True, "allow_existing": False},
-                            num_classes=3,
                             label_rule="components",
                             dataset=ArtifactRef("dataset/x", f"{dataset} {seed}"),
                             victim=ArtifactRef("victim/x", f"{method} {layer} {seed} {protocol}"),
                             key="attack-0",
-                            attacker=None,
                             pretrain_seconds=0.0 if method == "none" else 12.5,
                             train_seconds=30.0,
                             fit_seconds=1.0,
                             attack_seconds=2.0,
                             queries=100 * n,
-                            gradient_calls=0,
                             environment={"versions": {"robust_augcl": "0.1.0", "torch": "2.8.0"}, "machine": "a", "device": "cpu"},
                             notes=list(notes),
                         )

@@ -6,9 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from hand_made import make_record
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.records import ArtifactRef, Outcome, Record
 from robust_augcl.statistics import wilson_interval
 from robust_augcl.transfer.results import Transfer, Transfers, matrix, pairs_to_transfer, turned_on
 
@@ -22,27 +23,9 @@ def record(method: str, attack: str = "ga", seed: int = 0, first_edit: int = 1, 
         outcomes.append(
             Outcome(10 + i, 0, clean, attacked, 1.0 if clean == 0 else -1.0, 1.0 if attacked == 0 else -1.0, [[0, first_edit]], [])
         )
-    made = Record(
-        key=f"{attack}-{method}-{seed}",
-        cell=Cell("s", "d", method, "gin", 2, seed, attack, "strict", 1),
-        outcomes=outcomes,
-        method_settings={},
-        attack_settings={},
-        threat={"budget": 1},
-        num_classes=2,
-        label_rule="none",
-        dataset=ArtifactRef("dataset", str(seed)),
-        victim=ArtifactRef(f"victim-{method}-{seed}", "1"),
-        attacker=None,
-        pretrain_seconds=0.0,
-        train_seconds=0.0,
-        fit_seconds=0.0,
-        attack_seconds=0.0,
-        queries=0,
-        gradient_calls=0,
-        environment={},
-    )
-    return replace(made, **changes)
+    usual = {"outcomes": outcomes, "key": f"{attack}-{method}-{seed}", "method": method, "seed": seed, "attack": attack, "num_classes": 2}
+    refs = {"dataset": ArtifactRef("dataset", str(seed)), "victim": ArtifactRef(f"victim-{method}-{seed}", "1")}
+    return make_record(**{**usual, **refs, **changes})
 
 
 def test_pairs_are_of_one_attack_on_two_victims_of_the_same_data():

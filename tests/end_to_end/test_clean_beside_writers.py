@@ -1,0 +1,150 @@
+"""`status` and `clean` while other processes write into the folder, and after some were killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from robust_augcl import store
+from robust_augcl.housekeeping import remove, survey
+from robust_augcl.run_folder import Manifest, RunFolder
+from robust_augcl.store import Store, write_atomically
+
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of a run without results."""
+    found = RunFolder(tmp_path / "run")
+    found.claim(Manifest("tiny", {"name": "tiny"}, None, [0], []))
+    return found
+
+
+def write_slowly(path, begun, go_on):
+    def fsync(handle):
+        begun.set()
+        go_on.wait(30)
+
+    store.os.fsync = fsync  # this process's own
+    write_atomically(path, b"whole")
+
+
+@pytest.fixture
+def writer(folder):
+    """Starts processes that stop half way through writing a file of the folder."""
+    started = []
+
+    def start(name):
+        begun, go_on = FORK.Event(), FORK.Event()
+        process = FORK.Process(target=write_slowly, args=(folder.path / name, begun, go_on))
+        process.start()
+        started.append(process)
+        assert begun.wait(30)
+        return process, go_on
+
+    yield start
+    for process in started:
+        process.kill()
+        process.join()
+
+
+def half_written(folder):
+    return sorted(folder.path.rglob(".writing-*"))
+
+
+@pytest.mark.parametrize("name", ["audit.json", "transfer.json", "records/attack-0.jsonl", "artifacts/victim-0.safetensors"])
+def test_what_another_process_is_writing_stays(folder, writer, command, name):
+    process, go_on = writer(name)
+    (there,) = half_written(folder)
+    assert "would remove" not in command("clean", folder.path, "--all", "--dry-run").out
+    answer = command("clean", folder.path, "--all")
+    assert (answer.code, "removed" in answer.out) == (0, False)
+    assert half_written(folder) == [there]
+    go_on.set()
+    process.join(30)
+    assert process.exitcode == 0
+    assert (folder.path / name).read_bytes() == b"whole"
+    assert half_written(folder) == []
+
+
+def test_what_a_killed_process_left_half_written_goes(folder, writer, command):
+    process, _ = writer("audit.json")
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(30)
+    (there,) = half_written(folder)
+    assert f"would remove {there.name}" in command("clean", folder.path, "--dry-run").out
+    assert half_written(folder) == [there]
+    assert f"removed {there.name}" in command("clean", folder.path).out
+    assert half_written(folder) == []
+    assert not (folder.path / "audit.json").exists()
+
+
+def test_a_file_that_is_whole_since_it_was_found_is_left(folder, writer):
+    process, go_on = writer("audit.json")
+    (there,) = half_written(folder)
+    go_on.set()
+    process.join(30)
+    assert not remove(there, folder.store)
+    assert (folder.path / "audit.json").read_bytes() == b"whole"
+
+
+def write_often(path, count):
+    for number in range(count):
+        write_atomically(path, b"%d" % number)
+
+
+def test_writers_and_cleaners_at_once_do_not_disturb_each_other(folder):
+    writers = [FORK.Process(target=write_often, args=(folder.path / name, 300)) for name in ("audit.json", "transfer.json")]
+    for process in writers:
+        process.start()
+    cleaned = 0
+    while any(process.is_alive() for process in writers):
+        found = survey(folder)
+        for path in found.superfluous:
+            remove(path, folder.store)
+        cleaned += 1
+    for process in writers:
+        process.join()
+    assert [process.exitcode for process in writers] == [0, 0]
+    assert cleaned > 3
+    assert {(folder.path / name).read_bytes() for name in ("audit.json", "transfer.json")} == {b"299"}
+    assert half_written(folder) == []
+
+
+def test_without_locks_only_old_files_are_thought_abandoned(folder, monkeypatch):
+    monkeypatch.setattr(store, "_lock", lambda handle: None)
+    new, old = folder.path / ".writing-new", folder.path / ".writing-old"
+    for path in (new, old):
+        path.write_bytes(b"half")
+    day_ago = time.time() - 86_400
+    os.utime(old, (day_ago, day_ago))
+    assert survey(folder).superfluous == [old]
+    assert [remove(path, folder.store) for path in (new, old)] == [False, True]
+
+
+def hold(folder, key, begun):
+    with Store(folder).claim(key) as mine:
+        assert mine
+        begun.set()
+        time.sleep(60)
+
+
+def test_the_lock_of_a_killed_process_is_shown_to_be_superfluous_and_goes(folder, command):
+    begun = FORK.Event()
+    process = FORK.Process(target=hold, args=(folder.path, "victim-0", begun))
+    process.start()
+    assert begun.wait(30)
+    lock = folder.store.locks / "victim-0.lock"
+    assert survey(folder).running == ["victim-0"]
+    assert not remove(lock, folder.store)
+    process.kill()
+    process.join()
+    assert command("status", folder.path).code == 0
+    assert lock.exists()  # looking changes nothing
+    assert "removed locks/victim-0.lock" in command("clean", folder.path).out
+    assert not lock.exists()

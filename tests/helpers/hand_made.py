@@ -1,0 +1,44 @@
+"""Records made by hand, for whatever reads records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+
+_CELL = Cell("suite", "data", "none", "gin", 2, 0, "a", "strict", 1)
+
+
+def make_record(outcomes: Sequence[Outcome] = (), **changes: Any) -> Record:
+    """A record of these graphs: of an attack "a" on a victim that is the same for all, with one edit, at no cost.
+
+    Args:
+        outcomes: one a graph.
+        changes: fields of the record, or else of its cell, by name.
+    """
+    own = {f.name for f in fields(Record)}
+    cell = replace(_CELL, **{name: changes.pop(name) for name in list(changes) if name not in own})
+    cell = changes.pop("cell", cell)
+    record = Record(
+        key=f"attack-{cell.attack}-{cell.budget}-{cell.seed}",
+        cell=cell,
+        outcomes=list(outcomes),
+        method_settings={},
+        attack_settings={},
+        threat={"budget": cell.budget},
+        num_classes=3,
+        label_rule="none",
+        dataset=ArtifactRef("dataset", "1"),
+        victim=ArtifactRef("victim", "2"),
+        attacker=None,
+        pretrain_seconds=0.0,
+        train_seconds=0.0,
+        fit_seconds=0.0,
+        attack_seconds=0.0,
+        queries=0,
+        gradient_calls=0,
+        environment={},
+    )
+    return replace(record, **changes)
