@@ -38,8 +38,17 @@ def record(attack: str, budget: float, robust: Sequence[int], seed: int = 0) -> 
     )
 
 
-def proof(budget: float, certified: Sequence[int], seed: int = 0, victim: str | None = None) -> Measurement:
-    values = {"graphs": [10 + i for i in range(len(certified))], "certified": [bool(c) for c in certified], "victim": victim or f"v{seed}"}
+def proof(
+    budget: float, certified: Sequence[int], seed: int = 0, victim: str | None = None, edits: Sequence[int | None] | None = None
+) -> Measurement:
+    """A certificate of graphs 10, 11, ...; `edits` are the numbers of edges that a witness adds, None where there is none."""
+    pairs = [[0, 1], [0, 2], [0, 3]]
+    values = {
+        "graphs": [10 + i for i in range(len(certified))],
+        "certified": [bool(c) for c in certified],
+        "witnesses": [None if count is None else [pairs[:count], []] for count in edits or [None] * len(certified)],
+        "victim": victim or f"v{seed}",
+    }
     return Measurement("certificate", cell("", budget, seed), values, 1.0)
 
 
@@ -78,6 +87,44 @@ def test_a_share_of_all_edges_is_not_one_edit():
 def test_contradictions_are_counted():
     found = brackets([record("a", 1, [1, 0, 0])], [proof(1, [1, 1, 0])])
     assert at(found, 1).contradictions == 1
+
+
+def test_a_witness_breaks_its_graph_under_every_budget_that_allows_its_edits():
+    records = [record("a", budget, [1, 1, 1, 0]) for budget in (1, 2, 3)]
+    found = brackets(records, [proof(2, [1, 0, 0, 0], edits=[None, 2, None, 0])])
+    assert [at(found, budget).upper.mean for budget in (1, 2, 3)] == [0.75, 0.5, 0.5]
+    assert [at(found, budget).settled for budget in (1, 2, 3)] == [0.5, 0.75, 0.5]
+    assert at(brackets(records, [proof(3, [0, 0, 0, 0], edits=[None, 1, None, None])]), 1).upper.mean == 0.5  # one edit is enough
+
+
+def test_where_the_search_was_exhaustive_a_bracket_is_one_number():
+    found = at(brackets([record("a", 2, [1, 1, 1, 1])], [proof(2, [1, 1, 0, 0], edits=[None, None, 2, 0])]), 2)
+    assert (found.lower.mean, found.upper.mean, found.settled, found.contradictions) == (0.5, 0.5, 1.0, 0)
+
+
+def test_a_witness_against_another_victim_is_none():
+    found = brackets([record("a", 1, [1, 1])], [proof(1, [0, 0], victim="another", edits=[1, 1])])
+    assert (at(found, 1).upper.mean, at(found, 1).settled) == (1.0, 0.0)
+
+
+def test_shares_of_edges_allow_witnesses_of_no_larger_share():
+    records = [record("a", budget, [1, 1, 1]) for budget in (0.05, 0.1, 0.2)]
+    found = brackets(records, [proof(0.1, [0, 0, 0], edits=[1, 0, None])])
+    assert [at(found, budget).upper.mean for budget in (0.05, 0.1, 0.2)] == pytest.approx([2 / 3, 1 / 3, 1 / 3])
+    assert at(brackets([record("a", 1.0, [1, 1])], [proof(1, [0, 0], edits=[1, 1])]), 1.0).upper.mean == 1.0  # one edit is no share
+
+
+def test_graphs_that_no_attack_met_are_not_counted():
+    found = at(brackets([record("a", 1, [1])], [proof(1, [0, 0], edits=[1, 1])]), 1)
+    assert (found.upper.mean, found.settled) == (0.0, 1.0)
+
+
+def test_proofs_and_witnesses_that_contradict_one_another_are_counted():
+    records = [record("a", budget, [1, 1, 1]) for budget in (1, 2)]
+    found = brackets(records, [proof(2, [1, 1, 0]), proof(1, [0, 1, 1], edits=[1, None, None])])
+    assert (at(found, 1).contradictions, at(found, 2).contradictions) == (1, 1)
+    found = brackets(records, [proof(1, [1, 1, 0]), proof(2, [0, 0, 0], edits=[2, 1, 2])])
+    assert (at(found, 1).contradictions, at(found, 2).contradictions) == (1, 0)  # two edits are more than the first was about
 
 
 def test_seeds_are_averaged_and_a_seed_without_a_proof_leaves_none():
