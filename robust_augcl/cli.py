@@ -336,7 +336,7 @@ def replay(folder: Path) -> None:
     if any(of_kind["list"]):
         failed.insert(0, MANIFEST)
     if failed:
-        raise click.ClickException(f"{' and '.join(failed)} do not hold")
+        raise click.ClickException(f"{' and '.join(failed)} {'does' if failed == [MANIFEST] else 'do'} not hold")
     click.echo(f"All {' and '.join(_counted(len(of_kind[kind]), kind) for kind in ('record', 'certificate') if of_kind[kind])} hold.")
 
 

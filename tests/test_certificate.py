@@ -165,7 +165,7 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
             verdicts[survives] += 1
     assert min(verdicts.values()) > 0
     assert min(sizes[:2]) > 0
-    assert sizes[2] > 0 or budget == 1
+    assert sizes[2] > 0 or budget != 2
 
 
 def test_a_limit_that_is_hit_is_said():
