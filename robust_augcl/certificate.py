@@ -68,8 +68,12 @@ def certify(
     if not parts:
         nothing = torch.zeros(0, dtype=torch.bool)
         return Certificate(nothing, torch.zeros(0), nothing, [])
-    of_graphs = (torch.cat([getattr(part, name) for part in parts]).cpu() for name in ("certified", "lower_margin", "exhausted"))
-    return Certificate(*of_graphs, [witness for part in parts for witness in part.witnesses])
+    return Certificate(
+        certified=torch.cat([part.certified for part in parts]).cpu(),
+        lower_margin=torch.cat([part.lower_margin for part in parts]).cpu(),
+        exhausted=torch.cat([part.exhausted for part in parts]).cpu(),
+        witnesses=[witness for part in parts for witness in part.witnesses],
+    )
 
 
 def _certify(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, limit: int) -> Certificate:

@@ -13,6 +13,7 @@ from robust_augcl.attacks.beam import Beam
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.seeds import generator
 from robust_augcl.threat import Perturbation, ThreatModel
@@ -133,6 +134,20 @@ def test_more_edits_do_no_less_and_each_pair_is_edited_once(reference_model, ref
     torch.testing.assert_close(
         beam.attacked_margin[right], torch.minimum(exact.attacked_margin, exact.clean_margin)[right], atol=1e-4, rtol=0
     )
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_of_two_ties_the_one_that_breaks_the_graph_is_the_best(to_data, order):
+    graphs = PackedGraphs.from_data_list([to_data(3, [(0, 1)], y=1)])
+    candidates = ThreatModel().enumerate(graphs)
+    ties = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])[order]  # the first of the highest is the prediction: wrong, and right
+    clean = torch.tensor([[0.0, 1.0, 0.0]])
+    found = edit_sets.search_pairs(
+        lambda *_: ties, graphs, candidates, clean, torch.ones(1, dtype=torch.long), limit=9, stop_when_broken=True
+    )
+    assert bool(found.broken)
+    assert float(found.margin) == pytest.approx(0)
+    assert found.edits[0].tolist() == [order.index(0), -1]
 
 
 def test_a_width_that_is_not_positive_is_refused():
