@@ -93,9 +93,10 @@ class _Best:
     def judge(self, logits: Tensor, graph: Tensor, sets: Tensor) -> tuple[Tensor, Tensor]:
         """Take note of sets (S, t) of graphs (S,) by their logits (S, C); return their margins, and whether they break their graph."""
         margin, wrong = margins(logits, self.y[graph]), _wrong(logits, self.y[graph])
-        self.broken[graph[wrong]] = True
+        breaking = wrong.nonzero().squeeze(1)
+        self.broken[graph[breaking]] = True
         # Of two ties the one that breaks the graph is the lower, so that the best set of a broken graph is one that breaks it.
-        margin = margin.masked_fill(wrong & (margin == 0), -torch.finfo(margin.dtype).tiny)
+        margin[breaking] = margin[breaking].clamp(max=-torch.finfo(margin.dtype).tiny)
         top = _lowest(graph, margin, 1)
         top = top[margin[top] < self.margin[graph[top]]]
         self.margin[graph[top]] = margin[top]
