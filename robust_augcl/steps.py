@@ -345,14 +345,21 @@ def _fitted(artifact: Artifact) -> Fitted:
 def what_they_found(records: Sequence[Record]) -> Fitted:
     """What R attacks on one victim found on the same G graphs, K edits in all, for an attack that combines them.
 
+    Their budgets may differ, if all are numbers of edits or all shares of edges: the guard refuses what is too much for the attack.
+
     State: `clean_margin` (G,), `attacked_margin` (R, G); of each edit its `attack` (K,), from 0 to R - 1, its `graph` (K,), counted
     within the attacked graphs, its nodes `pairs` (2, K), and whether it is `added` (K,) or removed. Costs are the sums.
 
     Raises:
         ValueError: no records, or records of different graphs, victims or threats.
     """
-    if len({(r.victim, r.dataset, json.dumps(r.threat), tuple(o.graph for o in r.outcomes)) for r in records}) != 1:
-        raise ValueError("Expected records of one victim, threat and set of graphs to combine, got none or different ones")
+
+    def about(record: Record) -> tuple[Any, ...]:
+        but_budget = json.dumps({**record.threat, "budget": isinstance(record.threat["budget"], float)})
+        return record.victim, record.dataset, but_budget, tuple(outcome.graph for outcome in record.outcomes)
+
+    if len({about(record) for record in records}) != 1:
+        raise ValueError("Expected records of one victim, set of graphs and threat, budgets apart, to combine, got none or different ones")
     edits = [
         (attack, graph, *pair, is_added)
         for attack, record in enumerate(records)

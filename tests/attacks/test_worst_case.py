@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from robust_augcl.attack import FitGraphs, run_attack
 from robust_augcl.attacks.worst_case import WorstCase
-from robust_augcl.cells import FOUND_BY, plan
-from robust_augcl.errors import InputError
+from robust_augcl.cells import FOUND_WITH, plan
+from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.steps import what_they_found
 from robust_augcl.suite import load_suite
@@ -81,7 +81,8 @@ def test_records_of_different_victims_threats_or_graphs_do_not_combine():
     one = record("a", [(1.0, 0.5)], [([[0, 1]], [])])
     other = [
         dataclasses.replace(one, victim=ArtifactRef("victim", "3")),
-        dataclasses.replace(one, threat={"budget": 2}),
+        dataclasses.replace(one, threat={"budget": 1, "operations": ["delete"]}),
+        dataclasses.replace(one, threat={"budget": 1.0}),  # all edges, and not one edit
         dataclasses.replace(one, outcomes=[dataclasses.replace(one.outcomes[0], graph=7)]),
     ]
     for different in other:
@@ -146,9 +147,48 @@ def test_in_a_suite_it_rests_on_the_records_of_the_attacks_that_it_names(tmp_pat
     steps = plan(_suite(tmp_path, of)).attacks
     assert [step.cell.attack for step in steps] == ["worst_case", "rand_sampling", "ga", "exhaustive"]
     by_label = {step.cell.attack: step for step in steps}
-    found = {role: step for role, step in by_label["worst_case"].inputs.items() if role.startswith(FOUND_BY)}
-    assert found == {FOUND_BY + label: by_label[label] for label in wanted}
+    found = {role: step for role, step in by_label["worst_case"].inputs.items() if role.startswith(FOUND_WITH)}
+    assert found == {f"{FOUND_WITH}1 by {label}": by_label[label] for label in wanted}
     assert by_label["worst_case"].settings["attack"].of == tuple(wanted)
+
+
+@pytest.mark.parametrize("budgets", [[1, 2, 3], [0.05, 0.1, 0.2]])
+def test_it_rests_on_smaller_budgets_too(tmp_path, budgets):
+    text = SUITE.format(of="").replace("within_component", f"budget = {budgets}\nwithin_component")
+    text = text.replace('label = "ga"', f'label = "ga"\nbudgets = {budgets[:2]}').replace('name = "exhaustive"', 'name = "beam"')
+    path = tmp_path / "s.toml"
+    path.write_text(text.replace('name = "beam"', f'name = "beam"\nbudgets = {budgets[1:2]}'))
+    steps = {(step.cell.attack, step.cell.budget): step for step in plan(load_suite(str(path))).attacks}
+    small, middle, large = budgets
+    wanted = {
+        small: [("rand_sampling", small), ("ga", small)],
+        middle: [("rand_sampling", middle), ("ga", middle), ("beam", middle)],
+        large: [("rand_sampling", large)],
+    }
+    wanted = {budget: [place for its, places in wanted.items() if its <= budget for place in places] for budget in budgets}
+    for budget, expected in wanted.items():
+        inputs = steps["worst_case", budget].inputs
+        found = {role: step for role, step in inputs.items() if role.startswith(FOUND_WITH)}
+        assert found == {f"{FOUND_WITH}{its} by {label}": steps[label, its] for label, its in expected}
+        assert list(found.values()) == [steps[place] for place in expected]  # of equals the fewer edits are taken
+
+
+def test_what_fewer_edits_found_is_taken_where_it_is_better():
+    fewer = record("a", [(1.0, -1.0), (1.0, 0.5)], [([[0, 1]], []), ([[0, 1]], [])])
+    more = record("a", [(1.0, 0.5), (1.0, -1.0)], [([[0, 2], [0, 3]], []), ([[1, 2], [1, 3]], [])], threat={"budget": 2})
+    fitted = what_they_found([fewer, more])
+    answers = WorstCase().restore(fitted.state, None, ThreatModel(2))(_graphs(2))
+    assert [answer.added.T.tolist() for answer in answers] == [[[0, 1]], [[1, 2], [1, 3]]]
+    assert fitted.queries == 20
+
+
+def test_the_guard_refuses_what_only_a_larger_budget_allows(reference_model, reference_graphs):
+    victim, threat = Victim(reference_model), ThreatModel(within_component=True)
+    pairs = ThreatModel(within_component=True).candidates(reference_graphs[0])[:, :2].T.tolist()
+    larger = record("a", [(5.0, -100.0)], [(pairs, [])], threat={"budget": 2})
+    one = reference_graphs.select(torch.tensor([0]))
+    with pytest.raises(ThreatViolation, match="2 edits, its budget is 1"):
+        run_attack(WorstCase(), victim, one, threat, fit=FitGraphs(one, one), generator=torch.Generator(), fitted=what_they_found([larger]))
 
 
 @pytest.mark.parametrize(
