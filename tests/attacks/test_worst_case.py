@@ -14,7 +14,9 @@ from robust_augcl.attacks.worst_case import WorstCase
 from robust_augcl.cells import FOUND_WITH, plan
 from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
-from robust_augcl.steps import what_they_found
+from robust_augcl.run_folder import load_record
+from robust_augcl.steps import Context, compute, what_they_found
+from robust_augcl.store import Store
 from robust_augcl.suite import load_suite
 from robust_augcl.threat import ThreatModel
 from robust_augcl.victim import Access, Victim
@@ -171,6 +173,34 @@ def test_it_rests_on_smaller_budgets_too(tmp_path, budgets):
         found = {role: step for role, step in inputs.items() if role.startswith(FOUND_WITH)}
         assert found == {f"{FOUND_WITH}{its} by {label}": steps[label, its] for label, its in expected}
         assert list(found.values()) == [steps[place] for place in expected]  # of equals the fewer edits are taken
+
+
+def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_path):
+    text = SUITE.format(of="").replace("within_component", "budget = [1, 2]\nwithin_component")
+    text = text.replace('source = "components"', 'source = "components"\nnodes = [15, 20]\ngraphs_per_class = 20')
+    path, store = tmp_path / "s.toml", Store(tmp_path)
+    path.write_text(text.replace("[threat]", "[training]\nepochs = 5\n[threat]"))
+
+    def computed(step):
+        if not store.path(step).exists():
+            for needed in step.inputs.values():
+                computed(needed)
+            compute(step, Context(store))
+        return load_record(store, step.key) if step.kind == "attack" else None
+
+    records = [computed(step) for step in plan(load_suite(str(path))).attacks]
+    of = {(r.cell.attack, r.cell.budget): r for r in records}
+    for budget in (1, 2):
+        parts = [of[label, its] for label in ("rand_sampling", "ga") for its in range(1, budget + 1)]
+        union = of["worst_case", budget]
+        for place, outcome in enumerate(union.outcomes):
+            lowest = min([outcome.clean_margin, *(part.outcomes[place].attacked_margin for part in parts)])
+            assert outcome.attacked_margin == pytest.approx(lowest, abs=1e-5)
+        assert union.queries == sum(part.queries for part in parts)
+        assert union.gradient_calls == sum(part.gradient_calls for part in parts)
+    parts = [of["rand_sampling", 2].outcomes, of["ga", 2].outcomes]  # without the smaller budget some graph would fare better
+    alone = [min(o.clean_margin, *(part[place].attacked_margin for part in parts)) for place, o in enumerate(parts[0])]
+    assert any(o.attacked_margin < margin - 1e-5 for o, margin in zip(of["worst_case", 2].outcomes, alone, strict=True))
 
 
 def test_what_fewer_edits_found_is_taken_where_it_is_better():
