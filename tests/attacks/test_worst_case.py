@@ -180,7 +180,7 @@ def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_pat
     text = text.replace('label = "ga"', 'label = "ga"\nbudgets = [1]')
     text = text.replace('source = "components"', 'source = "components"\nnodes = [15, 20]\ngraphs_per_class = 20')
     path, store = tmp_path / "s.toml", Store(tmp_path)
-    path.write_text(text.replace("[threat]", "[training]\nepochs = 5\n[threat]"))
+    path.write_text(text.replace("[threat]", "[training]\nepochs = 40\nlearning_rate = 0.01\n[threat]"))
 
     def computed(step):
         if not store.path(step).exists():
