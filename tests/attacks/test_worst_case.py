@@ -176,8 +176,8 @@ def test_it_rests_on_smaller_budgets_too(tmp_path, budgets):
 
 
 def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_path):
-    text = SUITE.format(of="").replace("within_component", "budget = [1, 2]\nwithin_component")
-    text = text.replace('label = "ga"', 'label = "ga"\nbudgets = [1]')
+    text = SUITE.format(of='of = ["rand_sampling", "exhaustive"]').replace("within_component", "budget = [1, 2]\nwithin_component")
+    text = text.replace('name = "exhaustive"', 'name = "exhaustive"\nbudgets = [1]')
     text = text.replace('source = "components"', 'source = "components"\nnodes = [15, 20]\ngraphs_per_class = 20')
     path, store = tmp_path / "s.toml", Store(tmp_path)
     path.write_text(text.replace("[threat]", "[training]\nepochs = 40\nlearning_rate = 0.01\n[threat]"))
@@ -192,7 +192,7 @@ def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_pat
     records = [computed(step) for step in plan(load_suite(str(path))).attacks]
     of = {(r.cell.attack, r.cell.budget): r for r in records}
     for budget in (1, 2):
-        parts = [of[place] for place in (("rand_sampling", 1), ("ga", 1), ("rand_sampling", 2)) if place[1] <= budget]
+        parts = [of[place] for place in (("rand_sampling", 1), ("exhaustive", 1), ("rand_sampling", 2)) if place[1] <= budget]
         union = of["worst_case", budget]
         for place, outcome in enumerate(union.outcomes):
             lowest = min([outcome.clean_margin, *(part.outcomes[place].attacked_margin for part in parts)])
