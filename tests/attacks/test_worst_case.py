@@ -178,7 +178,7 @@ def test_it_rests_on_smaller_budgets_too(tmp_path, budgets):
 def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_path):
     text = SUITE.format(of='of = ["rand_sampling", "exhaustive"]').replace("within_component", "budget = [1, 2]\nwithin_component")
     text = text.replace('name = "exhaustive"', 'name = "exhaustive"\nbudgets = [1]')
-    text = text.replace('source = "components"', 'source = "components"\nnodes = [15, 20]\ngraphs_per_class = 20')
+    text = text.replace('source = "components"', 'source = "components"\nnodes = [15, 20]\ngraphs_per_class = 60')
     path, store = tmp_path / "s.toml", Store(tmp_path)
     path.write_text(text.replace("[threat]", "[training]\nepochs = 40\nlearning_rate = 0.01\n[threat]"))
 
@@ -199,8 +199,7 @@ def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_pat
             assert outcome.attacked_margin == pytest.approx(lowest, abs=1e-5)
         assert union.queries == sum(part.queries for part in parts)
         assert union.gradient_calls == sum(part.gradient_calls for part in parts)
-    alone, union = of["rand_sampling", 2].outcomes, of["worst_case", 2].outcomes  # where one edit that was looked for does more than two
-    assert any(ours.attacked_margin < min(two.attacked_margin, two.clean_margin) - 1e-5 for ours, two in zip(union, alone, strict=True))
+    assert of["worst_case", 2].queries == of["exhaustive", 1].queries > 0  # which is there with its one edit alone
 
 
 def test_what_fewer_edits_found_is_taken_where_it_is_better():
