@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import pytest
+import torch
 
 from robust_augcl.brackets import Bracket, bracket_group, brackets
+from robust_augcl.certificate import certify
+from robust_augcl.encoders.gin import GIN
+from robust_augcl.graphs import PackedGraphs
 from robust_augcl.measurements import Measurement
+from robust_augcl.model import GraphClassifier
 from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.seeds import generator
+from robust_augcl.threat import Perturbation, ThreatModel
+from robust_augcl.victim import Victim
 
 
 def cell(attack: str, budget: float, seed: int) -> Cell:
@@ -100,6 +109,50 @@ def test_a_witness_breaks_its_graph_under_every_budget_that_allows_its_edits():
 def test_where_the_search_was_exhaustive_a_bracket_is_one_number():
     found = at(brackets([record("a", 2, [1, 1, 1, 1])], [proof(2, [1, 1, 0, 0], edits=[None, None, 2, 0])]), 2)
     assert (found.lower.mean, found.upper.mean, found.settled, found.contradictions) == (0.5, 0.5, 1.0, 0)
+
+
+def _share_left_by_every_set(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) -> float:
+    """The share of graphs that no set of at most `budget` edits breaks, each set applied and predicted by itself."""
+    standing = []
+    for data in graphs:
+        pairs, edges = threat.candidates(data), set(map(tuple, data.edge_index.T.tolist()))
+        exists = torch.tensor([tuple(pair) in edges for pair in pairs.T.tolist()], dtype=torch.bool)
+        chosen = [torch.tensor(c, dtype=torch.long) for k in range(int(threat.budget) + 1) for c in combinations(range(pairs.size(1)), k)]
+        edited = [Perturbation(pairs[:, c[~exists[c]]], pairs[:, c[exists[c]]]).apply(data) for c in chosen]
+        standing.append(bool((victim.logits(edited).argmax(1) == data.y).all()))
+    return sum(standing) / len(standing)
+
+
+@pytest.mark.parametrize("operations", [("add",), ("add", "delete")])
+def test_without_any_attack_brackets_of_one_and_two_edits_are_the_worst_case_by_brute_force(random_graphs, operations):
+    draws = generator("brackets")
+    model = GraphClassifier(GIN(in_features=3, width=6, layers=2, generator=draws), num_classes=3, hidden=5, generator=draws)
+    with torch.no_grad():
+        model.head[-1].weight *= 3
+    victim = Victim(model)
+    graphs = random_graphs(3, [5, 4, 5, 3, 5, 4, 5, 5, 4, 5, 1, 4])
+    y = victim.logits(graphs).argmax(1)
+    y[:2] = (y[:2] + 1) % 3  # wrong already
+    graphs = graphs.with_labels(y)
+    right = (victim.logits(graphs).argmax(1) == graphs.y).int().tolist()
+    records = [record("does nothing", budget, right) for budget in (1, 2)]
+    proofs = []
+    for budget in (1, 2):
+        found = certify(victim, graphs, ThreatModel(budget, operations))
+        values = {
+            "graphs": [10 + i for i in range(graphs.num_graphs)],
+            "certified": found.certified.tolist(),
+            "witnesses": [w and [w.added.T.tolist(), w.removed.T.tolist()] for w in found.witnesses],
+            "victim": "v0",
+        }
+        proofs.append(Measurement("certificate", cell("", budget, 0), values, 1.0))
+    shares = [_share_left_by_every_set(victim, graphs, ThreatModel(budget, operations)) for budget in (1, 2)]
+    assert 0 < shares[1] < shares[0] < sum(right) / len(right)
+    for budget, share in zip((1, 2), shares, strict=True):
+        bracket = at(brackets(records, proofs), budget)
+        assert (bracket.lower.mean, bracket.upper.mean, bracket.settled, bracket.contradictions) == (share, share, 1.0, 0)
+    alone = at(brackets(records, proofs[1:]), 1)  # witnesses of one edit, from the search for two
+    assert (alone.lower.mean, alone.upper.mean) == (shares[1], shares[0])
 
 
 def test_a_witness_against_another_victim_is_none():
