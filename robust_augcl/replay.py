@@ -75,7 +75,7 @@ def replay(folder: RunFolder, manifest: Manifest, report: Callable[[Verdict], No
         info, threat = folder.store.load(step.key).info, step.settings["threat"]
         if not {"dataset", "victim", "threat"} <= info.keys() or info["threat"] != plain(threat):
             return "", ["its threat is not that of its step"]
-        held = {role: load(ArtifactRef(step.inputs[role].key, info[role])) for role in ("dataset", "victim")}
+        held = {role: load(ArtifactRef(step.inputs[role].key, str(info[role]))) for role in ("dataset", "victim")}
         return check_certificate(info, dataset_of(held["dataset"]), victim_of(held["victim"]), threat, suite.source.label_rule)
 
     for what, mine, wanted in (("records", manifest.records, records), ("measurements", manifest.measurements, beside)):

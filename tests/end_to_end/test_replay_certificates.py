@@ -156,6 +156,7 @@ def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command)
         (1, lambda info: info["threat"].update(budget=2), "its threat is not that of its step"),
         (1, lambda info: info.update(victim="another"), "not the artifact that the result rests on"),
         (1, lambda info: info.update(dataset="another"), "not the artifact that the result rests on"),
+        (1, lambda info: info.update(dataset=["another"]), "not the artifact that the result rests on"),
     ],
 )
 def test_a_forged_certificate_with_a_valid_checksum_is_named(spoilt, certificates, command, budget, change, what):
