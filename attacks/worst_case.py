@@ -20,8 +20,8 @@ from robust_augcl.victim import Access, VictimView
 class WorstCase(Attack):
     """Take, for each graph, the edits among those of other attacks on this victim that leave the true class the smallest margin.
 
-    The clean graph is one of the choices, the first of equals, so this never helps the victim. It asks nothing itself: what it costs
-    is what the others cost.
+    What they found with a smaller budget counts too, since it is allowed. The clean graph is one of the choices, the first of equals, so
+    this never helps the victim. It asks nothing itself: what it costs is what the others cost, with each of those budgets.
 
     Args:
         of: the labels of those attacks in the suite. None: all of them but exact searches, which would leave nothing to combine.

@@ -125,7 +125,7 @@ def _draw(
             linewidth=0,
         )
         (proved,) = panel.plot(x, [100 * y for y in low], color="#333333", linewidth=0.9, linestyle=(0, (3, 2)))
-        drawn += [("Between proved and attacked", between), ("Proved", proved)]
+        drawn += [("Between proved and broken", between), ("Proved", proved)]
     for attack in [*looks, *[e for e in {section.exact for section in family} if e]]:
         # A budget that the attack was not run with breaks its line: a line across would claim a value there.
         points: list[Estimate | None] = [clean, *(section.robust(attack, layers, method) for section in family)]
@@ -149,7 +149,7 @@ def _draw(
 
 
 def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> str:
-    """For each budget and model what is proved and what the attacks left, as Markdown; empty where nothing is proved."""
+    """For each budget and model what is proved and what no known edits break, as Markdown; empty where nothing is proved."""
     first = family[0]
     body, contradictions = [], 0
     for section in family:
@@ -170,12 +170,13 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
         return ""
     caption = (
         "The share of test graphs, in percent, that is right before and after *every* allowed set of edits: at least what is proved, at "
-        "most what withstood every attack here. Settled: proved, or broken. One number: all are settled, and it is the exact worst case."
+        "most what no edits break that an attack here or the certificates' own search found. Settled: proved, or broken. One number: all "
+        "are settled, and it is the exact worst case."
     )
     header = ["Budget", *(f"{layers_text(layers)}: {escape(name_of(method))}" for layers, method in first.columns)]
     table = f"{caption}\n\n{markdown_table(header, body)}"
     if contradictions:
-        table += f"\n**Warning:** {contradictions} graphs are proved and yet broken: a proof or a record is wrong.\n"
+        table += f"\n**Warning:** {contradictions} graphs are proved and yet broken: a proof, a witness or a record is wrong.\n"
     return table
 
 

@@ -147,7 +147,7 @@ def page(
             tables.differences(section),
             "### How far each attack is from the worst case",
             tables.gaps(section),
-            *(["### Proved and attacked", bracket] if bracket else []),
+            *(["### Proved and broken", bracket] if bracket else []),
             "### Method by method",
             methods_table(section, measurements),
             "### Class by class",

@@ -1,4 +1,4 @@
-"""Brackets around the worst case: proved from below, attacked from above, for each model and budget."""
+"""Brackets around the worst case: proved from below, broken from above, for each model and budget."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ class Bracket:
 
     Args:
         lower: graphs that are proved to withstand every allowed set of edits; None without a certificate.
-        upper: graphs that withstood every attack, and were right before; edits of smaller budgets count, they are allowed too.
+        upper: graphs that no known edits break, and that were right before: neither those of any attack nor those that the certificates'
+            own search found (their witnesses); edits of smaller budgets count, they are allowed too.
         settled: share of graphs that are proved or broken, from 0 to 1.
-        contradictions: graphs that are proved and broken; anything but 0 means that a proof or a record is wrong.
+        contradictions: graphs that are proved and broken; anything but 0 means that a proof, a witness or a record is wrong.
     """
 
     lower: Estimate | None
@@ -30,7 +31,8 @@ class Bracket:
 def brackets(records: Iterable[Record], measurements: Iterable[Measurement]) -> dict[Group, Bracket]:
     """The bracket of each model and budget; groups name no attack.
 
-    A certificate counts for the victim that it was made for, and for its budget and smaller ones.
+    A certificate counts for the victim that it was made for: what it proves for its budget and smaller ones, a witness for every budget
+    that allows its edits.
     """
     by_model: dict[Group, dict[int, list[Record]]] = {}
     for record in records:
@@ -46,8 +48,10 @@ def brackets(records: Iterable[Record], measurements: Iterable[Measurement]) -> 
             upper, lower, settled, contradictions = [], [], 0, 0
             for seed, of_seed in of_seeds.items():
                 standing = _standing(of_seed, budget)
-                victims = {record.victim.digest for record in of_seed}
-                proved = _proved(proofs.get((model, seed), []), budget, victims)
+                certificates = _of_victims(proofs.get((model, seed), []), {record.victim.digest for record in of_seed})
+                proved = _proved(certificates, budget)
+                for graph in _broken(certificates, budget) & standing.keys():
+                    standing[graph] = False
                 upper.append(list(standing.values()))
                 if proved is not None:
                     lower.append([graph in proved for graph in standing])
@@ -93,16 +97,29 @@ def proved_for(record: Record, measurements: Iterable[Measurement]) -> set[int]:
         if measurement.kind == "certificate"
         and (_model(measurement.cell), measurement.cell.seed) == (_model(record.cell), record.cell.seed)
     ]
-    return _proved(own, record.cell.budget, {record.victim.digest}) or set()
+    return _proved(_of_victims(own, {record.victim.digest}), record.cell.budget) or set()
 
 
-def _proved(certificates: Sequence[Measurement], budget: int | float, victims: set[str]) -> set[int] | None:
-    """Graphs certified against this budget, or a larger one; None without a certificate of these victims."""
-    usable = [
-        c.values
-        for c in certificates
-        if type(c.cell.budget) is type(budget) and c.cell.budget >= budget and {c.values["victim"]} == victims
-    ]
+def _of_victims(certificates: Iterable[Measurement], victims: set[str]) -> list[Measurement]:
+    return [certificate for certificate in certificates if {certificate.values["victim"]} == victims]
+
+
+def _proved(certificates: Sequence[Measurement], budget: int | float) -> set[int] | None:
+    """Graphs certified against this budget, or a larger one; None without such a certificate."""
+    usable = [c.values for c in certificates if type(c.cell.budget) is type(budget) and c.cell.budget >= budget]
     if not usable:
         return None
     return {graph for values in usable for graph, certified in zip(values["graphs"], values["certified"], strict=True) if certified}
+
+
+def _broken(certificates: Sequence[Measurement], budget: int | float) -> set[int]:
+    """Graphs with a witness that this budget allows: as few edits, or, for a share of edges, that of a share no larger."""
+    found = set()
+    for certificate in certificates:
+        own = certificate.cell.budget
+        for graph, witness in zip(certificate.values["graphs"], certificate.values["witnesses"], strict=True):
+            if witness is not None and type(own) is type(budget):
+                edits = sum(map(len, witness))
+                if own <= budget or edits == 0 or (isinstance(own, int) and edits <= budget):
+                    found.add(graph)
+    return found

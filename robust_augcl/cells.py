@@ -24,8 +24,8 @@ Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attac
 UNSUPERVISED = "unsupervised"
 """The protocol of a cell whose encoder has seen all graphs and no label."""
 
-FOUND_BY = "found by "
-"""How the roles of inputs begin that are records: those of the attacks that an attack combines."""
+FOUND_WITH = "found with "
+"""How the roles of inputs begin that are records: budget and label of the attacks that an attack combines, "found with 1 by beam"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,8 +168,9 @@ class _Planner:
                 step = self.step("certificate", f"{about}, budget {budget}", settings, dataset=inputs["dataset"], victim=victim)
                 cell = self.cell(method.label, layers, seed, protocol.name, budget=budget)
                 self.measurements.append(Planned(cell, step))
+        found: dict[int | float, dict[str, Step]] = {}  # the attacks by label, with the smallest budget first
         for budget in suite.budgets:
-            made: dict[str, Step] = {}
+            made = found[budget] = {}
             chosen = [attack for attack in suite.attacks if budget in attack.budgets]
             for attack in sorted(chosen, key=lambda attack: attack.what.combines):
                 settings = {
@@ -186,10 +187,12 @@ class _Planner:
                     cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
                     self.measurements.append(Planned(cell, needed["attacker"]))
                 if attack.what.combines:
-                    others = {FOUND_BY + label: made[label] for label in attack.what.of if label in made}  # type: ignore[attr-defined]
-                    if not others:
+                    of = attack.what.of  # type: ignore[attr-defined]
+                    if not any(label in made for label in of):
                         continue  # none of them can make so many edits
-                    needed |= others
+                    needed |= {
+                        f"{FOUND_WITH}{its} by {label}": others[label] for its, others in found.items() for label in of if label in others
+                    }
                 settings = {**settings, "method": _in_force(method), "label_rule": suite.source.label_rule}
                 cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
                 made[attack.label] = self.step("attack", title, settings, cell, **needed)

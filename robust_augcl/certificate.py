@@ -1,6 +1,6 @@
-"""Certificates: graphs whose prediction no allowed set of edits changes, by exact search and by sound bounds.
+"""Certificates: graphs whose prediction no allowed set of edits changes, by exact search and by sound bounds; and edits that break others.
 
-A bracket of the worst case: certified from below (here), attacked from above (any attack).
+A bracket of the worst case: certified from below, broken from above, by the edits that the search found here and by any attack.
 
 Letters: G graphs, M candidates, C classes.
 """
@@ -15,10 +15,10 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.bounds import MarginBounds, margin_bounds
-from robust_augcl.edit_sets import Harmless, search_pairs
+from robust_augcl.edit_sets import Found, Harmless, search_pairs
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat import Candidates, ThreatModel
+from robust_augcl.threat import Candidates, Perturbation, ThreatModel
 from robust_augcl.victim import Victim, margins
 
 _SLACK = 1e-3  # bounds are of exact arithmetic, predictions of single precision: a bound below this proves nothing
@@ -32,11 +32,14 @@ class Certificate:
         certified: the prediction is right, and stays so after every allowed set of edits (G,).
         lower_margin: no allowed set leaves a smaller margin, true logit less the best other one; minus infinity where none is known (G,).
         exhausted: the question is settled: certified, or broken by a set of edits that was found (G,).
+        witnesses: that set, for each of the G graphs: no edit where the prediction is wrong already, else as few edits as were found to
+            break the graph, one or two; None where none is known.
     """
 
     certified: Tensor
     lower_margin: Tensor
     exhausted: Tensor
+    witnesses: list[Perturbation | None]
 
 
 def certify(
@@ -62,8 +65,13 @@ def certify(
         report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     if not parts:
         nothing = torch.zeros(0, dtype=torch.bool)
-        return Certificate(nothing, torch.zeros(0), nothing)
-    return Certificate(*(torch.cat([getattr(part, name) for part in parts]).cpu() for name in ("certified", "lower_margin", "exhausted")))
+        return Certificate(nothing, torch.zeros(0), nothing, [])
+    return Certificate(
+        certified=torch.cat([part.certified for part in parts]).cpu(),
+        lower_margin=torch.cat([part.lower_margin for part in parts]).cpu(),
+        exhausted=torch.cat([part.exhausted for part in parts]).cpu(),
+        witnesses=[witness for part in parts for witness in part.witnesses],
+    )
 
 
 def _certify(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, limit: int) -> Certificate:
@@ -87,7 +95,18 @@ def _certify(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, limit: i
         tried == 1, searched, torch.where(survives, searched if bounds is None else searched.clamp(max=_SLACK), -torch.inf)
     )
     lower = torch.where(complete, torch.maximum(bounded, searched), bounded)
-    return Certificate(~found.broken & (survives | proved), lower, found.broken | survives | proved)
+    witnesses = _witnesses(found, candidates, clean.argmax(1) != graphs.y)
+    return Certificate(~found.broken & (survives | proved), lower, found.broken | survives | proved, witnesses)
+
+
+def _witnesses(found: Found, candidates: Candidates, wrong: Tensor) -> list[Perturbation | None]:
+    """The breaking edits of each graph: none where it is wrong already (G,), else the best set of the search, if it broke the graph."""
+    # Pairs are tried only where no single edit breaks the graph, so a witness has no edit too many.
+    witnesses: list[Perturbation | None] = [None] * wrong.numel()
+    for number in found.broken.nonzero().squeeze(1).tolist():
+        edits = found.edits[number]
+        witnesses[number] = Perturbation() if bool(wrong[number]) else candidates.perturbation(edits[edits >= 0])
+    return witnesses
 
 
 def _harmless(bounds: MarginBounds, candidates: Candidates) -> Harmless:

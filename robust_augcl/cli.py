@@ -338,29 +338,36 @@ def transfer(folder: Path, attack: str | None, form: str) -> None:
 @cli.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 def replay(folder: Path) -> None:
-    """Prove every record of the run in DIR again, from the stored graphs, edits and weights alone.
+    """Prove every record and certificate of the run in DIR again, from the stored graphs, edits and weights alone.
 
-    Rebuilds each attacked graph, checks budget and label preservation, and predicts again. Exit code 1 if a record does not hold.
+    Rebuilds each attacked graph, checks budget and label preservation, and predicts again. Of a certificate the breaking edits are proved
+    so, and for one edit, or where a bound is enough, the certified graphs too; beyond that only single edits of them are tried. Exit
+    code 1 if anything does not hold.
     """
     from robust_augcl.replay import Verdict
-    from robust_augcl.replay import replay as replay_records
+    from robust_augcl.replay import replay as replay_run
     from robust_augcl.resources import one_thread
-    from robust_augcl.run_folder import RunFolder
+    from robust_augcl.run_folder import MANIFEST, RunFolder
 
     run_folder = RunFolder(folder)
     manifest = run_folder.existing_manifest()
 
     def tell(verdict: Verdict) -> None:
-        click.echo(
-            f"{'FAILED' if verdict.problems else 'holds'}  {verdict.name}: {'; '.join(verdict.problems) or f'{verdict.num_graphs} graphs'}"
-        )
+        click.echo(f"{'FAILED' if verdict.problems else 'holds'}  {verdict.name}: {'; '.join(verdict.problems) or verdict.proved}")
 
     with one_thread():
-        verdicts = replay_records(run_folder, manifest, tell)
-    failed = sum(bool(verdict.problems) for verdict in verdicts)
+        verdicts = replay_run(run_folder, manifest, tell)
+    of_kind = {kind: [bool(v.problems) for v in verdicts if v.kind == kind] for kind in ("list", "record", "certificate")}
+    failed = [f"{sum(bad)} of {_counted(len(bad), kind)}" for kind, bad in of_kind.items() if any(bad) and kind != "list"]
+    if any(of_kind["list"]):
+        failed.insert(0, MANIFEST)
     if failed:
-        raise click.ClickException(f"{failed} of {len(verdicts)} records do not hold")
-    click.echo(f"All {len(verdicts)} records hold.")
+        raise click.ClickException(f"{' and '.join(failed)} {'does' if failed == [MANIFEST] else 'do'} not hold")
+    click.echo(f"All {' and '.join(_counted(len(of_kind[kind]), kind) for kind in ('record', 'certificate') if of_kind[kind])} hold.")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -35,7 +35,7 @@ class Found:
     Args:
         edits: numbers of candidates, -1 where there are fewer (G, t).
         margin: of the graph after them; the clean one's where there are none (G,).
-        broken: whether the prediction is then wrong (G,).
+        broken: whether the prediction is then wrong, or was wrong before (G,).
         exhausted: whether no allowed set was left out, so that no set has a smaller margin (G,).
         evaluations: sets of more than one edit that were looked at (G,).
     """
@@ -94,7 +94,10 @@ class _Best:
     def judge(self, logits: Tensor, graph: Tensor, sets: Tensor) -> tuple[Tensor, Tensor]:
         """Take note of sets (S, t) of graphs (S,) by their logits (S, C); return their margins, and whether they break their graph."""
         margin, wrong = margins(logits, self.y[graph]), _wrong(logits, self.y[graph])
-        self.broken[graph[wrong]] = True
+        breaking = wrong.nonzero().squeeze(1)
+        self.broken[graph[breaking]] = True
+        # Of two ties the one that breaks the graph is the lower, so that the best set of a broken graph is one that breaks it.
+        margin[breaking] = margin[breaking].clamp(max=-torch.finfo(margin.dtype).tiny)
         top = _lowest(graph, margin, 1)
         top = top[margin[top] < self.margin[graph[top]]]
         self.margin[graph[top]] = margin[top]

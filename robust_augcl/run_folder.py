@@ -137,10 +137,10 @@ class RunFolder:
         return known[1]
 
     def load_artifact(self, ref: ArtifactRef) -> Artifact:
-        """Read the artifact that a record rests on; raises `ArtifactDamaged` where it is missing, damaged, or another one."""
+        """Read the artifact that a result rests on; raises `ArtifactDamaged` where it is missing, damaged, or another one."""
         artifact = self.store.load(ref.key)
         if artifact.digest != ref.digest:
-            raise ArtifactDamaged(f"{ref.key}.safetensors: not the artifact that the record rests on: its digest is another")
+            raise ArtifactDamaged(f"{ref.key}.safetensors: not the artifact that the result rests on: its digest is another")
         return artifact
 
     def load_records(self, keys: Sequence[str]) -> Loaded:

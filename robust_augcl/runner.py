@@ -88,7 +88,8 @@ def _look(step: Step, folder: RunFolder) -> _There | None:
         record = folder.load_record(step.key)
         return _There("", {ref.key: ref.digest for ref in (record.dataset, record.victim, record.attacker) if ref})
     artifact = folder.store.load(step.key)
-    return _There(artifact.digest, {step.inputs["victim"].key: artifact.info["victim"]} if step.kind == "certificate" else {})
+    rests_on = {step.inputs[role].key: artifact.info[role] for role in ("dataset", "victim")} if step.kind == "certificate" else {}
+    return _There(artifact.digest, rests_on)
 
 
 def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -> list[Step]:

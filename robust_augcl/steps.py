@@ -40,7 +40,7 @@ from robust_augcl.resources import peak_memory_mib
 from robust_augcl.run_folder import load_record
 from robust_augcl.seeds import generator
 from robust_augcl.store import Artifact, Store, write_atomically
-from robust_augcl.threat import apply_all
+from robust_augcl.threat import Perturbation, apply_all
 from robust_augcl.training import train_classifier
 from robust_augcl.victim import Victim
 
@@ -281,24 +281,33 @@ def victim_of(artifact: Artifact, device: str = "cpu") -> Victim:
 
 def _certificate(settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context) -> Artifact:
     dataset = dataset_of(inputs["dataset"])
-    found = certify(
-        victim_of(inputs["victim"], context.device),
-        dataset.part(dataset.test),
-        settings["threat"],
-        limit=settings["pairs"],
-        report=context.report,
-    )
+    test = dataset.part(dataset.test)
+    victim = victim_of(inputs["victim"], context.device)
+    found = certify(victim, test, settings["threat"], limit=settings["pairs"], report=context.report)
+    edits = [witness or Perturbation() for witness in found.witnesses]
+    _refuse_other_classes(apply_all(test, edits), inputs["dataset"].info["label_rule"], dataset.test)
     info = {
         "graphs": dataset.test.tolist(),
         "certified": found.certified.tolist(),
         "settled": found.exhausted.tolist(),
         "lower_margin": [round(margin, 6) if math.isfinite(margin) else None for margin in found.lower_margin.tolist()],
+        # Of each graph the edges added and those removed that break it; null where none are known.
+        "witnesses": [[w.added.T.tolist(), w.removed.T.tolist()] if w is not None else None for w in found.witnesses],
+        "threat": plain(settings["threat"]),
+        "dataset": inputs["dataset"].digest,
         "victim": inputs["victim"].digest,
     }
     return Artifact({}, info, {})
 
 
 # --- attack -----------------------------------------------------------------------------------------------------------
+
+
+def _refuse_other_classes(edited: PackedGraphs, rule: str, numbers: Tensor) -> None:
+    """Raise `GuardViolation` where edits changed the true class of a graph; numbers (G,) are those in the data set."""
+    wrong = unproved_labels(edited, rule)
+    if bool(wrong.any()):
+        raise GuardViolation(f"The edits of graph {int(numbers[wrong][0])} change its true class: the threat model must not allow them")
 
 
 def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
@@ -336,14 +345,21 @@ def _fitted(artifact: Artifact) -> Fitted:
 def what_they_found(records: Sequence[Record]) -> Fitted:
     """What R attacks on one victim found on the same G graphs, K edits in all, for an attack that combines them.
 
+    Their budgets may differ, if all are numbers of edits or all shares of edges: the guard refuses what is too much for the attack.
+
     State: `clean_margin` (G,), `attacked_margin` (R, G); of each edit its `attack` (K,), from 0 to R - 1, its `graph` (K,), counted
     within the attacked graphs, its nodes `pairs` (2, K), and whether it is `added` (K,) or removed. Costs are the sums.
 
     Raises:
         ValueError: no records, or records of different graphs, victims or threats.
     """
-    if len({(r.victim, r.dataset, json.dumps(r.threat), tuple(o.graph for o in r.outcomes)) for r in records}) != 1:
-        raise ValueError("Expected records of one victim, threat and set of graphs to combine, got none or different ones")
+
+    def about(record: Record) -> tuple[Any, ...]:
+        but_budget = json.dumps({**record.threat, "budget": isinstance(record.threat["budget"], float)})
+        return record.victim, record.dataset, but_budget, tuple(outcome.graph for outcome in record.outcomes)
+
+    if len({about(record) for record in records}) != 1:
+        raise ValueError("Expected records of one victim, set of graphs and threat, budgets apart, to combine, got none or different ones")
     edits = [
         (attack, graph, *pair, is_added)
         for attack, record in enumerate(records)
@@ -396,11 +412,7 @@ def _attack(step: Step, inputs: Mapping[str, Artifact], others: Sequence[Record]
         )
         for i in range(test.num_graphs)
     ]
-    wrong = unproved_labels(apply_all(test, result.perturbations), settings["label_rule"])
-    if bool(wrong.any()):
-        raise GuardViolation(
-            f"The edits of graph {int(dataset.test[wrong][0])} change its true class: the threat model must not allow them"
-        )
+    _refuse_other_classes(apply_all(test, result.perturbations), settings["label_rule"], dataset.test)
     return Record(
         key=step.key,
         cell=step.cell,

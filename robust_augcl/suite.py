@@ -50,7 +50,7 @@ class Named(Generic[T]):
 
 @dataclass(frozen=True)
 class Certificates:
-    """What is proved of the victims: the lower end of a bracket around the worst case.
+    """What is proved of the victims: the lower end of a bracket around the worst case, and edits found on the way for its upper end.
 
     Args:
         budgets: those of the suite's budgets to certify against; empty for all.

@@ -130,7 +130,7 @@ def test_where_no_bound_is_known_none_is_claimed(model):
 @pytest.mark.parametrize("operations", OPERATIONS)
 @pytest.mark.parametrize("budget", [1, 2, 3])
 def test_certificates_equal_brute_force(encoder, layers, features, operations, budget):
-    verdicts = {True: 0, False: 0}
+    verdicts, sizes = {True: 0, False: 0}, [0, 0, 0, 0]
     for seed in range(6):
         model = new_model(encoder, layers=layers, features=features or 1, seed=seed)
         graphs = labelled(model, small_graphs(50 + seed, features=features))
@@ -141,8 +141,10 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
         certificate = certify(Victim(model), graphs, threat)
         for number in range(graphs.num_graphs):
             count = ptr[number + 1] - ptr[number]
-            _, logits = logits_of_all_sets(model, graphs[number], candidates.pairs[:, ptr[number] : ptr[number + 1]], budget)
+            sets, logits = logits_of_all_sets(model, graphs[number], candidates.pairs[:, ptr[number] : ptr[number + 1]], budget)
             y = graphs.y[number].repeat(len(logits))
+            fewest = min((len(chosen) for chosen, wrong in zip(sets, (logits.argmax(1) != y).tolist(), strict=True) if wrong), default=None)
+            witness = certificate.witnesses[number]
             survives, smallest = bool((logits.argmax(1) == y).all()), float(margins(logits, y).min())
             certified, lower = bool(certificate.certified[number]), float(certificate.lower_margin[number])
             assert lower <= smallest + 1e-4
@@ -151,10 +153,19 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
             if min(budget, count) <= 2:
                 assert certified == survives
                 assert bool(certificate.exhausted[number])
+                assert (witness is None) == survives
+            assert bool(certificate.exhausted[number]) == (certified or witness is not None)
+            if witness is not None:
+                assert witness.num_edits == fewest
+                threat.check(graphs[number], witness)
+                assert model(PackedGraphs.from_data_list([witness.apply(graphs[number])])).argmax(1) != graphs.y[number]
+                sizes[fewest] += 1
             if budget == 1:
                 assert lower == pytest.approx(smallest, abs=1e-4)
             verdicts[survives] += 1
     assert min(verdicts.values()) > 0
+    assert min(sizes[:2]) > 0
+    assert sizes[2] > 0 or budget != 2
 
 
 def test_a_limit_that_is_hit_is_said():

@@ -115,7 +115,7 @@ _QUICK = {
 """Settings that make a plugin fast; one that is not named runs with its own."""
 
 
-def suite_of(encoder: str, methods: list[str], attacks: list[str]) -> Suite:
+def suite_of(encoder: str, methods: list[str], attacks: list[str], **more: dict[str, Any]) -> Suite:
     table = {
         "name": "devices",
         "dataset": {"source": "components", "nodes": [15, 20], "graphs_per_class": 10},
@@ -126,6 +126,7 @@ def suite_of(encoder: str, methods: list[str], attacks: list[str]) -> Suite:
         "threat": {"within_component": True},
         "methods": [{"name": name, **_QUICK.get(name, {})} for name in methods],
         "attacks": [{"name": name, **_QUICK.get(name, {})} for name in attacks],
+        **more,
     }
     return make_suite(table, "devices")
 
@@ -174,6 +175,20 @@ def test_every_step_runs_on_a_device_and_gives_the_same_result(tmp_path, monkeyp
         lines = [store.record_path(step.key).read_text().splitlines() for store in (here, there)]
         assert lines[0][1:] == lines[1][1:]
         assert DEVICE in lines[1][0]
+
+
+@pytest.mark.parametrize("encoder", ["structure2vec", "gcn"])
+def test_certificates_on_a_device_say_the_same(tmp_path, monkeypatch, encoder):
+    monkeypatch.setattr(torch.optim, "Adam", lambda *args, fused=None, **kwargs: _Adam(*args, **kwargs))
+    suite = suite_of(encoder, ["none"], ["rand_sampling"], certificates={}, threat={"within_component": True, "budget": [1, 2]})
+    steps = [step for _, step in plan(suite).measurements]
+    here, there = Store(tmp_path / "cpu"), Store(tmp_path / "device")
+    compute_all(steps, here, "cpu")
+    with SimulatedDevice():
+        compute_all(steps, there, DEVICE)
+    found = [here.load(step.key).info for step in steps]
+    assert any(witness for info in found for witness in info["witnesses"])
+    assert [there.load(step.key).info for step in steps] == found
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):

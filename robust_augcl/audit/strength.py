@@ -84,8 +84,7 @@ def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
     compared, broken = 0, []
     for group in grouped(evidence.records, _but_budget):
         for exact in (r for r in group if evidence.of(r).exact):
-            kind = type(exact.cell.budget)
-            others = [r for r in group if not evidence.of(r).exact and type(r.cell.budget) is kind and r.cell.budget <= exact.cell.budget]
+            others = [r for r in group if not evidence.of(r).exact and _allows(exact, r)]
             for record in others:
                 compared += record.num_graphs
                 graphs = _only_broken_by(record, exact)
@@ -120,13 +119,12 @@ def nothing_broken_that_is_proved(evidence: Evidence) -> Finding:
 
 
 def worst_of_attacks_is_the_worst(evidence: Evidence) -> Finding:
-    """What combines attacks leaves no graph a larger margin than any attack that it combines."""
+    """What combines attacks leaves no graph a larger margin than any attack that it combines, with its budget or a smaller one."""
     name = "the worst of the attacks is no better than each"
     compared, bad = 0, []
-    for group in evidence.same_threat():
-        by_label = {record.cell.attack: record for record in group}
+    for group in grouped(evidence.records, _but_budget):
         for union in (r for r in group if evidence.of(r).combines):
-            for member in (by_label[label] for label in evidence.of(union).of if label in by_label):
+            for member in (r for r in group if r.cell.attack in evidence.of(union).of and _allows(union, r)):
                 compared += 1
                 margins = {o.graph: o.attacked_margin for o in member.outcomes}
                 if any(o.attacked_margin > margins.get(o.graph, float("inf")) + _tie(o) for o in union.outcomes):
@@ -239,6 +237,11 @@ def _only_broken_by(ours: Record, theirs: Record) -> list[int]:
 def _but_budget(record: Record) -> Any:
     threat = {key: value for key, value in record.threat.items() if key != "budget"}
     return record.victim.key, json.dumps(threat), record.cell.protocol
+
+
+def _allows(record: Record, other: Record) -> bool:
+    """Whether the budget of one allows what the other's does; a number of edits and a share of edges are not compared."""
+    return type(record.cell.budget) is type(other.cell.budget) and other.cell.budget <= record.cell.budget
 
 
 def _but_iterations(record: Record) -> dict[str, Any]:

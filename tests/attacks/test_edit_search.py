@@ -15,6 +15,7 @@ from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.certificate import certify
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.seeds import generator
 from robust_augcl.threat import Perturbation, ThreatModel
@@ -165,6 +166,20 @@ def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(victim
         torch.testing.assert_close(search(), together[name], rtol=1e-12, atol=1e-12)
     assert max(number for number, _ in asked) <= 20 + 21
     assert max(nodes for _, nodes in asked) <= max(12 + 7, 7 * 7)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_of_two_ties_the_one_that_breaks_the_graph_is_the_best(to_data, order):
+    graphs = PackedGraphs.from_data_list([to_data(3, [(0, 1)], y=1)])
+    candidates = ThreatModel().enumerate(graphs)
+    ties = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])[order]  # the first of the highest is the prediction: wrong, and right
+    clean = torch.tensor([[0.0, 1.0, 0.0]])
+    found = edit_sets.search_pairs(
+        lambda *_: ties, graphs, candidates, clean, torch.ones(1, dtype=torch.long), limit=9, stop_when_broken=True
+    )
+    assert bool(found.broken)
+    assert float(found.margin) == pytest.approx(0)
+    assert found.edits[0].tolist() == [order.index(0), -1]
 
 
 def test_a_width_that_is_not_positive_is_refused():

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from robust_augcl.attack import FitGraphs, run_attack
 from robust_augcl.attacks.worst_case import WorstCase
-from robust_augcl.cells import FOUND_BY, plan
-from robust_augcl.errors import InputError
+from robust_augcl.cells import FOUND_WITH, plan
+from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.records import ArtifactRef, Outcome, Record
-from robust_augcl.steps import what_they_found
+from robust_augcl.run_folder import load_record
+from robust_augcl.steps import Context, compute, what_they_found
+from robust_augcl.store import Store
 from robust_augcl.suite import load_suite
 from robust_augcl.threat import ThreatModel
 from robust_augcl.victim import Access, Victim
@@ -63,7 +65,8 @@ def test_records_of_different_victims_threats_or_graphs_do_not_combine():
     one = record("a", [(1.0, 0.5)], [([[0, 1]], [])])
     other = [
         dataclasses.replace(one, victim=ArtifactRef("victim", "3")),
-        dataclasses.replace(one, threat={"budget": 2}),
+        dataclasses.replace(one, threat={"budget": 1, "operations": ["delete"]}),
+        dataclasses.replace(one, threat={"budget": 1.0}),  # all edges, and not one edit
         dataclasses.replace(one, outcomes=[dataclasses.replace(one.outcomes[0], graph=7)]),
     ]
     for different in other:
@@ -128,9 +131,75 @@ def test_in_a_suite_it_rests_on_the_records_of_the_attacks_that_it_names(tmp_pat
     steps = plan(_suite(tmp_path, of)).attacks
     assert [step.cell.attack for step in steps] == ["worst_case", "rand_sampling", "ga", "exhaustive"]
     by_label = {step.cell.attack: step for step in steps}
-    found = {role: step for role, step in by_label["worst_case"].inputs.items() if role.startswith(FOUND_BY)}
-    assert found == {FOUND_BY + label: by_label[label] for label in wanted}
+    found = {role: step for role, step in by_label["worst_case"].inputs.items() if role.startswith(FOUND_WITH)}
+    assert found == {f"{FOUND_WITH}1 by {label}": by_label[label] for label in wanted}
     assert by_label["worst_case"].settings["attack"].of == tuple(wanted)
+
+
+@pytest.mark.parametrize("budgets", [[1, 2, 3], [0.05, 0.1, 0.2]])
+def test_it_rests_on_smaller_budgets_too(tmp_path, budgets):
+    text = SUITE.format(of="").replace("within_component", f"budget = {budgets}\nwithin_component")
+    text = text.replace('label = "ga"', f'label = "ga"\nbudgets = {budgets[:2]}').replace('name = "exhaustive"', 'name = "beam"')
+    path = tmp_path / "s.toml"
+    path.write_text(text.replace('name = "beam"', f'name = "beam"\nbudgets = {budgets[1:2]}'))
+    steps = {(step.cell.attack, step.cell.budget): step for step in plan(load_suite(str(path))).attacks}
+    small, middle, large = budgets
+    wanted = {
+        small: [("rand_sampling", small), ("ga", small)],
+        middle: [("rand_sampling", middle), ("ga", middle), ("beam", middle)],
+        large: [("rand_sampling", large)],
+    }
+    wanted = {budget: [place for its, places in wanted.items() if its <= budget for place in places] for budget in budgets}
+    for budget, expected in wanted.items():
+        inputs = steps["worst_case", budget].inputs
+        found = {role: step for role, step in inputs.items() if role.startswith(FOUND_WITH)}
+        assert found == {f"{FOUND_WITH}{its} by {label}": steps[label, its] for label, its in expected}
+        assert list(found.values()) == [steps[place] for place in expected]  # of equals the fewer edits are taken
+
+
+def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_path):
+    text = SUITE.format(of='of = ["rand_sampling", "exhaustive"]').replace("within_component", "budget = [1, 2]\nwithin_component")
+    text = text.replace('name = "exhaustive"', 'name = "exhaustive"\nbudgets = [1]')
+    text = text.replace('source = "components"', 'source = "components"\nnodes = [15, 20]\ngraphs_per_class = 60')
+    path, store = tmp_path / "s.toml", Store(tmp_path)
+    path.write_text(text.replace("[threat]", "[training]\nepochs = 40\nlearning_rate = 0.01\n[threat]"))
+
+    def computed(step):
+        if not store.path(step).exists():
+            for needed in step.inputs.values():
+                computed(needed)
+            compute(step, Context(store))
+        return load_record(store, step.key) if step.kind == "attack" else None
+
+    records = [computed(step) for step in plan(load_suite(str(path))).attacks]
+    of = {(r.cell.attack, r.cell.budget): r for r in records}
+    for budget in (1, 2):
+        parts = [of[place] for place in (("rand_sampling", 1), ("exhaustive", 1), ("rand_sampling", 2)) if place[1] <= budget]
+        union = of["worst_case", budget]
+        for place, outcome in enumerate(union.outcomes):
+            lowest = min([outcome.clean_margin, *(part.outcomes[place].attacked_margin for part in parts)])
+            assert outcome.attacked_margin == pytest.approx(lowest, abs=1e-5)
+        assert union.queries == sum(part.queries for part in parts)
+        assert union.gradient_calls == sum(part.gradient_calls for part in parts)
+    assert of["worst_case", 2].queries == of["exhaustive", 1].queries > 0  # which is there with its one edit alone
+
+
+def test_what_fewer_edits_found_is_taken_where_it_is_better():
+    fewer = record("a", [(1.0, -1.0), (1.0, 0.5)], [([[0, 1]], []), ([[0, 1]], [])])
+    more = record("a", [(1.0, 0.5), (1.0, -1.0)], [([[0, 2], [0, 3]], []), ([[1, 2], [1, 3]], [])], threat={"budget": 2})
+    fitted = what_they_found([fewer, more])
+    answers = WorstCase().restore(fitted.state, None, ThreatModel(2))(_graphs(2))
+    assert [answer.added.T.tolist() for answer in answers] == [[[0, 1]], [[1, 2], [1, 3]]]
+    assert fitted.queries == 20
+
+
+def test_the_guard_refuses_what_only_a_larger_budget_allows(reference_model, reference_graphs):
+    victim, threat = Victim(reference_model), ThreatModel(within_component=True)
+    pairs = ThreatModel(within_component=True).candidates(reference_graphs[0])[:, :2].T.tolist()
+    larger = record("a", [(5.0, -100.0)], [(pairs, [])], threat={"budget": 2})
+    one = reference_graphs.select(torch.tensor([0]))
+    with pytest.raises(ThreatViolation, match="2 edits, its budget is 1"):
+        run_attack(WorstCase(), victim, one, threat, fit=FitGraphs(one, one), generator=torch.Generator(), fitted=what_they_found([larger]))
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,10 @@ def test_a_union_is_no_better_than_its_parts(record, outcomes):
     expect(strength.worst_of_attacks_is_the_worst(with_traits((part, BLACK), (other, BLACK), (worse, replace(union, of=("gone",))))), "n/a")
     same = record("worst", part.outcomes)
     expect(strength.worst_of_attacks_is_the_worst(with_traits((part, BLACK), (same, union))), "PASS")
+    fewer = [record("part", part.outcomes), record("worst", worse.outcomes, budget=2)]
+    expect(strength.worst_of_attacks_is_the_worst(with_traits((fewer[0], BLACK), (fewer[1], union))), "FAIL", fewer[1])
+    more = [record("part", part.outcomes, budget=2), record("worst", worse.outcomes)]
+    expect(strength.worst_of_attacks_is_the_worst(with_traits((more[0], BLACK), (more[1], union))), "n/a")
     of_other = replace(union, of=("other",))  # which it has less damage than, on no graph
     expect(strength.worst_of_attacks_is_the_worst(with_traits((part, BLACK), (other, BLACK), (worse, of_other))), "PASS")
 

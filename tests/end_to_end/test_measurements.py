@@ -56,7 +56,7 @@ def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_
     kinds = [measurement.kind for measurement in found]
     assert {kind: kinds.count(kind) for kind in kinds} == {"certificate": 4, "representation": 2, "pretraining": 2}
     page = (out / "report.md").read_text()
-    assert "### Proved and attacked" in page
+    assert "### Proved and broken" in page
     assert "SVM, no labels" in page
     assert "What all methods share" in page.split("## Settings")[1]
     assert (out / "budgets.png").exists()

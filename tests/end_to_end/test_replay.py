@@ -170,7 +170,7 @@ def test_other_weights_under_a_valid_checksum_are_named(copied, command):
     path.write_bytes(Artifact(tensors, artifact.info, artifact.about).dumps())
     answer = command("replay", copied)
     assert answer.code == 1
-    assert f"{path.name}: not the artifact that the record rests on" in answer.out
+    assert f"{path.name}: not the artifact that the result rests on" in answer.out
 
 
 def test_a_missing_record_or_artifact_is_named(copied, command):

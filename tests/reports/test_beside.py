@@ -43,6 +43,7 @@ def measurements(records) -> list[Measurement]:
         values = {
             "graphs": [o.graph for o in record.outcomes],
             "certified": [o.robust and o.graph % 2 == 0 for o in exact[c.method, c.seed]],
+            "witnesses": [None] * record.num_graphs,
             "victim": record.victim.digest,
         }
         found.append(Measurement("certificate", about, values, 1.0))
@@ -71,8 +72,8 @@ def test_the_report_shows_budgets_brackets_scores_and_shares(campaign, tmp_path)
     assert is_current(records, tmp_path, None, None, beside)
     assert not is_current(records, tmp_path, None, None, beside[1:])
     text = page(records, None, None, beside)
-    assert "### Proved and attacked" in text
-    assert "Warning" not in text.split("### Proved and attacked")[1].split("###")[0]
+    assert "### Proved and broken" in text
+    assert "Warning" not in text.split("### Proved and broken")[1].split("###")[0]
     row = next(line for line in text.split("### Method by method")[1].splitlines() if line.startswith("| AUGCL"))
     cells = [part.strip() for part in row.strip("|").split("|")]
     assert cells[-3:] == ["33.0", "27.0", "-"]
@@ -96,10 +97,30 @@ def test_a_proof_that_an_attack_contradicts_is_warned_of(campaign):
     assert "graphs are proved and yet broken" in page(records, None, None, wrong)
 
 
+def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
+    records = campaign_over_budgets(campaign)
+    settled = []
+    for m in measurements(records):
+        if m.kind == "certificate":
+            exact = next(r for r in records if (r.cell.attack, r.cell.method, r.cell.seed) == ("exhaustive", m.cell.method, m.cell.seed))
+            robust = [o.robust for o in exact.outcomes]
+            witnesses = [None if stands else [[[0, 1]], []] for stands in robust]
+            m = dataclasses.replace(m, values={**m.values, "certified": robust, "witnesses": witnesses})
+        settled.append(m)
+
+    def rows(beside):
+        text = page(records, None, None, beside).split("### Proved and broken")[1].split("###")[0]
+        assert "that an attack here or the certificates' own search found" in text
+        return [line for line in text.splitlines() if line.startswith(("| 1 |", "| 2 |"))]
+
+    assert all(" to " not in row and "settled" not in row for row in rows(settled))
+    assert all(row.count(" to ") == row.count("settled") > 0 for row in rows(measurements(records)))
+
+
 def test_one_budget_and_no_measurements_need_no_more_figures(campaign, tmp_path):
     records = campaign(layers=[2])
     assert {path.stem for path in render(records, tmp_path)} == {"report", "accuracy", "by_class"}
-    assert "### Proved and attacked" not in page(records)
+    assert "### Proved and broken" not in page(records)
 
 
 def test_the_mechanism_of_no_model_is_refused():

@@ -1,0 +1,227 @@
+"""Replay proves certificates too: forge what one says, with a valid checksum, and the verdict names it."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from robust_augcl import cli
+from robust_augcl.cells import Step, plan
+from robust_augcl.replay import check_certificate
+from robust_augcl.run_folder import RunFolder
+from robust_augcl.steps import dataset_of, victim_of
+from robust_augcl.store import Artifact
+from robust_augcl.suite import load_suite
+
+SUITE = """
+name = "proofs"
+[dataset]
+source = "components"
+nodes = [15, 20]
+graphs_per_class = 30
+[split]
+test = 0.2
+validation = 0.2
+[encoder]
+name = "structure2vec"
+width = 8
+layers = [2]
+[pretraining]
+[training]
+epochs = 20
+learning_rate = 0.01
+[threat]
+within_component = true
+budget = [1, 2, 3]
+[certificates]
+[[methods]]
+name = "none"
+[[attacks]]
+name = "rand_sampling"
+"""
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("suite") / "proofs.toml"
+    path.write_text(SUITE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def proofs(suite: Path) -> Path:
+    """A finished run of one victim, certified against one, two and three edits. Not to be changed."""
+    out = suite.parent / "run"
+    argv, sys.argv = sys.argv, ["robust-augcl", "run", str(suite), "--out", str(out), "--workers", "1"]
+    try:
+        cli.main()
+    finally:
+        sys.argv = argv
+    return out
+
+
+@pytest.fixture
+def spoilt(proofs: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to spoil."""
+    return Path(shutil.copytree(proofs, tmp_path / "spoilt"))
+
+
+@pytest.fixture(scope="module")
+def certificates(suite: Path) -> dict[int, Step]:
+    """The certificates' steps by their budgets."""
+    return {int(cell.budget): step for cell, step in plan(load_suite(str(suite))).measurements if step.kind == "certificate"}
+
+
+def path_of(folder: Path, step: Step) -> Path:
+    return RunFolder(folder).store.artifact_path(step.key)
+
+
+def forge(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what an artifact says and give it a valid checksum again, as somebody would who knows the format."""
+    artifact = Artifact.read(path)
+    info = copy.deepcopy(artifact.info)
+    change(info)
+    path.write_bytes(replace(artifact, info=info).dumps())
+
+
+def place_of(info: dict[str, Any], edits: int | None) -> int:
+    """The first graph with a witness of so many edits; None: the first that is certified."""
+    return next(i for i, w in enumerate(info["witnesses"]) if (info["certified"][i] if edits is None else w and len(w[0]) == edits))
+
+
+def put(name: str, value: object, edits: int | None) -> Callable[[dict[str, Any]], None]:
+    return lambda info: info[name].__setitem__(place_of(info, edits), value)
+
+
+def claim(edits: int) -> Callable[[dict[str, Any]], None]:
+    """Call a graph certified that some edits break, and hide them."""
+
+    def change(info: dict[str, Any]) -> None:
+        place = place_of(info, edits)
+        info["certified"][place], info["witnesses"][place], info["lower_margin"][place] = True, None, None
+
+    return change
+
+
+def half(info: dict[str, Any]) -> None:
+    """Leave out one edit of a pair: neither of them breaks the graph alone."""
+    info["witnesses"][place_of(info, 2)][0].pop()
+
+
+def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command):
+    answer = command("replay", proofs)
+    assert answer.code == 0
+    assert "All 3 records and 3 certificates hold." in answer.out
+    info = {budget: Artifact.read(path_of(proofs, step)).info for budget, step in certificates.items()}
+    for budget, step in certificates.items():
+        (line,) = [line for line in answer.out.splitlines() if path_of(proofs, step).name in line]
+        broken = sum(witness is not None for witness in info[budget]["witnesses"])
+        assert line.startswith("holds ")
+        assert f"18 graphs, {broken} broken again" in line
+    assert {len(w[0]) for w in info[2]["witnesses"] if w} == {0, 1, 2}  # or the tests below are about nothing
+    assert f"{sum(info[1]['certified'])} certified again" in answer.out  # by every single edit
+    assert "open" in answer.out  # of three edits
+
+
+@pytest.mark.parametrize(
+    ("budget", "change", "what"),
+    [
+        (2, half, "the break by the edits that were found does not hold"),
+        (1, put("witnesses", [[], []], 1), "the break by the edits that were found does not hold"),
+        (2, put("witnesses", [[[0, 99]], []], 1), "a node that does not exist"),
+        (1, put("witnesses", [[[0, 1], [0, 2]], []], 1), "2 edits, its budget is 1"),
+        (1, put("witnesses", [[], [[0, 1]]], 1), "deletions are not allowed"),
+        (1, claim(1), "the certificate does not hold"),
+        (2, claim(1), "the certificate does not hold"),
+        (2, claim(0), "the clean prediction does not hold"),
+        (1, put("certified", True, 1), "the certificate beside its breaking edits does not hold"),
+        (2, put("settled", False, None), "the verdict that it is settled does not hold"),
+        (1, put("lower_margin", 99.0, None), "the lower margin does not hold"),
+        (2, put("lower_margin", 99.0, 2), "the lower margin does not hold"),
+        (
+            1,
+            lambda info: [info[name].pop() for name in ("graphs", "certified", "settled", "lower_margin", "witnesses")],
+            "not the test graphs",
+        ),
+        (1, lambda info: info["witnesses"].pop(), "does not say the same of each graph"),
+        (1, lambda info: info.pop("witnesses"), "it is not what a certificate holds (KeyError('witnesses'))"),
+        (1, put("witnesses", ["no edits"], 1), "it is not what a certificate holds"),
+        (1, lambda info: info["threat"].update(budget=2), "its threat is not that of its step"),
+        (1, lambda info: info.update(victim="another"), "not the artifact that the result rests on"),
+        (1, lambda info: info.update(dataset="another"), "not the artifact that the result rests on"),
+        (1, lambda info: info.update(dataset=["another"]), "not the artifact that the result rests on"),
+    ],
+)
+def test_a_forged_certificate_with_a_valid_checksum_is_named(spoilt, certificates, command, budget, change, what):
+    path = path_of(spoilt, certificates[budget])
+    forge(path, change)
+    answer = command("replay", spoilt)
+    assert answer.code == 1
+    (line,) = [line for line in answer.out.splitlines() if line.startswith("FAILED")]
+    assert path.name in line
+    assert what in line
+    assert "1 of 3 certificates do not hold" in answer.err
+
+
+def test_a_pair_that_breaks_a_graph_said_to_be_certified_is_beyond_replay_and_it_says_so(spoilt, certificates, command):
+    forge(path_of(spoilt, certificates[2]), claim(2))
+    answer = command("replay", spoilt)
+    assert answer.code == 0
+    assert "certified before, now tried with single edits only" in answer.out
+
+
+def test_a_witness_that_changes_the_class_is_found_whatever_is_allowed(proofs, certificates):
+    step, store = certificates[1], RunFolder(proofs).store
+    held = {role: store.load(needed.key) for role, needed in step.inputs.items()}
+    dataset, victim = dataset_of(held["dataset"]), victim_of(held["victim"])
+    info = copy.deepcopy(store.load(step.key).info)
+    place = dataset.part(dataset.test).y.tolist().index(1)
+    graph = dataset.part(dataset.test[[place]])
+    info["witnesses"][place] = [[[0, int((graph.components != graph.components[0]).nonzero()[0])]], []]
+    loose = replace(step.settings["threat"], within_component=False)
+    _, problems = check_certificate(info, dataset, victim, loose, "components")
+    assert f"the true class after the edits does not hold for graph {int(dataset.test[place])}" in problems
+    _, problems = check_certificate(info, dataset, victim, step.settings["threat"], "components")
+    assert "its ends lie in two components" in problems[-1]
+
+
+def test_missing_damaged_and_exchanged_certificates_are_named(suite, spoilt, certificates, command):
+    paths = [path_of(spoilt, certificates[budget]) for budget in (1, 2, 3)]
+    paths[0].write_bytes(paths[1].read_bytes())
+    content = bytearray(paths[1].read_bytes())
+    content[-3] ^= 1
+    paths[1].write_bytes(bytes(content))
+    paths[2].unlink()
+    answer = command("replay", spoilt)
+    assert answer.code == 1
+    failed = [line for line in answer.out.splitlines() if line.startswith("FAILED")]
+    assert [path.name in line for path, line in zip(paths, failed, strict=True)] == [True] * 3
+    assert "its threat is not that of its step" in failed[0]
+    assert "3 of 3 certificates do not hold" in answer.err
+    next((spoilt / "records").glob("*.jsonl")).unlink()
+    assert "1 of 3 records and 3 of 3 certificates do not hold" in command("replay", spoilt).err
+
+
+def test_a_certificate_of_another_data_set_is_computed_again(suite, spoilt, certificates, command):
+    path = path_of(spoilt, certificates[1])
+    before = Artifact.read(path).info
+    forge(path, lambda info: info.update(dataset="another"))
+    answer = command("run", suite, "--out", spoilt, "--workers", "1")
+    assert "rests on another artifact" in answer.err
+    assert Artifact.read(path).info == before
+
+
+def test_a_shortened_list_of_measurements_is_noticed(spoilt, command):
+    manifest = spoilt / "run.json"
+    manifest.write_text(manifest.read_text().replace('"certificate-', '"certificatf-', 1))
+    answer = command("replay", spoilt)
+    assert answer.code == 1
+    assert "run.json: its list of measurements is not that of its suite" in answer.out
+    assert "run.json does not hold" in answer.err
