@@ -27,6 +27,9 @@ from robust_augcl.graphs import PackedGraphs
 from robust_augcl.model import GraphClassifier
 from robust_augcl.threat import Candidates
 
+_CHANGES_AT_ONCE = 200_000  # a candidate in a context each: some 2 KiB at width 64
+_PADDED_AT_ONCE = 30_000_000  # costs of candidates, graphs padded to the largest: 240 MB
+
 
 @dataclass(frozen=True, eq=False)
 class MarginBounds:
@@ -109,13 +112,11 @@ class _Influences:
         for step, around in self._around.items():
             mine = kinds[step].nonzero().squeeze(1)
             nodes = self._least(around, directions, self._graphs.batch)
-            for here, there in (self._ends[:, mine], self._ends[:, mine].flip(0)):
-                if step == 1:
-                    heard = [self._sends[t][there] for t in self._range if t >= (2 - self._most if -1 in self._range else 1)]
-                else:
-                    heard = [-self._sends[0][there]]
-                joined = [self._bounds(here, change) for change in heard]
-                out[mine] += nodes[here] + self._least(joined, directions, self._candidates.graph[mine])
+            contexts = [t for t in self._range if t >= (2 - self._most if -1 in self._range else 1)] if step == 1 else [0]
+            for part in mine.split(max(_CHANGES_AT_ONCE // len(contexts), 1)):
+                for here, there in (self._ends[:, part], self._ends[:, part].flip(0)):
+                    joined = [self._bounds(here, step * self._sends[t][there]) for t in contexts]
+                    out[part] += nodes[here] + self._least(joined, directions, self._candidates.graph[part])
         return out.clamp(max=0)
 
     def _least(self, contexts: list[tuple[Tensor, Tensor]], directions: Tensor, graph: Tensor) -> Tensor:
@@ -130,7 +131,11 @@ class _Influences:
     def worst(self, cost: Tensor) -> Tensor:
         """Sums of the `budgets` lowest costs of each graph: (M, R) -> (G, R)."""
         counts, first = self._candidates.counts, self._candidates.ptr[:-1]
-        table = cost.new_zeros(counts.numel(), max(int(counts.max()), self._most), cost.size(1))
+        longest = max(int(counts.max()), self._most)
+        if counts.numel() * longest * cost.size(1) > _PADDED_AT_ONCE:  # graph by graph, then, since they may be of very different sizes
+            graphs = zip(cost.split(counts.tolist()), self._budgets.tolist(), strict=True)
+            return torch.stack([of_one.topk(min(budget, len(of_one)), dim=0, largest=False).values.sum(0) for of_one, budget in graphs])
+        table = cost.new_zeros(counts.numel(), longest, cost.size(1))
         place = torch.arange(len(self._candidates), device=cost.device) - first[self._candidates.graph]
         table[self._candidates.graph, place] = cost
         lowest = table.topk(self._most, dim=1, largest=False).values

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from robust_augcl import bounds
 from robust_augcl.bounds import margin_bounds
 from robust_augcl.certificate import certify, vulnerability_map
 from robust_augcl.data.components import component_graphs
@@ -98,6 +99,29 @@ def test_no_set_of_edits_is_below_its_bound(operations, budget):
     assert graphs_seen == (300 if budget < 3 else 120)
     assert sets_seen > 1_000
     assert useful > 0  # and the bound is worth something
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+def test_bounds_of_large_graphs_are_found_piece_by_piece(operations, monkeypatch):
+    model = new_model(Structure2Vec).double()
+    graphs = small_graphs(2)
+    graphs = labelled(model, PackedGraphs(graphs.x.double(), graphs.edge_index, graphs.ptr, graphs.y))
+    threat = ThreatModel(2, operations)
+    candidates, budgets = threat.enumerate(graphs), threat.budgets(graphs)
+    budgets[::2] = 3
+
+    def found():
+        answer = margin_bounds(model, graphs, candidates, budgets)
+        return answer.start, answer.cost, answer.lower
+
+    whole, sizes = found(), []
+    least = bounds._Influences._least
+    monkeypatch.setattr(bounds._Influences, "_least", lambda self, *asked: sizes.append(len(asked[2])) or least(self, *asked))
+    monkeypatch.setattr(bounds, "_CHANGES_AT_ONCE", 12)
+    monkeypatch.setattr(bounds, "_PADDED_AT_ONCE", 1)
+    for pieces, one in zip(found(), whole, strict=True):
+        torch.testing.assert_close(pieces, one, rtol=1e-12, atol=1e-12)
+    assert max(size for size in sizes if size != graphs.num_nodes) <= 12
 
 
 def test_without_edits_the_bound_is_the_margin():
