@@ -11,22 +11,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from robust_augcl import __version__, registry
+from robust_augcl.cli_report import Pen, assessor_of, present, print_rows, records_of, run_folder_of, write_report
 from robust_augcl.errors import InputError
-
-if TYPE_CHECKING:
-    from robust_augcl.audit.findings import Audit
-    from robust_augcl.beside import Assessor, Beside
-    from robust_augcl.measurements import Measurement
-    from robust_augcl.records import Record
-    from robust_augcl.reports._figures import Gallery
-    from robust_augcl.run_folder import RunFolder
 
 _STARTED = time.monotonic()
 _FOLDER = click.Path(path_type=Path)
@@ -144,8 +136,7 @@ def run(
     new = folder.claim(chosen.seeds, manifest_of)
     console = Console(stderr=True, quiet=quiet)
     assessor = Assessor(folder, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
-
-    pen = _Pen()
+    pen = Pen()
 
     # A Dask worker says for itself what "auto" is there.
     own_device = resources.resolve_device(device) if scheduler is None else device
@@ -180,7 +171,7 @@ def run(
             sys.exit(130)
         finally:
             assessor.end_ahead()
-        _present(folder, assessor, console, pen.gallery)
+        present(folder, assessor, console, pen.gallery)
         seconds = time.monotonic() - _STARTED
         own = seconds - outcome.step_seconds
         log.write(
@@ -189,40 +180,6 @@ def run(
     if outcome.missing:
         failed = f", since this failed: {', '.join(outcome.failed)}" if outcome.failed else ""
         raise click.ClickException(f"{outcome.missing} of {len(planned.steps)} results are missing{failed}")
-
-
-def _present(folder: RunFolder, assessor: Assessor, console: Console, gallery: Gallery) -> None:
-    """Audit and report what the folder holds now (another run may have entered seeds of its own), and print its rows."""
-    records = folder.load_records(folder.existing_manifest().records).records
-    if not records:
-        return
-    beside = assessor.beside(records)
-    if not _report_is_current(records, folder.path, beside):
-        _write_report(records, folder.path, beside, gallery)
-    if not console.quiet:
-        _print_rows(records, "table", beside.audit)
-        if beside.audit is not None:
-            click.echo(f"Audit: {beside.audit.summary} (robust-augcl audit {folder.path})")
-        click.echo(f"Report: {folder.path / 'report.md'}")
-
-
-class _Pen:
-    """Draws figures ahead; what draws them is imported by whoever needs it first."""
-
-    def __init__(self) -> None:
-        self._gallery: Gallery | None = None
-
-    @property
-    def gallery(self) -> Gallery:
-        """The figures drawn so far."""
-        from robust_augcl.reports._figures import Gallery
-
-        self._gallery = self._gallery or Gallery()
-        return self._gallery
-
-    def draw(self, records: Sequence[Record], measurements: Sequence[Measurement]) -> None:
-        """Draw what will not change any more, when more budgets come."""
-        self.gallery.draw(records, measurements, but=["budgets"])
 
 
 @cli.command()
@@ -274,9 +231,9 @@ def clean(folder: Path, everything: bool, dry_run: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True)
 def show(folder: Path, form: str) -> None:
     """Show the rows of the run in DIR: one for each attack on each victim."""
-    run_folder = _run_folder(folder)
-    records = _records(run_folder)
-    _print_rows(records, form, _assessor(run_folder).stored_audit(records))
+    run_folder = run_folder_of(folder)
+    records = records_of(run_folder)
+    print_rows(records, form, assessor_of(run_folder).stored_audit(records))
 
 
 @cli.command()
@@ -284,9 +241,9 @@ def show(folder: Path, form: str) -> None:
 @click.option("--out", type=_FOLDER, help="Where the report goes [default: DIR].")
 def report(folder: Path, out: Path | None) -> None:
     """Write the report of the run in DIR: report.md, and figures as PNG and SVG."""
-    run_folder = _run_folder(folder)
-    records = _records(run_folder)
-    for path in _write_report(records, out or folder, _assessor(run_folder).beside(records)):
+    run_folder = run_folder_of(folder)
+    records = records_of(run_folder)
+    for path in write_report(records, out or folder, assessor_of(run_folder).beside(records)):
         click.echo(path)
 
 
@@ -302,9 +259,9 @@ def audit(folder: Path, form: str, again: bool) -> None:
     """
     from robust_augcl.reports._audit import render_findings
 
-    run_folder = _run_folder(folder)
-    records = _records(run_folder)
-    found = _assessor(run_folder).audit(records, again)
+    run_folder = run_folder_of(folder)
+    records = records_of(run_folder)
+    found = assessor_of(run_folder).audit(records, again)
     click.echo(render_findings(found, form), nl=False)
     if form == "table":
         click.echo(f"\n{found.summary}, in {found.seconds:.1f} s, of {len(records)} results")
@@ -322,8 +279,8 @@ def transfer(folder: Path, attack: str | None, form: str) -> None:
     from robust_augcl.reports._transfer import render_transfers
     from robust_augcl.transfer.results import matrix
 
-    run_folder = _run_folder(folder)
-    records, assessor = _records(run_folder), _assessor(run_folder)
+    run_folder = run_folder_of(folder)
+    records, assessor = records_of(run_folder), assessor_of(run_folder)
     labels = {record.cell.attack for record in records}
     if attack is not None and attack not in labels:
         raise unknown(f"attack in {folder}:", attack, labels)
@@ -398,52 +355,6 @@ def _commit() -> str | None:
 
 def _size(count: int) -> str:
     return f"{count / 2**20:.1f} MiB"
-
-
-def _run_folder(path: Path) -> RunFolder:
-    from robust_augcl.run_folder import RunFolder
-
-    return RunFolder(path)
-
-
-def _assessor(folder: RunFolder) -> Assessor:
-    from robust_augcl.beside import Assessor
-
-    return Assessor(folder, lambda text: click.echo(text, err=True))
-
-
-def _records(folder: RunFolder) -> list[Record]:
-    """The records of a run; says on the error stream what is missing or damaged."""
-    manifest = folder.existing_manifest()
-    loaded = folder.load_records(manifest.records)
-    for problem in loaded.damaged:
-        click.echo(f"warning: left out: {problem}", err=True)
-    if loaded.missing:
-        click.echo(f"warning: {len(loaded.missing)} of {len(manifest.records)} results are missing: the run is not finished", err=True)
-    if not loaded.records:
-        raise InputError(f"Expected {folder.path} to hold results, there are none yet")
-    return loaded.records
-
-
-def _print_rows(records: list[Record], form: str, audit: Audit | None) -> None:
-    from robust_augcl.reports.tables import render_rows
-
-    click.echo(render_rows(records, form, audit), nl=False)
-
-
-def _report_is_current(records: list[Record], out: Path, beside: Beside) -> bool:
-    from robust_augcl.reports.markdown import is_current
-
-    return is_current(records, out, *beside)
-
-
-def _write_report(records: list[Record], out: Path, beside: Beside, gallery: Gallery | None = None) -> list[Path]:
-    from robust_augcl.reports.markdown import render
-
-    try:
-        return render(records, out, *beside, gallery)
-    except OSError as error:
-        raise InputError(f"Cannot write the report to {out}: {error.strerror or error}") from None
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
