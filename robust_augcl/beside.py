@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -97,25 +98,37 @@ class Assessor:
         self._thread = threading.Thread(target=self._work_ahead, args=(draw,), daemon=True)
         self._thread.start()
 
-    def end_ahead(self) -> None:
-        """End what `begin_ahead` began, where it did; what was looked at is kept, the rest is done when it is asked for."""
+    def end_ahead(self, seconds: float | None = None) -> bool:
+        """End what `begin_ahead` began, where it did; what was looked at is kept, the rest is done when it is asked for.
+
+        Waits for it, `seconds` at the most; returns whether it has ended.
+        """
         self._enough.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                return False
             self._thread = None
+        return True
 
     def _work_ahead(self, draw: Draw) -> None:
-        with contextlib.suppress(OSError, AttributeError):  # of this thread alone, which only Linux can
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        if sys.platform == "linux":  # elsewhere threads have no priority of their own
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        with contextlib.suppress(Exception):  # who asks for the result meets the error again, and tells it
+            self._look_ahead(draw)
+
+    def _look_ahead(self, draw: Draw) -> None:
         from robust_augcl.audit.run import make_gatherer
         from robust_augcl.resources import one_thread
         from robust_augcl.transfer.compute import Turner
 
-        with contextlib.suppress(Exception), one_thread():  # who asks for the result meets the error again, and tells it
+        enough = self._enough.is_set
+        with one_thread():
             manifest = self._folder.existing_manifest()
             gatherer, turner = make_gatherer(self._folder, manifest), Turner(self._folder)
             self._gatherer, self._turner = gatherer, turner
-            gatherer.look_ahead_of_records()
+            gatherer.look_ahead_of_records(enough)
             cells = {key: step.cell for key, step in gatherer.steps.items() if step.cell is not None}
             smallest = min(cell.budget for cell in cells.values())
             undrawn = {key for key, cell in cells.items() if cell.budget == smallest}
@@ -126,7 +139,7 @@ class Assessor:
                 there = [key for key in left if self._folder.store.record_path(key).exists()]
                 left = [key for key in left if key not in there]
                 for key in there:
-                    if self._enough.is_set():
+                    if enough():
                         return
                     with contextlib.suppress(Exception):
                         record = self._folder.load_record(key)
@@ -134,7 +147,7 @@ class Assessor:
                         group = others.setdefault(replace(record.cell, method=""), [])
                         group.append(record)
                         looked_at.append(record)
-                        turner.look_ahead(group)
-                if undrawn and undrawn <= {record.key for record in looked_at}:
+                        turner.look_ahead(group, enough)
+                if not enough() and undrawn and undrawn <= {record.key for record in looked_at}:
                     undrawn = set()
                     draw(looked_at, self._folder.load_measurements(manifest))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -20,6 +21,10 @@ from robust_augcl import __version__, registry
 from robust_augcl.cli_report import Pen, assessor_of, present, print_rows, records_of, run_folder_of, write_report
 from robust_augcl.errors import InputError
 
+if TYPE_CHECKING:
+    from robust_augcl.beside import Assessor
+
+_PATIENCE = 5.0  # seconds
 _STARTED = time.monotonic()
 _FOLDER = click.Path(path_type=Path)
 
@@ -108,11 +113,14 @@ def run(
     if archives is not None and not archives.is_dir():
         raise InputError(f"Expected --archives to be a folder, got {archives}")
     signal.signal(signal.SIGTERM, _interrupt)
-    if executor == "local" and workers != 1:
+    from robust_augcl import resources
+
+    entered = ((out or Path("runs") / Path(suite).stem) / "run.json").exists()  # so that little is left to compute, or nothing
+    if executor == "local" and not entered and (workers or resources.default_workers()) > 1:
         from robust_augcl import processes
 
         processes.warm_up()  # before anything else: what workers import takes as long as what this process imports
-    from robust_augcl import executors, resources
+    from robust_augcl import executors
     from robust_augcl.suite import load_suite
 
     chosen = load_suite(suite, overrides, _seeds(seeds))
@@ -170,7 +178,7 @@ def run(
             console.print(f"Interrupted: {there} of {len(planned.steps)} results are stored. The same command goes on from there.")
             sys.exit(130)
         finally:
-            assessor.end_ahead()
+            _end(assessor)
         present(folder, assessor, console, pen.gallery)
         seconds = time.monotonic() - _STARTED
         own = seconds - outcome.step_seconds
@@ -180,6 +188,18 @@ def run(
     if outcome.missing:
         failed = f", since this failed: {', '.join(outcome.failed)}" if outcome.failed else ""
         raise click.ClickException(f"{outcome.missing} of {len(planned.steps)} results are missing{failed}")
+
+
+def _end(assessor: Assessor) -> None:
+    """End what is done ahead. Python must not end while a thread computes, so a second Ctrl-C ends the process at once."""
+    try:
+        interrupted = isinstance(sys.exc_info()[1], SystemExit)
+        if not assessor.end_ahead(_PATIENCE if interrupted else None):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.stdout.flush()
+        os._exit(130)
 
 
 @cli.command()
@@ -211,7 +231,7 @@ def clean(folder: Path, everything: bool, dry_run: bool) -> None:
 
     What `show`, `report` and `replay` need stays.
     """
-    from robust_augcl.housekeeping import remove, survey
+    from robust_augcl.housekeeping import remove, size_of, survey
     from robust_augcl.run_folder import RunFolder
 
     run_folder = RunFolder(folder)
@@ -220,10 +240,13 @@ def clean(folder: Path, everything: bool, dry_run: bool) -> None:
         found = survey(run_folder, everything=everything)
         if found.running and not dry_run:
             raise InputError(f"Expected {folder} to be at rest, a run is computing {', '.join(found.running)}")
+        count = size = 0
         for path in found.superfluous:
+            held = size_of(path)
             if dry_run or remove(path, run_folder.store):
+                count, size = count + 1, size + held
                 click.echo(f"{'would remove' if dry_run else 'removed'} {path.relative_to(folder)}")
-    click.echo(f"{_size(found.bytes_free)} in {len(found.superfluous)} files")
+    click.echo(f"{_size(size)} in {count} files")
 
 
 @cli.command()

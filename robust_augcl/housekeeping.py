@@ -84,8 +84,8 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
         failures=[_failure(path) for path in files if path.parent == store.failures and not _done_since(path, store)],
         running=[path.stem for path in files if path.parent == store.locks and store.locked(path.stem)],
         superfluous=superfluous,
-        bytes_used=sum(map(_size, files)),
-        bytes_free=sum(map(_size, superfluous)),
+        bytes_used=sum(map(size_of, files)),
+        bytes_free=sum(map(size_of, superfluous)),
     )
 
 
@@ -115,7 +115,8 @@ def _files(folder: RunFolder) -> Iterator[Path]:
     yield from (path for path in sorted(folder.path.glob("*")) if path.is_file() and path.name.startswith((WRITING, *_TOP)))
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Bytes of a file, 0 where it is gone."""
     try:
         return path.stat().st_size
     except FileNotFoundError:  # a file that was being written is whole now, under its own name

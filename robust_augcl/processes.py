@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from multiprocessing.context import BaseContext
 
 from robust_augcl.resources import environment_of_workers
@@ -23,5 +24,10 @@ def warm_up() -> None:
         from multiprocessing import forkserver
 
         context()
-        with environment_of_workers():
-            forkserver.ensure_running()
+        # It is the main process's to answer Ctrl-C: a server that is interrupted while it imports would print where.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with environment_of_workers():
+                forkserver.ensure_running()
+        finally:
+            signal.signal(signal.SIGINT, before)

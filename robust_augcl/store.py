@@ -238,7 +238,10 @@ def _temporary(folder: Path) -> tuple[int, str]:
 
 def abandoned(temporary: Path) -> bool:
     """Whether a file that is not whole (`WRITING`) was left by a process that is gone; only a look, which changes nothing."""
-    return _if_abandoned(temporary, lambda: None)
+    try:
+        return _if_abandoned(temporary, lambda: None)
+    except PermissionError:  # another user's, who alone can tell
+        return False
 
 
 def discard(temporary: Path) -> bool:
@@ -247,7 +250,10 @@ def discard(temporary: Path) -> bool:
     Raises:
         InputError: it cannot be removed.
     """
-    return _if_abandoned(temporary, lambda: os.unlink(temporary))
+    try:
+        return _if_abandoned(temporary, lambda: os.unlink(temporary))
+    except PermissionError as error:
+        raise InputError(f"Cannot remove {temporary}: {error.strerror or error}") from error
 
 
 def _if_abandoned(temporary: Path, act: Callable[[], None]) -> bool:
@@ -255,6 +261,8 @@ def _if_abandoned(temporary: Path, act: Callable[[], None]) -> bool:
         handle = os.open(temporary, os.O_RDWR)
     except FileNotFoundError:  # it is whole now, under its own name
         return False
+    except PermissionError:
+        raise
     except OSError as error:
         raise InputError(f"Cannot look at {temporary}: {error.strerror or error}") from error
     try:
@@ -265,6 +273,8 @@ def _if_abandoned(temporary: Path, act: Callable[[], None]) -> bool:
         if free:
             act()
         return free
+    except PermissionError:
+        raise
     except OSError as error:
         raise InputError(f"Cannot remove {temporary}: {error.strerror or error}") from error
     finally:

@@ -72,11 +72,16 @@ class Gatherer:
         self._num_candidates = lru_cache(maxsize=None)(lambda ref, threat: len(threat.enumerate(_test(self._dataset(ref)))))
         self._keys = lru_cache(maxsize=None)(lambda ref: graph_keys(self._dataset(ref).graphs))
 
-    def look_ahead_of_records(self) -> None:
-        """Do what needs no record: run each attack on the planted victims."""
+    def take_over(self, other: Gatherer) -> None:
+        """Take over what another one has seen. The files that it has read are read again: they may have changed since."""
+        self._seen |= other._seen
+        self.seconds_ahead += other.seconds_ahead
+
+    def look_ahead_of_records(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Do what needs no record: run each attack on the planted victims, until it is `enough`."""
         start = time.perf_counter()
         for steps in self._by_attack.values():
-            if not steps[0].settings["attack"].combines:
+            if not enough() and not steps[0].settings["attack"].combines:
                 self.planted_facts(steps[0])
         self.seconds_ahead += time.perf_counter() - start
 

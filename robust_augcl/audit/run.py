@@ -48,9 +48,11 @@ def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Recor
     from robust_augcl.audit.checks import examine
 
     start = time.perf_counter()
-    gatherer = make_gatherer(folder, manifest) if gatherer is None else gatherer
-    evidence = gatherer.gather(records, folder.load_measurements(manifest))
+    now = make_gatherer(folder, manifest)  # another run may have entered seeds of its own since the other one was made
+    if gatherer is not None:
+        now.take_over(gatherer)
+    evidence = now.gather(records, folder.load_measurements(manifest))
     audit = Audit(folder.stamp(records), examine(evidence))
-    audit = replace(audit, seconds=round(gatherer.seconds_ahead + time.perf_counter() - start, 3))
+    audit = replace(audit, seconds=round(now.seconds_ahead + time.perf_counter() - start, 3))
     write_atomically(folder.path / AUDIT, audit.dumps().encode())
     return audit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -58,9 +58,11 @@ class Turner:
             self._turned[pair] = Transfer(source.key, target.key, logits.argmax(1).tolist(), margin)
         return self._turned[pair]
 
-    def look_ahead(self, records: Sequence[Record]) -> None:
-        """Turn what there is to turn between these records, so that it need not be done later."""
+    def look_ahead(self, records: Sequence[Record], enough: Callable[[], bool] = lambda: False) -> None:
+        """Turn what there is to turn between these records, until it is `enough`, so that it need not be done later."""
         for source, target in pairs_to_transfer(records):
+            if enough():
+                return
             self.turn(source, target)
 
 
@@ -73,8 +75,13 @@ def transfer_records(folder: RunFolder, records: Sequence[Record], turner: Turne
         ArtifactDamaged: a data set or victim that a record rests on is missing, or not what the record says.
         InputError: the result cannot be written.
     """
-    turner = Turner(folder) if turner is None else turner
-    entries = tuple(turner.turn(source, target) for source, target in pairs_to_transfer(records))
+    pairs = pairs_to_transfer(records)
+    if turner is None:
+        turner = Turner(folder)
+    else:  # what it has read may have changed since
+        for ref in dict.fromkeys(ref for pair in pairs for record in pair for ref in (record.dataset, record.victim)):
+            folder.load_artifact(ref)
+    entries = tuple(turner.turn(source, target) for source, target in pairs)
     transfers = Transfers(folder.stamp(records), entries)
     write_atomically(folder.path / TRANSFER, transfers.dumps().encode())
     return transfers

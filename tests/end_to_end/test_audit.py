@@ -223,7 +223,7 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(learned, 
     for name in ("audit.json", "transfer.json"):
         (spoilt / name).unlink()
     folder = RunFolder(spoilt)
-    assessor = Assessor(folder, pytest.fail)
+    assessor = Assessor(folder, lambda text: None)
     records = folder.load_records(folder.existing_manifest().records).records
     held_back = [folder.store.record_path(record.key) for record in records[:3]]
     for path in held_back:
@@ -242,13 +242,42 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(learned, 
     assert gatherer is not None
     assert gatherer.seconds_ahead > 0
     monkeypatch.setattr(gather, "try_on_planted_victims", refuse)
-    assessor._tell = lambda text: None
     made = assessor.beside(records)
     kept = Assessor(RunFolder(learned), pytest.fail).beside(records_of(learned))
     assert made.audit.findings == kept.audit.findings
     assert made.transfers.entries == kept.transfers.entries
     assert made.measurements == kept.measurements
     assert not drawn  # some of the records were still to come
+
+
+def test_what_changed_since_it_was_looked_at_ahead_is_seen(spoilt):
+    folder = RunFolder(spoilt)
+    records = records_of(spoilt)
+    for name in ("audit.json", "transfer.json"):
+        (spoilt / name).unlink()
+    told: list[str] = []
+    assessor, done = Assessor(folder, told.append), threading.Event()
+    assessor.begin_ahead(lambda records, measurements: done.set())  # after all has been looked at
+    assert done.wait(120)
+    assert assessor.end_ahead()
+    folder.store.artifact_path(records[0].victim.key).unlink()
+    audit = assessor.audit(records)
+    found = {finding.check: finding for finding in audit.findings}["stored edits reproduce the verdict"]
+    assert (found.status, set(found.cells)) == ("WARN", {r.key for r in records if r.victim == records[0].victim})
+    assert assessor.transfers(records) is None
+    assert "no transfers" in told[-1]
+
+
+def test_seeds_that_another_run_enters_meanwhile_are_no_strangers(spoilt, tiny):
+    folder = RunFolder(spoilt)
+    manifest = folder.existing_manifest()
+    (spoilt / "audit.json").unlink()
+    assessor = Assessor(folder, lambda text: None)
+    gatherer = make_gatherer(folder, replace(manifest, seeds=[7]))  # as if this run had begun before those seeds were entered
+    gatherer.look_ahead_of_records()
+    assessor._gatherer = gatherer
+    found = {finding.check: finding for finding in assessor.audit(records_of(spoilt)).findings}
+    assert found["stored edits reproduce the verdict"].status == "PASS"
 
 
 def test_figures_are_drawn_ahead_when_their_records_are_there_and_once(spoilt, monkeypatch, tmp_path):
@@ -269,8 +298,10 @@ def test_figures_are_drawn_ahead_when_their_records_are_there_and_once(spoilt, m
 def test_trouble_ahead_is_told_by_what_comes_after(spoilt):
     (spoilt / "run.json").write_text("{")
     assessor = Assessor(RunFolder(spoilt), lambda text: None)
-    assessor.begin_ahead(pytest.fail)
-    assessor.end_ahead()
+    drawn: list[int] = []
+    assessor.begin_ahead(lambda records, measurements: drawn.append(len(records)))
+    assert assessor.end_ahead()
+    assert not drawn
     with pytest.raises(InputError, match=r"run\.json"):
         assessor.beside([])
 

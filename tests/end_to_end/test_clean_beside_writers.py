@@ -21,7 +21,7 @@ FORK = multiprocessing.get_context("fork")
 def folder(tmp_path):
     """A folder of a run without results."""
     found = RunFolder(tmp_path / "run")
-    found.claim(Manifest("tiny", {"name": "tiny"}, None, [0], []))
+    found.claim([0], lambda seeds: Manifest("tiny", {"name": "tiny"}, None, list(seeds), []))
     return found
 
 
