@@ -20,8 +20,10 @@ from robust_augcl.victim import Access, VictimView
 class WorstCase(Attack):
     """Take, for each graph, the edits among those of other attacks on this victim that leave the true class the smallest margin.
 
-    What they found with a smaller budget counts too, since it is allowed. The clean graph is one of the choices, the first of equals, so
-    this never helps the victim. It asks nothing itself: what it costs is what the others cost, with each of those budgets.
+    Edits that break the graph come before any that do not, whatever the margins, which are rounded where they are stored; of equals the
+    fewest edits are taken. What was found with a smaller budget counts too, since it is allowed. The clean graph is one of the choices,
+    the first of equals, so this never helps the victim. It asks nothing itself: what it costs is what the others cost, with each of
+    those budgets.
 
     Args:
         of: the labels of those attacks in the suite. None: all of them but exact searches, which would leave nothing to combine.
@@ -38,8 +40,7 @@ class WorstCase(Attack):
         raise TypeError("Expected what other attacks found, got nothing to combine: this attack runs in a suite, after those it names")
 
     def restore(self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel) -> Proposer:
-        margin = torch.cat([state["clean_margin"].unsqueeze(0), state["attacked_margin"]])
-        chosen = margin.argmin(0) - 1  # the place of the attack, -1 for the clean graph
+        chosen = _best(state) - 1  # the place of the attack, -1 for the clean graph
 
         def propose(graphs: PackedGraphs) -> list[Perturbation]:
             if graphs.num_graphs != chosen.numel():
@@ -52,3 +53,15 @@ class WorstCase(Attack):
             return [Perturbation(part[:, is_added], part[:, ~is_added]) for part, is_added in parts]
 
         return propose
+
+
+def _best(state: Mapping[str, Tensor]) -> Tensor:
+    """Of each graph the best choice, 0 for the clean graph, else 1 and the place of the attack (G,)."""
+    margin = torch.cat([state["clean_margin"].unsqueeze(0), state["attacked_margin"]])
+    unbroken = torch.cat([torch.ones_like(state["broken"][:1]), ~state["broken"]])
+    number = torch.zeros(margin.shape, dtype=torch.long)
+    number.index_put_((state["attack"] + 1, state["graph"]), torch.ones_like(state["graph"]), accumulate=True)
+    order = torch.arange(len(margin)).unsqueeze(1).expand(margin.shape)
+    for key in (number, margin, unbroken.long()):  # the last decides first
+        order = order.gather(0, key.gather(0, order).argsort(dim=0, stable=True))
+    return order[0]

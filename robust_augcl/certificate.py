@@ -15,13 +15,13 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.bounds import MarginBounds, margin_bounds
-from robust_augcl.edit_sets import Found, Harmless, search_pairs
+from robust_augcl.edit_sets import Found, Harmless, effective, search_pairs
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Candidates, Perturbation, ThreatModel
 from robust_augcl.victim import Victim, margins
 
-_SLACK = 1e-3  # bounds are of exact arithmetic, predictions of single precision: a bound below this proves nothing
+SLACK = 1e-3  # bounds are of exact arithmetic, predictions of single precision: a bound below this proves nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +74,27 @@ def certify(
     )
 
 
+def largest_sets(graphs: PackedGraphs, threat: ThreatModel) -> Tensor:
+    """How many allowed edits can change each graph at once, at the most (G,): 1 and 2 are searched, for more there is only the bound."""
+    parts = [graphs.select(portion) for portion in graphs.portions()]
+    return torch.cat([graphs.sizes[:0], *(_sizes(threat.budgets(part), threat.enumerate(part)) for part in parts)])
+
+
+def _sizes(budgets: Tensor, candidates: Candidates) -> Tensor:
+    useful = torch.bincount(candidates.graph[effective(candidates)], minlength=candidates.num_graphs)
+    return torch.minimum(budgets, useful)
+
+
 def _certify(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, limit: int) -> Certificate:
     budgets, candidates = threat.budgets(graphs), threat.enumerate(graphs)
     clean = victim.logits(graphs)
     bounds = margin_bounds(victim.model, graphs, candidates, budgets) if bool((budgets > 1).any()) else None
     nothing = torch.full((graphs.num_graphs,), -torch.inf, dtype=torch.double, device=graphs.device)
-    bounded = nothing if bounds is None else bounds.lower - _SLACK
+    bounded = nothing if bounds is None else bounds.lower - SLACK
     proved = (bounded > 0) & (clean.argmax(1) == graphs.y)
 
     # Searched: single edits everywhere, and pairs where they are all there is and the bound does not decide.
-    size = torch.minimum(budgets, candidates.counts)
+    size = _sizes(budgets, candidates)
     tried = torch.where(proved | (size > 2), 1, size.clamp(1, 2))
     left_out = None if bounds is None else _harmless(bounds, candidates)
     found = search_pairs(victim.candidate_logits, graphs, candidates, clean, tried, limit=limit, stop_when_broken=True, harmless=left_out)
@@ -92,7 +103,7 @@ def _certify(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, limit: i
     # Pairs left out are only known to have a margin above the slack; after a break, pairs are left out unseen.
     searched = found.margin.double()
     searched = torch.where(
-        tried == 1, searched, torch.where(survives, searched if bounds is None else searched.clamp(max=_SLACK), -torch.inf)
+        tried == 1, searched, torch.where(survives, searched if bounds is None else searched.clamp(max=SLACK), -torch.inf)
     )
     lower = torch.where(complete, torch.maximum(bounded, searched), bounded)
     witnesses = _witnesses(found, candidates, clean.argmax(1) != graphs.y)
@@ -114,7 +125,7 @@ def _harmless(bounds: MarginBounds, candidates: Candidates) -> Harmless:
 
     def harmless(one: Tensor, other: Tensor) -> Tensor:
         left = bounds.start[candidates.graph[one]] + bounds.cost[one] + bounds.cost[other]
-        return left.amin(1) > _SLACK
+        return left.amin(1) > SLACK
 
     return harmless
 

@@ -162,8 +162,9 @@ def search_pairs(
 ) -> Found:
     """Try no edit, every single edit, and every pair where the budget is 2 or more.
 
-    Pairs are tried from the single edits of the smallest margins onwards, up to `limit` of them a graph: a graph with more is not
-    exhausted. With `stop_when_broken` a graph is left soon after its prediction is wrong: then it is not exhausted either.
+    Pairs are tried from the single edits of the smallest margins onwards, up to `limit` of them a graph, and those of one first edit all
+    or none: a graph with more is not exhausted. What is known to be harmless does not count. With `stop_when_broken` a graph is left soon
+    after its prediction is wrong: then it is not exhausted either.
 
     Args:
         ask, graphs, candidates, clean, budgets: as `beam_search`.
@@ -188,14 +189,13 @@ def search_pairs(
         # The next first edits of each graph, each with all single edits that come after it, as far as the limit allows.
         here = (count[graph] - 1 - done[graph]).clamp(max=block)
         owner, place = torch.repeat_interleave(graph, here), ranges(done[graph], here)
-        fits = _running(count[owner] - 1 - place, here) + best.evaluations[owner] <= limit
-        owner, place = owner[fits], place[fits]
         for part in _split(count[owner] - 1 - place, graphs.sizes[owner]):
-            begin, end = first[owner[part]] + place[part], (first + count)[owner[part]]
-            _try_pairs(ask, graphs, candidates, best, owner[part], order, begin, end, harmless)
-        tried = torch.bincount(owner, minlength=graphs.num_graphs)
-        wanted[graph[tried[graph] < here]] = False
-        done += tried
+            rows = part[wanted[owner[part]]]
+            own = owner[rows]
+            begin, end = first[own] + place[rows], (first + count)[own]
+            fits = _try_pairs(ask, graphs, candidates, best, own, order, begin, end, harmless, limit)
+            wanted[own[~fits]] = False
+            done += torch.bincount(own[fits], minlength=graphs.num_graphs)
         block = min(2 * block, _LARGEST_BLOCK)
     return best.found((budgets == 1) | ((budgets == 2) & (done >= count - 1)))
 
@@ -210,20 +210,31 @@ def _try_pairs(
     begin: Tensor,
     end: Tensor,
     harmless: Harmless | None,
-) -> None:
-    """Judge the pairs of order[begin] with order[begin + 1] ... order[end - 1], of a graph each: all (S,)."""
+    limit: int,
+) -> Tensor:
+    """Judge the pairs of order[begin] with order[begin + 1] ... order[end - 1], of a graph each: all (S,), graphs ascending.
+
+    Return for which of them the limit allows it; of each graph the first ones (S,).
+    """
     follow = end - begin - 1
     copy = torch.repeat_interleave(torch.arange(graph.numel(), device=graph.device), follow)
     one, other = order[begin][copy], order[ranges(begin + 1, follow)]
     if harmless is not None:
         left = ~harmless(one, other)
         copy, one, other = copy[left], one[left], other[left]
+        follow = torch.bincount(copy, minlength=graph.numel())
+    _, of_each = torch.unique_consecutive(graph, return_counts=True)
+    fits = _running(follow, of_each) + best.evaluations[graph] <= limit
+    allowed = fits[copy]
+    if not bool(allowed.all()):
+        copy, one, other = copy[allowed], one[allowed], other[allowed]
     if copy.numel() == 0:
-        return
+        return fits
     used, copy = copy.unique(return_inverse=True)
     copies = edited(graphs, candidates, graph[used], order[begin[used]].unsqueeze(1))
     logits = ask(copies, of_copies(candidates, copy, other, used.numel()))
     best.judge(logits, graph[used][copy], torch.stack([one, other], dim=1))
+    return fits
 
 
 def _split(extensions: Tensor, nodes: Tensor) -> list[Tensor]:

@@ -15,7 +15,7 @@ from typing import Any
 from robust_augcl import __version__
 from robust_augcl.config import build
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.measurements import Measurement
+from robust_augcl.measurements import Measurement, stored_certificate
 from robust_augcl.records import REVISION, SCHEMA, ArtifactRef, Record, stamp
 from robust_augcl.store import Artifact, Store, write_atomically
 
@@ -182,6 +182,8 @@ class RunFolder:
         for cell, step in plan(suite, manifest.fingerprint).measurements:
             try:
                 artifact = self.store.load(step.key)
+                if step.kind == "certificate":
+                    stored_certificate(artifact.info, f"{step.key}.safetensors")
             except ArtifactDamaged:
                 continue  # missing; or damaged, which the next run mends
             about = artifact.about

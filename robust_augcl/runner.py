@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 from robust_augcl.cells import Step
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.executors import Performed, Pool, Task
+from robust_augcl.measurements import stored_certificate
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.store import write_atomically
 
@@ -88,8 +89,10 @@ def _look(step: Step, folder: RunFolder) -> _There | None:
         record = folder.load_record(step.key)
         return _There("", {ref.key: ref.digest for ref in (record.dataset, record.victim, record.attacker) if ref})
     artifact = folder.store.load(step.key)
-    rests_on = {step.inputs[role].key: artifact.info[role] for role in ("dataset", "victim")} if step.kind == "certificate" else {}
-    return _There(artifact.digest, rests_on)
+    if step.kind != "certificate":
+        return _There(artifact.digest, {})
+    stored = stored_certificate(artifact.info, f"{step.key}.safetensors")
+    return _There(artifact.digest, {step.inputs["dataset"].key: stored.dataset, step.inputs["victim"].key: stored.victim})
 
 
 def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -> list[Step]:

@@ -347,8 +347,9 @@ def what_they_found(records: Sequence[Record]) -> Fitted:
 
     Their budgets may differ, if all are numbers of edits or all shares of edges: the guard refuses what is too much for the attack.
 
-    State: `clean_margin` (G,), `attacked_margin` (R, G); of each edit its `attack` (K,), from 0 to R - 1, its `graph` (K,), counted
-    within the attacked graphs, its nodes `pairs` (2, K), and whether it is `added` (K,) or removed. Costs are the sums.
+    State: `clean_margin` (G,), `attacked_margin` (R, G), both rounded; whether the graph is then `broken` (R, G); of each
+    edit its `attack` (K,), from 0 to R - 1, its `graph` (K,), counted within the attacked graphs, its nodes `pairs` (2, K), and whether
+    it is `added` (K,) or removed. Costs are the sums.
 
     Raises:
         ValueError: no records, or records of different graphs, victims or threats.
@@ -371,6 +372,7 @@ def what_they_found(records: Sequence[Record]) -> Fitted:
     state = {
         "clean_margin": torch.tensor([o.clean_margin for o in records[0].outcomes]),
         "attacked_margin": torch.tensor([[o.attacked_margin for o in record.outcomes] for record in records]),
+        "broken": torch.tensor([[o.broken for o in record.outcomes] for record in records]),
         "attack": attack,
         "graph": graph,
         "pairs": torch.stack([first, second]),

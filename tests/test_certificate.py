@@ -192,6 +192,21 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
     assert sizes[2] > 0 or budget != 2
 
 
+@pytest.mark.parametrize("encoder", [GIN, Structure2Vec])
+def test_additions_that_change_nothing_leave_a_certificate_as_it_is(encoder):
+    more = 0
+    for seed in range(4):
+        model, graphs = new_model(encoder, seed=seed), small_graphs(80 + seed)
+        graphs = labelled(model, graphs)
+        strict, published = (ThreatModel(3, allow_existing=allow) for allow in (False, True))
+        one, other = (certify(Victim(model), graphs, threat) for threat in (strict, published))
+        assert torch.equal(one.certified, other.certified)
+        assert torch.equal(one.exhausted, other.exhausted)
+        torch.testing.assert_close(one.lower_margin, other.lower_margin, rtol=0, atol=1e-5)
+        more += int(((strict.enumerate(graphs).counts <= 2) & (published.enumerate(graphs).counts > 2)).sum())
+    assert more > 3
+
+
 def test_a_limit_that_is_hit_is_said():
     model = new_model(GIN)
     graphs = labelled(model, small_graphs(1))

@@ -120,6 +120,36 @@ def test_a_limit_on_pairs_bounds_the_questions(reference_model, reference_graphs
     assert singles < result.queries <= singles + graphs.num_graphs * 2_001
 
 
+@pytest.mark.parametrize("at_once", [200_000, 30])
+@pytest.mark.parametrize("short", [0, 1])
+def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, monkeypatch, short, at_once):
+    monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", at_once)
+    candidates = ThreatModel(2, ("add", "delete")).enumerate(graphs)
+    clean, budgets = victim.logits(graphs), torch.full((graphs.num_graphs,), 2)
+
+    def search(limit, harmless):
+        return edit_sets.search_pairs(
+            victim.candidate_logits, graphs, candidates, clean, budgets, limit=limit, stop_when_broken=False, harmless=harmless
+        )
+
+    def most(one, other):  # all but some
+        return (one * other) % 5 != 0
+
+    for harmless in (most, lambda one, other: torch.ones_like(one, dtype=torch.bool)):
+        number = torch.arange(len(candidates))
+        one, other = torch.combinations(number).T
+        left = (candidates.graph[one] == candidates.graph[other]) & ~harmless(one, other)
+        wanted = torch.bincount(candidates.graph[one[left]], minlength=graphs.num_graphs)
+        limit = max(int(wanted.max()) - short, 0)
+        found = search(limit, harmless)
+        assert torch.equal(found.exhausted, wanted <= limit)
+        assert torch.equal(found.evaluations[found.exhausted], wanted[found.exhausted])
+        assert (found.evaluations <= limit).all()
+        free = search(10**9, harmless)
+        for name in ("edits", "margin", "broken"):
+            assert torch.equal(getattr(found, name)[found.exhausted], getattr(free, name)[found.exhausted])
+
+
 def test_more_edits_do_no_less_and_each_pair_is_edited_once(reference_model, reference_graphs):
     victim = Victim(reference_model)
     last = None

@@ -24,7 +24,8 @@ from robust_augcl.victim import Access, Victim
 
 
 def record(attack: str, margins: list[tuple[float, float]], edits: list[tuple[list[list[int]], list[list[int]]]], **changes) -> Record:
-    outcomes = [Outcome(i, 0, 0, 0, clean, after, *edits[i]) for i, (clean, after) in enumerate(margins)]
+    broken = changes.pop("broken", [False] * len(margins))
+    outcomes = [Outcome(i, 0, 0, int(broken[i]), clean, after, *edits[i]) for i, (clean, after) in enumerate(margins)]
     costs = {"fit_seconds": 2.0, "attack_seconds": 3.0, "queries": 10, "gradient_calls": 1}
     return make_record(outcomes, **{"attack": attack, "attack_settings": {"type": attack}, **costs, **changes})
 
@@ -39,16 +40,18 @@ def test_it_equals_a_loop_over_graphs_and_attacks(data, num_attacks, num_graphs)
     records = []
     for number in range(num_attacks):
         margins = [(value, data.draw(margin)) for value in clean]
-        records.append(record(str(number), margins, [(data.draw(pairs), data.draw(pairs)) for _ in clean]))
+        edits = [(data.draw(pairs), data.draw(pairs)) for _ in clean]
+        records.append(record(str(number), margins, edits, broken=[data.draw(st.booleans()) for _ in clean]))
     fitted = what_they_found(records)
     graphs = _graphs(num_graphs)
     answers = WorstCase().restore(fitted.state, None, ThreatModel())(graphs)
     for graph, answer in enumerate(answers):
-        best, added, removed = clean[graph], [], []
+        best, added, removed = (True, clean[graph], 0), [], []
         for each in records:
             outcome = each.outcomes[graph]
-            if outcome.attacked_margin < best:
-                best, added, removed = outcome.attacked_margin, outcome.added, outcome.removed
+            found = (not outcome.broken, outcome.attacked_margin, len(outcome.added) + len(outcome.removed))
+            if found < best:
+                best, added, removed = found, outcome.added, outcome.removed
         assert answer.added.T.tolist() == added
         assert answer.removed.T.tolist() == removed
     assert (fitted.queries, fitted.gradient_calls, fitted.seconds) == (10 * num_attacks, num_attacks, 2.0 * num_attacks)
@@ -191,6 +194,19 @@ def test_what_fewer_edits_found_is_taken_where_it_is_better():
     answers = WorstCase().restore(fitted.state, None, ThreatModel(2))(_graphs(2))
     assert [answer.added.T.tolist() for answer in answers] == [[[0, 1]], [[1, 2], [1, 3]]]
     assert fitted.queries == 20
+
+
+def test_a_break_is_taken_though_its_rounded_margin_is_no_smaller():
+    # As stored: right by 3e-7 when clean, wrong by 4e-7 after one attack's edit; both margins round to 0.
+    breaking = record("a", [(0.0, -0.0)], [([[0, 1]], [])], broken=[True])
+    tie = record("b", [(0.0, -0.0)], [([[0, 2]], [])])
+    for records in ([breaking], [breaking, tie], [tie, breaking]):
+        (answer,) = WorstCase().restore(what_they_found(records).state, None, ThreatModel())(_graphs(1))
+        assert answer.added.T.tolist() == [[0, 1]]
+    fewer = record("c", [(0.0, -0.0)], [([[3, 4]], [])], broken=[True])
+    more = record("d", [(0.0, -0.0)], [([[0, 1], [0, 2]], [])], broken=[True])
+    (answer,) = WorstCase().restore(what_they_found([more, fewer]).state, None, ThreatModel(2))(_graphs(1))
+    assert answer.added.T.tolist() == [[3, 4]]
 
 
 def test_the_guard_refuses_what_only_a_larger_budget_allows(reference_model, reference_graphs):

@@ -14,6 +14,7 @@ import pytest
 
 from robust_augcl import cli
 from robust_augcl.cells import Step, plan
+from robust_augcl.measurements import stored_certificate
 from robust_augcl.replay import check_certificate
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.steps import dataset_of, victim_of
@@ -110,6 +111,32 @@ def claim(edits: int) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def at(which: Callable[[dict[str, Any], int], bool], **values: object) -> Callable[[dict[str, Any]], None]:
+    """Say something else of the first graph of which this holds."""
+
+    def change(info: dict[str, Any]) -> None:
+        place = next(i for i in range(len(info["graphs"])) if which(info, i))
+        for name, value in values.items():
+            info[name][place] = value
+
+    return change
+
+
+def is_open(info: dict[str, Any], place: int) -> bool:
+    return not info["settled"][place]
+
+
+def is_certified(info: dict[str, Any], place: int) -> bool:
+    return info["certified"][place]
+
+
+def one_edit_breaks(info: dict[str, Any], place: int) -> bool:
+    return info["witnesses"][place] is not None and sum(map(len, info["witnesses"][place])) == 1
+
+
+UNKNOWN = {"certified": False, "settled": False, "lower_margin": None, "witnesses": None}
+
+
 def half(info: dict[str, Any]) -> None:
     """Leave out one edit of a pair: neither of them breaks the graph alone."""
     info["witnesses"][place_of(info, 2)][0].pop()
@@ -140,6 +167,13 @@ def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command)
         (1, put("witnesses", [[], [[0, 1]]], 1), "deletions are not allowed"),
         (1, claim(1), "the certificate does not hold"),
         (2, claim(1), "the certificate does not hold"),
+        (3, claim(1), "the certificate does not hold"),
+        (3, at(is_open, certified=True, settled=True), "the certificate does not hold"),  # nothing but the bound could prove it
+        (3, at(is_open, lower_margin=0.01), "the lower margin does not hold"),
+        (1, at(is_certified, **UNKNOWN), "the claim that it is open, with one edit at the most, does not hold"),
+        (1, at(one_edit_breaks, **UNKNOWN), "the claim that no single edit is known to break it does not hold"),
+        (2, at(one_edit_breaks, **UNKNOWN), "the claim that no single edit is known to break it does not hold"),
+        (3, at(one_edit_breaks, **UNKNOWN), "the claim that no single edit is known to break it does not hold"),
         (2, claim(0), "the clean prediction does not hold"),
         (1, put("certified", True, 1), "the certificate beside its breaking edits does not hold"),
         (2, put("settled", False, None), "the verdict that it is settled does not hold"),
@@ -150,13 +184,15 @@ def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command)
             lambda info: [info[name].pop() for name in ("graphs", "certified", "settled", "lower_margin", "witnesses")],
             "not the test graphs",
         ),
-        (1, lambda info: info["witnesses"].pop(), "does not say the same of each graph"),
-        (1, lambda info: info.pop("witnesses"), "it is not what a certificate holds (KeyError('witnesses'))"),
-        (1, put("witnesses", ["no edits"], 1), "it is not what a certificate holds"),
+        (1, lambda info: info["witnesses"].pop(), "expected a certificate's `witnesses` to say something of each of its 18 graphs"),
+        (1, lambda info: info.pop("witnesses"), "expected a certificate's `witnesses`, got"),
+        (1, put("witnesses", ["no edits"], 1), "expected a certificate's `witnesses` to hold null or [added, removed]"),
+        (1, lambda info: info.update(certified=list(map(int, info["certified"]))), "expected a certificate's `certified` to hold"),
         (1, lambda info: info["threat"].update(budget=2), "its threat is not that of its step"),
+        (1, lambda info: info["threat"].update(budget=True), "its threat is not that of its step"),
         (1, lambda info: info.update(victim="another"), "not the artifact that the result rests on"),
         (1, lambda info: info.update(dataset="another"), "not the artifact that the result rests on"),
-        (1, lambda info: info.update(dataset=["another"]), "not the artifact that the result rests on"),
+        (1, lambda info: info.update(dataset=["another"]), "expected a certificate's `dataset` to be a digest"),
     ],
 )
 def test_a_forged_certificate_with_a_valid_checksum_is_named(spoilt, certificates, command, budget, change, what):
@@ -177,6 +213,28 @@ def test_a_pair_that_breaks_a_graph_said_to_be_certified_is_beyond_replay_and_it
     assert "certified before, now tried with single edits only" in answer.out
 
 
+def test_certificates_of_one_victim_check_each_other(spoilt, certificates, command):
+    two, three = (path_of(spoilt, certificates[budget]) for budget in (2, 3))
+    before = Artifact.read(two).info
+    place = place_of(before, 2)
+
+    def found_there(info: dict[str, Any]) -> None:
+        info["witnesses"][place], info["settled"][place], info["lower_margin"][place] = before["witnesses"][place], True, None
+
+    forge(three, found_there)
+    assert command("replay", spoilt).code == 0  # as good a witness as any
+    forge(two, claim(2))
+    answer = command("replay", spoilt)
+    (line,) = [line for line in answer.out.splitlines() if line.startswith("FAILED")]
+    assert two.name in line
+    assert f"the certificate beside edits of another certificate does not hold for graph {before['graphs'][place]}" in line
+    # What breaks nothing is the fault of who says so.
+    forge(two, lambda info: info.update(before))
+    forge(three, lambda info: info["witnesses"][place][0].pop())
+    (line,) = [line for line in command("replay", spoilt).out.splitlines() if line.startswith("FAILED")]
+    assert three.name in line
+
+
 def test_a_witness_that_changes_the_class_is_found_whatever_is_allowed(proofs, certificates):
     step, store = certificates[1], RunFolder(proofs).store
     held = {role: store.load(needed.key) for role, needed in step.inputs.items()}
@@ -186,9 +244,9 @@ def test_a_witness_that_changes_the_class_is_found_whatever_is_allowed(proofs, c
     graph = dataset.part(dataset.test[[place]])
     info["witnesses"][place] = [[[0, int((graph.components != graph.components[0]).nonzero()[0])]], []]
     loose = replace(step.settings["threat"], within_component=False)
-    _, problems = check_certificate(info, dataset, victim, loose, "components")
+    _, problems = check_certificate(stored_certificate(info, step.key), dataset, victim, loose, "components")
     assert f"the true class after the edits does not hold for graph {int(dataset.test[place])}" in problems
-    _, problems = check_certificate(info, dataset, victim, step.settings["threat"], "components")
+    _, problems = check_certificate(stored_certificate(info, step.key), dataset, victim, step.settings["threat"], "components")
     assert "its ends lie in two components" in problems[-1]
 
 
@@ -215,6 +273,19 @@ def test_a_certificate_of_another_data_set_is_computed_again(suite, spoilt, cert
     forge(path, lambda info: info.update(dataset="another"))
     answer = command("run", suite, "--out", spoilt, "--workers", "1")
     assert "rests on another artifact" in answer.err
+    assert Artifact.read(path).info == before
+
+
+@pytest.mark.parametrize("name", ["dataset", "witnesses"])
+def test_what_a_run_does_not_write_is_set_aside_and_computed_again(suite, spoilt, certificates, command, name):
+    path = path_of(spoilt, certificates[1])
+    before = Artifact.read(path).info
+    forge(path, lambda info: info.pop(name))
+    assert command("report", spoilt).code == 0  # without it
+    answer = command("run", suite, "--out", spoilt, "--workers", "1")
+    assert answer.code == 0
+    assert f"{path.name}: expected a certificate's `{name}`" in answer.err
+    assert "set aside" in answer.err
     assert Artifact.read(path).info == before
 
 
