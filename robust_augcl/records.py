@@ -18,7 +18,7 @@ from robust_augcl.errors import ArtifactDamaged
 SCHEMA = 1
 """The version of this format; a reader refuses any other."""
 
-REVISION = 3
+REVISION = 4
 """Raised whenever the code changes what a step computes, so that no older result is taken for a new one."""
 
 
