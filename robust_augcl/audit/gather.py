@@ -151,6 +151,9 @@ class Gatherer:
         return any(self._load(ref).digest != ref.digest for ref in _rests_on(record))
 
     def traits(self, record: Record) -> Traits:
+        return self._once("traits", record.dumps(), lambda: self._find_traits(record))
+
+    def _find_traits(self, record: Record) -> Traits:
         attack = self.steps[record.key].settings["attack"]
         try:
             asked = record.queries - (self._load(record.attacker).info["queries"] if record.attacker else 0)
@@ -191,6 +194,9 @@ class Gatherer:
 
     def use(self, record: Record) -> Use:
         """Which test graphs chose the victim's epoch, by the step that made it; which ones the attack learned on, by what it kept."""
+        return self._once("use", record.dumps(), lambda: self._find_use(record))
+
+    def _find_use(self, record: Record) -> Use:
         step = self.steps[record.key]
         dataset = self._dataset(record.dataset)
         by_validation = step.inputs["victim"].settings["selection"] == "validation"
