@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from runs import finish
 
 from robust_augcl import cli, steps
 from robust_augcl.cells import Step
@@ -94,13 +95,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny suite, seeds 0 and 1, one worker. Not to be changed."""
-    out = tmp_path_factory.mktemp("finished") / "tiny"
-    argv, sys.argv = sys.argv, ["robust-augcl", "run", str(tiny), "--out", str(out), "--seeds", "0,1", "--workers", "1"]
-    try:
-        cli.main()
-    finally:
-        sys.argv = argv
-    return out
+    return finish(tiny, tmp_path_factory.mktemp("finished") / "tiny", "--seeds", "0,1", "--workers", "1")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import shutil
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -14,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from runs import finish
 
-from robust_augcl import cli, steps
+from robust_augcl import steps
 from robust_augcl.attack import FitGraphs
 from robust_augcl.audit import gather
 from robust_augcl.audit.checks import examine
@@ -45,13 +45,7 @@ OPTIONS = ["--workers", "1", *(part for change in CHANGES for part in ("--set", 
 @pytest.fixture(scope="module")
 def learned(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of two methods and five attacks. Not to be changed."""
-    out = tmp_path_factory.mktemp("learned") / "tiny"
-    argv, sys.argv = sys.argv, ["robust-augcl", "run", str(tiny), "--out", str(out), *OPTIONS]
-    try:
-        cli.main()
-    finally:
-        sys.argv = argv
-    return out
+    return finish(tiny, tmp_path_factory.mktemp("learned") / "tiny", *OPTIONS)
 
 
 @pytest.fixture

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import finish
 
-from robust_augcl import cli
 from robust_augcl.cells import Step, plan
 from robust_augcl.measurements import stored_certificate
 from robust_augcl.replay import check_certificate
@@ -59,13 +58,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def proofs(suite: Path) -> Path:
     """A finished run of one victim, certified against one, two and three edits. Not to be changed."""
-    out = suite.parent / "run"
-    argv, sys.argv = sys.argv, ["robust-augcl", "run", str(suite), "--out", str(out), "--workers", "1"]
-    try:
-        cli.main()
-    finally:
-        sys.argv = argv
-    return out
+    return finish(suite, suite.parent / "run", "--workers", "1")
 
 
 @pytest.fixture
