@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 from torch_geometric.utils import scatter
 
-from robust_augcl.encoder import linear, sum_pool
+from robust_augcl.encoder import NeighbourSum, linear
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs import PackedGraphs, ranges
 from robust_augcl.threat import Perturbation, ThreatModel
@@ -184,23 +184,8 @@ class Head(nn.Module):
         # The hidden layer is linear in [node, graph], so the graph's part is computed once a graph.
         of_node, of_graph = self.hidden.weight.split(nodes.size(1), dim=1)
         hidden = nodes @ of_node.T + (states @ of_graph.T + self.hidden.bias)[owner]
-        values: Tensor = self.out(hidden.relu()).squeeze(1)
+        values: Tensor = self.out(hidden.relu_()).squeeze(1)
         return values
-
-
-class NeighbourSum(torch.autograd.Function):
-    """The sum of the neighbours' states (N, D). Undirected edges make it its own gradient, so neither way scatters."""
-
-    @staticmethod
-    def forward(ctx: Any, states: Tensor, neighbours: Tensor, offsets: Tensor) -> Tensor:
-        """Neighbours (E,) node after node, those of each from its offset (N,) on."""
-        ctx.edges = neighbours, offsets
-        return embedding_bag(neighbours, states, offsets, mode="sum")
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        neighbours, offsets = ctx.edges
-        return embedding_bag(neighbours, gradients[0], offsets, mode="sum"), None, None
 
 
 class TwoStepQ(nn.Module):
@@ -251,16 +236,28 @@ class TwoStepQ(nn.Module):
 
     def embed(self, graphs: PackedGraphs, picked: Tensor) -> tuple[Tensor, Tensor]:
         """Node states (N, D) and graph states (B, D); picked (B,), -1 for none."""
-        mark = torch.zeros(graphs.num_nodes, dtype=torch.long, device=graphs.device)
-        mark[(graphs.ptr[:-1] + picked)[picked >= 0]] = 1
-        own = self.encoder.node_to_latent(torch.eye(2, device=graphs.device))[mark]
-        source, neighbours = graphs.edge_index
-        offsets = torch.searchsorted(source.contiguous(), torch.arange(graphs.num_nodes, device=graphs.device))
-        states = own.relu()
-        for _ in range(self.encoder.layers):
-            pooled = NeighbourSum.apply(states, neighbours.contiguous(), offsets) / self.mean_degree
-            states = (self.encoder.conv(pooled) + own).relu()
-        return states, sum_pool(states, graphs.batch, graphs.num_graphs) / self.mean_size
+        encoder, neighbours, offsets = self.encoder, graphs.edge_index[1].contiguous(), graphs.first_edge[:-1]
+        marked = (graphs.ptr[:-1] + picked)[picked >= 0]
+        plain, mark = encoder.node_to_latent(torch.eye(2, device=graphs.device))  # of nodes that are not picked, and that are
+        first = torch.stack([plain, mark]).relu()
+        weight, bias = encoder.conv.weight / self.mean_degree, plain + encoder.conv.bias
+        # The first states are one of two, so their sums need but be counted: of neighbours that are not picked, and that are.
+        of_marked = torch.zeros_like(graphs.degree)
+        of_marked[neighbours[ranges(offsets[marked], graphs.degree[marked])]] = 1
+        counts = torch.stack([graphs.degree - of_marked, of_marked], dim=1).to(weight.dtype)
+        states = self._next(counts, first @ weight.T, bias, marked, mark - plain)
+        for _ in range(encoder.layers - 1):
+            states = self._next(NeighbourSum.apply(states, neighbours, offsets), weight.T, bias, marked, mark - plain)
+        nodes = torch.arange(graphs.num_nodes, device=graphs.device)
+        return states, embedding_bag(nodes, states, graphs.ptr[:-1], mode="sum") / self.mean_size
+
+    @staticmethod
+    def _next(sums: Tensor, weight: Tensor, bias: Tensor, marked: Tensor, mark: Tensor) -> Tensor:
+        """relu(sums (N, .) weight (., D) + bias (D,)), with `mark` (D,) added at the nodes `marked`; the fewest passes over (N, D)."""
+        states = torch.addmm(bias, sums, weight)
+        if marked.numel():
+            states.index_add_(0, marked, mark.expand(marked.numel(), -1))
+        return states.relu_()
 
     def forward(self, graphs: PackedGraphs, picked: Tensor, edits_left: int, half: int) -> Tensor:
         """The value of picking each node (N,)."""

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from torch import Tensor
+from torch_geometric import EdgeIndex
 from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError
@@ -128,9 +129,25 @@ class PackedGraphs:
         return torch.repeat_interleave(torch.arange(self.num_graphs, device=self.device), self.sizes, output_size=self.num_nodes)
 
     @cached_property
+    def degree(self) -> Tensor:
+        """Neighbours of each node (N,)."""
+        return torch.bincount(self.edge_index[0], minlength=self.num_nodes)
+
+    @cached_property
+    def first_edge(self) -> Tensor:
+        """The first edge of each node, and E at the end (N + 1,)."""
+        return torch.cat([self.ptr.new_zeros(1), self.degree.cumsum(0)])
+
+    @cached_property
     def edge_ptr(self) -> Tensor:
         """The first edge of each graph, and E at the end (G + 1,)."""
-        return torch.searchsorted(self.edge_index[0].contiguous(), self.ptr)
+        return self.first_edge[self.ptr]
+
+    @cached_property
+    def edges(self) -> EdgeIndex:
+        """`edge_index` as PyTorch Geometric's type, which tells layers that it is sorted and undirected."""
+        size = self.num_nodes
+        return EdgeIndex(self.edge_index.contiguous(), sparse_size=(size, size), sort_order="row", is_undirected=True)
 
     @cached_property
     def num_undirected_edges(self) -> Tensor:

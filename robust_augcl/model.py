@@ -30,7 +30,8 @@ class GraphClassifier(nn.Module):
 
     def forward(self, graphs: PackedGraphs, edge_weight: Tensor | None = None) -> Tensor:
         """Logits (B, C) of packed graphs; edge_weight (E,) or None."""
-        _, states = self.encoder(graphs.x, graphs.edge_index, graphs.batch, graphs.num_graphs, edge_weight)
+        edges = graphs.edges if edge_weight is None else graphs.edge_index
+        _, states = self.encoder(graphs.x, edges, graphs.batch, graphs.num_graphs, edge_weight)
         logits: Tensor = self.head(states)
         return logits
 

@@ -59,8 +59,7 @@ class Unfolding:
 
     def __init__(self, graphs: PackedGraphs, depth: int) -> None:
         self._graphs = graphs
-        degree = torch.bincount(graphs.edge_index[0], minlength=graphs.num_nodes)
-        first_edge = degree.cumsum(0) - degree
+        degree, first_edge = graphs.degree, graphs.first_edge
         features = graphs.x.unique(dim=0, return_inverse=True)[1]
         self._trees = features
         self._features: list[Tensor] = []

@@ -111,6 +111,20 @@ def test_layers_run_one_by_one_equal_forward(encoder, graphs):
     close(pooled, run(encoder, graphs)[1])
 
 
+def test_edges_known_to_be_sorted_and_undirected_give_the_same_states_and_gradients(encoder, graphs):
+    def outcome(edges):
+        x = graphs.x.double().requires_grad_()
+        states = torch.cat([part.flatten() for part in encoder(x, edges, graphs.batch, graphs.num_graphs)])
+        scale = torch.linspace(-1, 1, len(states), dtype=states.dtype)  # so that every state has a gradient of its own
+        wanted = [x, *encoder.parameters()]
+        return states, *torch.autograd.grad((states * scale).sum(), wanted, allow_unused=True)
+
+    for known, plain in zip(outcome(graphs.edges), outcome(graphs.edge_index), strict=True):
+        assert (known is None) == (plain is None)
+        if known is not None:
+            close(known, plain)
+
+
 def test_embed_gives_the_graph_states(name, graphs):
     encoder = build(name).eval()
     states = encoder(graphs.x, graphs.edge_index, graphs.batch, graphs.num_graphs)[1]
