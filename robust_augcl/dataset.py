@@ -25,9 +25,11 @@ class DataSource(ABC):
 
     Class attributes:
         label_rule: how an edited graph's true class can be proved, "components" by counting them, or "none".
+        revision: raised when its code changes the graphs (revisions.py).
     """
 
     label_rule: ClassVar[LabelRule] = "none"
+    revision: ClassVar[int] = 1
 
     @property
     @abstractmethod
