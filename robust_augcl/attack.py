@@ -45,6 +45,8 @@ class Attack(ABC):
         combines: whether it learns nothing, and `restore` makes its proposer from what other attacks of the suite, those labelled
             `of`, found on the same victim (`what_they_found`).
         exact: whether nothing within `max_budget` edits does more damage.
+        encoders: the names of encoders that its own networks are made of: it is computed again when they are revised.
+        revision: raised when its code changes what it learns or proposes (revisions.py).
     """
 
     access: ClassVar[Access]
@@ -53,6 +55,8 @@ class Attack(ABC):
     learns: ClassVar[bool] = False
     combines: ClassVar[bool] = False
     exact: ClassVar[bool] = False
+    encoders: ClassVar[tuple[str, ...]] = ()
+    revision: ClassVar[int] = 1
 
     def scaled(self, factor: float) -> Attack:
         """The attack for a suite at `factor` of its full scale: fewer learning steps, where there are any."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from robust_augcl import registry
+from robust_augcl.attack import Attack
 from robust_augcl.method import Method
 from robust_augcl.protocol import Protocol
-from robust_augcl.records import REVISION, SCHEMA, Cell
+from robust_augcl.records import SCHEMA, Cell
+from robust_augcl.revisions import FIRST, KINDS, of_kind, plug_in
 from robust_augcl.suite import Named, Suite
 
 Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack", "representation", "certificate"]
@@ -38,6 +41,7 @@ class Step:
         settings: everything that determines the result beside the inputs: dataclasses, numbers, strings.
         inputs: the steps whose results it needs, by role.
         cell: the cell, of an attack.
+        plug_ins: the plug-ins whose code computes it, with their revisions; those behind its inputs are the inputs' own.
     """
 
     kind: Kind
@@ -45,19 +49,34 @@ class Step:
     settings: Mapping[str, Any]
     inputs: Mapping[str, Step]
     cell: Cell | None = None
+    plug_ins: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
-        """The address of the result: kind, and a hash of settings and of the inputs' addresses."""
+        """The address of the result: kind, and a hash of settings, of the inputs' addresses and of the revisions of the code."""
         identity = {
-            "revision": [REVISION, SCHEMA],
+            "revision": [KINDS[self.kind], SCHEMA],
             "kind": self.kind,
             "settings": plain(dict(self.settings)),
             "inputs": {role: step.key for role, step in self.inputs.items()},
             "cell": plain(self.cell),
         }
+        if revised := {name: revision for name, revision in self.plug_ins.items() if revision != FIRST}:
+            identity["plug_ins"] = revised
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+
+
+def with_inputs(steps: Iterable[Step]) -> Iterator[Step]:
+    """The steps and all that they need, inputs of inputs included, each once."""
+    seen = set()
+    left = list(steps)
+    while left:
+        step = left.pop()
+        if step.key not in seen:
+            seen.add(step.key)
+            left += step.inputs.values()
+            yield step
 
 
 def plain(value: Any) -> Any:
@@ -97,6 +116,14 @@ class Plan:
         """The steps whose results are wanted for themselves; diagnoses and curves come with what others need."""
         return [*self.attacks, *(step for _, step in self.measurements if step.kind not in ("pretraining", "attacker"))]
 
+    @property
+    def revisions(self) -> dict[str, int]:
+        """The revisions of all code behind the plan, by what they are of: kinds of steps, plug-ins."""
+        found: dict[str, int] = {}
+        for step in with_inputs(self.steps):
+            found |= {of_kind(step.kind): KINDS[step.kind], **step.plug_ins}
+        return dict(sorted(found.items()))
+
 
 def plan(suite: Suite, fingerprint: str | None = None) -> Plan:
     """Work out the steps of a suite; `fingerprint` is that of the files that the data come from (`DataSource.fingerprint`)."""
@@ -121,8 +148,16 @@ class _Planner:
         self.attacks: list[Step] = []
         self.measurements: list[Planned] = []
 
-    def step(self, kind: Kind, title: str, settings: Mapping[str, Any], cell: Cell | None = None, **inputs: Step) -> Step:
-        made = Step(kind, title, settings, inputs, cell)
+    def step(
+        self,
+        kind: Kind,
+        title: str,
+        settings: Mapping[str, Any],
+        cell: Cell | None = None,
+        plug_ins: Mapping[str, int] | None = None,
+        **inputs: Step,
+    ) -> Step:
+        made = Step(kind, title, settings, inputs, cell, plug_ins or {})
         return self.steps.setdefault(made.key, made)
 
     def cell(self, method: str, layers: int, seed: int, protocol: str, attack: str = "", budget: int | float = 0) -> Cell:
@@ -133,7 +168,7 @@ class _Planner:
     def dataset(self, seed: int) -> Step:
         suite = self.suite
         settings = {"source": suite.source, "split": suite.split, "seed": seed, "fingerprint": self.fingerprint}
-        return self.step("dataset", f"{suite.source.label}, seed {seed}", settings)
+        return self.step("dataset", f"{suite.source.label}, seed {seed}", settings, None, plug_in("data source", suite.source))
 
     def encoder(self, layers: int, seed: int) -> dict[str, Any]:
         return {"encoder": self.suite.encoder.name, "width": self.suite.encoder.width, "layers": layers, "seed": seed}
@@ -148,9 +183,11 @@ class _Planner:
         pretraining = self.suite.pretraining_of(method)
         shared = dataclasses.replace(pretraining, continued_epochs=0)
         settings = {**self.encoder(layers, seed), "pretraining": shared, "graphs": graphs}
-        warm_up = self.step("warm_up", f"{own}{about}", settings, dataset=dataset)
+        encoder = _encoder(self.suite.encoder.name)
+        warm_up = self.step("warm_up", f"{own}{about}", settings, None, encoder, dataset=dataset)
         settings = {**settings, "continued_epochs": pretraining.continued_epochs, "method": method.what}
-        made = self.step("pretraining", f"{method.label}, {about}", settings, dataset=dataset, warm_up=warm_up)
+        plug_ins = {**encoder, **plug_in("method", method.what)}
+        made = self.step("pretraining", f"{method.label}, {about}", settings, None, plug_ins, dataset=dataset, warm_up=warm_up)
         return {"dataset": dataset, "pretraining": made}
 
     def add_victim(self, protocol: Protocol, seed: int, layers: int, method: Named[Method]) -> None:
@@ -161,7 +198,7 @@ class _Planner:
         if "pretraining" in inputs:
             self.measurements.append(Planned(self.cell(method.label, layers, seed, ""), inputs["pretraining"]))
         settings = {**self.encoder(layers, seed), "training": suite.training, "selection": protocol.victim_selection}
-        victim = self.step("victim", about, settings, None, **inputs)
+        victim = self.step("victim", about, settings, None, _encoder(suite.encoder.name), **inputs)
         if suite.certificates is not None:
             for budget in suite.certificates.budgets:
                 settings = {"threat": suite.threat_for(protocol, budget), "pairs": suite.certificates.pairs}
@@ -183,7 +220,7 @@ class _Planner:
                 title = f"{attack.label} on {about}" + (f", budget {budget}" if len(suite.budgets) > 1 else "")
                 needed = {"dataset": inputs["dataset"], "victim": victim}
                 if attack.what.learns:
-                    needed["attacker"] = self.step("attacker", title, settings, None, **needed)
+                    needed["attacker"] = self.step("attacker", title, settings, None, _attack(attack), **needed)
                     cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
                     self.measurements.append(Planned(cell, needed["attacker"]))
                 if attack.what.combines:
@@ -195,18 +232,30 @@ class _Planner:
                     }
                 settings = {**settings, "method": _in_force(method), "label_rule": suite.source.label_rule}
                 cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
-                made[attack.label] = self.step("attack", title, settings, cell, **needed)
+                made[attack.label] = self.step("attack", title, settings, cell, _attack(attack), **needed)
             self.attacks += [made[attack.label] for attack in chosen if attack.label in made]
 
     def add_representation(self, seed: int, layers: int, method: Named[Method]) -> None:
         """Add the score of one encoder that has seen all graphs and no label."""
         inputs = self.pretrained(seed, layers, method, "all")
-        settings = {**self.encoder(layers, seed), "representations": self.suite.representations}
-        step = self.step("representation", f"{method.label}, {layers} layers, seed {seed}", settings, None, **inputs)
+        settings, encoder = {**self.encoder(layers, seed), "representations": self.suite.representations}, _encoder(self.suite.encoder.name)
+        step = self.step("representation", f"{method.label}, {layers} layers, seed {seed}", settings, None, encoder, **inputs)
         cell = self.cell(method.label, layers, seed, UNSUPERVISED)
         self.measurements.append(Planned(cell, step))
         if "pretraining" in inputs:
             self.measurements.append(Planned(cell, inputs["pretraining"]))
+
+
+def _encoder(name: str) -> dict[str, int]:
+    return plug_in("encoder", registry.load("encoder", name))
+
+
+def _attack(attack: Named[Attack]) -> dict[str, int]:
+    """An attack, and the encoders that it is made of."""
+    found = plug_in("attack", attack.what)
+    for name in attack.what.encoders:
+        found |= _encoder(name)
+    return found
 
 
 def _in_force(method: Named[Method]) -> Any:

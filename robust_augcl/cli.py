@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from robust_augcl import __version__, registry
-from robust_augcl.cli_report import Pen, assessor_of, present, print_rows, records_of, run_folder_of, write_report
+from robust_augcl.cli_report import Pen, assessor_of, present, print_rows, records_of, revised_since, run_folder_of, write_report
 from robust_augcl.errors import InputError
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def run(
     from robust_augcl.beside import Assessor
     from robust_augcl.cells import plan
     from robust_augcl.display import Display, LogFile
+    from robust_augcl.revisions import changes
     from robust_augcl.run_folder import Manifest, RunFolder
     from robust_augcl.runner import run as run_steps
 
@@ -139,7 +140,8 @@ def run(
     def manifest_of(seeds: Sequence[int]) -> Manifest:
         wanted = plan(dataclasses.replace(chosen, seeds=tuple(seeds)), fingerprint)
         measured = list({measurement.step.key: 0 for measurement in wanted.measurements})
-        return Manifest(chosen.name, chosen.table, fingerprint, list(seeds), [step.key for step in wanted.attacks], measured)
+        records = [step.key for step in wanted.attacks]
+        return Manifest(chosen.name, chosen.table, fingerprint, list(seeds), records, measured, wanted.revisions)
 
     new = folder.claim(chosen.seeds, manifest_of)
     console = Console(stderr=True, quiet=quiet)
@@ -168,6 +170,10 @@ def run(
             log.note(f"The settings are not those of the last run in {folder.path}: tables show this one, what both share is reused")
             if left_out := sorted(set(earlier.seeds) - set(new.seeds)):
                 log.note(f"Seeds {', '.join(map(str, left_out))} of that run are not in the tables any more: --seeds brings them back")
+        if earlier is not None and (revised := changes(earlier.revisions, new.revisions)):
+            log.note(f"Revised since the last run in {folder.path}: {', '.join(revised)}; what they determine is computed again")
+            if waiting := sorted(set(new.seeds) - set(chosen.seeds)):
+                log.note(f"Seeds {', '.join(map(str, waiting))} of that run are not computed now: name them in --seeds too")
         try:
             with display:
                 outcome = run_steps(
@@ -209,9 +215,12 @@ def status(folder: Path) -> None:
     from robust_augcl.housekeeping import survey
     from robust_augcl.run_folder import RunFolder
 
-    found = survey(RunFolder(folder))
+    run_folder = RunFolder(folder)
+    found, revised = survey(run_folder), revised_since(run_folder, run_folder.existing_manifest())
     click.echo(f"suite {found.suite}, seeds {', '.join(map(str, found.seeds))}")
     click.echo(f"results: {found.there} of {found.wanted}" + (f", {len(found.damaged)} damaged" if found.damaged else ""))
+    if revised:
+        click.echo(f"revised since: {revised}; `robust-augcl run` computes again what they determine")
     for problem in found.damaged:
         click.echo(f"  damaged: {problem}")
     for failure in found.failures:
@@ -255,7 +264,10 @@ def clean(folder: Path, everything: bool, dry_run: bool) -> None:
 def show(folder: Path, form: str) -> None:
     """Show the rows of the run in DIR: one for each attack on each victim."""
     run_folder = run_folder_of(folder)
-    records = records_of(run_folder)
+    manifest = run_folder.existing_manifest()
+    records = records_of(run_folder, manifest)
+    if revised := revised_since(run_folder, manifest):
+        click.echo(f"warning: revised since these results were computed: {revised}; `robust-augcl run` computes them again", err=True)
     print_rows(records, form, assessor_of(run_folder).stored_audit(records))
 
 
@@ -265,7 +277,7 @@ def show(folder: Path, form: str) -> None:
 def report(folder: Path, out: Path | None) -> None:
     """Write the report of the run in DIR: report.md, and figures as PNG and SVG."""
     run_folder = run_folder_of(folder)
-    records = records_of(run_folder)
+    records = records_of(run_folder, run_folder.current_manifest())
     for path in write_report(records, out or folder, assessor_of(run_folder).beside(records)):
         click.echo(path)
 
@@ -283,7 +295,7 @@ def audit(folder: Path, form: str, again: bool) -> None:
     from robust_augcl.reports._audit import render_findings
 
     run_folder = run_folder_of(folder)
-    records = records_of(run_folder)
+    records = records_of(run_folder, run_folder.current_manifest())
     found = assessor_of(run_folder).audit(records, again)
     click.echo(render_findings(found, form), nl=False)
     if form == "table":
@@ -303,7 +315,7 @@ def transfer(folder: Path, attack: str | None, form: str) -> None:
     from robust_augcl.transfer.results import matrix
 
     run_folder = run_folder_of(folder)
-    records, assessor = records_of(run_folder), assessor_of(run_folder)
+    records, assessor = records_of(run_folder, run_folder.current_manifest()), assessor_of(run_folder)
     labels = {record.cell.attack for record in records}
     if attack is not None and attack not in labels:
         raise unknown(f"attack in {folder}:", attack, labels)
@@ -330,7 +342,7 @@ def replay(folder: Path) -> None:
     from robust_augcl.run_folder import MANIFEST, RunFolder
 
     run_folder = RunFolder(folder)
-    manifest = run_folder.existing_manifest()
+    manifest = run_folder.current_manifest()
 
     def tell(verdict: Verdict) -> None:
         click.echo(f"{'FAILED' if verdict.problems else 'holds'}  {verdict.name}: {'; '.join(verdict.problems) or verdict.proved}")

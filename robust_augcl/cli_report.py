@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from robust_augcl.measurements import Measurement
     from robust_augcl.records import Record
     from robust_augcl.reports._figures import Gallery
-    from robust_augcl.run_folder import RunFolder
+    from robust_augcl.run_folder import Manifest, RunFolder
 
 
 def run_folder_of(path: Path) -> RunFolder:
@@ -34,9 +34,16 @@ def assessor_of(folder: RunFolder) -> Assessor:
     return Assessor(folder, lambda text: click.echo(text, err=True))
 
 
-def records_of(folder: RunFolder) -> list[Record]:
+def revised_since(folder: RunFolder, manifest: Manifest) -> str:
+    """What of the code behind a folder's results was revised since, in one line; empty where nothing was."""
+    try:
+        return ", ".join(folder.revised(manifest))
+    except InputError as error:
+        return f"the suite, which is not valid any more ({error})"
+
+
+def records_of(folder: RunFolder, manifest: Manifest) -> list[Record]:
     """The records of a run; says on the error stream what is missing or damaged."""
-    manifest = folder.existing_manifest()
     loaded = folder.load_records(manifest.records)
     for problem in loaded.damaged:
         click.echo(f"warning: left out: {problem}", err=True)

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from robust_augcl.errors import InputError
+from robust_augcl.errors import GuardViolation, InputError
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.seeds import spawn
 
@@ -25,9 +25,11 @@ class DataSource(ABC):
 
     Class attributes:
         label_rule: how an edited graph's true class can be proved, "components" by counting them, or "none".
+        revision: raised when its code changes the graphs (revisions.py).
     """
 
     label_rule: ClassVar[LabelRule] = "none"
+    revision: ClassVar[int] = 1
 
     @property
     @abstractmethod
@@ -119,3 +121,10 @@ def unproved_labels(graphs: PackedGraphs, rule: str) -> Tensor:
     if rule == "components":
         return graphs.num_components - 1 != graphs.y
     return torch.zeros(graphs.num_graphs, dtype=torch.bool)
+
+
+def refuse_other_classes(edited: PackedGraphs, rule: str, numbers: Tensor) -> None:
+    """Raise `GuardViolation` where edits changed the true class of a graph; numbers (G,) are those in the data set."""
+    wrong = unproved_labels(edited, rule)
+    if bool(wrong.any()):
+        raise GuardViolation(f"The edits of graph {int(numbers[wrong][0])} change its true class: the threat model must not allow them")

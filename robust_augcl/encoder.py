@@ -78,6 +78,8 @@ class Encoder(nn.Module, ABC):
         generator: the source of the initial weights.
     """
 
+    revision: ClassVar[int] = 1
+    """Raised when its code changes its initial weights or what it computes (revisions.py)."""
     hops_before_first_round: int = 0
     """Reach: an edit at an edge changes, in round l, the states of nodes up to l - 1 + this many hops from its ends."""
     plain_sums: bool = False

@@ -94,7 +94,8 @@ class Pool(Protocol):
 
 def perform(task: Task, report: Report = silent) -> Performed:
     """Compute a step unless it is there, or another run computes it; never raises for what the step does."""
-    from robust_augcl.steps import Context, compute
+    from robust_augcl.step_context import Context
+    from robust_augcl.steps import compute
 
     step, store = task.step, Store(task.folder)
     start = time.perf_counter()

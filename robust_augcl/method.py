@@ -18,9 +18,11 @@ class Method:
 
     Class attributes:
         pretrains: whether there is any contrastive pretraining.
+        revision: raised when its code changes what is learnt (revisions.py).
     """
 
     pretrains: ClassVar[bool] = True
+    revision: ClassVar[int] = 1
 
     def weighter(self, embedding_size: int, generator: torch.Generator, device: torch.device | str) -> HardnessWeighter | None:
         """A new weighter for the training after the warm-up, None for plain training.

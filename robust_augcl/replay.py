@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from robust_augcl.artifacts import dataset_of, victim_of
 from robust_augcl.cells import Step, plain, plan
 from robust_augcl.certificate import SLACK, certify, largest_sets
 from robust_augcl.dataset import Dataset, unproved_labels
@@ -20,7 +21,6 @@ from robust_augcl.graphs import PackedGraphs
 from robust_augcl.measurements import StoredCertificate, stored_certificate
 from robust_augcl.records import ArtifactRef, Record
 from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
-from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.suite import make_suite
 from robust_augcl.threat import Perturbation, ThreatModel, apply_all
 from robust_augcl.victim import Victim, margins

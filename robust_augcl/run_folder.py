@@ -1,23 +1,27 @@
 """A run's folder: which suite it holds, which records belong to it, and reading them.
 
-``run.json`` names the suite, the versions, and the records of the latest run of it; artifacts and records lie beside it.
+``run.json`` names the suite, the revisions of the code, and the records of the latest run of it; artifacts and records lie beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robust_augcl import __version__
 from robust_augcl.config import build
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.measurements import Measurement, stored_certificate
-from robust_augcl.records import REVISION, SCHEMA, ArtifactRef, Record, stamp
+from robust_augcl.records import SCHEMA, ArtifactRef, Record, stamp
+from robust_augcl.revisions import before_parts, changes
 from robust_augcl.store import Artifact, Store, write_atomically
+
+if TYPE_CHECKING:  # whoever only reads records needs none of what makes them
+    from robust_augcl.cells import Plan
 
 MANIFEST = "run.json"
 
@@ -33,6 +37,9 @@ class Manifest:
         seeds: of all runs with these settings.
         records: the keys of the records that belong to it, in the order of tables.
         measurements: the keys of the artifacts that are shown beside them.
+        revisions: of the code behind them, by what they are of (`Plan.revisions`).
+        version: of the package.
+        format: the schema of records.
     """
 
     suite: str
@@ -41,8 +48,9 @@ class Manifest:
     seeds: list[int]
     records: list[str]
     measurements: list[str] = field(default_factory=list)
+    revisions: dict[str, int] = field(default_factory=dict)
     version: str = __version__
-    format: tuple[int, int] = (SCHEMA, REVISION)
+    format: tuple[int, ...] = (SCHEMA,)
 
     def dumps(self) -> bytes:
         return (json.dumps(self.__dict__, indent=1, default=str) + "\n").encode()
@@ -78,22 +86,24 @@ class RunFolder:
         """What the folder holds, None where there is no run.
 
         Raises:
-            InputError: a run of another version, or a manifest that cannot be read.
+            InputError: a run whose records have another format, or a manifest that cannot be read.
         """
         path = self.path / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            made_by = content["version"], *content["format"]
+            version, (schema, *revision) = content["version"], content["format"]
+            if schema == SCHEMA and revision:  # one number was the revision of all code
+                content |= {"format": [SCHEMA], "revisions": before_parts(revision[0], content["table"])}
         except FileNotFoundError:
             return None
         except NotADirectoryError:
             raise InputError(f"Expected {self.path} to be a folder, got a file") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"Cannot read {path}: expected what a run wrote, got {error!r}") from None
-        if made_by != (__version__, SCHEMA, REVISION):
-            versions = [f"{version} ({'.'.join(map(str, form))})" for version, *form in (made_by, (__version__, SCHEMA, REVISION))]
+        if schema != SCHEMA:
             raise InputError(
-                f"{self.path} holds a run of robust_augcl {versions[0]}, this is {versions[1]}: choose another --out, or use that version"
+                f"{self.path} holds a run of robust_augcl {version}, with records of format {schema}; {__version__} reads format {SCHEMA} "
+                "alone: choose another --out, or use that version"
             )
         return build(Manifest, content, str(path))
 
@@ -104,13 +114,46 @@ class RunFolder:
             raise InputError(f"Expected {self.path} to hold a run (a file {MANIFEST}), there is none: see `robust-augcl run --help`")
         return manifest
 
+    def plan(self, manifest: Manifest) -> Plan:
+        """What the manifest's suite and seeds ask of the code of today; raises `InputError` where it holds no valid suite."""
+        from robust_augcl.cells import plan
+        from robust_augcl.suite import make_suite
+
+        return plan(make_suite({**manifest.table, "seeds": manifest.seeds}, str(self.path / MANIFEST)), manifest.fingerprint)
+
+    def revised(self, manifest: Manifest) -> list[str]:
+        """What of the code behind the results was revised since, in words; raises `InputError` where the suite is not valid any more."""
+        return changes(manifest.revisions, self.plan(manifest).revisions)
+
+    def current_manifest(self) -> Manifest:
+        """What the folder holds, for whoever goes on from it with the code of today.
+
+        Raises:
+            InputError: there is no run, no valid suite, or the code behind the results was revised since.
+        """
+        manifest = self.existing_manifest()
+        if revised := self.revised(manifest):
+            raise InputError(
+                f"{self.path} holds results of other revisions: {', '.join(revised)}. `robust-augcl run` on its suite and seeds computes "
+                "again what has changed and reuses the rest; `show` shows what is there"
+            )
+        return manifest
+
+    def require_planned(self, keys: Iterable[str], planned: Container[str]) -> None:
+        """Raise `InputError` where the suite does not ask for all these results today: a setting came or went with the code."""
+        if any(key not in planned for key in keys):
+            raise InputError(
+                f"{self.path} holds results that its suite does not ask for today: `robust-augcl run` on its suite and seeds "
+                "computes what it asks for and reuses the rest"
+            )
+
     def claim(self, seeds: Sequence[int], make: Callable[[Sequence[int]], Manifest]) -> Manifest:
         """Enter a suite in the folder before it runs; runs that differ in seeds alone are kept together.
 
         `make` makes the manifest of the suite with any seeds.
 
         Raises:
-            InputError: the folder holds another suite, or a run of another version, or cannot be written.
+            InputError: the folder holds another suite, or a run whose records have another format, or cannot be written.
         """
         self.manifest()  # a folder of something else is refused before anything is made
         new = make(sorted(seeds))
@@ -156,9 +199,9 @@ class RunFolder:
                 loaded.damaged.append(str(error))
         return loaded
 
-    def stamp(self, records: Sequence[Record]) -> str:
-        """Tells these records, and the files that they rest on as they lie here now, from any others."""
-        refs = {ref.key for record in records for ref in (record.dataset, record.victim, record.attacker) if ref}
+    def stamp(self, records: Sequence[Record], beside: Iterable[str] = ()) -> str:
+        """Tells these records, and the files that they rest on as they lie here now, from any others; and artifacts beside them, by key."""
+        refs = {ref.key for record in records for ref in (record.dataset, record.victim, record.attacker) if ref} | set(beside)
         held = []
         for key in sorted(refs):
             try:
@@ -172,14 +215,12 @@ class RunFolder:
         """The measurements that are there and whole, in the order of the run's plan.
 
         Raises:
-            InputError: the manifest holds no valid suite.
+            InputError: the manifest holds no valid suite, or the suite asks for others today.
         """
-        from robust_augcl.cells import plan  # whoever only reads records needs none of what makes them
-        from robust_augcl.suite import make_suite
-
-        suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(self.path / MANIFEST))
+        planned = self.plan(manifest).measurements
+        self.require_planned(manifest.measurements, {step.key for _, step in planned})
         found = []
-        for cell, step in plan(suite, manifest.fingerprint).measurements:
+        for cell, step in planned:
             try:
                 artifact = self.store.load(step.key)
                 if step.kind == "certificate":

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from robust_augcl.cells import Step
+from robust_augcl.cells import Step, with_inputs
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.executors import Performed, Pool, Task
 from robust_augcl.measurements import stored_certificate
@@ -134,17 +134,6 @@ def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -
     return list(order.values())
 
 
-def all_keys(attacks: Sequence[Step]) -> set[str]:
-    """The keys of the steps of a plan, inputs of inputs included."""
-
-    def of(step: Step) -> Iterator[str]:
-        yield step.key
-        for needed in step.inputs.values():
-            yield from of(needed)
-
-    return {key for step in attacks for key in of(step)}
-
-
 def run(
     attacks: Sequence[Step],
     folder: RunFolder,
@@ -164,7 +153,7 @@ def run(
         InputError: at once, for what only the user can mend: a full disk, a missing archive.
     """
     missing = needed_steps(attacks, folder, watcher)
-    total = len(all_keys(attacks))
+    total = sum(1 for _ in with_inputs(attacks))
     if not missing:
         watcher.planned(total, missing, 0)
         return Outcome(0, [], 0)

@@ -20,7 +20,8 @@ from robust_augcl import registry
 from robust_augcl.cells import Step, plan
 from robust_augcl.errors import InputError
 from robust_augcl.resources import default_workers, resolve_device
-from robust_augcl.steps import Context, compute
+from robust_augcl.step_context import Context
+from robust_augcl.steps import compute
 from robust_augcl.store import Store
 from robust_augcl.suite import Suite, make_suite
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from robust_augcl.artifacts import FITTED_ON, dataset_of, victim_of
 from robust_augcl.attack import Attack
 from robust_augcl.audit.components import forests
 from robust_augcl.audit.evidence import (
@@ -36,7 +37,6 @@ from robust_augcl.measurements import Measurement
 from robust_augcl.records import ArtifactRef, Cell, Record
 from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
-from robust_augcl.steps import FITTED_ON, dataset_of, victim_of
 from robust_augcl.threat import ThreatModel
 from robust_augcl.victim import Access
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from robust_augcl.audit.findings import Audit
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.records import Record
-from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
+from robust_augcl.run_folder import Manifest, RunFolder
 from robust_augcl.store import write_atomically
 
 if TYPE_CHECKING:
@@ -26,24 +26,26 @@ def stored_audit(folder: RunFolder, records: Sequence[Record]) -> Audit | None:
         audit = Audit.loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, UnicodeDecodeError, ArtifactDamaged):
         return None
-    return audit if audit.of == folder.stamp(records) else None
+    return audit if audit.of == _stamp(folder, records) else None
+
+
+def _stamp(folder: RunFolder, records: Sequence[Record]) -> str:
+    """Tells the records, and the certificates that attacks are held against, from any others."""
+    return folder.stamp(records, (key for key in folder.existing_manifest().measurements if key.startswith("certificate-")))
 
 
 def make_gatherer(folder: RunFolder, manifest: Manifest) -> Gatherer:
     """What gathers evidence about the folder's run; raises `InputError` where the manifest holds no valid suite."""
     from robust_augcl.audit.gather import Gatherer  # whoever reads a stored audit needs none of what makes one
-    from robust_augcl.cells import plan
-    from robust_augcl.suite import make_suite
 
-    suite = make_suite({**manifest.table, "seeds": manifest.seeds}, str(folder.path / MANIFEST))
-    return Gatherer(folder, {step.key: step for step in plan(suite, manifest.fingerprint).attacks})
+    return Gatherer(folder, {step.key: step for step in folder.plan(manifest).attacks})
 
 
 def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Record], gatherer: Gatherer | None = None) -> Audit:
     """Audit the records of a folder and keep the audit there; `gatherer` may have looked at some already.
 
     Raises:
-        InputError: the folder's manifest holds no valid suite, or the audit cannot be written.
+        InputError: the folder's manifest holds no valid suite, or one that asks for other records, or the audit cannot be written.
     """
     from robust_augcl.audit.checks import examine
 
@@ -51,8 +53,9 @@ def audit_records(folder: RunFolder, manifest: Manifest, records: Sequence[Recor
     now = make_gatherer(folder, manifest)  # another run may have entered seeds of its own since the other one was made
     if gatherer is not None:
         now.take_over(gatherer)
+    folder.require_planned((record.key for record in records), now.steps)
     evidence = now.gather(records, folder.load_measurements(manifest))
-    audit = Audit(folder.stamp(records), examine(evidence))
+    audit = Audit(_stamp(folder, records), examine(evidence))
     audit = replace(audit, seconds=round(now.seconds_ahead + time.perf_counter() - start, 3))
     write_atomically(folder.path / AUDIT, audit.dumps().encode())
     return audit

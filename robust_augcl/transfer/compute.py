@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import torch
 
+from robust_augcl.artifacts import dataset_of, victim_of
 from robust_augcl.dataset import Dataset
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs import PackedGraphs
 from robust_augcl.records import Record
 from robust_augcl.replay import perturbations_of
 from robust_augcl.run_folder import RunFolder
-from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.store import write_atomically
 from robust_augcl.threat import apply_all
 from robust_augcl.transfer.results import Transfer, Transfers, pairs_to_transfer

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.attack_steps import what_they_found
 from robust_augcl.attacks.worst_case import WorstCase
 from robust_augcl.cells import FOUND_WITH, plan
 from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.records import ArtifactRef, Outcome, Record
 from robust_augcl.run_folder import load_record
-from robust_augcl.steps import Context, compute, what_they_found
+from robust_augcl.step_context import Context
+from robust_augcl.steps import compute
 from robust_augcl.store import Store
 from robust_augcl.suite import load_suite
 from robust_augcl.threat import ThreatModel

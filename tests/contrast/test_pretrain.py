@@ -13,7 +13,7 @@ from robust_augcl.contrast.weighting import HardnessWeighter, Weights
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.methods.augcl import AUGCL
-from robust_augcl.steps import _adam_tensors, _load_adam
+from robust_augcl.pretraining_steps import _adam_tensors, _load_adam
 
 NODE_DROP = (Augmentation("node_drop", 0.3),)
 BOTH = (Augmentation("node_drop", 0.3), Augmentation("subgraph", 0.4))

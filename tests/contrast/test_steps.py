@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from robust_augcl.cells import plan
-from robust_augcl.steps import _COMPUTE, Context
+from robust_augcl.step_context import Context
+from robust_augcl.steps import COMPUTE
 from robust_augcl.store import Store
 from robust_augcl.suite import make_suite
 
@@ -38,12 +39,12 @@ def pretrained(tmp_path_factory):
         for attack in attacks:
             step = attack.inputs["victim"].inputs["pretraining"]
             data, warm_up = step.inputs["dataset"], step.inputs["warm_up"]
-            dataset = _COMPUTE["dataset"](data.settings, {}, context)
+            dataset = COMPUTE["dataset"](data.settings, {}, context)
             if labels is not None:
                 dataset = dataclasses.replace(dataset, tensors={**dataset.tensors, "y": labels(dataset.tensors["y"])})
-            warmed = _COMPUTE["warm_up"](warm_up.settings, {"dataset": dataset}, context)
+            warmed = COMPUTE["warm_up"](warm_up.settings, {"dataset": dataset}, context)
             warmed = dataclasses.replace(warmed, about={"seconds": 1.5})
-            found[attack.cell.method] = _COMPUTE["pretraining"](step.settings, {"dataset": dataset, "warm_up": warmed}, context)
+            found[attack.cell.method] = COMPUTE["pretraining"](step.settings, {"dataset": dataset, "warm_up": warmed}, context)
         return found
 
     return run

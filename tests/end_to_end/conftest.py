@@ -13,6 +13,7 @@ from runs import finish
 
 from robust_augcl import cli, steps
 from robust_augcl.cells import Step
+from robust_augcl.step_context import Context
 
 TINY = """
 name = "tiny"
@@ -103,7 +104,7 @@ def planted_fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """GraphCL's victims fail, until the fault is mended by calling it."""
     compute = steps.compute
 
-    def fail_on_graphcl(step: Step, context: steps.Context) -> None:
+    def fail_on_graphcl(step: Step, context: Context) -> None:
         if step.kind == "victim" and "graphcl" in step.title:
             raise RuntimeError("the planted fault")
         compute(step, context)

@@ -16,6 +16,7 @@ import torch
 from runs import finish
 
 from robust_augcl import steps
+from robust_augcl.artifacts import dataset_of, victim_of
 from robust_augcl.attack import FitGraphs
 from robust_augcl.audit import gather
 from robust_augcl.audit.checks import examine
@@ -28,7 +29,6 @@ from robust_augcl.reports import _figures
 from robust_augcl.reports._figures import Gallery
 from robust_augcl.reports.markdown import render
 from robust_augcl.run_folder import RunFolder
-from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.threat import Perturbation
 
 # Victims that have learned; so few graphs else leave them at chance, which the audit rightly refuses.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from robust_augcl import store
-from robust_augcl.records import REVISION, SCHEMA
+from robust_augcl.records import SCHEMA
 
 
 def refused(answer, *named: str) -> None:
@@ -125,12 +125,12 @@ def test_a_folder_of_another_suite(tiny, copied, command):
     assert sorted(copied.rglob("*")) == before
 
 
-def test_a_folder_of_another_version(tiny, copied, command):
+def test_a_folder_of_another_format_of_records(tiny, copied, command):
     manifest = json.loads((copied / "run.json").read_text())
-    (copied / "run.json").write_text(json.dumps({**manifest, "version": "0.0.1"}))
+    (copied / "run.json").write_text(json.dumps({**manifest, "version": "0.0.1", "format": [SCHEMA + 1]}))
     before = sorted(copied.rglob("*"))
-    for arguments in (["run", tiny, "--out", copied], ["show", copied], ["replay", copied], ["report", copied]):
-        refused(command(*arguments), str(copied), "0.0.1")
+    for arguments in (["run", tiny, "--out", copied], *([name, copied] for name in ("show", "status", "replay", "report", "audit"))):
+        refused(command(*arguments), str(copied), "0.0.1", f"format {SCHEMA + 1}")
     assert sorted(copied.rglob("*")) == before
 
 
@@ -141,7 +141,7 @@ def test_a_folder_of_another_version(tiny, copied, command):
         "[]",
         "{",
         '{"version": 1}',
-        json.dumps({"version": "0.1.0", "format": [SCHEMA, REVISION], "suite": "tiny", "table": {}, "seeds": [0], "records": 5}),
+        json.dumps({"version": "0.1.0", "format": [SCHEMA], "suite": "tiny", "table": {}, "seeds": [0], "records": 5}),
     ],
 )
 def test_a_manifest_that_is_none(copied, command, text):

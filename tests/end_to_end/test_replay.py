@@ -12,10 +12,10 @@ import pytest
 import safetensors.torch
 import torch
 
+from robust_augcl.artifacts import dataset_of, victim_of
 from robust_augcl.records import Record
 from robust_augcl.replay import check_record
 from robust_augcl.run_folder import RunFolder
-from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.store import Artifact
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from runs import finish
 
+from robust_augcl.artifacts import dataset_of, victim_of
 from robust_augcl.cells import Step, plan
 from robust_augcl.measurements import stored_certificate
 from robust_augcl.replay import check_certificate
 from robust_augcl.run_folder import RunFolder
-from robust_augcl.steps import dataset_of, victim_of
 from robust_augcl.store import Artifact
 from robust_augcl.suite import load_suite
 
