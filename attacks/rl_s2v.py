@@ -57,6 +57,8 @@ class RLS2V(Attack):
 
     access: ClassVar[Access] = Access.QUERY
     learns: ClassVar[bool] = True
+    encoders: ClassVar[tuple[str, ...]] = ("structure2vec",)
+    revision: ClassVar[int] = 2
     paper: ClassVar[Mapping[str, Any]] = {
         "epsilon_start": 1.0,
         "epsilon_end": 1.0,
