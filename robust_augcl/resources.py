@@ -17,6 +17,7 @@ from robust_augcl.errors import InputError
 
 _ROOT = Path("/")  # where the system says what there is
 _MEMORY_A_WORKER = 2 * 2**30
+_MEMORY_BESIDE = 2**30  # of the process that has the workers: it audits and draws while they compute
 _GPU_MEMORY_A_WORKER = 2 * 2**30  # its CUDA context, and a chunk of graphs of the largest suites
 
 
@@ -63,7 +64,7 @@ def default_workers(device: str = "cpu") -> int:
     quota = limits(_ROOT).cores
     if quota is not None:
         cores = min(cores, int(quota))
-    room = _available_memory() // _MEMORY_A_WORKER
+    room = (_available_memory() - _MEMORY_BESIDE) // _MEMORY_A_WORKER
     if device == "cuda":
         room = min(room, _available_gpu_memory() // _GPU_MEMORY_A_WORKER)
     return max(1, min(cores, room))
