@@ -125,12 +125,18 @@ class EditSpace:
         row, column = (state.edits[:, :, 0] >= 0).nonzero(as_tuple=True)
         if row.numel() == 0:
             return clean
-        pairs = state.edits[row, column].T
+        return self._flip(clean, row, state.edits[row, column].T)
+
+    def edited(self, graphs: PackedGraphs, state: State, partner: Tensor) -> PackedGraphs:
+        """The graphs after half 1 picked `partner` (B,), from those of `state`, as `realise` returns them."""
+        return self._flip(graphs, torch.arange(partner.numel(), device=partner.device), torch.stack([state.picked, partner]))
+
+    def _flip(self, graphs: PackedGraphs, row: Tensor, pairs: Tensor) -> PackedGraphs:
         if not self.deletes:  # "adding" an edge that exists changes nothing
-            ends = pairs + clean.ptr[row]
-            missing = ~clean.has_edges(ends[0], ends[1])
+            ends = pairs + graphs.ptr[row]
+            missing = ~graphs.has_edges(ends[0], ends[1])
             row, pairs = row[missing], pairs[:, missing]
-        return clean.flip(row, pairs)
+        return graphs.flip(row, pairs)
 
     def allowed(self, state: State, graphs: PackedGraphs, half: int) -> Tensor:
         """Which nodes may be picked next (N,) bool; `graphs` as `realise` returns them.

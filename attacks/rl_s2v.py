@@ -248,10 +248,11 @@ class _Learner:
             graphs = self.space.realise(state)
             for half in range(2):
                 node = self._pick(state, graphs, left, half, epsilon)
-                after = state.pick(node) if half == 0 else state.edit(node, left)
-                reward = self._reward(after) if (left, half) == (1, 1) else torch.zeros(len(rows), device=self.device)
+                reward = torch.zeros(len(rows), device=self.device)
+                if (left, half) == (1, 1):
+                    reward = self._reward(self.space.edited(graphs, state, node))
                 self.replay[left, half].add(Transition(state, node, reward))
-                state = after
+                state = state.pick(node) if half == 0 else state.edit(node, left)
             final.edits[rows] = state.edits
 
     def _next_graphs(self) -> Tensor:
@@ -270,15 +271,17 @@ class _Learner:
         node = best_allowed(keys, allowed, graphs)[1]
         greedy = (torch.rand(graphs.num_graphs, generator=self.generator) >= epsilon).to(self.device)
         rows = greedy.nonzero().squeeze(1)
+        if 2 * len(rows) > len(greedy):  # taking them out costs more than valuing a few in vain
+            values = self.network(graphs, state.picked, left, half)
+            return torch.where(greedy, best_allowed(values, allowed, graphs)[1], node)
         if len(rows):
             part = graphs.select(rows)
             values = self.network(part, state.picked[rows], left, half)
             node[rows] = best_allowed(values, allowed[greedy[graphs.batch]], part)[1]
         return node
 
-    def _reward(self, final: State) -> Tensor:
+    def _reward(self, graphs: PackedGraphs) -> Tensor:
         """1 where the victim errs on the edited graph, else -1 (B,)."""
-        graphs = self.space.realise(final)
         return torch.where(margins(self.victim.logits(graphs), graphs.y) > 0, -1.0, 1.0)
 
     # --- learning -----------------------------------------------------------------------------------------------------
@@ -312,7 +315,7 @@ class _Learner:
             after, step = state.pick(node), (left, 1)
         else:
             after, step = state.edit(node, left), (left - 1, 0)
-            graphs = self.space.realise(after)
+            graphs = self.space.edited(graphs, state, node)
         allowed = self.space.allowed(after, graphs, step[1])
         values = self.target(graphs, after.picked, *step)
         if not self.attack.double:
