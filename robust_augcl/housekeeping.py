@@ -59,7 +59,8 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
                 store.load(key)
         except ArtifactDamaged as error:
             loaded.damaged.append(str(error))
-    complete = not loaded.missing and not loaded.damaged
+    # Until all is there, what intermediate artifacts hold may be needed: a certificate's parts, until they are merged.
+    complete = not loaded.missing and not loaded.damaged and all(store.artifact_path(key).exists() for key in scores)
     files = list(_files(folder))
     superfluous = []
     for path in files:
