@@ -67,7 +67,7 @@ def _merged(inputs: Mapping[str, Artifact], parts: Mapping[str, Artifact]) -> Ar
     for role, part in parts.items():
         stored = stored_certificate(part.info, role)
         if (stored.dataset, stored.victim) != (dataset, victim):
-            raise ArtifactDamaged(f"{role} of the certificate is of another data set or victim: it was computed before that one was")
+            raise ArtifactDamaged(f"{role} of the certificate is of another data set or victim: the next run computes it again")
     columns = [[part.info[name] for name in _OF_GRAPHS] for part in parts.values()]
     rows = sorted((row for of_part in columns for row in zip(*of_part, strict=True)), key=lambda row: row[0])
     if [row[0] for row in rows] != dataset_of(inputs["dataset"]).test.tolist():
