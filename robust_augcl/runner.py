@@ -29,9 +29,9 @@ _PRIORITY = {
     "attacker": 4,
     "attack": 5,
     "representation": 5,
-    "certificate": 5,
-    "certificate_part": 5,
-}  # what others wait for comes first
+    "certificate_part": 6,
+    "certificate": 7,
+}  # what others wait for comes first, then attacks, whose records are looked at while the rest is computed; a part is longer than the rest
 _LOST_WORKERS = 3  # a step that loses so many workers is what kills them
 _BUSY_SECONDS = 0.3
 
