@@ -1,7 +1,7 @@
 """Cells as a graph of steps, each addressed by everything that determines it.
 
 data set -> warm-up -> pretraining -> victim -> attacker -> attack. What two cells share is one step: a baseline and AUGCL share their
-warm-up, all attacks share their victim. An attack that combines others needs their records.
+warm-up, all attacks share their victim. An attack that combines others needs their records, a long certificate its parts.
 """
 
 from __future__ import annotations
@@ -19,16 +19,21 @@ from robust_augcl.attack import Attack
 from robust_augcl.method import Method
 from robust_augcl.protocol import Protocol
 from robust_augcl.records import SCHEMA, Cell
-from robust_augcl.revisions import FIRST, KINDS, of_kind, plug_in
-from robust_augcl.suite import Named, Suite
+from robust_augcl.revisions import FIRST, of_kind, plug_in
+from robust_augcl.suite import Certificates, Named, Suite
+from robust_augcl.threat import ThreatModel
 
-Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack", "representation", "certificate"]
+Kind = Literal["dataset", "warm_up", "pretraining", "victim", "attacker", "attack", "representation", "certificate", "certificate_part"]
 
 UNSUPERVISED = "unsupervised"
 """The protocol of a cell whose encoder has seen all graphs and no label."""
 
 FOUND_WITH = "found with "
 """How the roles of inputs begin that are records: budget and label of the attacks that an attack combines, "found with 1 by beam"."""
+
+
+CERTIFICATE_PART = "part "
+"""How the roles of inputs begin that are parts of a certificate, "part 1 of 8"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +60,11 @@ class Step:
     def key(self) -> str:
         """The address of the result: kind, and a hash of settings, of the inputs' addresses and of the revisions of the code."""
         identity = {
-            "revision": [KINDS[self.kind], SCHEMA],
+            "revision": [*of_kind(self.kind).values(), SCHEMA],
             "kind": self.kind,
             "settings": plain(dict(self.settings)),
-            "inputs": {role: step.key for role, step in self.inputs.items()},
+            # A certificate is the same in however many parts it was made.
+            "inputs": {role: step.key for role, step in self.inputs.items() if step.kind != "certificate_part"},
             "cell": plain(self.cell),
         }
         if revised := {name: revision for name, revision in self.plug_ins.items() if revision != FIRST}:
@@ -121,7 +127,7 @@ class Plan:
         """The revisions of all code behind the plan, by what they are of: kinds of steps, plug-ins."""
         found: dict[str, int] = {}
         for step in with_inputs(self.steps):
-            found |= {of_kind(step.kind): KINDS[step.kind], **step.plug_ins}
+            found |= {**of_kind(step.kind), **step.plug_ins}
         return dict(sorted(found.items()))
 
 
@@ -201,10 +207,9 @@ class _Planner:
         victim = self.step("victim", about, settings, None, _encoder(suite.encoder.name), **inputs)
         if suite.certificates is not None:
             for budget in suite.certificates.budgets:
-                settings = {"threat": suite.threat_for(protocol, budget), "pairs": suite.certificates.pairs}
-                step = self.step("certificate", f"{about}, budget {budget}", settings, dataset=inputs["dataset"], victim=victim)
                 cell = self.cell(method.label, layers, seed, protocol.name, budget=budget)
-                self.measurements.append(Planned(cell, step))
+                needed = {"dataset": inputs["dataset"], "victim": victim}
+                self.add_certificate(cell, f"{about}, budget {budget}", suite.threat_for(protocol, budget), suite.certificates, needed)
         found: dict[int | float, dict[str, Step]] = {}  # the attacks by label, with the smallest budget first
         for budget in suite.budgets:
             made = found[budget] = {}
@@ -234,6 +239,17 @@ class _Planner:
                 cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
                 made[attack.label] = self.step("attack", title, settings, cell, _attack(attack), **needed)
             self.attacks += [made[attack.label] for attack in chosen if attack.label in made]
+
+    def add_certificate(self, cell: Cell, about: str, threat: ThreatModel, certificates: Certificates, needed: dict[str, Step]) -> None:
+        """Add one certificate; in parts, which are computed side by side, where pairs of edits may be searched, which takes long."""
+        settings = {"threat": threat, "pairs": certificates.pairs}
+        pieces = {}
+        if threat.budget == 2 or isinstance(threat.budget, float):  # a share of a graph's edges may be two of them
+            for part in range(certificates.parts):
+                role = f"{CERTIFICATE_PART}{part + 1} of {certificates.parts}"
+                own = {**settings, "part": part, "parts": certificates.parts}
+                pieces[role] = self.step("certificate_part", f"{about}, {role}", own, None, None, **needed)
+        self.measurements.append(Planned(cell, self.step("certificate", about, settings, None, None, **needed, **pieces)))
 
     def add_representation(self, seed: int, layers: int, method: Named[Method]) -> None:
         """Add the score of one encoder that has seen all graphs and no label."""

@@ -25,6 +25,7 @@ _NAMES = {
     "attack": "attack",
     "representation": "representation",
     "certificate": "certificate",
+    "certificate_part": "certificate",
 }
 
 

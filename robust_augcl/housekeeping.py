@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from robust_augcl.cells import with_inputs
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.run_folder import MANIFEST, RunFolder
+from robust_augcl.run_folder import MANIFEST, Manifest, RunFolder
 from robust_augcl.store import WRITING, Store, abandoned, discard
 
 _TOP = (MANIFEST, "run.log", "report.md", "audit.json", "transfer.json", "accuracy.", "by_class.", "budgets.", "mechanism.", "learning.")
@@ -22,7 +23,7 @@ class Survey:
         suite, seeds: of the latest run.
         wanted, there: results that belong to it, and those of them that are whole.
         damaged: records that are not what was written.
-        failures: steps that failed and were not done since, with their errors.
+        failures: steps that failed, were not done since and are still asked for, with their errors.
         running: keys of steps that a run computes now.
         superfluous: files that nothing needs.
         bytes_used, bytes_free: of all files, and of the superfluous ones.
@@ -59,8 +60,9 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
                 store.load(key)
         except ArtifactDamaged as error:
             loaded.damaged.append(str(error))
-    complete = not loaded.missing and not loaded.damaged
-    files = list(_files(folder))
+    # Until all is there, what intermediate artifacts hold may be needed: a certificate's parts, until they are merged.
+    complete = not loaded.missing and not loaded.damaged and all(store.artifact_path(key).exists() for key in scores)
+    files, planned = list(_files(folder)), _planned(folder, manifest)
     superfluous = []
     for path in files:
         if path.name.startswith(WRITING):
@@ -71,7 +73,7 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
         if everything and complete and path.parent == store.artifacts:
             stale |= path.name.removesuffix(".safetensors") not in rests_on
         stale |= path.name.endswith(".damaged")
-        stale |= path.parent == store.failures and _done_since(path, store)
+        stale |= path.parent == store.failures and _over(path, store, planned)
         stale |= path.parent == store.locks and not store.locked(path.stem)
         if stale:
             superfluous.append(path)
@@ -81,7 +83,7 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
         wanted=len(manifest.records) + len(scores),
         there=len(loaded.records) + sum(store.artifact_path(key).exists() for key in scores),
         damaged=loaded.damaged,
-        failures=[_failure(path) for path in files if path.parent == store.failures and not _done_since(path, store)],
+        failures=[_failure(path) for path in files if path.parent == store.failures and not _over(path, store, planned)],
         running=[path.stem for path in files if path.parent == store.locks and store.locked(path.stem)],
         superfluous=superfluous,
         bytes_used=sum(map(size_of, files)),
@@ -123,8 +125,19 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def _done_since(failure: Path, store: Store) -> bool:
-    return any(path.exists() for path in (store.record_path(failure.stem), store.artifact_path(failure.stem)))
+def _planned(folder: RunFolder, manifest: Manifest) -> set[str] | None:
+    """The keys of all steps behind the folder's results; None where the code of today would compute others."""
+    try:
+        keys = {step.key for step in with_inputs(folder.plan(manifest).steps)}
+    except InputError:
+        return None
+    return keys if keys.issuperset(manifest.records) else None
+
+
+def _over(failure: Path, store: Store, planned: set[str] | None) -> bool:
+    """Whether a step that failed was done since, or nobody asks for it any more: its code was revised, or a setting changed."""
+    done = any(path.exists() for path in (store.record_path(failure.stem), store.artifact_path(failure.stem)))
+    return done or (planned is not None and failure.stem not in planned)
 
 
 def _failure(path: Path) -> str:

@@ -17,7 +17,7 @@ KINDS = {
     "attacker": 4,
     "attack": 4,
     "representation": 4,
-    "certificate": 4,
+    "certificate": 4,  # and of its parts: one search
 }
 """Of each kind of step, for what the core's code does in it. Up to 4, one number was that of all kinds."""
 
@@ -28,9 +28,10 @@ FIRST = 1
 """The revision of a plug-in that was never raised; it is not in addresses."""
 
 
-def of_kind(kind: str) -> str:
-    """What the revision of a kind of step is called where it stands beside those of plug-ins."""
-    return f"{kind} steps"
+def of_kind(kind: str) -> dict[str, int]:
+    """The revision of a kind of step, by what it is called beside those of plug-ins."""
+    kind = kind.removesuffix("_part")
+    return {f"{kind} steps": KINDS[kind]}
 
 
 def plug_in(group: str, what: object) -> dict[str, int]:
@@ -49,7 +50,7 @@ def before_parts(revision: int, table: Mapping[str, object]) -> dict[str, int]:
 
     plug_ins = named("data source", "dataset", "source") | named("encoder", "encoder", "name")
     plug_ins |= named("method", "methods", "name") | named("attack", "attacks", "name")
-    return {of_kind(kind): revision for kind in KINDS} | plug_ins
+    return {name: revision for kind in KINDS for name in of_kind(kind)} | plug_ins
 
 
 def changes(before: Mapping[str, int], now: Mapping[str, int]) -> list[str]:

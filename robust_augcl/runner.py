@@ -29,8 +29,9 @@ _PRIORITY = {
     "attacker": 4,
     "attack": 5,
     "representation": 5,
-    "certificate": 5,
-}  # what others wait for comes first
+    "certificate_part": 6,
+    "certificate": 7,
+}  # what others wait for comes first, then attacks, whose records are looked at while the rest is computed; a part is longer than the rest
 _LOST_WORKERS = 3  # a step that loses so many workers is what kills them
 _BUSY_SECONDS = 0.3
 
@@ -89,7 +90,7 @@ def _look(step: Step, folder: RunFolder) -> _There | None:
         record = folder.load_record(step.key)
         return _There("", {ref.key: ref.digest for ref in (record.dataset, record.victim, record.attacker) if ref})
     artifact = folder.store.load(step.key)
-    if step.kind != "certificate":
+    if step.kind not in ("certificate", "certificate_part"):
         return _There(artifact.digest, {})
     stored = stored_certificate(artifact.info, f"{step.key}.safetensors")
     return _There(artifact.digest, {step.inputs["dataset"].key: stored.dataset, step.inputs["victim"].key: stored.victim})
@@ -119,7 +120,8 @@ def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -
         found = seen[step.key]
         if found is not None and found.rests_on:  # that is looked at too: replay and audit need it
             for needed in step.inputs.values():
-                visit(needed)
+                if needed.kind != "certificate_part":  # nobody needs the parts of a certificate that is there
+                    visit(needed)
             held = {key: there.digest for key, there in seen.items() if there is not None}
             if any(held.get(key, digest) != digest for key, digest in found.rests_on.items()):
                 set_aside(step, f"{folder.store.path(step).name}: it rests on another artifact than the folder holds")

@@ -16,7 +16,7 @@ import torch
 from robust_augcl.artifacts import dataset_artifact, dataset_of, load_pretrained, new_encoder, prefixed
 from robust_augcl.attack_steps import compute_attack, compute_attacker
 from robust_augcl.cells import Step, plain
-from robust_augcl.certificate_steps import compute_certificate
+from robust_augcl.certificate_steps import compute_certificate, compute_certificate_part
 from robust_augcl.dataset import load_dataset
 from robust_augcl.errors import TrainingDiverged
 from robust_augcl.model import GraphClassifier
@@ -103,4 +103,5 @@ COMPUTE: dict[str, Callable[[Mapping[str, Any], Mapping[str, Artifact], Context]
     "attacker": compute_attacker,
     "representation": _representation,
     "certificate": compute_certificate,
+    "certificate_part": compute_certificate_part,
 }

@@ -26,6 +26,8 @@ from robust_augcl.training import Training
 
 T = TypeVar("T")
 
+_MOST_PARTS = 1000  # each is a step, and a part without graphs helps nobody
+
 
 @dataclass(frozen=True)
 class Named(Generic[T]):
@@ -55,6 +57,7 @@ class Certificates:
     Args:
         budgets: those of the suite's budgets to certify against; empty for all.
         pairs: pairs of edits tried in one graph, at the most.
+        parts: in how many parts, on as many workers, a search of pairs of edits is cut; they change no result.
 
     Raises:
         ValueError: a value out of range.
@@ -62,9 +65,12 @@ class Certificates:
 
     budgets: tuple[int | float, ...] = ()
     pairs: int = 2_000_000
+    parts: int = 8
 
     def __post_init__(self) -> None:
-        require_positive(self, "pairs")
+        require_positive(self, "pairs", "parts")
+        if self.parts > _MOST_PARTS:
+            raise ValueError(f"Expected `parts` to be at most {_MOST_PARTS}, got {self.parts}")
 
 
 @dataclass(frozen=True)

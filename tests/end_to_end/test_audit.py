@@ -15,7 +15,7 @@ import pytest
 import torch
 from runs import finish
 
-from robust_augcl import steps
+from robust_augcl import attack_steps
 from robust_augcl.artifacts import dataset_of, victim_of
 from robust_augcl.attack import FitGraphs
 from robust_augcl.audit import gather
@@ -121,7 +121,7 @@ def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatc
     def leak(settings, dataset):
         return FitGraphs(dataset.part(dataset.test), dataset.part(dataset.test))
 
-    monkeypatch.setattr(steps, "_fit_graphs", leak)
+    monkeypatch.setattr(attack_steps, "_fit_graphs", leak)
     answer = command("run", tiny, "--out", tmp_path, *OPTIONS, "--set", "methods=[{name='none'}]")
     assert answer.code == 0
     found = findings(command, tmp_path)

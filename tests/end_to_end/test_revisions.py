@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from robust_augcl import registry
+from robust_augcl import registry, steps
+from robust_augcl.cells import Step
 from robust_augcl.run_folder import RunFolder
+from robust_augcl.step_context import Context
 
 REVISED = "attack rl_s2v (1, now 2)"
 
@@ -78,6 +80,26 @@ def test_before_that_run_what_only_reads_works_and_says_so_and_the_rest_is_refus
         assert answer.err.count("\n") == 1
     assert "removed" not in command("clean", revised).out  # what was computed stays until a run has taken its place
     assert sorted(revised.rglob("*")) == before
+
+
+def test_a_step_that_failed_before_its_code_was_revised_is_no_failure_any_more(tiny, tmp_path, command, monkeypatch):
+    compute = steps.compute
+
+    def fail(step: Step, context: Context) -> None:
+        if step.kind == "attacker":
+            raise RuntimeError("the planted fault")
+        compute(step, context)
+
+    monkeypatch.setattr(steps, "compute", fail)
+    arguments = ["run", tiny, "--out", tmp_path, "--workers", "1"]
+    assert command(*arguments).code == 1
+    monkeypatch.setattr(steps, "compute", compute)
+    monkeypatch.setattr(registry.load("attack", "rl_s2v"), "revision", 2)
+    assert "the planted fault" in command("status", tmp_path).out  # until a run has taken it up
+    assert command(*arguments).code == 0
+    assert "the planted fault" not in command("status", tmp_path).out
+    command("clean", tmp_path)
+    assert not list(tmp_path.glob("failures/*"))
 
 
 def test_seeds_that_the_next_run_leaves_out_are_named(tiny, revised, command):
