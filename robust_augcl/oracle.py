@@ -54,12 +54,11 @@ class Trees(NamedTuple):
     """States after a round, one of each distinct tree.
 
     Args:
-        key_sums, pooled, degree: what a state is made of (U,), (U, H), (U,).
+        key_sums, degree: what a state is made of, beside messages: its neighbours' trees, its degree (U,), (U,).
         keys, states, sent: its tree, the state, and its message in the next round (U,), (U, H), (U, H); nothing is sent after the last.
     """
 
     key_sums: Tensor
-    pooled: Tensor
     degree: Tensor
     keys: Tensor
     states: Tensor
@@ -146,13 +145,13 @@ class Oracle:
         self._keys = [self.first_keys(torch.arange(graphs.num_nodes, device=graphs.device), self._degree)]
         self._states = [encoder.first_states(graphs.x)]
         self._messages: list[Tensor] = []
-        self._pooled, self._key_sums = [graphs.x[:0]], [self._keys[0]]  # by round; before the first there are none
+        self._key_sums = [self._keys[0]]  # by round; before the first there are none
         neighbours = self._neighbours[:-1]
         self._sums: dict[int, Tensor] = {}
         for index in range(self._rounds):
             self._messages.append(encoder.message(index, self._states[-1], self._degree))
-            self._pooled.append(embedding_bag(neighbours, self._messages[-1], self._start, mode="sum"))
-            self._states.append(encoder.update(index, self._pooled[-1], graphs.x, self._degree))
+            pooled = embedding_bag(neighbours, self._messages[-1], self._start, mode="sum")
+            self._states.append(encoder.update(index, pooled, graphs.x, self._degree))
             self._key_sums.append(_segment_sums(self._keys[-1][neighbours], self._count))
             self._keys.append(mixed(self._key_sums[-1] + self._feature_key, _SALT))
         for number in encoder.summed_rounds:
@@ -172,8 +171,13 @@ class Oracle:
     def clean_rounds(self) -> list[Trees]:
         """The clean nodes' states, by round as in `numbers`."""
         last = [self._graphs.x[:0]]
-        columns = (self._key_sums, self._pooled, [self._degree] * (self._rounds + 1), self._keys, self._states, self._messages + last)
+        columns = (self._key_sums, [self._degree] * (self._rounds + 1), self._keys, self._states, self._messages + last)
         return [Trees(*(column[number] for column in columns)) for number in self.numbers]
+
+    @property
+    def first_messages(self) -> Tensor:
+        """What the clean nodes send in the first round (N, H)."""
+        return self._messages[0]
 
     def ball(self, radius: int) -> tuple[Tensor, Tensor]:
         """All nodes and those up to a radius around them, themselves among them: two lists of the same length."""
@@ -269,13 +273,13 @@ class Oracle:
                 pooled = embedding_bag(into, message, counts.cumsum(0) - counts, mode="sum")
                 states = encoder.update(number - 1, pooled, features, degree)
             else:
-                pooled, states = graphs.x[:0], encoder.first_states(features)
+                states = encoder.first_states(features)
             keys, sent = take(tree, chosen), graphs.x[:0]
             if number < self._rounds:
                 which.scatter_(0, node + take(shift, edit), changed + distinct)
                 sent = encoder.message(number, states, degree)
                 message, key = self._table(number, low, high, sent, keys)
-            yield Trees(take(key_sum, chosen), pooled, degree, keys, states, sent), Reached(node, edit, others, distinct)
+            yield Trees(take(key_sum, chosen), degree, keys, states, sent), Reached(node, edit, others, distinct)
 
     def _table(self, number: int, low: int, high: int, messages: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """What is sent in a round, and the senders' trees: clean nodes low ... high - 1, nothing, changed trees."""

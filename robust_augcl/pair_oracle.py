@@ -6,11 +6,12 @@ edits have reached the round before. So only nodes that both edits reach are com
 round, of seven that one of them reaches. Equal trees are computed once, as in oracle.py.
 
 Letters: G graphs, N nodes, M edits, P pairs of edits, R rows (a pair, and a node that both reach), U distinct trees, B bytes of a set of
-nodes, K corrections, H width of a state, S of sums.
+nodes, K messages, H width of a state, S of sums.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -22,64 +23,56 @@ from robust_augcl.graphs import PackedGraphs, ranges
 from robust_augcl.oracle import Edits, Oracle, distinct_rows, take
 
 
+class _Table:
+    """Rows that stay (N, H), and room for others after them."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self._many, self._room = rows.size(0), rows
+
+    def then(self, rows: Tensor) -> Tensor:
+        """What stays, then `rows` (U, H); until the next call."""
+        many = self._many + rows.size(0)
+        if many > self._room.size(0):
+            self._room = torch.cat([self._room[: self._many], rows.new_empty(2 * rows.size(0), rows.size(1))])
+        self._room[self._many : many] = rows
+        return self._room[:many]
+
+
 class _Alone(NamedTuple):
     """States after a round: of the clean nodes (N), then of trees that single edits make (U).
 
     Args:
-        key_sums, pooled, degree: what a state is made of (N + U,), (N + U, H), (N + U,).
-        keys, states, sent: its tree, the state, and its message in the next round (N + U,), (N + U, H), (N + U, H).
-        which: the state of each node of its graph after each edit, edit by edit.
+        key_sums, degree: what a state is made of, beside messages (N + U,), (N + U,).
+        keys: its tree (N + U,).
+        states, sent: it, and its message in the next round (N + U, H).
+        which: the state of each node of its graph after each edit, edit by edit; its own number where the edit does not reach it.
     """
 
     key_sums: Tensor
-    pooled: Tensor
     degree: Tensor
     keys: Tensor
-    states: Tensor
-    sent: Tensor
+    states: _Table
+    sent: _Table
     which: Tensor
 
 
 class _Both(NamedTuple):
-    """Nodes that both edits of a pair reach in a round, by pair, then node.
+    """What both edits of a pair reach in a round; rows by pair, then node.
 
     Args:
         pair, node: (R,).
-        one, other: their states after either edit alone, as rows of `_Alone` (R,).
-        distinct: those after both, as rows of what follows (R,).
-        keys, sent: (U,), (U, H).
+        beyond: keys of trees after both edits, less those after the one, and less those after the other (R,), (R,).
+        interaction: less both, plus the clean ones (R,).
+        states: the rows of the states of `_Alone`, then of distinct trees, by the nodes of each pair, padded; -1 where there is no row.
+        sent: messages of these trees (N + U, H).
     """
 
     pair: Tensor
     node: Tensor
-    one: Tensor
-    other: Tensor
-    distinct: Tensor
-    keys: Tensor
+    beyond: tuple[Tensor, Tensor]
+    interaction: Tensor
+    states: Tensor
     sent: Tensor
-
-    def beyond(self, after: Tensor, alone: Tensor, rows: Tensor, less: str) -> Tensor:
-        """What rows (K,) send, or their keys, after both edits, beyond what they do after the one, the other, or both apart."""
-        value = take(after, take(self.distinct, rows))
-        if less != "other":
-            value -= take(alone, take(self.one, rows))
-        if less != "one":
-            value -= take(alone, take(self.other, rows))
-        return value.add_(take(alone, take(self.node, rows))) if less == "apart" else value
-
-
-class _Corrections(NamedTuple):
-    """Messages that two edits change beyond what either does: senders, as rows of a `_Both`, and receivers, as rows of the next (K,).
-
-    Args:
-        sign: -1 along an edge that is removed, 1 along one that is added (K,); None along others.
-        less: see `_Both.beyond`.
-    """
-
-    sender: Tensor
-    receiver: Tensor
-    sign: Tensor | None
-    less: str
 
 
 class PairOracle:
@@ -139,9 +132,10 @@ class PairOracle:
                 rows[place] += trees.keys.numel()
             sums.append(oracle.changed_sums(part, rounds))
             start += len(part)
-        self._alone = [
-            _Alone(*(torch.cat(column) for column in zip(*table, strict=True)), which=w) for table, w in zip(tables, which, strict=True)
-        ]
+        self._alone = []
+        for table, places in zip(tables, which, strict=True):
+            key_sums, degree, keys, states, sent = (torch.cat(column) for column in zip(*table, strict=True))
+            self._alone.append(_Alone(key_sums, degree, keys, _Table(states), _Table(sent), places))
         self._sums = torch.cat(sums)
         self._changes = self._sums - oracle.clean_sums()[edits.graph]
 
@@ -152,12 +146,11 @@ class PairOracle:
         apart = torch.stack([self._oracle.distance(u, v) for u in ends[0] for v in ends[1]])
         both: _Both | None = None
         column = 0
-        for place, number in enumerate(self._oracle.numbers):
-            both, states = self._round(place, one, other, self._reached(place, one, other, apart), both)
-            if number in self._encoder.summed_rounds:
-                width = states.size(1)
-                self._correct(out[:, column : column + width], self._alone[place].states, both, states)
-                column += width
+        for place in range(len(self._oracle.numbers)):
+            both, change = self._round(place, one, other, self._reached(place, one, other, apart), both)
+            if change is not None:
+                out[:, column : column + change.size(1)] += change
+                column += change.size(1)
         return out
 
     def _reached(self, place: int, one: Tensor, other: Tensor, apart: Tensor) -> Tensor:
@@ -180,9 +173,9 @@ class PairOracle:
                     out[near] |= take(self._around, left * self._graphs.num_nodes + take(end, edit))
         return out
 
-    def _round(self, place: int, one: Tensor, other: Tensor, reached: Tensor, before: _Both | None) -> tuple[_Both, Tensor]:
-        """The rows of a round, and the states of distinct trees (U, H)."""
-        alone, number = self._alone[place], self._oracle.numbers[place]
+    def _round(self, place: int, one: Tensor, other: Tensor, reached: Tensor, before: _Both | None) -> tuple[_Both | None, Tensor | None]:
+        """The rows of a round, if it is not the last; and what both edits change in its sum of states, if that is asked for (P, H)."""
+        oracle, alone, number = self._oracle, self._alone[place], self._oracle.numbers[place]
         bits = reached.flatten()
         at = bits.nonzero().squeeze(1)
         value = take(bits, at).long()
@@ -192,65 +185,82 @@ class PairOracle:
         pair = torch.div(slot, self._padded, rounding_mode="floor")
         shift = take(self._low, one) - torch.arange(one.numel(), device=one.device) * self._padded
         node = slot + take(shift, pair)
-        by_one, by_other = (take(alone.which, take(take(self._base, edit), pair) + node) for edit in (one, other))
+        apart = [take(alone.which, take(take(self._base, edit), pair) + node) for edit in (one, other)]
+        many = alone.keys.numel()
 
-        def combined(table: Tensor, rows: Tensor | None = None) -> Tensor:
-            index = [part if rows is None else take(part, rows) for part in (by_one, by_other, node)]
-            return take(table, index[0]).add_(take(table, index[1])).sub_(take(table, index[2]))
+        def combined(table: Tensor) -> Tensor:
+            return take(table, apart[0]).add_(take(table, apart[1])).sub_(take(table, node))
 
-        corrections = []
-        if before is not None and before.pair.numel():
-            row_at = torch.empty(one.numel() * self._padded, dtype=torch.int32, device=one.device)  # read only where it is written
-            row_at[slot] = torch.arange(slot.numel(), dtype=torch.int32, device=one.device)
-            corrections = self._corrections(before, one, other, row_at, shift)
-        key_sums = combined(alone.key_sums)
+        degree = combined(alone.degree)
         if number == 0:
-            tree = self._oracle.first_keys(node, combined(alone.degree))
+            tree = oracle.first_keys(node, degree)
         else:
-            for c in corrections:
-                key = before.beyond(before.keys, self._alone[place - 1].keys, c.sender, c.less)
-                key_sums.index_add_(0, c.receiver, key if c.sign is None else key * c.sign)
-            tree = self._oracle.tree_keys(node, key_sums)
+            key_sums = combined(alone.key_sums)
+            if before is not None and before.pair.numel():
+                self._correct(key_sums, before, one, other, slot, shift)
+            tree = oracle.tree_keys(node, key_sums)
         chosen, distinct = distinct_rows(tree)
-        own, degree = take(node, chosen), combined(alone.degree, chosen)
-        features = take(self._graphs.x, own)
+        own, features, degree = take(node, chosen), take(self._graphs.x, take(node, chosen)), take(degree, chosen)
         if number == 0:
             states = self._encoder.first_states(features)
         else:
-            pooled = combined(alone.pooled, chosen)
-            stands = torch.zeros_like(tree, dtype=torch.bool).index_fill_(0, chosen, True)
-            for c in corrections:
-                mine = take(stands, c.receiver).nonzero().squeeze(1)
-                message = before.beyond(before.sent, self._alone[place - 1].sent, take(c.sender, mine), c.less)
-                if c.sign is not None:
-                    message *= take(c.sign, mine).unsqueeze(1)
-                pooled.index_add_(0, take(distinct, take(c.receiver, mine)), message)
-            states = self._encoder.update(number - 1, pooled, features, degree)
-        sent = self._encoder.message(number, states, degree) if number < self._encoder.layers else states[:0]
-        return _Both(pair, node, by_one, by_other, distinct, take(tree, chosen), sent), states
+            states = self._encoder.update(
+                number - 1, self._pooled(place, one, other, own, take(pair, chosen), shift, before), features, degree
+            )
+        both, change = None, None
+        if number in self._encoder.summed_rounds:
+            rows = torch.stack([distinct + many, apart[0].long(), apart[1].long(), node], dim=1).flatten()
+            sign = states.new_tensor([1, -1, -1, 1]).repeat(node.numel())
+            counts = 4 * torch.bincount(pair, minlength=one.numel())
+            change = embedding_bag(rows, alone.states.then(states), counts.cumsum(0) - counts, mode="sum", per_sample_weights=sign)
+        if number < self._encoder.layers:
+            place_of = torch.full((one.numel() * self._padded,), -1, dtype=torch.int32, device=one.device)
+            place_of[slot] = (distinct + many).int()
+            keys = [take(alone.keys, part) for part in apart]
+            beyond = (tree - keys[0], tree - keys[1])
+            interaction = beyond[0] - keys[1] + take(alone.keys, node)
+            sent = self._encoder.message(number, states, degree)
+            both = _Both(pair, node, beyond, interaction, place_of, alone.sent.then(sent))
+        return both, change
 
-    def _corrections(self, before: _Both, one: Tensor, other: Tensor, row_at: Tensor, shift: Tensor) -> list[_Corrections]:
-        """What the rows of a round send in the next one; `row_at` and `shift` find the rows of that."""
-        count, neighbour = self._oracle.neighbours(before.node)
-        sender = torch.repeat_interleave(torch.arange(before.node.numel(), device=one.device), count, output_size=neighbour.numel())
+    def _correct(self, key_sums: Tensor, before: _Both, one: Tensor, other: Tensor, slot: Tensor, shift: Tensor) -> None:
+        """Add to sums of keys (R,) what comes from nodes that both edits have reached the round before."""
+        row_at = torch.empty(one.numel() * self._padded, dtype=torch.int32, device=one.device)  # read only where it is written
+        row_at[slot] = torch.arange(slot.numel(), dtype=torch.int32, device=one.device)
         before_shift = take(shift, before.pair)
-        out = [_Corrections(sender, take(row_at, neighbour - take(before_shift, sender)), None, "apart")]
-        for edit, less in ((one, "one"), (other, "other")):
-            mine = take(edit, before.pair)
-            for end, across in ((self._edits.i, self._edits.j), (self._edits.j, self._edits.i)):
-                sender = (take(end, mine) == before.node).nonzero().squeeze(1)
-                edge = take(mine, sender)
-                receiver = take(row_at, take(across, edge) - take(before_shift, sender))
-                out.append(_Corrections(sender, receiver, take(self._sign, edge), less))
-        return out
+        count, neighbour = self._oracle.neighbours(before.node)
+        receiver = neighbour - torch.repeat_interleave(before_shift, count, output_size=neighbour.numel())
+        key = torch.repeat_interleave(before.interaction, count, output_size=neighbour.numel())
+        key_sums.index_add_(0, take(row_at, receiver), key)
+        for edit, beyond in zip((one, other), before.beyond, strict=True):
+            for sender, across, sign in self._flips(take(edit, before.pair), before.node):
+                key_sums.index_add_(0, take(row_at, across - take(before_shift, sender)), take(beyond, sender) * sign)
 
-    def _correct(self, out: Tensor, alone: Tensor, both: _Both, states: Tensor) -> None:
-        """Add what both edits change in the sums of a round (P, H), beyond what each does."""
-        if both.pair.numel() == 0:
-            return
-        counts = torch.bincount(both.pair, minlength=out.size(0))
-        first = counts.cumsum(0) - counts
-        out += embedding_bag(both.distinct, states, first, mode="sum")
-        apart = torch.stack([both.one.long(), both.other.long(), both.node], dim=1).flatten()
-        sign = out.new_tensor([-1, -1, 1]).repeat(both.pair.numel())
-        out += embedding_bag(apart, alone, 3 * first, mode="sum", per_sample_weights=sign)
+    def _flips(self, edit: Tensor, node: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Where a node is an end of an edit (R,), (R,): which rows, the other end, and 1 for an added edge, -1 for a removed one (K,)."""
+        for end, across in ((self._edits.i, self._edits.j), (self._edits.j, self._edits.i)):
+            rows = (take(end, edit) == node).nonzero().squeeze(1)
+            edge = take(edit, rows)
+            yield rows, take(across, edge), take(self._sign, edge)
+
+    def _pooled(self, place: int, one: Tensor, other: Tensor, own: Tensor, pair: Tensor, shift: Tensor, before: _Both | None) -> Tensor:
+        """Sums of the messages that nodes receive after both edits (U,), (U,) -> (U, H)."""
+        edits = (take(one, pair), take(other, pair))
+        bases, shifts = [take(self._base, edit) for edit in edits], take(shift, pair)
+        table = self._oracle.first_messages if before is None else before.sent
+
+        def sender(rows: Tensor, node: Tensor) -> Tensor:
+            if before is None:
+                return node
+            # At most one edit has reached a node for which there is no row, and what is reached has a larger number than clean nodes.
+            which = self._alone[place - 1].which
+            alone = torch.maximum(*(take(which, take(base, rows) + node) for base in bases))
+            return torch.maximum(alone, take(before.states, node - take(shifts, rows)))
+
+        count, neighbour = self._oracle.neighbours(own)
+        rows = torch.repeat_interleave(torch.arange(own.numel(), device=own.device), count, output_size=neighbour.numel())
+        out = embedding_bag(sender(rows, neighbour).long(), table, count.cumsum(0) - count, mode="sum")
+        for edit in edits:
+            for rows, across, sign in self._flips(edit, own):
+                out.index_add_(0, rows, take(table, sender(rows, across)) * sign.unsqueeze(1))
+        return out
