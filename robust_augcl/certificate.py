@@ -97,7 +97,8 @@ def _certify(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, limit: i
     size = _sizes(budgets, candidates)
     tried = torch.where(proved | (size > 2), 1, size.clamp(1, 2))
     left_out = None if bounds is None else _harmless(bounds, candidates)
-    found = search_pairs(victim.candidate_logits, graphs, candidates, clean, tried, limit=limit, stop_when_broken=True, harmless=left_out)
+    ask, pairs = victim.candidate_logits, victim.pair_logits
+    found = search_pairs(ask, pairs, graphs, candidates, clean, tried, limit=limit, stop_when_broken=True, harmless=left_out)
     complete = (size <= tried) & found.exhausted
     survives = complete & ~found.broken
     # Pairs left out are only known to have a margin above the slack; after a break, pairs are left out unseen.

@@ -22,6 +22,9 @@ from robust_augcl.encoder import LocalEncoder
 from robust_augcl.graphs import PackedGraphs, ranges
 from robust_augcl.oracle import Edits, Oracle, distinct_rows, take
 
+_ROWS_AT_ONCE = 50_000  # some 12 MiB a tensor of states of width 64, if all were distinct
+_PLACES_AT_ONCE = 2_000_000  # pairs times nodes of a graph
+
 
 class _Table:
     """Rows that stay (N, H), and room for others after them."""
@@ -115,6 +118,10 @@ class PairOracle:
         there = (every.unsqueeze(1) & value) > 0
         self._bit_counts, self._bits = there.sum(1), there.nonzero()[:, 1]
         self._first_bit = self._bit_counts.cumsum(0) - self._bit_counts
+        counts = take(self._bit_counts, self._reach[-1].long().flatten()).view(len(edits), -1).sum(1).double()
+        rows = float((counts.square() / graphs.sizes[edits.graph]).mean())  # of a pair, if all nodes were as likely to be reached
+        self.at_once = max(min(int(_ROWS_AT_ONCE / max(rows, 1)), _PLACES_AT_ONCE // self._padded), 1)
+        """Pairs that are best asked about at once."""
 
     def _run_alone(self) -> None:
         """What each edit changes by itself."""
@@ -136,8 +143,9 @@ class PairOracle:
         for table, places in zip(tables, which, strict=True):
             key_sums, degree, keys, states, sent = (torch.cat(column) for column in zip(*table, strict=True))
             self._alone.append(_Alone(key_sums, degree, keys, _Table(states), _Table(sent), places))
+        self.clean_sums = oracle.clean_sums()
         self._sums = torch.cat(sums)
-        self._changes = self._sums - oracle.clean_sums()[edits.graph]
+        self._changes = self._sums - self.clean_sums[edits.graph]
 
     def sums(self, one: Tensor, other: Tensor) -> Tensor:
         """Summed node states after two different edits of one graph, given by their numbers: (P,), (P,) -> (P, S)."""

@@ -129,7 +129,15 @@ def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, m
 
     def search(limit, harmless):
         return edit_sets.search_pairs(
-            victim.candidate_logits, graphs, candidates, clean, budgets, limit=limit, stop_when_broken=False, harmless=harmless
+            victim.candidate_logits,
+            victim.pair_logits,
+            graphs,
+            candidates,
+            clean,
+            budgets,
+            limit=limit,
+            stop_when_broken=False,
+            harmless=harmless,
         )
 
     def most(one, other):  # all but some
@@ -205,7 +213,14 @@ def test_of_two_ties_the_one_that_breaks_the_graph_is_the_best(to_data, order):
     ties = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])[order]  # the first of the highest is the prediction: wrong, and right
     clean = torch.tensor([[0.0, 1.0, 0.0]])
     found = edit_sets.search_pairs(
-        lambda *_: ties, graphs, candidates, clean, torch.ones(1, dtype=torch.long), limit=9, stop_when_broken=True
+        lambda *_: ties,
+        lambda *_: lambda *_: ties,
+        graphs,
+        candidates,
+        clean,
+        torch.ones(1, dtype=torch.long),
+        limit=9,
+        stop_when_broken=True,
     )
     assert bool(found.broken)
     assert float(found.margin) == pytest.approx(0)
