@@ -17,6 +17,7 @@ from torch_geometric.data import Data
 from robust_augcl.bounds import MarginBounds, margin_bounds
 from robust_augcl.edit_sets import Found, Harmless, effective, search_pairs
 from robust_augcl.graphs import PackedGraphs, pack
+from robust_augcl.oracle import take
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Candidates, Perturbation, ThreatModel
 from robust_augcl.victim import Victim, margins
@@ -124,9 +125,15 @@ def _witnesses(found: Found, candidates: Candidates, wrong: Tensor) -> list[Pert
 def _harmless(bounds: MarginBounds, candidates: Candidates) -> Harmless:
     """Which pairs the bounds prove harmless."""
 
+    # By class, in columns: a few times as fast as rows of so few numbers.
+    left = [column.contiguous() for column in (bounds.start[candidates.graph] + bounds.cost).T]
+    cost = [column.contiguous() for column in bounds.cost.T]
+
     def harmless(one: Tensor, other: Tensor) -> Tensor:
-        left = bounds.start[candidates.graph[one]] + bounds.cost[one] + bounds.cost[other]
-        return left.amin(1) > SLACK
+        out = torch.ones_like(one, dtype=torch.bool)
+        for of_one, of_other in zip(left, cost, strict=True):
+            out &= take(of_one, one) + take(of_other, other) > SLACK
+        return out
 
     return harmless
 
