@@ -24,7 +24,7 @@ Harmless = Callable[[Tensor, Tensor], Tensor]
 
 _EXTENSIONS_AT_ONCE = 200_000
 _COPIED_NODES_AT_ONCE = 500_000  # of the copies that are extended: large graphs, or few extensions of each
-_STATES_AT_ONCE = 4_000_000  # of the nodes of a graph after each of its single edits, 4 bytes each in each round; one graph at the least
+_STATES_AT_ONCE = 1_000_000  # of the nodes of a graph after each of its single edits, 4 bytes each in each round; one graph at the least
 _FIRST_BLOCK, _LARGEST_BLOCK = 4, 256  # first edits of a graph whose pairs are tried between two looks at whether it is broken
 
 
@@ -111,13 +111,15 @@ class _Best:
         return Found(self.edits, self.margin, self.broken, exhausted, self.evaluations)
 
 
-def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: Tensor, budgets: Tensor, width: int) -> Found:
+def beam_search(
+    ask: Ask, pairs: AskPairs, graphs: PackedGraphs, candidates: Candidates, clean: Tensor, budgets: Tensor, width: int
+) -> Found:
     """Extend the `width` sets of the smallest margins by one edit, up to the budget or until the graph is broken; 1 is greedy search.
 
     The result is the best set seen, of any size, so a larger budget is never worse. A graph that is wrong already is left alone.
 
     Args:
-        ask: for logits.
+        ask, pairs: for logits after one edit, of a graph or a copy that has others, and after two.
         graphs, candidates: with every allowed edit.
         clean: logits of the clean graphs (G, C).
         budgets: edits allowed (G,).
@@ -136,7 +138,10 @@ def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: T
             single, number = extensions(candidates, graph[part], edits[part])
             if len(single) == 0:
                 continue
-            logits = ask(edited(graphs, candidates, graph[part], edits[part]), single)
+            if step == 1:
+                logits = _of_some(pairs, graphs, candidates, graph[part].unique())(edits[part, 0][single.graph], number)
+            else:
+                logits = ask(edited(graphs, candidates, graph[part], edits[part]), single)
             own, longer = graph[part][single.graph], torch.cat([edits[part][single.graph], number.unsqueeze(1)], dim=1)
             margin, _ = best.judge(logits, own, longer)
             keep = _lowest(single.graph, margin, width * (step + 1))  # a set can be reached in as many ways as it has edits
@@ -169,8 +174,7 @@ def search_pairs(
     after its prediction is wrong: then it is not exhausted either.
 
     Args:
-        ask, graphs, candidates, clean, budgets: as `beam_search`.
-        pairs: for logits after two edits.
+        ask, pairs, graphs, candidates, clean, budgets: as `beam_search`.
         limit: pairs tried in a graph, at the most.
         stop_when_broken: whether a wrong prediction is enough, or the smallest margin is looked for.
         harmless: pairs that need not be tried, since they are known to break nothing.
@@ -187,7 +191,7 @@ def search_pairs(
     left = (wanted & ~best.broken if stop_when_broken else wanted).nonzero().squeeze(1)
     for group in runs((count[left] * graphs.sizes[left], _STATES_AT_ONCE)):
         block = _FIRST_BLOCK
-        search.prepare(pairs, graphs, left[group], useful)
+        ask_pairs = _of_some(pairs, graphs, candidates, left[group])
         while True:
             graph = left[group]
             going = wanted[graph] & (done[graph] < count[graph] - 1)
@@ -200,7 +204,7 @@ def search_pairs(
             for rows in runs((count[owner] - 1 - place, _EXTENSIONS_AT_ONCE)):
                 rows = rows[wanted[owner[rows]]]
                 own = owner[rows]
-                fits = search.judge(own, place[rows], count[own])
+                fits = search.judge(ask_pairs, own, place[rows], count[own])
                 wanted[own[~fits]] = False
                 done += torch.bincount(own[fits], minlength=graphs.num_graphs)
             block = min(2 * block, _LARGEST_BLOCK)
@@ -220,21 +224,7 @@ class _Pairs:
         self._candidates, self._best, self._harmless, self._limit, self._order = candidates, best, harmless, limit, order
         self._first = candidates.ptr[:-1]
 
-    def prepare(self, pairs: AskPairs, graphs: PackedGraphs, group: Tensor, useful: Tensor) -> None:
-        """Get ready for the pairs of useful candidates of some graphs, their numbers ascending."""
-        number = torch.full_like(self._first, -1).index_copy(0, group, torch.arange(group.numel(), device=group.device))
-        mine = (useful & (number[self._candidates.graph] >= 0)).nonzero().squeeze(1)
-        self._number = torch.full_like(self._order, -1).index_copy(0, mine, torch.arange(mine.numel(), device=mine.device))
-        copies = Candidates(
-            number[self._candidates.graph[mine]],
-            self._candidates.pairs[:, mine],
-            self._candidates.exists[mine],
-            group.numel(),
-            self._candidates.deletes,
-        )
-        self._ask = pairs(graphs.select(group), copies)
-
-    def judge(self, graph: Tensor, place: Tensor, count: Tensor) -> Tensor:
+    def judge(self, ask: Callable[[Tensor, Tensor], Tensor], graph: Tensor, place: Tensor, count: Tensor) -> Tensor:
         """Judge the pairs of first edits, each with what comes after it: all (S,), graphs ascending; `count` are useful candidates.
 
         Return for which of them the limit allows it; of each graph the first ones (S,).
@@ -254,9 +244,17 @@ class _Pairs:
         if not bool(allowed.all()):
             row, one, other = row[allowed], one[allowed], other[allowed]
         if row.numel():
-            logits = self._ask(take(self._number, one), take(self._number, other))
-            self._best.judge(logits, take(graph, row), torch.stack([one, other], dim=1))
+            self._best.judge(ask(one, other), take(graph, row), torch.stack([one, other], dim=1))
         return fits
+
+
+def _of_some(pairs: AskPairs, graphs: PackedGraphs, candidates: Candidates, some: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """What answers questions about pairs of candidates of some of the graphs, their numbers ascending (B,)."""
+    number = torch.full((graphs.num_graphs,), -1, device=some.device).index_copy(0, some, torch.arange(some.numel(), device=some.device))
+    mine = (number[candidates.graph] >= 0).nonzero().squeeze(1)
+    place = torch.full_like(candidates.graph, -1).index_copy(0, mine, torch.arange(mine.numel(), device=some.device))
+    ask = pairs(graphs.select(some), of_copies(candidates, number[candidates.graph[mine]], mine, some.numel()))
+    return lambda one, other: ask(take(place, one), take(place, other))
 
 
 def _split(extensions: Tensor, nodes: Tensor) -> list[Tensor]:

@@ -24,7 +24,7 @@ Ask = Callable[[PackedGraphs, Candidates], Tensor]
 AskPairs = Callable[[PackedGraphs, Candidates], Callable[[Tensor, Tensor], Tensor]]
 """Prepares graphs for questions about pairs of candidates, as `Victim.pair_logits`."""
 
-_STATES_AT_MOST = 32_000_000  # nodes of graphs after each edit, 4 bytes each in each round: one graph of 400 nodes
+_STATES_AT_MOST = 16_000_000  # nodes of graphs after each edit, 4 bytes each in each round: one graph of 300 nodes
 
 
 class PairLogits:
@@ -48,27 +48,40 @@ class PairLogits:
         states = int(graphs.sizes[candidates.graph].sum())
         if not isinstance(encoder, LocalEncoder) or model.training or not 0 < states <= _STATES_AT_MOST:
             return
-        i, j = candidates.pairs + graphs.ptr[candidates.graph]
-        oracle = PairOracle(encoder, graphs, Edits(candidates.graph, i, j, ~candidates.exists))
-        clean = model(graphs)
-        if agree(model.head(encoder.readout(oracle.clean_sums)), clean):
-            self._oracle, self._readout, self._clean = oracle, encoder.readout, clean
+        # The edits, by graph; a candidate that changes nothing is none, -1.
+        order = torch.argsort(candidates.graph, stable=True)
+        order = order[self._changes[order]]
+        self._edit = torch.full_like(candidates.graph, -1).index_copy(0, order, torch.arange(order.numel(), device=order.device))
+        graph = candidates.graph[order]
+        i, j = candidates.pairs[:, order] + graphs.ptr[graph]
+        oracle = PairOracle(encoder, graphs, Edits(graph, i, j, ~candidates.exists[order]))
+        if agree(model.head(encoder.readout(oracle.clean_sums)), model(graphs)):
+            self._oracle, self._readout = oracle, encoder.readout
 
     def __call__(self, one: Tensor, other: Tensor) -> Tensor:
         """Logits (P, C) after two different candidates of one graph, by their numbers (P,) and (P,)."""
         if self._oracle is None:
             return pairs_on_copies(self._ask, self._graphs, self._candidates, one, other)
-        pieces = [self._block(*pair) for pair in zip(one.split(self._oracle.at_once), other.split(self._oracle.at_once), strict=True)]
-        return torch.cat(pieces) if pieces else self._clean[:0]
+        pieces = [
+            self._block(self._oracle, *pair) for pair in zip(*(part.split(self._oracle.at_once) for part in (one, other)), strict=True)
+        ]
+        return torch.cat(pieces)
 
-    def _block(self, one: Tensor, other: Tensor) -> Tensor:
-        assert self._oracle is not None
-        out = self._model.head(self._readout(self._oracle.sums(one, other)))
-        # A candidate that changes nothing was asked about as if it did.
-        same = (~(take(self._changes, one) & take(self._changes, other))).nonzero().squeeze(1)
-        again = torch.cat([same, close_calls(out)]) if same.numel() else close_calls(out)
-        if again.numel():
-            out[again] = self._in_full(one[again], other[again])
+    def _block(self, oracle: PairOracle, one: Tensor, other: Tensor) -> Tensor:
+        edits = take(self._edit, one), take(self._edit, other)
+        fewer = (torch.minimum(*edits) < 0).nonzero().squeeze(1)
+        if fewer.numel():
+            sums = oracle.clean_sums[self._candidates.graph[one]]
+            last = torch.maximum(*edits)
+            single, two = (last >= 0).nonzero().squeeze(1), (torch.minimum(*edits) >= 0).nonzero().squeeze(1)
+            sums[single] = oracle.single_sums[last[single]]
+            sums[two] = oracle.sums(edits[0][two], edits[1][two])
+        else:
+            sums = oracle.sums(*edits)
+        out = self._model.head(self._readout(sums))
+        close = close_calls(out)
+        if close.numel():
+            out[close] = self._in_full(one[close], other[close])
         return out
 
     def _in_full(self, one: Tensor, other: Tensor) -> Tensor:

@@ -144,12 +144,12 @@ class PairOracle:
             key_sums, degree, keys, states, sent = (torch.cat(column) for column in zip(*table, strict=True))
             self._alone.append(_Alone(key_sums, degree, keys, _Table(states), _Table(sent), places))
         self.clean_sums = oracle.clean_sums()
-        self._sums = torch.cat(sums)
-        self._changes = self._sums - self.clean_sums[edits.graph]
+        self.single_sums = torch.cat(sums)
+        self._changes = self.single_sums - self.clean_sums[edits.graph]
 
     def sums(self, one: Tensor, other: Tensor) -> Tensor:
         """Summed node states after two different edits of one graph, given by their numbers: (P,), (P,) -> (P, S)."""
-        out = take(self._sums, one).add_(take(self._changes, other))
+        out = take(self.single_sums, one).add_(take(self._changes, other))
         ends = [(take(self._edits.i, edit), take(self._edits.j, edit)) for edit in (one, other)]
         apart = torch.stack([self._oracle.distance(u, v) for u in ends[0] for v in ends[1]])
         both: _Both | None = None
