@@ -218,7 +218,8 @@ class PairOracle:
         both, change = None, None
         if number in self._encoder.summed_rounds:
             rows = torch.stack([distinct + many, apart[0].long(), apart[1].long(), node], dim=1).flatten()
-            sign = states.new_tensor([1, -1, -1, 1]).repeat(node.numel())
+            plus = torch.ones_like(node, dtype=states.dtype)
+            sign = torch.stack([plus, -plus, -plus, plus], dim=1).flatten()
             counts = 4 * torch.bincount(pair, minlength=one.numel())
             change = embedding_bag(rows, alone.states.then(states), counts.cumsum(0) - counts, mode="sum", per_sample_weights=sign)
         if number < self._encoder.layers:
