@@ -16,8 +16,7 @@ from torch_geometric.data import Data
 
 from robust_augcl.bounds import MarginBounds, margin_bounds
 from robust_augcl.edit_sets import Found, Harmless, effective, search_pairs
-from robust_augcl.graphs import PackedGraphs, pack
-from robust_augcl.oracle import take
+from robust_augcl.graphs import PackedGraphs, pack, take
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat import Candidates, Perturbation, ThreatModel
 from robust_augcl.victim import Victim, margins

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs import PackedGraphs, ranges, runs
-from robust_augcl.oracle import take
+from robust_augcl.graphs import PackedGraphs, ranges, runs, take
 from robust_augcl.pair_edits import Ask, AskPairs
 from robust_augcl.threat import Candidates, Perturbation, first_lowest
 from robust_augcl.victim import margins

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from robust_augcl.encoder import LocalEncoder
-from robust_augcl.graphs import PackedGraphs, ranges
+from robust_augcl.graphs import PackedGraphs, ranges, take
+from robust_augcl.trees import Reached, Trees, distinct_rows, segment_sums
 from robust_augcl.unfolding import mixed
 
 _ENTRIES_AT_ONCE = 400_000  # about 3 MiB an integer tensor; more falls out of the cache
@@ -48,36 +48,6 @@ class Edits:
     def part(self, start: int, stop: int) -> Edits:
         """Edits start ... stop - 1."""
         return Edits(self.graph[start:stop], self.i[start:stop], self.j[start:stop], self.adds[start:stop])
-
-
-class Trees(NamedTuple):
-    """States after a round, one of each distinct tree.
-
-    Args:
-        key_sums, degree: what a state is made of, beside messages: its neighbours' trees, its degree (U,), (U,).
-        keys, states, sent: its tree, the state, and its message in the next round (U,), (U, H), (U, H); nothing is sent after the last.
-    """
-
-    key_sums: Tensor
-    degree: Tensor
-    keys: Tensor
-    states: Tensor
-    sent: Tensor
-
-
-class Reached(NamedTuple):
-    """Nodes that edits reach in a round.
-
-    Args:
-        node, edit: of the rows (R,): the ends of edits, all i before all j, then the others, edit by edit.
-        others: rows of each edit that are not its ends (M,).
-        distinct: the tree of each row, a row of `Trees` (R,).
-    """
-
-    node: Tensor
-    edit: Tensor
-    others: Tensor
-    distinct: Tensor
 
 
 class Oracle:
@@ -152,7 +122,7 @@ class Oracle:
             self._messages.append(encoder.message(index, self._states[-1], self._degree))
             pooled = embedding_bag(neighbours, self._messages[-1], self._start, mode="sum")
             self._states.append(encoder.update(index, pooled, graphs.x, self._degree))
-            self._key_sums.append(_segment_sums(self._keys[-1][neighbours], self._count))
+            self._key_sums.append(segment_sums(self._keys[-1][neighbours], self._count))
             self._keys.append(mixed(self._key_sums[-1] + self._feature_key, _SALT))
         for number in encoder.summed_rounds:
             nodes = torch.arange(graphs.num_nodes, device=graphs.device)
@@ -259,7 +229,7 @@ class Oracle:
             node, edit, others = self._rows(edits, number - 1 + self._hops)
             if number:
                 first, count, source = self._entries(edits, node, edit, which, shift, nothing)
-                key_sum = _segment_sums(take(key, source), count)
+                key_sum = segment_sums(take(key, source), count)
                 tree = self.tree_keys(node, key_sum)
             else:
                 key_sum = tree = self.first_keys(node, take(self._degree, node) + take(sign, edit))
@@ -319,32 +289,3 @@ class Oracle:
                     sums.add_(embedding_bag(rows[2 * many :], table, reached.others.cumsum(0) - reached.others, mode="sum"), alpha=add)
             out.append(sums)
         return torch.cat(out, dim=1)
-
-
-def take(values: Tensor, index: Tensor) -> Tensor:
-    """`values[index]`, several times as fast for long lists on the CPU."""
-    return values.index_select(0, index)
-
-
-def _segment_sums(values: Tensor, counts: Tensor) -> Tensor:
-    """Sums of consecutive runs of integers, wrapping: (K,), (R,) -> (R,)."""
-    running = torch.cat([values.new_zeros(1), values.cumsum(0)])
-    last = counts.cumsum(0)
-    return take(running, last) - take(running, last - counts)
-
-
-def distinct_rows(keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows that stand for all rows of the same key (U,), and for each row which of them stands for it (R,).
-
-    Keys are 64-bit hashes of trees: among 100,000 different trees two share one with a probability below 1e-9.
-
-    Through a table of slots, which is faster than sorting. Where two keys fall into one slot, the rows of one of them stand for
-    themselves: that costs time, and changes nothing.
-    """
-    bits = max(keys.numel(), 2).bit_length()
-    slot = (keys >> (63 - bits)) + (1 << bits)
-    rows = torch.arange(keys.numel(), device=keys.device)
-    stands = torch.empty(2 << bits, dtype=torch.long, device=keys.device).scatter_(0, slot, rows).index_select(0, slot)
-    stands = torch.where(take(keys, stands) == keys, stands, rows)
-    chosen = stands == rows
-    return chosen.nonzero().squeeze(1), take(chosen.cumsum(0) - 1, stands)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from robust_augcl.encoder import LocalEncoder
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs import PackedGraphs, take
 from robust_augcl.model import GraphClassifier
-from robust_augcl.oracle import Edits, take
+from robust_augcl.oracle import Edits
 from robust_augcl.pair_oracle import PairOracle
 from robust_augcl.single_edits import agree, candidate_logits, chunks, close_calls
 from robust_augcl.threat import Candidates

@@ -19,11 +19,13 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from robust_augcl.encoder import LocalEncoder
-from robust_augcl.graphs import PackedGraphs, ranges
-from robust_augcl.oracle import Edits, Oracle, distinct_rows, take
+from robust_augcl.graphs import PackedGraphs, ranges, take
+from robust_augcl.oracle import Edits, Oracle
+from robust_augcl.trees import distinct_rows
 
 _ROWS_AT_ONCE = 50_000  # some 12 MiB a tensor of states of width 64, if all were distinct
-_PLACES_AT_ONCE = 2_000_000  # pairs times nodes of a graph
+_PLACES_AT_ONCE = 1_000_000  # pairs times nodes of a graph
+_TREES_AT_ONCE = 4_096  # 1 MiB a tensor of states of width 64
 
 
 class _Table:
@@ -32,13 +34,12 @@ class _Table:
     def __init__(self, rows: Tensor) -> None:
         self._many, self._room = rows.size(0), rows
 
-    def then(self, rows: Tensor) -> Tensor:
-        """What stays, then `rows` (U, H); until the next call."""
-        many = self._many + rows.size(0)
-        if many > self._room.size(0):
-            self._room = torch.cat([self._room[: self._many], rows.new_empty(2 * rows.size(0), rows.size(1))])
-        self._room[self._many : many] = rows
-        return self._room[:many]
+    def room(self, many: int) -> tuple[Tensor, Tensor]:
+        """What stays and `many` rows after it, and these rows alone, for others to write to; until the next call."""
+        end = self._many + many
+        if end > self._room.size(0):
+            self._room = torch.cat([self._room[: self._many], self._room.new_empty(2 * many, self._room.size(1))])
+        return self._room[:end], self._room[self._many : end]
 
 
 class _Alone(NamedTuple):
@@ -208,28 +209,32 @@ class PairOracle:
                 self._correct(key_sums, before, one, other, slot, shift)
             tree = oracle.tree_keys(node, key_sums)
         chosen, distinct = distinct_rows(tree)
-        own, features, degree = take(node, chosen), take(self._graphs.x, take(node, chosen)), take(degree, chosen)
-        if number == 0:
-            states = self._encoder.first_states(features)
-        else:
-            states = self._encoder.update(
-                number - 1, self._pooled(place, one, other, own, take(pair, chosen), shift, before), features, degree
-            )
+        own, own_pair, own_degree = take(node, chosen), take(pair, chosen), take(degree, chosen)
+        states, of_both = alone.states.room(chosen.numel())
+        sent, sent_by_both = alone.sent.room(chosen.numel())
+        for start in range(0, chosen.numel(), _TREES_AT_ONCE):
+            part = slice(start, start + _TREES_AT_ONCE)
+            features = take(self._graphs.x, own[part])
+            if number == 0:
+                of_both[part] = self._encoder.first_states(features)
+            else:
+                pooled = self._pooled(place, one, other, own[part], own_pair[part], shift, before)
+                of_both[part] = self._encoder.update(number - 1, pooled, features, own_degree[part])
+            if number < self._encoder.layers:
+                sent_by_both[part] = self._encoder.message(number, of_both[part], own_degree[part])
         both, change = None, None
         if number in self._encoder.summed_rounds:
             rows = torch.stack([distinct + many, apart[0].long(), apart[1].long(), node], dim=1).flatten()
             plus = torch.ones_like(node, dtype=states.dtype)
             sign = torch.stack([plus, -plus, -plus, plus], dim=1).flatten()
             counts = 4 * torch.bincount(pair, minlength=one.numel())
-            change = embedding_bag(rows, alone.states.then(states), counts.cumsum(0) - counts, mode="sum", per_sample_weights=sign)
+            change = embedding_bag(rows, states, counts.cumsum(0) - counts, mode="sum", per_sample_weights=sign)
         if number < self._encoder.layers:
             place_of = torch.full((one.numel() * self._padded,), -1, dtype=torch.int32, device=one.device)
             place_of[slot] = (distinct + many).int()
             keys = [take(alone.keys, part) for part in apart]
             beyond = (tree - keys[0], tree - keys[1])
-            interaction = beyond[0] - keys[1] + take(alone.keys, node)
-            sent = self._encoder.message(number, states, degree)
-            both = _Both(pair, node, beyond, interaction, place_of, alone.sent.then(sent))
+            both = _Both(pair, node, beyond, beyond[0] - keys[1] + take(alone.keys, node), place_of, sent)
         return both, change
 
     def _correct(self, key_sums: Tensor, before: _Both, one: Tensor, other: Tensor, slot: Tensor, shift: Tensor) -> None:
