@@ -75,7 +75,7 @@ class Oracle:
         self._edge_keys = source * graphs.num_nodes + target
         self._count = degree  # of neighbours, the node itself among them where there are self-loops
         self._start = degree.cumsum(0) - degree
-        self._neighbours = torch.cat([target, target.new_zeros(1)])  # the last is read where an added edge's entry goes, and written over
+        self._neighbours = torch.cat([target, target.new_zeros(2)])  # read where added edges' entries go, and written over
         self._find_balls()
         self._run_clean()
 
@@ -116,7 +116,7 @@ class Oracle:
         self._states = [encoder.first_states(graphs.x)]
         self._messages: list[Tensor] = []
         self._key_sums = [self._keys[0]]  # by round; before the first there are none
-        neighbours = self._neighbours[:-1]
+        neighbours = self._neighbours[:-2]
         self._sums: dict[int, Tensor] = {}
         for index in range(self._rounds):
             self._messages.append(encoder.message(index, self._states[-1], self._degree))
@@ -159,9 +159,11 @@ class Oracle:
         """Distances of nodes of one graph (P,), (P,) -> (P,); what is further away than any edit reaches is one more than that."""
         return take(self._distance, take(self._place, u) + v)
 
-    def neighbours(self, node: Tensor) -> tuple[Tensor, Tensor]:
-        """How many neighbours nodes have, and which: (R,) -> (R,), (K,)."""
+    def neighbours(self, node: Tensor, more: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """How many neighbours nodes have, and which, each with room for up to two others (R,): (R,), (R,) -> (R,), (K,)."""
         count = take(self._count, node)
+        if more is not None:
+            count = count + more
         return count, take(self._neighbours, ranges(take(self._start, node), count))
 
     def clean_sums(self) -> Tensor:

@@ -98,6 +98,7 @@ class PairOracle:
         self._base = size.cumsum(0) - size - graphs.ptr[edits.graph]  # the state of node v after edit m stands at base[m] + v
         self._low = graphs.ptr[edits.graph]
         self._sign = edits.adds.long() * 2 - 1
+        self._removes = not bool(edits.adds.all())
         self._find_reach()
         self._run_alone()
 
@@ -271,10 +272,21 @@ class PairOracle:
             alone = torch.maximum(*(take(which, take(base, rows) + node) for base in bases))
             return torch.maximum(alone, take(before.states, node - take(shifts, rows)))
 
-        count, neighbour = self._oracle.neighbours(own)
+        # After the neighbours of each node those along flipped edges; where an edge is removed, that takes away what came along it.
+        flips = [flip for edit in edits for flip in self._flips(edit, own)]
+        more = torch.zeros_like(own)
+        for rows, _, _ in flips:
+            more.index_add_(0, rows, torch.ones_like(rows))
+        count, neighbour = self._oracle.neighbours(own, more)
+        first = count.cumsum(0) - count
+        place_of, weight = first + count - more, None
+        if self._removes:
+            weight = torch.ones_like(neighbour, dtype=table.dtype)
+        for rows, across, sign in flips:
+            at = take(place_of, rows)
+            neighbour[at] = across
+            place_of.index_add_(0, rows, torch.ones_like(rows))
+            if weight is not None:
+                weight[at] = sign.to(weight.dtype)
         rows = torch.repeat_interleave(torch.arange(own.numel(), device=own.device), count, output_size=neighbour.numel())
-        out = embedding_bag(sender(rows, neighbour).long(), table, count.cumsum(0) - count, mode="sum")
-        for edit in edits:
-            for rows, across, sign in self._flips(edit, own):
-                out.index_add_(0, rows, take(table, sender(rows, across)) * sign.unsqueeze(1))
-        return out
+        return embedding_bag(sender(rows, neighbour).long(), table, first, mode="sum", per_sample_weights=weight)
