@@ -42,7 +42,8 @@ class Beam(Attack):
         def search(graphs: PackedGraphs) -> list[Perturbation]:
             graphs = graphs.to(victim.device)
             candidates, budgets = threat.enumerate(graphs), threat.budgets(graphs)
-            found = beam_search(victim.candidate_logits, graphs, candidates, victim.logits(graphs), budgets, width=self.width)
+            ask, pairs, clean = victim.candidate_logits, victim.pair_logits, victim.logits(graphs)
+            found = beam_search(ask, pairs, graphs, candidates, clean, budgets, width=self.width)
             return found.perturbations(candidates)
 
         return in_parts(search, report)

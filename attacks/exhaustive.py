@@ -62,6 +62,7 @@ class Exhaustive(Attack):
         candidates = threat.enumerate(graphs)
         found = search_pairs(
             victim.candidate_logits,
+            victim.pair_logits,
             graphs,
             candidates,
             victim.logits(graphs),

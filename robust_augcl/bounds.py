@@ -76,7 +76,8 @@ class _Influences:
         adds, deletes = bool((~candidates.exists).any()), candidates.deletes
         nothing = torch.zeros(graphs.num_nodes, dtype=torch.double, device=graphs.device)
         source, target = graphs.edge_index
-        degree = torch.bincount(source, minlength=graphs.num_nodes).double()
+        self._degree = torch.bincount(source, minlength=graphs.num_nodes)
+        degree = self._degree.double()
         sent = encoder.message(0, encoder.first_states(graphs.x), nothing.to(graphs.x.dtype)).double()
         weight = encoder.message(1, torch.eye(sent.size(1), dtype=graphs.x.dtype, device=graphs.device), nothing[: sent.size(1)]).double()
         # What a node sends in the second round when t edges have come to it, less those that have gone.
@@ -87,6 +88,8 @@ class _Influences:
         self._sums = zeros[: graphs.num_graphs].index_add(0, graphs.batch, self._before.relu())
         self._around = {step: self._to_neighbours(step) for step, allowed in ((1, adds), (-1, deletes)) if allowed}
         self._ends = candidates.pairs + graphs.ptr[candidates.graph]
+        kinds = {1: ~candidates.exists, -1: candidates.exists & candidates.deletes}
+        self._joints = {step: self._joint(kinds[step].nonzero().squeeze(1)) for step in self._around}
 
     def _bounds(self, node: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
         """The least and the most that one change (K, H) of a node's (K,) pre-activation contributes to its last state."""
@@ -108,16 +111,28 @@ class _Influences:
     def costs(self, directions: Tensor) -> Tensor:
         """The least that each candidate contributes to the sum of states in directions (R, H) or, by graph, (G, R, H): (M, R)."""
         out = torch.zeros(len(self._candidates), directions.size(-2), dtype=torch.double, device=directions.device)
-        kinds = {1: ~self._candidates.exists, -1: self._candidates.exists & self._candidates.deletes}
         for step, around in self._around.items():
-            mine = kinds[step].nonzero().squeeze(1)
+            mine, here, there, place = self._joints[step]
             nodes = self._least(around, directions, self._graphs.batch)
             contexts = [t for t in self._range if t >= (2 - self._most if -1 in self._range else 1)] if step == 1 else [0]
-            for part in mine.split(max(_CHANGES_AT_ONCE // len(contexts), 1)):
-                for here, there in (self._ends[:, part], self._ends[:, part].flip(0)):
-                    joined = [self._bounds(here, step * self._sends[t][there]) for t in contexts]
-                    out[part] += nodes[here] + self._least(joined, directions, self._candidates.graph[part])
+            ends = [out[:0]]
+            for end, far in zip(*(part.split(max(_CHANGES_AT_ONCE // len(contexts), 1)) for part in (here, there)), strict=True):
+                joined = [self._bounds(end, step * self._sends[t][far]) for t in contexts]
+                ends.append(nodes[end] + self._least(joined, directions, self._graphs.batch[end]))
+            both = torch.cat(ends)
+            out[mine] = both.index_select(0, place[0]) + both.index_select(0, place[1])
         return out.clamp(max=0)
+
+    def _joint(self, mine: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Candidates, and their ends: those that hear from a node of the same degree count once, since it sends the same.
+
+        Shapes: mine (K,) -> mine; an end (U,) and the other one (U,); which of them each candidate's two ends are (2, K).
+        """
+        here = self._ends[:, mine]
+        there = here.flip(0)
+        keys, place = (here * self._graphs.num_nodes + self._degree[there]).unique(return_inverse=True)
+        first = torch.empty_like(keys).scatter_(0, place.flatten(), there.flatten())  # any of them
+        return mine, torch.div(keys, self._graphs.num_nodes, rounding_mode="floor"), first, place
 
     def _least(self, contexts: list[tuple[Tensor, Tensor]], directions: Tensor, graph: Tensor) -> Tensor:
         """The smallest contribution over contexts, each between two vectors (K, H), in each direction: (K, R)."""

@@ -1,6 +1,6 @@
 """Sets of edits: graphs after several candidates at once, greedy and beam search over them, and every pair.
 
-All of it asks for logits of single edits only, so it serves an attack with query access and, as the core's own search, the certificate.
+All of it asks for logits of edited graphs only, so it serves an attack with query access and, as the core's own search, the certificate.
 
 Letters: G graphs, M candidates, S sets of t candidates each, C classes.
 """
@@ -13,18 +13,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs import PackedGraphs, ranges, runs
-from robust_augcl.threat import Candidates, Perturbation
+from robust_augcl.graphs import PackedGraphs, ranges, runs, take
+from robust_augcl.pair_edits import Ask, AskPairs
+from robust_augcl.threat import Candidates, Perturbation, first_lowest
 from robust_augcl.victim import margins
-
-Ask = Callable[[PackedGraphs, Candidates], Tensor]
-"""Logits (M, C) of graphs after one candidate each, as `Victim.candidate_logits`."""
 
 Harmless = Callable[[Tensor, Tensor], Tensor]
 """Which pairs of candidates, by their numbers (P,) and (P,), cannot break their graph: (P,) bool."""
 
 _EXTENSIONS_AT_ONCE = 200_000
 _COPIED_NODES_AT_ONCE = 500_000  # of the copies that are extended: large graphs, or few extensions of each
+_STATES_AT_ONCE = 1_000_000  # of the nodes of a graph after each of its single edits, 4 bytes each in each round; one graph at the least
 _FIRST_BLOCK, _LARGEST_BLOCK = 4, 256  # first edits of a graph whose pairs are tried between two looks at whether it is broken
 
 
@@ -98,7 +97,8 @@ class _Best:
         self.broken[graph[breaking]] = True
         # Of two ties the one that breaks the graph is the lower, so that the best set of a broken graph is one that breaks it.
         margin[breaking] = margin[breaking].clamp(max=-torch.finfo(margin.dtype).tiny)
-        top = _lowest(graph, margin, 1)
+        top = first_lowest(graph, margin, self.y.numel())
+        top = top[top >= 0]
         top = top[margin[top] < self.margin[graph[top]]]
         self.margin[graph[top]] = margin[top]
         self.edits[graph[top], : sets.size(1)] = sets[top]
@@ -110,13 +110,15 @@ class _Best:
         return Found(self.edits, self.margin, self.broken, exhausted, self.evaluations)
 
 
-def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: Tensor, budgets: Tensor, width: int) -> Found:
+def beam_search(
+    ask: Ask, pairs: AskPairs, graphs: PackedGraphs, candidates: Candidates, clean: Tensor, budgets: Tensor, width: int
+) -> Found:
     """Extend the `width` sets of the smallest margins by one edit, up to the budget or until the graph is broken; 1 is greedy search.
 
     The result is the best set seen, of any size, so a larger budget is never worse. A graph that is wrong already is left alone.
 
     Args:
-        ask: for logits.
+        ask, pairs: for logits after one edit, of a graph or a copy that has others, and after two.
         graphs, candidates: with every allowed edit.
         clean: logits of the clean graphs (G, C).
         budgets: edits allowed (G,).
@@ -135,7 +137,10 @@ def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: T
             single, number = extensions(candidates, graph[part], edits[part])
             if len(single) == 0:
                 continue
-            logits = ask(edited(graphs, candidates, graph[part], edits[part]), single)
+            if step == 1:
+                logits = _of_some(pairs, graphs, candidates, graph[part].unique())(edits[part, 0][single.graph], number)
+            else:
+                logits = ask(edited(graphs, candidates, graph[part], edits[part]), single)
             own, longer = graph[part][single.graph], torch.cat([edits[part][single.graph], number.unsqueeze(1)], dim=1)
             margin, _ = best.judge(logits, own, longer)
             keep = _lowest(single.graph, margin, width * (step + 1))  # a set can be reached in as many ways as it has edits
@@ -151,6 +156,7 @@ def beam_search(ask: Ask, graphs: PackedGraphs, candidates: Candidates, clean: T
 
 def search_pairs(
     ask: Ask,
+    pairs: AskPairs,
     graphs: PackedGraphs,
     candidates: Candidates,
     clean: Tensor,
@@ -167,7 +173,7 @@ def search_pairs(
     after its prediction is wrong: then it is not exhausted either.
 
     Args:
-        ask, graphs, candidates, clean, budgets: as `beam_search`.
+        ask, pairs, graphs, candidates, clean, budgets: as `beam_search`.
         limit: pairs tried in a graph, at the most.
         stop_when_broken: whether a wrong prediction is enough, or the smallest margin is looked for.
         harmless: pairs that need not be tried, since they are known to break nothing.
@@ -176,65 +182,78 @@ def search_pairs(
     every = torch.arange(len(candidates), device=clean.device)
     single, _ = best.judge(ask(graphs, candidates), candidates.graph, every.unsqueeze(1))
     useful = effective(candidates)
-    order = _lowest(candidates.graph, single.masked_fill(~useful, torch.inf), len(candidates))  # of each graph the most harmful first
-    first, count = candidates.ptr[:-1], torch.bincount(candidates.graph[useful], minlength=graphs.num_graphs)
-    done, wanted, block = torch.zeros_like(count), budgets >= 2, _FIRST_BLOCK
-    while True:
-        going = wanted & (done < count - 1)
-        if stop_when_broken:
-            going &= ~best.broken
-        graph = going.nonzero().squeeze(1)
-        if graph.numel() == 0:
-            break
-        # The next first edits of each graph, each with all single edits that come after it, as far as the limit allows.
-        here = (count[graph] - 1 - done[graph]).clamp(max=block)
-        owner, place = torch.repeat_interleave(graph, here), ranges(done[graph], here)
-        for part in _split(count[owner] - 1 - place, graphs.sizes[owner]):
-            rows = part[wanted[owner[part]]]
-            own = owner[rows]
-            begin, end = first[own] + place[rows], (first + count)[own]
-            fits = _try_pairs(ask, graphs, candidates, best, own, order, begin, end, harmless, limit)
-            wanted[own[~fits]] = False
-            done += torch.bincount(own[fits], minlength=graphs.num_graphs)
-        block = min(2 * block, _LARGEST_BLOCK)
+    count = torch.bincount(candidates.graph[useful], minlength=graphs.num_graphs)
+    search = _Pairs(
+        candidates, best, harmless, limit, order=_lowest(candidates.graph, single.masked_fill(~useful, torch.inf), len(candidates))
+    )
+    done, wanted = torch.zeros_like(count), budgets >= 2
+    left = (wanted & ~best.broken if stop_when_broken else wanted).nonzero().squeeze(1)
+    for group in runs((count[left] * graphs.sizes[left], _STATES_AT_ONCE)):
+        block = _FIRST_BLOCK
+        ask_pairs = _of_some(pairs, graphs, candidates, left[group])
+        while True:
+            graph = left[group]
+            going = wanted[graph] & (done[graph] < count[graph] - 1)
+            graph = graph[going & ~best.broken[graph] if stop_when_broken else going]
+            if graph.numel() == 0:
+                break
+            # The next first edits of each graph, each with all single edits that come after it, as far as the limit allows.
+            here = (count[graph] - 1 - done[graph]).clamp(max=block)
+            owner, place = torch.repeat_interleave(graph, here), ranges(done[graph], here)
+            for rows in runs((count[owner] - 1 - place, _EXTENSIONS_AT_ONCE)):
+                rows = rows[wanted[owner[rows]]]
+                own = owner[rows]
+                fits = search.judge(ask_pairs, own, place[rows], count[own])
+                wanted[own[~fits]] = False
+                done += torch.bincount(own[fits], minlength=graphs.num_graphs)
+            block = min(2 * block, _LARGEST_BLOCK)
     return best.found((budgets == 1) | ((budgets == 2) & (done >= count - 1)))
 
 
-def _try_pairs(
-    ask: Ask,
-    graphs: PackedGraphs,
-    candidates: Candidates,
-    best: _Best,
-    graph: Tensor,
-    order: Tensor,
-    begin: Tensor,
-    end: Tensor,
-    harmless: Harmless | None,
-    limit: int,
-) -> Tensor:
-    """Judge the pairs of order[begin] with order[begin + 1] ... order[end - 1], of a graph each: all (S,), graphs ascending.
+class _Pairs:
+    """Pairs of candidates, in the order in which they are tried.
 
-    Return for which of them the limit allows it; of each graph the first ones (S,).
+    Args:
+        candidates, harmless, limit: as `search_pairs`.
+        best: takes note.
+        order: candidates, by graph, the useful ones of each first and in the order in which they are first edits (M,).
     """
-    follow = end - begin - 1
-    copy = torch.repeat_interleave(torch.arange(graph.numel(), device=graph.device), follow)
-    one, other = order[begin][copy], order[ranges(begin + 1, follow)]
-    if harmless is not None:
-        left = ~harmless(one, other)
-        copy, one, other = copy[left], one[left], other[left]
-        follow = torch.bincount(copy, minlength=graph.numel())
-    _, of_each = torch.unique_consecutive(graph, return_counts=True)
-    fits = _running(follow, of_each) + best.evaluations[graph] <= limit
-    allowed = fits[copy]
-    if not bool(allowed.all()):
-        copy, one, other = copy[allowed], one[allowed], other[allowed]
-    if copy.numel() == 0:
+
+    def __init__(self, candidates: Candidates, best: _Best, harmless: Harmless | None, limit: int, order: Tensor) -> None:
+        self._candidates, self._best, self._harmless, self._limit, self._order = candidates, best, harmless, limit, order
+        self._first = candidates.ptr[:-1]
+
+    def judge(self, ask: Callable[[Tensor, Tensor], Tensor], graph: Tensor, place: Tensor, count: Tensor) -> Tensor:
+        """Judge the pairs of first edits, each with what comes after it: all (S,), graphs ascending; `count` are useful candidates.
+
+        Return for which of them the limit allows it; of each graph the first ones (S,).
+        """
+        follow = count - place - 1
+        begin = self._first[graph] + place
+        first = self._order[begin]
+        row = torch.repeat_interleave(torch.arange(graph.numel(), device=graph.device), follow)
+        one, other = take(first, row), take(self._order, ranges(begin + 1, follow))
+        if self._harmless is not None:
+            left = (~self._harmless(one, other)).nonzero().squeeze(1)
+            row, one, other = take(row, left), take(one, left), take(other, left)
+            follow = torch.bincount(row, minlength=graph.numel())
+        _, of_each = torch.unique_consecutive(graph, return_counts=True)
+        fits = _running(follow, of_each) + self._best.evaluations[graph] <= self._limit
+        allowed = fits[row]
+        if not bool(allowed.all()):
+            row, one, other = row[allowed], one[allowed], other[allowed]
+        if row.numel():
+            self._best.judge(ask(one, other), take(graph, row), torch.stack([one, other], dim=1))
         return fits
-    used, copy = copy.unique(return_inverse=True)
-    copies = edited(graphs, candidates, graph[used], order[begin[used]].unsqueeze(1))
-    logits = ask(copies, of_copies(candidates, copy, other, used.numel()))
-    best.judge(logits, graph[used][copy], torch.stack([one, other], dim=1))
-    return fits
+
+
+def _of_some(pairs: AskPairs, graphs: PackedGraphs, candidates: Candidates, some: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """What answers questions about pairs of candidates of some of the graphs, their numbers ascending (B,)."""
+    number = torch.full((graphs.num_graphs,), -1, device=some.device).index_copy(0, some, torch.arange(some.numel(), device=some.device))
+    mine = (number[candidates.graph] >= 0).nonzero().squeeze(1)
+    place = torch.full_like(candidates.graph, -1).index_copy(0, mine, torch.arange(mine.numel(), device=some.device))
+    ask = pairs(graphs.select(some), of_copies(candidates, number[candidates.graph[mine]], mine, some.numel()))
+    return lambda one, other: ask(take(place, one), take(place, other))
 
 
 def _split(extensions: Tensor, nodes: Tensor) -> list[Tensor]:

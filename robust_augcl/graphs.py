@@ -35,6 +35,11 @@ def ranges(starts: Tensor, counts: Tensor) -> Tensor:
     return first + torch.arange(total, device=starts.device)
 
 
+def take(values: Tensor, index: Tensor) -> Tensor:
+    """`values[index]`, several times as fast for long lists on the CPU."""
+    return values.index_select(0, index)
+
+
 def runs(*bounds: tuple[Tensor, int]) -> list[Tensor]:
     """Split 0 ... K - 1 into consecutive runs whose costs each add up to about a limit at the most, one item at the least.
 

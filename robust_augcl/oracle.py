@@ -10,7 +10,7 @@ Letters: G graphs, N nodes, M edits, R rows, K entries (neighbours of rows), U d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from robust_augcl.encoder import LocalEncoder
-from robust_augcl.graphs import PackedGraphs, ranges
+from robust_augcl.graphs import PackedGraphs, ranges, take
+from robust_augcl.trees import Reached, Trees, distinct_rows, segment_sums
 from robust_augcl.unfolding import mixed
 
 _ENTRIES_AT_ONCE = 400_000  # about 3 MiB an integer tensor; more falls out of the cache
@@ -60,6 +61,8 @@ class Oracle:
     def __init__(self, encoder: LocalEncoder, graphs: PackedGraphs) -> None:
         self._encoder, self._graphs = encoder, graphs
         self._hops, self._rounds = encoder.hops_before_first_round, encoder.layers
+        self.numbers = range(1 - self._hops, self._rounds + 1)
+        """Rounds after which states are others for an edit."""
         nodes = torch.arange(graphs.num_nodes, device=graphs.device)
         source, target = graphs.edge_index
         degree = torch.bincount(source, minlength=graphs.num_nodes)
@@ -72,7 +75,7 @@ class Oracle:
         self._edge_keys = source * graphs.num_nodes + target
         self._count = degree  # of neighbours, the node itself among them where there are self-loops
         self._start = degree.cumsum(0) - degree
-        self._neighbours = torch.cat([target, target.new_zeros(1)])  # the last is read where an added edge's entry goes, and written over
+        self._neighbours = torch.cat([target, target.new_zeros(2)])  # read where added edges' entries go, and written over
         self._find_balls()
         self._run_clean()
 
@@ -109,23 +112,59 @@ class Oracle:
         graphs, encoder = self._graphs, self._encoder
         columns = mixed(torch.arange(graphs.x.size(1), device=graphs.device), _SALT)
         self._feature_key = mixed(mixed(graphs.x.double().view(torch.int64) + columns, _FEATURE_SALT).sum(1), _FEATURE_SALT)
-        self._keys = [self._first_keys(self._feature_key, self._degree)]
+        self._keys = [self.first_keys(torch.arange(graphs.num_nodes, device=graphs.device), self._degree)]
         self._states = [encoder.first_states(graphs.x)]
         self._messages: list[Tensor] = []
-        neighbours = self._neighbours[:-1]
+        self._key_sums = [self._keys[0]]  # by round; before the first there are none
+        neighbours = self._neighbours[:-2]
         self._sums: dict[int, Tensor] = {}
         for index in range(self._rounds):
             self._messages.append(encoder.message(index, self._states[-1], self._degree))
             pooled = embedding_bag(neighbours, self._messages[-1], self._start, mode="sum")
             self._states.append(encoder.update(index, pooled, graphs.x, self._degree))
-            self._keys.append(mixed(_segment_sums(self._keys[-1][neighbours], self._count) + self._feature_key, _SALT))
+            self._key_sums.append(segment_sums(self._keys[-1][neighbours], self._count))
+            self._keys.append(mixed(self._key_sums[-1] + self._feature_key, _SALT))
         for number in encoder.summed_rounds:
             nodes = torch.arange(graphs.num_nodes, device=graphs.device)
             self._sums[number] = embedding_bag(nodes, self._states[number], graphs.ptr[:-1], mode="sum")
 
-    def _first_keys(self, feature_key: Tensor, degree: Tensor) -> Tensor:
+    def first_keys(self, node: Tensor, degree: Tensor) -> Tensor:
+        """Trees of nodes before the first round (R,), (R,) -> (R,)."""
         # Mixed once more: a node's own features are no neighbour's.
-        return mixed(feature_key + degree.long() if self._hops else feature_key, _SALT)
+        own = take(self._feature_key, node)
+        return mixed(own + degree.long() if self._hops else own, _SALT)
+
+    def tree_keys(self, node: Tensor, key_sums: Tensor) -> Tensor:
+        """Trees of nodes from the sums of their neighbours' (R,), (R,) -> (R,)."""
+        return mixed(key_sums + take(self._feature_key, node), _SALT)
+
+    def clean_rounds(self) -> list[Trees]:
+        """The clean nodes' states, by round as in `numbers`."""
+        last = [self._graphs.x[:0]]
+        columns = (self._key_sums, [self._degree] * (self._rounds + 1), self._keys, self._states, self._messages + last)
+        return [Trees(*(column[number] for column in columns)) for number in self.numbers]
+
+    @property
+    def first_messages(self) -> Tensor:
+        """What the clean nodes send in the first round (N, H)."""
+        return self._messages[0]
+
+    def ball(self, radius: int) -> tuple[Tensor, Tensor]:
+        """All nodes and those up to a radius around them, themselves among them: two lists of the same length."""
+        _, counts, members = self._balls[radius]
+        nodes = torch.arange(self._graphs.num_nodes, device=members.device)
+        return torch.cat([nodes, torch.repeat_interleave(nodes, counts, output_size=members.numel())]), torch.cat([nodes, members])
+
+    def distance(self, u: Tensor, v: Tensor) -> Tensor:
+        """Distances of nodes of one graph (P,), (P,) -> (P,); what is further away than any edit reaches is one more than that."""
+        return take(self._distance, take(self._place, u) + v)
+
+    def neighbours(self, node: Tensor, more: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """How many neighbours nodes have, and which, each with room for up to two others (R,): (R,), (R,) -> (R,), (K,)."""
+        count = take(self._count, node)
+        if more is not None:
+            count = count + more
+        return count, take(self._neighbours, ranges(take(self._start, node), count))
 
     def clean_sums(self) -> Tensor:
         """Summed node states of the clean graphs (G, S): `LocalEncoder.readout` makes graph states of them."""
@@ -133,10 +172,10 @@ class Oracle:
 
     def sums(self, edits: Edits) -> Tensor:
         """Summed node states after each edit alone (M, S)."""
-        pieces = [self._sums_of(part) for part in self._parts(edits)]
+        pieces = [self.changed_sums(part, list(self.rounds(part))) for part in self.parts(edits)]
         return torch.cat(pieces) if pieces else self.clean_sums()[:0]
 
-    def _parts(self, edits: Edits) -> Iterator[Edits]:
+    def parts(self, edits: Edits) -> Iterator[Edits]:
         """Runs of edits of bounded size: of the table of states, and of what travels along edges in the last round."""
         if len(edits) == 0:
             return
@@ -163,18 +202,18 @@ class Oracle:
             return ends, twice, torch.zeros_like(number)
         first, counts, members = self._balls[radius]
         both = torch.stack([edits.i, edits.j], dim=1).flatten()
-        size = _take(counts, both)
-        node = _take(members, ranges(_take(first, both), size))
+        size = take(counts, both)
+        node = take(members, ranges(take(first, both), size))
         half = torch.repeat_interleave(torch.arange(both.numel(), device=node.device), size, output_size=node.numel())
         edit, second = half >> 1, (half & 1).bool()
         # A node in the reach of both ends is the first end's; an end is not here.
-        across = _take(self._distance, _take(_take(self._place, edits.i), edit) + node)
-        new = torch.where(second, across > radius, node != _take(edits.j, edit))
+        across = take(self._distance, take(take(self._place, edits.i), edit) + node)
+        new = torch.where(second, across > radius, node != take(edits.j, edit))
         node, edit = node.masked_select(new), edit.masked_select(new)
         return torch.cat([ends, node]), torch.cat([twice, edit]), torch.bincount(edit, minlength=len(edits))
 
-    def _sums_of(self, edits: Edits) -> Tensor:
-        """See `sums`; in one piece."""
+    def rounds(self, edits: Edits) -> Iterator[tuple[Trees, Reached]]:
+        """What edits change, by round as in `numbers`; in one piece."""
         graphs, encoder = self._graphs, self._encoder
         low, high = int(graphs.ptr[edits.graph[0]]), int(graphs.ptr[edits.graph[-1] + 1])
         nothing, changed = high - low, high - low + 1
@@ -186,33 +225,33 @@ class Oracle:
         sign = edits.adds.to(self._degree.dtype) * 2 - 1
         ends = 2 * len(edits)
         message = key = self._messages[0]
-        pooled_rounds = []
         if not self._hops:
             message, key = self._table(0, low, high, self._messages[0][:0], self._keys[0][:0])
-        for number in range(1 - self._hops, self._rounds + 1):
+        for number in self.numbers:
             node, edit, others = self._rows(edits, number - 1 + self._hops)
             if number:
                 first, count, source = self._entries(edits, node, edit, which, shift, nothing)
-                tree = mixed(_segment_sums(_take(key, source), count) + _take(self._feature_key, node), _SALT)
+                key_sum = segment_sums(take(key, source), count)
+                tree = self.tree_keys(node, key_sum)
             else:
-                tree = self._first_keys(_take(self._feature_key, node), _take(self._degree, node) + _take(sign, edit))
-            chosen, distinct = _distinct(tree)
-            own = _take(node, chosen)
-            degree = _take(self._degree, own) + torch.where(chosen < ends, _take(sign, _take(edit, chosen)), 0)
-            features = _take(graphs.x, own)
+                key_sum = tree = self.first_keys(node, take(self._degree, node) + take(sign, edit))
+            chosen, distinct = distinct_rows(tree)
+            own = take(node, chosen)
+            degree = take(self._degree, own) + torch.where(chosen < ends, take(sign, take(edit, chosen)), 0)
+            features = take(graphs.x, own)
             if number:
-                counts = _take(count, chosen)
-                into = _take(source, ranges(_take(first, chosen), counts))
+                counts = take(count, chosen)
+                into = take(source, ranges(take(first, chosen), counts))
                 pooled = embedding_bag(into, message, counts.cumsum(0) - counts, mode="sum")
                 states = encoder.update(number - 1, pooled, features, degree)
             else:
                 states = encoder.first_states(features)
-            if number in self._sums:
-                pooled_rounds.append(self._changed_sums(number, edits, states, node, distinct, others))
+            keys, sent = take(tree, chosen), graphs.x[:0]
             if number < self._rounds:
-                which.scatter_(0, node + _take(shift, edit), changed + distinct)
-                message, key = self._table(number, low, high, encoder.message(number, states, degree), _take(tree, chosen))
-        return torch.cat(pooled_rounds, dim=1)
+                which.scatter_(0, node + take(shift, edit), changed + distinct)
+                sent = encoder.message(number, states, degree)
+                message, key = self._table(number, low, high, sent, keys)
+            yield Trees(take(key_sum, chosen), degree, keys, states, sent), Reached(node, edit, others, distinct)
 
     def _table(self, number: int, low: int, high: int, messages: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """What is sent in a round, and the senders' trees: clean nodes low ... high - 1, nothing, changed trees."""
@@ -223,57 +262,32 @@ class Oracle:
         self, edits: Edits, node: Tensor, edit: Tensor, which: Tensor, shift: Tensor, nothing: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The neighbours of rows in their edited graphs: first entry (R,), number (R,), states' rows in the table (K,)."""
-        count = _take(self._count, node)
+        count = take(self._count, node)
         added = torch.cat([edits.adds, edits.adds])
         count[: added.numel()] += added.long()
         first = count.cumsum(0) - count
         total = int(count.sum())
         across = torch.cat([edits.j, edits.i])
-        neighbour = _take(self._neighbours, ranges(_take(self._start, node), count))
+        neighbour = take(self._neighbours, ranges(take(self._start, node), count))
         last = first[: added.numel()][added] + count[: added.numel()][added] - 1
         neighbour[last] = across[added]
-        source = _take(which, neighbour + torch.repeat_interleave(_take(shift, edit), count, output_size=total))
+        source = take(which, neighbour + torch.repeat_interleave(take(shift, edit), count, output_size=total))
         if not bool(added.all()):
             end, gone = node[: added.numel()][~added], across[~added]
             among = torch.searchsorted(self._edge_keys, end * self._graphs.num_nodes + gone) - self._start[end]
             source[first[: added.numel()][~added] + among] = nothing
         return first, count, source
 
-    def _changed_sums(self, number: int, edits: Edits, states: Tensor, node: Tensor, distinct: Tensor, others: Tensor) -> Tensor:
-        """Sums over each edited graph's states of a round (M, H): the clean ones, less those that changed, plus the new ones."""
-        many, clean = len(edits), self._states[number]
-        out = _take(self._sums[number], edits.graph)
-        for table, rows, add in ((states, distinct, 1), (clean, node, -1)):
-            out.add_(embedding_bag(rows[: 2 * many].view(2, many).T, table, mode="sum"), alpha=add)
-            if node.numel() > 2 * many:
-                out.add_(embedding_bag(rows[2 * many :], table, others.cumsum(0) - others, mode="sum"), alpha=add)
-        return out
-
-
-def _take(values: Tensor, index: Tensor) -> Tensor:
-    """`values[index]`, several times as fast for long lists on the CPU."""
-    return values.index_select(0, index)
-
-
-def _segment_sums(values: Tensor, counts: Tensor) -> Tensor:
-    """Sums of consecutive runs of integers, wrapping: (K,), (R,) -> (R,)."""
-    running = torch.cat([values.new_zeros(1), values.cumsum(0)])
-    last = counts.cumsum(0)
-    return _take(running, last) - _take(running, last - counts)
-
-
-def _distinct(keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows that stand for all rows of the same key (U,), and for each row which of them stands for it (R,).
-
-    Keys are 64-bit hashes of trees: among 100,000 different trees two share one with a probability below 1e-9.
-
-    Through a table of slots, which is faster than sorting. Where two keys fall into one slot, the rows of one of them stand for
-    themselves: that costs time, and changes nothing.
-    """
-    bits = max(keys.numel(), 2).bit_length()
-    slot = (keys >> (63 - bits)) + (1 << bits)
-    rows = torch.arange(keys.numel(), device=keys.device)
-    stands = torch.empty(2 << bits, dtype=torch.long, device=keys.device).scatter_(0, slot, rows).index_select(0, slot)
-    stands = torch.where(_take(keys, stands) == keys, stands, rows)
-    chosen = stands == rows
-    return chosen.nonzero().squeeze(1), _take(chosen.cumsum(0) - 1, stands)
+    def changed_sums(self, edits: Edits, rounds: Sequence[tuple[Trees, Reached]]) -> Tensor:
+        """Sums over each edited graph's states (M, S): the clean ones, less those that changed, plus the new ones."""
+        many, out = len(edits), []
+        for number, (trees, reached) in zip(self.numbers, rounds, strict=True):
+            if number not in self._sums:
+                continue
+            sums = take(self._sums[number], edits.graph)
+            for table, rows, add in ((trees.states, reached.distinct, 1), (self._states[number], reached.node, -1)):
+                sums.add_(embedding_bag(rows[: 2 * many].view(2, many).T, table, mode="sum"), alpha=add)
+                if rows.numel() > 2 * many:
+                    sums.add_(embedding_bag(rows[2 * many :], table, reached.others.cumsum(0) - reached.others, mode="sum"), alpha=add)
+            out.append(sums)
+        return torch.cat(out, dim=1)

@@ -76,6 +76,10 @@ class Candidates:
         """Return the candidates at `index`, in that order."""
         return Candidates(self.graph[index], self.pairs[:, index], self.exists[index], self.num_graphs, self.deletes)
 
+    def to(self, device: torch.device | str) -> Candidates:
+        """Return the candidates on `device`."""
+        return Candidates(self.graph.to(device), self.pairs.to(device), self.exists.to(device), self.num_graphs, self.deletes)
+
     def perturbation(self, index: Tensor) -> Perturbation:
         """Return the candidates at `index` (k,), all of one graph, as one perturbation."""
         pairs = self.pairs[:, index].cpu()
@@ -84,11 +88,16 @@ class Candidates:
 
     def best(self, score: Tensor) -> Tensor:
         """The candidate of the lowest score (M,) in each graph, the first of equals, -1 where a graph has none: (G,)."""
-        finite = score.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
-        lowest = score.new_full((self.num_graphs,), torch.inf).scatter_reduce(0, self.graph, finite, "amin")
-        place = torch.where(finite == lowest[self.graph], torch.arange(len(self), device=score.device), len(self))
-        first = torch.full_like(self.counts, len(self)).scatter_reduce(0, self.graph, place, "amin")
-        return torch.where(first < len(self), first, -1)
+        return first_lowest(self.graph, score, self.num_graphs)
+
+
+def first_lowest(group: Tensor, score: Tensor, num_groups: int) -> Tensor:
+    """The row of the lowest score (K,) in each group (K,), the first of equals, -1 where there is none: (number of groups,)."""
+    finite = score.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    lowest = score.new_full((num_groups,), torch.inf).scatter_reduce(0, group, finite, "amin")
+    rows = (finite == lowest.index_select(0, group)).nonzero().squeeze(1)
+    first = torch.full((num_groups,), score.numel(), device=score.device).scatter_reduce(0, group[rows], rows, "amin")
+    return torch.where(first < score.numel(), first, -1)
 
 
 @dataclass(frozen=True)

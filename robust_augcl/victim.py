@@ -17,6 +17,7 @@ from robust_augcl.edge_gradients import Loss, by_states, by_weights, of_relaxed
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs import PackedGraphs, pack
 from robust_augcl.model import GraphClassifier
+from robust_augcl.pair_edits import PairLogits
 from robust_augcl.single_edits import candidate_logits, chunks
 from robust_augcl.threat import Candidates
 
@@ -75,6 +76,22 @@ class Victim:
         graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
         changes = (~candidates.exists | candidates.deletes).to(self.device)
         return candidate_logits(self._model, packed, graph, pairs, changes)
+
+    @torch.no_grad()
+    def pair_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Callable[[Tensor, Tensor], Tensor]:
+        """Prepare graphs for questions about pairs of candidates.
+
+        The answer takes the numbers of two different candidates of one graph, (P,) and (P,), and returns the logits (P, C) of the graphs
+        after both. One query a pair that is asked about; what is prepared is nothing that is shown.
+        """
+        ready = PairLogits(self._model, pack(graphs).to(self.device), candidates.to(self.device))
+
+        @torch.no_grad()
+        def ask(one: Tensor, other: Tensor) -> Tensor:
+            self.queries += one.numel()
+            return ready(one.to(self.device), other.to(self.device))
+
+        return ask
 
     def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
         """Gradient of each graph's cross-entropy for the class `towards` with respect to the weight of candidate edges.
@@ -152,6 +169,10 @@ class VictimView:
     def candidate_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Tensor:
         """See `Victim.candidate_logits`; needs query access."""
         return cast(Tensor, self._ask(Access.QUERY, "candidate_logits")(graphs, candidates))
+
+    def pair_logits(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates) -> Callable[[Tensor, Tensor], Tensor]:
+        """See `Victim.pair_logits`; needs query access."""
+        return cast(Callable[[Tensor, Tensor], Tensor], self._ask(Access.QUERY, "pair_logits")(graphs, candidates))
 
     def edge_gradients(self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor) -> Tensor:
         """See `Victim.edge_gradients`; needs gradient access."""

@@ -20,6 +20,7 @@ from robust_augcl.oracle import Edits, Oracle
 from robust_augcl.seeds import generator
 from robust_augcl.single_edits import candidate_logits, full_logits
 from robust_augcl.threat import ThreatModel
+from robust_augcl.trees import distinct_rows
 from robust_augcl.victim import Victim
 
 ENCODERS = [Structure2Vec, GIN, GCN]
@@ -182,7 +183,7 @@ def test_a_model_in_training_mode_is_evaluated_in_full(full):
 
 def test_trees_that_share_a_slot_are_kept_apart():
     keys = torch.tensor([5, 5, 5 + (1 << 20), 7, 5 + (1 << 20), -3, 5])  # all but -3 fall into one slot
-    chosen, stands = oracle_module._distinct(keys)
+    chosen, stands = distinct_rows(keys)
     assert torch.equal(keys[chosen][stands], keys)
     assert len(chosen) < len(keys)  # equal keys share a row
 

@@ -294,6 +294,7 @@ def test_relaxed_gradients_are_the_same_with_and_without_messages_of_tiny_weight
 QUESTIONS = {
     "logits": (Access.QUERY, lambda view, graphs: view.logits(graphs)),
     "candidate_logits": (Access.QUERY, lambda view, graphs: view.candidate_logits(graphs, ADD.enumerate(graphs))),
+    "pair_logits": (Access.QUERY, lambda view, graphs: view.pair_logits(graphs, ADD.enumerate(graphs))(*torch.tensor([[0, 1], [2, 0]]))),
     "edge_gradients": (Access.GRADIENT, lambda view, graphs: view.edge_gradients(graphs, ADD.enumerate(graphs), graphs.y)),
     "relaxed": (Access.GRADIENT, lambda view, graphs: torch.cat(relaxed(view, graphs))),
 }

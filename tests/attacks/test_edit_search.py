@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from robust_augcl import edit_sets, single_edits
+from robust_augcl import edit_sets, pair_oracle, single_edits
 from robust_augcl import graphs as packed_graphs
 from robust_augcl.attack import FitGraphs, run_attack
 from robust_augcl.attacks.beam import Beam
@@ -129,7 +129,15 @@ def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, m
 
     def search(limit, harmless):
         return edit_sets.search_pairs(
-            victim.candidate_logits, graphs, candidates, clean, budgets, limit=limit, stop_when_broken=False, harmless=harmless
+            victim.candidate_logits,
+            victim.pair_logits,
+            graphs,
+            candidates,
+            clean,
+            budgets,
+            limit=limit,
+            stop_when_broken=False,
+            harmless=harmless,
         )
 
     def most(one, other):  # all but some
@@ -178,8 +186,20 @@ def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(victim
         asked.append((len(candidates), packed.num_nodes))
         return candidate_logits(packed, candidates)
 
-    candidate_logits = victim.candidate_logits
+    def counting_pairs(packed, candidates):
+        ask = pair_logits(packed, candidates)
+
+        def counted(one, other):
+            pairs_asked.append(len(one))
+            return ask(one, other)
+
+        states.append((int(packed.sizes[candidates.graph].sum()), packed.num_graphs))
+        return counted
+
+    pairs_asked, states = [], []
+    candidate_logits, pair_logits = victim.candidate_logits, victim.pair_logits
     monkeypatch.setattr(victim, "candidate_logits", counting)
+    monkeypatch.setattr(victim, "pair_logits", counting_pairs)
     searches = {
         "attack": lambda: attacked(Exhaustive(stop_when_broken=False), victim, graphs, threat).attacked_margin,
         "proof": lambda: certify(victim, graphs, threat).certified,
@@ -191,11 +211,17 @@ def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(victim
     monkeypatch.setattr(single_edits, "_EDITS_AT_ONCE", 10)
     monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", 20)
     monkeypatch.setattr(edit_sets, "_COPIED_NODES_AT_ONCE", 12)
-    asked.clear()
+    monkeypatch.setattr(edit_sets, "_STATES_AT_ONCE", 50)
+    monkeypatch.setattr(pair_oracle, "_ROWS_AT_ONCE", 5)
+    assert budget == 1 or (max(pairs_asked) > 100 and max(states)[1] > 4)
+    for seen in (asked, pairs_asked, states):
+        seen.clear()
     for name, search in searches.items():
         torch.testing.assert_close(search(), together[name], rtol=1e-12, atol=1e-12)
     assert max(number for number, _ in asked) <= 20 + 21
     assert max(nodes for _, nodes in asked) <= max(12 + 7, 7 * 7)
+    assert max(pairs_asked, default=0) <= 20 + 21
+    assert max(states, default=(0, 0))[0] <= 50 + 7 * 21
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
@@ -205,7 +231,14 @@ def test_of_two_ties_the_one_that_breaks_the_graph_is_the_best(to_data, order):
     ties = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])[order]  # the first of the highest is the prediction: wrong, and right
     clean = torch.tensor([[0.0, 1.0, 0.0]])
     found = edit_sets.search_pairs(
-        lambda *_: ties, graphs, candidates, clean, torch.ones(1, dtype=torch.long), limit=9, stop_when_broken=True
+        lambda *_: ties,
+        lambda *_: lambda *_: ties,
+        graphs,
+        candidates,
+        clean,
+        torch.ones(1, dtype=torch.long),
+        limit=9,
+        stop_when_broken=True,
     )
     assert bool(found.broken)
     assert float(found.margin) == pytest.approx(0)
