@@ -30,6 +30,7 @@ class Beam(Attack):
     """
 
     access: ClassVar[Access] = Access.QUERY
+    revision: ClassVar[int] = 2  # sums of two edits are added in another order
 
     width: int = 1
 

@@ -32,6 +32,7 @@ class Exhaustive(Attack):
     """
 
     access: ClassVar[Access] = Access.QUERY
+    revision: ClassVar[int] = 2  # sums of two edits are added in another order
     max_budget: ClassVar[int | None] = 2
     exact: ClassVar[bool] = True
 

@@ -17,7 +17,7 @@ KINDS = {
     "attacker": 4,
     "attack": 4,
     "representation": 4,
-    "certificate": 4,  # and of its parts: one search
+    "certificate": 5,  # and of its parts: one search
 }
 """Of each kind of step, for what the core's code does in it. Up to 4, one number was that of all kinds."""
 

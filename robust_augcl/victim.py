@@ -61,7 +61,8 @@ class Victim:
         """Logits (G, C), one query a graph."""
         packed = pack(graphs).to(self.device)
         self.queries += packed.num_graphs
-        pieces = [self._model(packed.select(index)) for index in chunks(packed.sizes)]
+        parts = chunks(packed.sizes)
+        pieces = [self._model(packed)] if len(parts) == 1 else [self._model(packed.select(index)) for index in parts]
         return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
 
     @torch.no_grad()
