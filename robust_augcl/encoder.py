@@ -51,7 +51,7 @@ class WeightedSum(MessagePassing):
     def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None) -> Tensor:
         if edge_weight is None and isinstance(edge_index, EdgeIndex) and edge_index.is_undirected and edge_index.is_sorted_by_row:
             (first_edge, neighbours), _ = edge_index.get_csr()
-            return NeighbourSum.apply(x, neighbours, first_edge[:-1])  # type: ignore[no-any-return]
+            return NeighbourSum.apply(x, neighbours, first_edge[:-1])
         out: Tensor = self.propagate(edge_index, x=x, edge_weight=edge_weight)
         return out
 
