@@ -266,9 +266,13 @@ def show(folder: Path, form: str) -> None:
     run_folder = run_folder_of(folder)
     manifest = run_folder.existing_manifest()
     records = records_of(run_folder, manifest)
+    audit = assessor_of(run_folder).stored_audit(records)
     if revised := revised_since(run_folder, manifest):
-        click.echo(f"warning: revised since these results were computed: {revised}; `robust-augcl run` computes them again", err=True)
-    print_rows(records, form, assessor_of(run_folder).stored_audit(records))
+        unmarked = "" if audit else "; no audit of today's speaks of them, so none is marked"
+        click.echo(
+            f"warning: revised since these results were computed: {revised}; `robust-augcl run` computes them again{unmarked}", err=True
+        )
+    print_rows(records, form, audit)
 
 
 @cli.command()

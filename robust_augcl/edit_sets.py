@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ Harmless = Callable[[Tensor, Tensor], Tensor]
 _EXTENSIONS_AT_ONCE = 200_000
 _COPIED_NODES_AT_ONCE = 500_000  # of the copies that are extended: large graphs, or few extensions of each
 _STATES_AT_ONCE = 1_000_000  # of the nodes of a graph after each of its single edits, 4 bytes each in each round; one graph at the least
+_WIDTH_WORTH_IT = 3  # of a beam: fewer sets are extended faster as copies than the oracle for pairs is prepared
 _FIRST_BLOCK, _LARGEST_BLOCK = 4, 256  # first edits of a graph whose pairs are tried between two looks at whether it is broken
 
 
@@ -137,7 +139,7 @@ def beam_search(
             single, number = extensions(candidates, graph[part], edits[part])
             if len(single) == 0:
                 continue
-            if step == 1:
+            if step == 1 and width >= _WIDTH_WORTH_IT:
                 logits = _of_some(pairs, graphs, candidates, graph[part].unique())(edits[part, 0][single.graph], number)
             else:
                 logits = ask(edited(graphs, candidates, graph[part], edits[part]), single)
@@ -187,7 +189,8 @@ def search_pairs(
         candidates, best, harmless, limit, order=_lowest(candidates.graph, single.masked_fill(~useful, torch.inf), len(candidates))
     )
     done, wanted = torch.zeros_like(count), budgets >= 2
-    left = (wanted & ~best.broken if stop_when_broken else wanted).nonzero().squeeze(1)
+    left = wanted & (count >= 2)
+    left = (left & ~best.broken if stop_when_broken else left).nonzero().squeeze(1)
     for group in runs((count[left] * graphs.sizes[left], _STATES_AT_ONCE)):
         block = _FIRST_BLOCK
         ask_pairs = _of_some(pairs, graphs, candidates, left[group])
@@ -252,8 +255,12 @@ def _of_some(pairs: AskPairs, graphs: PackedGraphs, candidates: Candidates, some
     number = torch.full((graphs.num_graphs,), -1, device=some.device).index_copy(0, some, torch.arange(some.numel(), device=some.device))
     mine = (number[candidates.graph] >= 0).nonzero().squeeze(1)
     place = torch.full_like(candidates.graph, -1).index_copy(0, mine, torch.arange(mine.numel(), device=some.device))
-    ask = pairs(graphs.select(some), of_copies(candidates, number[candidates.graph[mine]], mine, some.numel()))
-    return lambda one, other: ask(take(place, one), take(place, other))
+
+    @cache
+    def ask() -> Callable[[Tensor, Tensor], Tensor]:  # prepared by the first question, of which there may be none
+        return pairs(graphs.select(some), of_copies(candidates, number[candidates.graph[mine]], mine, some.numel()))
+
+    return lambda one, other: ask()(take(place, one), take(place, other))
 
 
 def _split(extensions: Tensor, nodes: Tensor) -> list[Tensor]:

@@ -6,6 +6,7 @@ Letters: G graphs, M candidates, P pairs of candidates, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from robust_augcl.encoder import LocalEncoder
 from robust_augcl.graphs import PackedGraphs, take
 from robust_augcl.model import GraphClassifier
 from robust_augcl.oracle import Edits
-from robust_augcl.pair_oracle import PairOracle
+from robust_augcl.pair_oracle import PairOracle, TooManyTrees
 from robust_augcl.single_edits import agree, candidate_logits, chunks, close_calls
 from robust_augcl.threat import Candidates
 
@@ -32,7 +33,7 @@ class PairLogits:
 
     Predictions are those of a full evaluation: it decides where the two highest logits are closer than rounding may move them. Where the
     encoder is no `LocalEncoder`, is in training mode or does not agree with its own parts, and where the states after all single edits
-    would not fit into memory, copies of the graphs that have the first edit are asked about the second.
+    or their distinct trees would not fit into memory, copies of the graphs that have the first edit are asked about the second.
 
     Args:
         model: in evaluation mode.
@@ -51,12 +52,15 @@ class PairLogits:
         # The edits, by graph; a candidate that changes nothing is none, -1.
         order = torch.argsort(candidates.graph, stable=True)
         order = order[self._changes[order]]
+        if order.numel() == 0:
+            return
         self._edit = torch.full_like(candidates.graph, -1).index_copy(0, order, torch.arange(order.numel(), device=order.device))
         graph = candidates.graph[order]
         i, j = candidates.pairs[:, order] + graphs.ptr[graph]
-        oracle = PairOracle(encoder, graphs, Edits(graph, i, j, ~candidates.exists[order]))
-        if agree(model.head(encoder.readout(oracle.clean_sums)), model(graphs)):
-            self._oracle, self._readout = oracle, encoder.readout
+        with suppress(TooManyTrees):
+            oracle = PairOracle(encoder, graphs, Edits(graph, i, j, ~candidates.exists[order]))
+            if agree(model.head(encoder.readout(oracle.clean_sums)), model(graphs)):
+                self._oracle, self._readout = oracle, encoder.readout
 
     def __call__(self, one: Tensor, other: Tensor) -> Tensor:
         """Logits (P, C) after two different candidates of one graph, by their numbers (P,) and (P,)."""

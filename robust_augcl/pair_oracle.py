@@ -23,6 +23,7 @@ from robust_augcl.graphs import PackedGraphs, ranges, take
 from robust_augcl.oracle import Edits, Oracle
 from robust_augcl.trees import distinct_rows
 
+_BYTES_AT_MOST = 2**28  # of states and messages after single edits; for a moment they are held twice
 _ROWS_AT_ONCE = 50_000  # some 12 MiB a tensor of states of width 64, if all were distinct
 _PLACES_AT_ONCE = 1_000_000  # pairs times nodes of a graph
 _TREES_AT_ONCE = 4_096  # 1 MiB a tensor of states of width 64
@@ -79,15 +80,22 @@ class _Both(NamedTuple):
     sent: Tensor
 
 
+class TooManyTrees(Exception):
+    """The single edits make more distinct states than may be held at once."""
+
+
 class PairOracle:
     """Clean graphs and single edits of them, prepared for questions about pairs of these edits.
 
-    It holds 4 bytes for each edit, node of its graph and round, and the states of all trees that single edits make.
+    It holds 4 bytes for each edit, node of its graph and round, and the states and messages of all trees that single edits make.
 
     Args:
         encoder: in evaluation mode.
         graphs: the clean graphs.
-        edits: every edit that a pair may hold.
+        edits: every edit that a pair may hold, one at least.
+
+    Raises:
+        TooManyTrees: where the states and messages would take more than a quarter of a GiB.
     """
 
     def __init__(self, encoder: LocalEncoder, graphs: PackedGraphs, edits: Edits) -> None:
@@ -122,6 +130,7 @@ class PairOracle:
         self._first_bit = self._bit_counts.cumsum(0) - self._bit_counts
         counts = take(self._bit_counts, self._reach[-1].long().flatten()).view(len(edits), -1).sum(1).double()
         rows = float((counts.square() / graphs.sizes[edits.graph]).mean())  # of a pair, if all nodes were as likely to be reached
+        rows *= max(graphs.edge_index.size(1) / graphs.num_nodes / 8, 1)  # each row hears from its neighbours
         self.at_once = max(min(int(_ROWS_AT_ONCE / max(rows, 1)), _PLACES_AT_ONCE // self._padded), 1)
         """Pairs that are best asked about at once."""
 
@@ -131,7 +140,7 @@ class PairOracle:
         tables = [[clean] for clean in oracle.clean_rounds()]
         clean = ranges(self._low, self._graphs.sizes[edits.graph]).int()
         which = [clean.clone() for _ in tables]
-        rows, start, sums = [self._graphs.num_nodes] * len(tables), 0, [oracle.clean_sums()[:0]]
+        rows, start, sums, held = [self._graphs.num_nodes] * len(tables), 0, [oracle.clean_sums()[:0]], 0
         for part in oracle.parts(edits):
             rounds = list(oracle.rounds(part))
             base = self._base[start : start + len(part)]
@@ -139,6 +148,9 @@ class PairOracle:
                 which[place][take(base, reached.edit) + reached.node] = (reached.distinct + rows[place]).int()
                 tables[place].append(trees)
                 rows[place] += trees.keys.numel()
+                held += sum(values.numel() * values.element_size() for values in (trees.states, trees.sent))
+            if held > _BYTES_AT_MOST:  # where features tell all nodes apart there is a tree for each edit and node that it reaches
+                raise TooManyTrees
             sums.append(oracle.changed_sums(part, rounds))
             start += len(part)
         self._alone = []

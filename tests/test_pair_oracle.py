@@ -202,6 +202,24 @@ def test_what_the_oracle_cannot_answer_or_hold_is_asked_of_copies(encoder, at_mo
     torch.testing.assert_close(answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
 
 
+def test_more_distinct_trees_than_fit_are_asked_of_copies(monkeypatch):
+    graphs, model = drawn_graphs(3, "normal"), new_model(GIN, layers=3, features=2)
+    candidates = BOTH.enumerate(graphs)
+    one, other = all_pairs(candidates)
+    monkeypatch.setattr(pair_oracle, "_BYTES_AT_MOST", 1000)
+    prepared = PairLogits(model, graphs, candidates)
+    assert prepared._oracle is None
+    torch.testing.assert_close(prepared(one, other), in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
+
+
+def test_candidates_that_change_nothing_make_pairs_that_change_nothing():
+    complete = PackedGraphs.from_data_list([one_graph(5, [(i, j) for i in range(5) for j in range(i)])])
+    model, candidates = new_model(Structure2Vec, layers=2), THREATS[3].enumerate(complete)
+    one, other = all_pairs(candidates)
+    assert one.numel()
+    torch.testing.assert_close(PairLogits(model, complete, candidates)(one, other), model(complete).expand(one.numel(), -1))
+
+
 def test_each_pair_is_a_query_and_what_is_prepared_is_none():
     graphs = drawn_graphs(3, "constant")
     victim, candidates = Victim(new_model(GIN, layers=2)), BOTH.enumerate(graphs)

@@ -76,7 +76,7 @@ def beam_by_loop(victim, data, pairs, budget, width):
 
 
 @pytest.mark.parametrize("operations", OPERATIONS)
-@pytest.mark.parametrize(("width", "budget"), [(1, 1), (1, 3), (3, 2), (3, 0.5)])
+@pytest.mark.parametrize(("width", "budget"), [(1, 1), (1, 3), (2, 2), (3, 2), (3, 0.5)])
 @pytest.mark.parametrize("at_once", [200_000, 7])
 def test_beam_search_equals_a_loop(victim, graphs, operations, width, budget, at_once, monkeypatch):
     monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", at_once)
@@ -110,6 +110,15 @@ def test_published_candidates_that_exist_make_no_pairs(victim, graphs):
     published, strict = (attacked(Exhaustive(), victim, graphs, ThreatModel(2, allow_existing=allow)) for allow in (True, False))
     broken = [result.attacked_prediction != graphs.y for result in (published, strict)]
     assert torch.equal(*broken)
+
+
+@pytest.mark.parametrize("attack", [Beam(), Beam(width=4), Exhaustive()])
+def test_graphs_with_nothing_but_edges_are_left_as_they_are(victim, random_graphs, attack):
+    complete = random_graphs(5, [5, 7], density=1.1)
+    complete = type(complete)(complete.x.double(), complete.edge_index, complete.ptr, complete.y)
+    complete = complete.with_labels(victim.logits(complete).argmax(1))
+    result = attacked(attack, victim, complete, ThreatModel(2, allow_existing=True))
+    assert torch.equal(result.attacked_prediction, result.clean_prediction)
 
 
 def test_a_limit_on_pairs_bounds_the_questions(reference_model, reference_graphs):

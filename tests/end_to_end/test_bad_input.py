@@ -142,6 +142,7 @@ def test_a_folder_of_another_format_of_records(tiny, copied, command):
         "{",
         '{"version": 1}',
         json.dumps({"version": "0.1.0", "format": [SCHEMA], "suite": "tiny", "table": {}, "seeds": [0], "records": 5}),
+        *(json.dumps({"version": "0.1.0", "format": [SCHEMA, 4], "suite": "tiny", "table": table}) for table in ("x", ["a"], 5, None)),
     ],
 )
 def test_a_manifest_that_is_none(copied, command, text):

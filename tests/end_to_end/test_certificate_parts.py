@@ -142,6 +142,11 @@ def test_parts_of_another_victim_are_set_aside(suite, copy, command):
     assert command("replay", copy).code == 0
 
 
+def test_another_number_of_parts_leaves_the_seeds_of_earlier_runs_in_the_tables(suite, copy, command):
+    assert command("run", suite, "--out", copy, "--workers", "1", "--seeds", "1", "--set", "certificates.parts=2").code == 0
+    assert RunFolder(copy).existing_manifest().seeds == [0, 1]
+
+
 def test_a_run_that_stops_keeps_finished_parts(suite, tmp_path, command, monkeypatch):
     compute, seen = steps.compute, []
 

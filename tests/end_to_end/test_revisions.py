@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from runs import finish
 
-from robust_augcl import registry, steps
+from robust_augcl import registry, revisions, steps
 from robust_augcl.cells import Step
 from robust_augcl.run_folder import RunFolder
 from robust_augcl.step_context import Context
 
-REVISED = "attack rl_s2v (1, now 2)"
+REVISED = f"attack rl_s2v ({registry.load('attack', 'rl_s2v').revision}, now 99)"
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -27,7 +28,7 @@ def attacks_of(folder: Path, names: set[str]) -> list[str]:
 @pytest.fixture
 def revised(copied, monkeypatch) -> Path:
     """A finished run, after which the code of RL-S2V was revised."""
-    monkeypatch.setattr(registry.load("attack", "rl_s2v"), "revision", 2)
+    monkeypatch.setattr(registry.load("attack", "rl_s2v"), "revision", 99)
     return copied
 
 
@@ -49,7 +50,7 @@ def test_a_run_goes_on_and_computes_the_revised_attack_alone(tiny, revised, comm
     assert attacks_of(revised, new) == ["rl_s2v"] * 6
     assert {name: after[name] for name in before} == before  # what was there is reused, and nothing of it is lost
     listed = RunFolder(revised).existing_manifest()
-    assert listed.revisions["attack rl_s2v"] == 2
+    assert listed.revisions["attack rl_s2v"] == 99
     assert {f"{key}.jsonl" for key in listed.records} >= {name for name in new if "jsonl" in name}
     assert rows(command, revised) == shown  # only the new ones are shown; here the code is the same
     assert command("replay", revised).code == 0
@@ -94,7 +95,7 @@ def test_a_step_that_failed_before_its_code_was_revised_is_no_failure_any_more(t
     arguments = ["run", tiny, "--out", tmp_path, "--workers", "1"]
     assert command(*arguments).code == 1
     monkeypatch.setattr(steps, "compute", compute)
-    monkeypatch.setattr(registry.load("attack", "rl_s2v"), "revision", 2)
+    monkeypatch.setattr(registry.load("attack", "rl_s2v"), "revision", 99)
     assert "the planted fault" in command("status", tmp_path).out  # until a run has taken it up
     assert command(*arguments).code == 0
     assert "the planted fault" not in command("status", tmp_path).out
@@ -109,7 +110,13 @@ def test_seeds_that_the_next_run_leaves_out_are_named(tiny, revised, command):
     assert "3 of 24 results are missing" in command("show", revised).err
 
 
-def test_a_folder_of_when_one_number_was_the_revision_of_all_code_is_reused(tiny, copied, command):
+def test_a_folder_of_when_one_number_was_the_revision_of_all_code_is_reused(tiny, tmp_path, command, monkeypatch):
+    # As it was then: no plug-in had a revision of its own yet, and all kinds of steps shared one.
+    for name in registry.names("attack"):
+        monkeypatch.setattr(registry.load("attack", name), "revision", 1)
+    for kind in revisions.KINDS:
+        monkeypatch.setitem(revisions.KINDS, kind, 4)
+    copied = finish(tiny, tmp_path / "then", "--seeds", "0,1", "--workers", "1")
     manifest = json.loads((copied / "run.json").read_text())
     del manifest["revisions"]
     (copied / "run.json").write_text(json.dumps({**manifest, "version": "0.0.9", "format": [1, 4]}))
