@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from models import classifier
 
 from robust_augcl import oracle as oracle_module
 from robust_augcl import single_edits
@@ -15,9 +16,7 @@ from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs import PackedGraphs, concatenate
-from robust_augcl.model import GraphClassifier
 from robust_augcl.oracle import Edits, Oracle
-from robust_augcl.seeds import generator
 from robust_augcl.single_edits import candidate_logits, full_logits
 from robust_augcl.threat import ThreatModel
 from robust_augcl.trees import distinct_rows
@@ -32,19 +31,8 @@ THREATS = [
 ]
 
 
-def new_model(encoder, *, layers, features=1, width=8, seed=0):
-    """A classifier whose biases and normalisation are not at their start."""
-    draws = generator("oracle", seed)
-    model = GraphClassifier(
-        encoder(in_features=features, width=width, layers=layers, generator=draws), num_classes=3, hidden=8, generator=draws
-    )
-    with torch.no_grad():
-        for name, value in model.state_dict().items():
-            if name.endswith(("bias", "running_mean")):
-                value.uniform_(-0.5, 0.5, generator=draws)
-            if name.endswith("running_var"):
-                value.uniform_(2, 9, generator=draws)
-    return model.eval().requires_grad_(False)
+def new_model(encoder, **shape):
+    return classifier(encoder, "oracle", **shape)
 
 
 def by_brute_force(model, graphs, candidates):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import classifier
 
 from robust_augcl import pair_edits, pair_oracle
 from robust_augcl.data.components import component_graphs
@@ -14,7 +15,6 @@ from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs import PackedGraphs, ranges
-from robust_augcl.model import GraphClassifier
 from robust_augcl.pair_edits import PairLogits, pairs_on_copies
 from robust_augcl.seeds import generator
 from robust_augcl.threat import Candidates, ThreatModel
@@ -25,19 +25,9 @@ BOTH = ThreatModel(2, ("add", "delete"))
 THREATS = [ThreatModel(2, within_component=True), ThreatModel(2, ("delete",)), BOTH, ThreatModel(2, allow_existing=True)]
 
 
-def new_model(encoder, *, layers, features=1, width=6, seed=0):
-    """A classifier in double precision whose biases and normalisation are not at their start."""
-    draws = generator("pairs", seed)
-    model = GraphClassifier(
-        encoder(in_features=features, width=width, layers=layers, generator=draws), num_classes=3, hidden=6, generator=draws
-    )
-    with torch.no_grad():
-        for name, value in model.state_dict().items():
-            if name.endswith(("bias", "running_mean")):
-                value.uniform_(-0.5, 0.5, generator=draws)
-            if name.endswith("running_var"):
-                value.uniform_(2, 9, generator=draws)
-    return model.eval().requires_grad_(False).double()
+def new_model(encoder, *, width=6, **shape):
+    """In double precision."""
+    return classifier(encoder, "pairs", width=width, hidden=6, **shape).double()
 
 
 def one_graph(size, edges, x=None):
