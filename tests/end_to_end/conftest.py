@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from runs import finish
+from command_line import finish
 
 from robust_augcl import cli, steps
 from robust_augcl.cells import Step

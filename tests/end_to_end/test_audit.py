@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import finish
+from command_line import finish
 
 from robust_augcl import attack_steps
 from robust_augcl.artifacts import dataset_of, victim_of

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from runs import finish
+from command_line import finish
 
 from robust_augcl import steps
 from robust_augcl.cells import Step

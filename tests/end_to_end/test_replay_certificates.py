@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import finish
+from command_line import finish
 
 from robust_augcl.artifacts import dataset_of, victim_of
 from robust_augcl.cells import Step, plan

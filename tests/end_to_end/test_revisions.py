@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from runs import finish
+from command_line import finish
 
 from robust_augcl import registry, revisions, steps
 from robust_augcl.cells import Step
