@@ -23,7 +23,7 @@ from robust_augcl.graphs import PackedGraphs, ranges, take
 from robust_augcl.oracle import Edits, Oracle
 from robust_augcl.trees import distinct_rows
 
-_BYTES_AT_MOST = 2**28  # of states and messages after single edits; for a moment they are held twice
+_BYTES_AT_MOST = 2**28  # of trees after single edits, their states and messages; for a moment they are held twice
 _ROWS_AT_ONCE = 50_000  # some 12 MiB a tensor of states of width 64, if all were distinct
 _PLACES_AT_ONCE = 1_000_000  # pairs times nodes of a graph
 _TREES_AT_ONCE = 4_096  # 1 MiB a tensor of states of width 64
@@ -95,7 +95,7 @@ class PairOracle:
         edits: every edit that a pair may hold, one at least.
 
     Raises:
-        TooManyTrees: where the states and messages would take more than a quarter of a GiB.
+        TooManyTrees: where the trees would take more than about a quarter of a GiB.
     """
 
     def __init__(self, encoder: LocalEncoder, graphs: PackedGraphs, edits: Edits) -> None:
@@ -148,7 +148,7 @@ class PairOracle:
                 which[place][take(base, reached.edit) + reached.node] = (reached.distinct + rows[place]).int()
                 tables[place].append(trees)
                 rows[place] += trees.keys.numel()
-                held += sum(values.numel() * values.element_size() for values in (trees.states, trees.sent))
+                held += sum(values.numel() * values.element_size() for values in trees)
             if held > _BYTES_AT_MOST:  # where features tell all nodes apart there is a tree for each edit and node that it reaches
                 raise TooManyTrees
             sums.append(oracle.changed_sums(part, rounds))

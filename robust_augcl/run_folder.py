@@ -96,13 +96,15 @@ class RunFolder:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             version, (schema, *revision) = content["version"], content["format"]
+            if type(content["table"]) is not dict:
+                raise TypeError("a table that is none")
             if schema == SCHEMA and revision:  # one number was the revision of all code
                 content |= {"format": [SCHEMA], "revisions": before_parts(revision[0], content["table"])}
         except FileNotFoundError:
             return None
         except NotADirectoryError:
             raise InputError(f"Expected {self.path} to be a folder, got a file") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"Cannot read {path}: expected what a run wrote, got {error!r}") from None
         if schema != SCHEMA:
             raise InputError(

@@ -210,6 +210,16 @@ def test_candidates_that_change_nothing_make_pairs_that_change_nothing():
     torch.testing.assert_close(PairLogits(model, complete, candidates)(one, other), model(complete).expand(one.numel(), -1))
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_few_candidates_that_change_anything_among_many_that_do_not(missing):
+    every = [(i, j) for i in range(6) for j in range(i)]
+    graphs = PackedGraphs.from_data_list([one_graph(6, every[missing:])])
+    model, candidates = new_model(GCN, layers=2), THREATS[3].enumerate(graphs)
+    one, other = all_pairs(candidates)
+    answer = PairLogits(model, graphs, candidates)(one, other)
+    torch.testing.assert_close(answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
+
+
 def test_each_pair_is_a_query_and_what_is_prepared_is_none():
     graphs = drawn_graphs(3, "constant")
     victim, candidates = Victim(new_model(GIN, layers=2)), BOTH.enumerate(graphs)
