@@ -32,8 +32,9 @@ class PairLogits:
     """Graphs, prepared for questions about pairs of their candidates.
 
     Predictions are those of a full evaluation: it decides where the two highest logits are closer than rounding may move them. Where the
-    encoder is no `LocalEncoder`, is in training mode or does not agree with its own parts, and where the states after all single edits
-    or their distinct trees, all of the group taken together, would not fit into memory, copies of the graphs that have the first edit are asked about the second.
+    encoder is no `LocalEncoder`, is in training mode or does not agree with its own parts, and where the states after all single edits or
+    their distinct trees, all graphs taken together, would not fit into memory, copies of the graphs that have the first edit are asked
+    about the second.
 
     Args:
         model: in evaluation mode.
