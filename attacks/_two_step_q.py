@@ -1,9 +1,11 @@
-"""The pieces of RL-S2V (Dai et al. 2018, arXiv 1806.02371): the decision process, its Q-network and its replay memory.
+"""The pieces of RL-S2V (Dai et al. 2018, arXiv 1806.02371): the decision process, its Q-network and
+its replay memory.
 
-An edit is picked in two halves: half 0 picks a node, half 1 its partner. Edits are counted down: with r edits left, half 0 and
-half 1 follow, and then half 0 with r - 1 edits left.
+An edit is picked in two halves: half 0 picks a node, half 1 its partner. Edits are counted down:
+with r edits left, half 0 and half 1 follow, and then half 0 with r - 1 edits left.
 
-Letters: G graphs, B graphs of a batch, N nodes of all graphs of a batch, D embedding, K edits of a graph at the most.
+Letters: G graphs, B graphs of a batch, N nodes of all graphs of a batch, D embedding, K edits of a
+graph at the most.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 from torch_geometric.utils import scatter
 
-from robust_augcl.encoder import NeighbourSum, linear
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import PackedGraphs, ranges
-from robust_augcl.threat import Perturbation, ThreatModel
+from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.models.encoder_base import NeighbourSum, linear
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
 _PAIRS_AT_ONCE = 2_000_000  # bounds the memory of listing the allowed pairs to some 100 MiB
 
@@ -28,14 +30,17 @@ _PAIRS_AT_ONCE = 2_000_000  # bounds the memory of listing the allowed pairs to 
 def best_allowed(values: Tensor, allowed: Tensor, graphs: PackedGraphs) -> tuple[Tensor, Tensor]:
     """The highest value among the allowed nodes of each graph, and that node, the first of equals.
 
-    Shapes: values (N,), allowed (N,) bool -> (B,), (B,) node numbers within their graph. Every graph must allow a node.
+    Shapes: values (N,), allowed (N,) bool -> (B,), (B,) node numbers within their graph. Every
+    graph must allow a node.
     """
     # A diverged network (nan, inf) must still pick a node that is allowed.
     masked = torch.where(allowed, values.nan_to_num(), -torch.inf)
     best = scatter(masked, graphs.batch, dim_size=graphs.num_graphs, reduce="max")
     nodes = torch.arange(graphs.num_nodes, device=values.device)
     first = torch.where(allowed & (masked == best[graphs.batch]), nodes, graphs.num_nodes)
-    return best, scatter(first, graphs.batch, dim_size=graphs.num_graphs, reduce="min") - graphs.ptr[:-1]
+    return best, scatter(
+        first, graphs.batch, dim_size=graphs.num_graphs, reduce="min"
+    ) - graphs.ptr[:-1]
 
 
 class State(NamedTuple):
@@ -43,7 +48,8 @@ class State(NamedTuple):
 
     Args:
         graph: the clean graph's number in the space (B,).
-        edits: pairs edited before, numbered within their graph, -1 where there is none yet (B, K, 2).
+        edits: pairs edited before, numbered within their graph, -1 where there is none yet (B, K,
+            2).
         picked: the first node of the edit under way (B,), -1 in half 0.
     """
 
@@ -58,7 +64,8 @@ class State(NamedTuple):
     def edit(self, partner: Tensor, edits_left: int) -> State:
         """The state after half 1 picked `partner` (B,), with `edits_left` edits left before it."""
         edits = self.edits.clone()
-        # Graphs of smaller budgets join later, so that all graphs with as many edits left write the same column.
+        # Graphs of smaller budgets join later, so that all graphs with as many edits left write the
+        # same column.
         edits[:, edits.size(1) - edits_left] = torch.stack([self.picked, partner], dim=1)
         return State(self.graph, edits, torch.full_like(self.picked, -1))
 
@@ -69,15 +76,18 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class EditSpace:
-    """The decision process over some graphs: what may be picked where, and what the picks make of a graph.
+    """The decision process over some graphs: what may be picked where, and what the picks make of a
+    graph.
 
-    The allowed partners of every node are listed once, so that a step of training looks them up instead of enumerating pairs.
+    The allowed partners of every node are listed once, so that a step of training looks them up
+    instead of enumerating pairs.
 
     Args:
         graphs: the clean graphs.
         budgets: edits to make in each graph, never more than it has allowed pairs (G,).
         max_edits: K, the columns of a state's edits.
-        partners: the allowed partners of every node, numbered within the graph, node after node (2M,) int32.
+        partners: the allowed partners of every node, numbered within the graph, node after node
+            (2M,) int32.
         first: the place of each node's first partner, and 2M at the end (N + 1,).
         deletes: whether editing a pair that is an edge removes it; else it changes nothing.
     """
@@ -100,7 +110,9 @@ class EditSpace:
             part = graphs.select(index)
             candidates = threat.enumerate(part)
             ends = candidates.pairs + part.ptr[candidates.graph]
-            order = torch.argsort(torch.cat([ends[0], ends[1]]) * part.num_nodes + torch.cat([ends[1], ends[0]]))
+            order = torch.argsort(
+                torch.cat([ends[0], ends[1]]) * part.num_nodes + torch.cat([ends[1], ends[0]])
+            )
             partners.append(torch.cat([candidates.pairs[1], candidates.pairs[0]])[order].int())
             counts.append(torch.bincount(ends.flatten(), minlength=part.num_nodes))
             pairs.append(candidates.counts)
@@ -117,7 +129,11 @@ class EditSpace:
 
     def start(self, graph: Tensor) -> State:
         """The state of clean graphs (B,)."""
-        return State(graph, graph.new_full((graph.numel(), self.max_edits, 2), -1), torch.full_like(graph, -1))
+        return State(
+            graph,
+            graph.new_full((graph.numel(), self.max_edits, 2), -1),
+            torch.full_like(graph, -1),
+        )
 
     def realise(self, state: State) -> PackedGraphs:
         """The graphs of a state: the clean ones with the edits made."""
@@ -128,8 +144,14 @@ class EditSpace:
         return self._flip(clean, row, state.edits[row, column].T)
 
     def edited(self, graphs: PackedGraphs, state: State, partner: Tensor) -> PackedGraphs:
-        """The graphs after half 1 picked `partner` (B,), from those of `state`, as `realise` returns them."""
-        return self._flip(graphs, torch.arange(partner.numel(), device=partner.device), torch.stack([state.picked, partner]))
+        """The graphs after half 1 picked `partner` (B,), from those of `state`, as `realise`
+        returns them.
+        """
+        return self._flip(
+            graphs,
+            torch.arange(partner.numel(), device=partner.device),
+            torch.stack([state.picked, partner]),
+        )
 
     def _flip(self, graphs: PackedGraphs, row: Tensor, pairs: Tensor) -> PackedGraphs:
         if not self.deletes:  # "adding" an edge that exists changes nothing
@@ -141,8 +163,8 @@ class EditSpace:
     def allowed(self, state: State, graphs: PackedGraphs, half: int) -> Tensor:
         """Which nodes may be picked next (N,) bool; `graphs` as `realise` returns them.
 
-        In half 0 those with an allowed partner, in half 1 the allowed partners of the node picked. Pairs edited before are no more
-        allowed.
+        In half 0 those with an allowed partner, in half 1 the allowed partners of the node picked.
+        Pairs edited before are no more allowed.
         """
         made = (state.edits[:, :, 0] >= 0).nonzero(as_tuple=True)
         ends = state.edits[made] + graphs.ptr[made[0]].unsqueeze(1)
@@ -155,7 +177,9 @@ class EditSpace:
         count = self.first[node + 1] - self.first[node]
         partner = self.partners[ranges(self.first[node], count)]
         mask = torch.zeros(graphs.num_nodes, dtype=torch.bool, device=graphs.device)
-        mask[partner + torch.repeat_interleave(graphs.ptr[:-1], count, output_size=partner.numel())] = True
+        mask[
+            partner + torch.repeat_interleave(graphs.ptr[:-1], count, output_size=partner.numel())
+        ] = True
         picked = (graphs.ptr[:-1] + state.picked)[made[0]]
         mask[ends[ends[:, 0] == picked, 1]] = False
         mask[ends[ends[:, 1] == picked, 0]] = False
@@ -195,14 +219,17 @@ class Head(nn.Module):
 
 
 class TwoStepQ(nn.Module):
-    """The value of every node as the next pick: structure2vec on the graph with the picked node marked, and one head a step.
+    """The value of every node as the next pick: structure2vec on the graph with the picked node
+    marked, and one head a step.
 
-    As published, the node features are a one-hot mark (picked or not), and the two halves of an edit have a head each. The published
-    attack makes one edit; here each number of edits left has its own two heads, since the process is finite.
+    As published, the node features are a one-hot mark (picked or not), and the two halves of an
+    edit have a head each. The published attack makes one edit; here each number of edits left has
+    its own two heads, since the process is finite.
 
-    Sums over neighbours and over a graph's nodes are divided by `mean_degree` and `mean_size`. With 1 for both, as published, five
-    rounds of sums make states so large that the first values are in the tens, where rewards are 1, and learning begins when they have
-    come down. Means of each node and graph would not do: without features, degrees and sizes are all that there is to see.
+    Sums over neighbours and over a graph's nodes are divided by `mean_degree` and `mean_size`. With
+    1 for both, as published, five rounds of sums make states so large that the first values are in
+    the tens, where rewards are 1, and learning begins when they have come down. Means of each node
+    and graph would not do: without features, degrees and sizes are all that there is to see.
 
     Args:
         width: D, of embeddings and of the heads' hidden layer.
@@ -234,7 +261,9 @@ class TwoStepQ(nn.Module):
     @staticmethod
     def max_edits_of(state: Mapping[str, Tensor]) -> int:
         """K of the network that has this state."""
-        return sum(name.startswith("heads.") and name.endswith(".out.weight") for name in state) // 2
+        return (
+            sum(name.startswith("heads.") and name.endswith(".out.weight") for name in state) // 2
+        )
 
     def head(self, edits_left: int, half: int) -> Head:
         """The head of one step."""
@@ -242,24 +271,39 @@ class TwoStepQ(nn.Module):
 
     def embed(self, graphs: PackedGraphs, picked: Tensor) -> tuple[Tensor, Tensor]:
         """Node states (N, D) and graph states (B, D); picked (B,), -1 for none."""
-        encoder, neighbours, offsets = self.encoder, graphs.edge_index[1].contiguous(), graphs.first_edge[:-1]
+        encoder, neighbours, offsets = (
+            self.encoder,
+            graphs.edge_index[1].contiguous(),
+            graphs.first_edge[:-1],
+        )
         marked = (graphs.ptr[:-1] + picked)[picked >= 0]
-        plain, mark = encoder.node_to_latent(torch.eye(2, device=graphs.device))  # of nodes that are not picked, and that are
+        plain, mark = encoder.node_to_latent(
+            torch.eye(2, device=graphs.device)
+        )  # of nodes that are not picked, and that are
         first = torch.stack([plain, mark]).relu()
         weight, bias = encoder.conv.weight / self.mean_degree, plain + encoder.conv.bias
-        # The first states are one of two, so their sums need but be counted: of neighbours that are not picked, and that are.
+        # The first states are one of two, so their sums need but be counted: of neighbours that are
+        # not picked, and that are.
         of_marked = torch.zeros_like(graphs.degree)
         of_marked[neighbours[ranges(offsets[marked], graphs.degree[marked])]] = 1
         counts = torch.stack([graphs.degree - of_marked, of_marked], dim=1).to(weight.dtype)
         states = self._next(counts, first @ weight.T, bias, marked, mark - plain)
         for _ in range(encoder.layers - 1):
-            states = self._next(NeighbourSum.apply(states, neighbours, offsets), weight.T, bias, marked, mark - plain)
+            states = self._next(
+                NeighbourSum.apply(states, neighbours, offsets),
+                weight.T,
+                bias,
+                marked,
+                mark - plain,
+            )
         nodes = torch.arange(graphs.num_nodes, device=graphs.device)
         return states, embedding_bag(nodes, states, graphs.ptr[:-1], mode="sum") / self.mean_size
 
     @staticmethod
     def _next(sums: Tensor, weight: Tensor, bias: Tensor, marked: Tensor, mark: Tensor) -> Tensor:
-        """relu(sums (N, .) weight (., D) + bias (D,)), with `mark` (D,) added at the nodes `marked`; the fewest passes over (N, D)."""
+        """relu(sums (N, .) weight (., D) + bias (D,)), with `mark` (D,) added at the nodes
+        `marked`; the fewest passes over (N, D).
+        """
         states = torch.addmm(bias, sums, weight)
         if marked.numel():
             states.index_add_(0, marked, mark.expand(marked.numel(), -1))
@@ -271,7 +315,9 @@ class TwoStepQ(nn.Module):
         values: Tensor = self.head(edits_left, half)(nodes, states, graphs.batch)
         return values
 
-    def of_action(self, graphs: PackedGraphs, picked: Tensor, node: Tensor, edits_left: int, half: int) -> Tensor:
+    def of_action(
+        self, graphs: PackedGraphs, picked: Tensor, node: Tensor, edits_left: int, half: int
+    ) -> Tensor:
         """The value of picking one node a graph: node (B,) -> (B,)."""
         nodes, states = self.embed(graphs, picked)
         own = torch.arange(graphs.num_graphs, device=graphs.device)
@@ -280,7 +326,9 @@ class TwoStepQ(nn.Module):
 
 
 class Transition(NamedTuple):
-    """A step of B episodes: the state, the node picked (B,), and the reward (B,), 0 unless it is the last step."""
+    """A step of B episodes: the state, the node picked (B,), and the reward (B,), 0 unless it is
+    the last step.
+    """
 
     state: State
     node: Tensor
@@ -298,7 +346,9 @@ class Replay:
 
     def __init__(self, capacity: int, max_edits: int, device: torch.device) -> None:
         self.capacity, self.added = capacity, 0
-        self._graph, self._picked, self._node = (torch.zeros(capacity, dtype=torch.int32, device=device) for _ in range(3))
+        self._graph, self._picked, self._node = (
+            torch.zeros(capacity, dtype=torch.int32, device=device) for _ in range(3)
+        )
         self._edits = torch.zeros(capacity, max_edits, 2, dtype=torch.int32, device=device)
         self._reward = torch.zeros(capacity, device=device)
 
@@ -311,12 +361,18 @@ class Replay:
         size = node.numel()
         place = (self.added + torch.arange(size, device=node.device)) % self.capacity
         keep = slice(max(size - self.capacity, 0), None)
-        for store, values in zip((self._graph, self._edits, self._picked, self._node, self._reward), (*state, node, reward), strict=True):
+        for store, values in zip(
+            (self._graph, self._edits, self._picked, self._node, self._reward),
+            (*state, node, reward),
+            strict=True,
+        ):
             store[place[keep]] = values[keep].to(store.dtype)
         self.added += size
 
     def draw(self, size: int, generator: torch.Generator) -> Transition:
         """Draw transitions uniformly, with replacement."""
         place = torch.randint(len(self), (size,), generator=generator).to(self._reward.device)
-        state = State(self._graph[place].long(), self._edits[place].long(), self._picked[place].long())
+        state = State(
+            self._graph[place].long(), self._edits[place].long(), self._picked[place].long()
+        )
         return Transition(state, self._node[place].long(), self._reward[place])

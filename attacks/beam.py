@@ -7,20 +7,22 @@ from typing import ClassVar
 
 import torch
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
-from robust_augcl.checks import require_positive
-from robust_augcl.edit_sets import beam_search
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.victim import Access, VictimView
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.oracle.edit_sets import beam_search
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, VictimView
+from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.validation import require_positive
 
 
 @dataclass(frozen=True)
 class Beam(Attack):
-    """Keep the sets of edits that leave the true class the smallest margins; extend each by every allowed edit.
+    """Keep the sets of edits that leave the true class the smallest margins; extend each by every
+    allowed edit.
 
-    A pair of nodes is edited once at the most. A graph is left when it is broken; else the set of the smallest margin is returned.
+    A pair of nodes is edited once at the most. A graph is left when it is broken; else the set of
+    the smallest margin is returned.
 
     Args:
         width: sets kept a graph and step; 1 is greedy search.
@@ -38,7 +40,12 @@ class Beam(Attack):
         require_positive(self, "width")
 
     def prepare(
-        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+        self,
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
     ) -> Proposer:
         def search(graphs: PackedGraphs) -> list[Perturbation]:
             graphs = graphs.to(victim.device)

@@ -1,7 +1,8 @@
-"""The genetic algorithm of Dai et al. 2018 (arXiv 1806.02371, section 3.3): breed sets of edits, fitter ones first.
+"""The genetic algorithm of Dai et al. 2018 (arXiv 1806.02371, section 3.3): breed sets of edits,
+fitter ones first.
 
-Letters: G graphs, P individuals of a graph, K edits of an individual at the most, M candidates. An individual is a row of K candidate
-numbers, each at most once, -1 beyond its graph's budget.
+Letters: G graphs, P individuals of a graph, K edits of an individual at the most, M candidates. An
+individual is a row of K candidate numbers, each at most once, -1 beyond its graph's budget.
 """
 
 from __future__ import annotations
@@ -13,28 +14,31 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.attacks._edit_sets import random_order, with_edits
-from robust_augcl.checks import require_positive
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat import Candidates, Perturbation, ThreatModel
-from robust_augcl.victim import Access, VictimView
+from robust_augcl.threat.model import Candidates, Perturbation, ThreatModel
+from robust_augcl.validation import require_positive
 
 
 @dataclass(frozen=True)
 class Genetic(Attack):
-    """Let populations of edit sets evolve, one a graph; an individual's fitness is the victim's -log p(true class) on the edited graph.
+    """Let populations of edit sets evolve, one a graph; an individual's fitness is the victim's
+    -log p(true class) on the edited graph.
 
-    A round measures the population and stops for graphs that an individual breaks. Otherwise half of the parents are the fittest, the
-    others are drawn with probabilities in proportion to exp(fitness). Each parent has a child: with the probability `cross_over`
-    every edit comes from it or from a random other parent, by a fair coin; then each edit is replaced with the probability
-    `mutation` by one at one of its ends. The answer is the edit set that breaks the graph, else the fittest seen, if it is fitter than
-    the clean graph.
+    A round measures the population and stops for graphs that an individual breaks. Otherwise half
+    of the parents are the fittest, the others are drawn with probabilities in proportion to
+    exp(fitness). Each parent has a child: with the probability `cross_over` every edit comes from
+    it or from a random other parent, by a fair coin; then each edit is replaced with the
+    probability `mutation` by one at one of its ends. The answer is the edit set that breaks the
+    graph, else the fittest seen, if it is fitter than the clean graph.
 
-    Departures from the published code: a set never holds a pair twice (such a child is replaced by its parent, such a mutation does
-    not happen); a mutated edit is drawn from the allowed ones, not from all nodes of the component; unchanged and equal individuals
-    are measured once; a graph that is wrong when clean is left alone.
+    Departures from the published code: a set never holds a pair twice (such a child is replaced by
+    its parent, such a mutation does not happen); a mutated edit is drawn from the allowed ones, not
+    from all nodes of the component; unchanged and equal individuals are measured once; a graph that
+    is wrong when clean is left alone.
 
     Args:
         population: P.
@@ -56,18 +60,37 @@ class Genetic(Attack):
         require_positive(self, "population", "rounds")
         for name in ("cross_over", "mutation"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}")
+                raise ValueError(
+                    f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}"
+                )
 
     def prepare(
-        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+        self,
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
     ) -> Proposer:
-        return in_parts(lambda graphs: _Evolution(self, victim, graphs.to(victim.device), threat, generator).run(), report)
+        return in_parts(
+            lambda graphs: _Evolution(
+                self, victim, graphs.to(victim.device), threat, generator
+            ).run(),
+            report,
+        )
 
 
 class _Evolution:
     """The populations of some graphs."""
 
-    def __init__(self, attack: Genetic, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        attack: Genetic,
+        victim: VictimView,
+        graphs: PackedGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+    ) -> None:
         self.attack, self.victim, self.graphs, self.generator = attack, victim, graphs, generator
         self.candidates = threat.enumerate(graphs)
         self.neighbourhood = Neighbourhood.of(graphs, self.candidates)
@@ -92,7 +115,9 @@ class _Evolution:
             better = broken | (fittest > best_fitness[alive])
             best_fitness[alive[better]] = fittest[better]
             best[alive[better]] = individuals[better, place[better]]
-            alive, individuals, fitness, wrong = (part[~broken] for part in (alive, individuals, fitness, wrong))
+            alive, individuals, fitness, wrong = (
+                part[~broken] for part in (alive, individuals, fitness, wrong)
+            )
             if len(alive) == 0 or number + 1 == self.attack.rounds:
                 break
             individuals, fitness, changed = self.breed(individuals, fitness)
@@ -105,23 +130,30 @@ class _Evolution:
         place = (self.candidates.ptr[:-1].unsqueeze(1) + column)[used]
         out = self.budgets.new_full((self.graphs.num_graphs, self.attack.population, width), -1)
         for number in range(self.attack.population):
-            # The first k of a random order of each graph's candidates are a uniform draw without replacement.
+            # The first k of a random order of each graph's candidates are a uniform draw without
+            # replacement.
             out[:, number][used] = random_order(self.candidates.graph, self.generator)[place]
         return out
 
     def measure(self, individuals: Tensor, graph: Tensor) -> tuple[Tensor, Tensor]:
-        """Fitness and whether the victim errs, of individuals (R, K) of the graphs (R,): (R,), (R,) bool."""
+        """Fitness and whether the victim errs, of individuals (R, K) of the graphs (R,): (R,), (R,)
+        bool.
+        """
         different, inverse = individuals.sort(dim=1).values.unique(dim=0, return_inverse=True)
         owner = torch.empty_like(graph[: len(different)]).scatter(0, inverse, graph)
         y = self.graphs.y[owner]
         if different.size(1) == 1:
-            logits = self.victim.candidate_logits(self.graphs, self.candidates.take(different.squeeze(1)))
+            logits = self.victim.candidate_logits(
+                self.graphs, self.candidates.take(different.squeeze(1))
+            )
         else:
             logits = self.victim.logits(with_edits(self.graphs, self.candidates, different, owner))
         return cross_entropy(logits, y, reduction="none")[inverse], (logits.argmax(1) != y)[inverse]
 
     def breed(self, individuals: Tensor, fitness: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The next population (G, P, K), the fitness of the parents (G, P), and which children differ from theirs (G, P)."""
+        """The next population (G, P, K), the fitness of the parents (G, P), and which children
+        differ from theirs (G, P).
+        """
         graphs, size, width = individuals.shape
         parent = self.parents(fitness)
         parents = individuals.gather(1, parent.unsqueeze(2).expand(-1, -1, width))
@@ -130,16 +162,25 @@ class _Evolution:
         from_other = crossed & (self.random(graphs, size, width) < 0.5)
         children = mixed(parents, other, from_other)
         mutates = self.random(graphs, size, width) < self.attack.mutation
-        children = self.neighbourhood.mutated(children, mutates, self.random(graphs, size, width) < 0.5, self.random(graphs, size, width))
+        children = self.neighbourhood.mutated(
+            children,
+            mutates,
+            self.random(graphs, size, width) < 0.5,
+            self.random(graphs, size, width),
+        )
         return children, fitness.gather(1, parent), (children != parents).any(2)
 
     def parents(self, fitness: Tensor) -> Tensor:
-        """Who has children (G, P): the fitter half by rank, then draws in proportion to exp(fitness)."""
+        """Who has children (G, P): the fitter half by rank, then draws in proportion to
+        exp(fitness).
+        """
         size = fitness.size(1)
         fittest = fitness.argsort(dim=1, descending=True, stable=True)[:, : size - size // 2]
         if size < 2:
             return fittest
-        drawn = torch.multinomial(fitness.softmax(1).cpu(), size // 2, replacement=True, generator=self.generator)
+        drawn = torch.multinomial(
+            fitness.softmax(1).cpu(), size // 2, replacement=True, generator=self.generator
+        )
         return torch.cat([fittest, drawn.to(fitness.device)], dim=1)
 
     def random(self, *shape: int) -> Tensor:
@@ -148,11 +189,14 @@ class _Evolution:
 
 
 def mixed(parents: Tensor, other: Tensor, from_other: Tensor) -> Tensor:
-    """Children (G, P, K): each parent with the edits `from_other` (G, P, K) taken from another one; itself where a pair would come twice.
+    """Children (G, P, K): each parent with the edits `from_other` (G, P, K) taken from another one;
+    itself where a pair would come twice.
 
     Shapes: parents (G, P, K), other (G, P), each a number of a parent of the same graph.
     """
-    children = torch.where(from_other, parents.gather(1, other.unsqueeze(2).expand_as(parents)), parents)
+    children = torch.where(
+        from_other, parents.gather(1, other.unsqueeze(2).expand_as(parents)), parents
+    )
     ordered = children.sort(dim=2).values
     twice = ((ordered.diff(dim=2) == 0) & (ordered[:, :, 1:] >= 0)).any(2, keepdim=True)
     return torch.where(twice, parents, children)
@@ -178,15 +222,21 @@ class Neighbourhood:
         ends = candidates.pairs + graphs.ptr[candidates.graph]
         order = torch.argsort(ends.flatten(), stable=True)
         counts = torch.bincount(ends.flatten(), minlength=graphs.num_nodes)
-        return cls(ends, order % max(len(candidates), 1), torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
+        return cls(
+            ends,
+            order % max(len(candidates), 1),
+            torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
+        )
 
     def mutated(self, individuals: Tensor, mutates: Tensor, second: Tensor, draw: Tensor) -> Tensor:
-        """Individuals with the edits `mutates` replaced, one after the other, unless that would bring a pair twice.
+        """Individuals with the edits `mutates` replaced, one after the other, unless that would
+        bring a pair twice.
 
         Args:
             individuals: (G, P, K).
             mutates: which edits (G, P, K).
-            second: whether the new edit is at the old one's second node, else at its first (G, P, K).
+            second: whether the new edit is at the old one's second node, else at its first (G, P,
+                K).
             draw: which of the candidates there, a uniform number in [0, 1) (G, P, K).
         """
         out = individuals.clone()
@@ -194,7 +244,9 @@ class Neighbourhood:
             place = (mutates[:, :, column] & (out[:, :, column] >= 0)).nonzero(as_tuple=True)
             node = self.ends[second[:, :, column][place].long(), out[:, :, column][place]]
             count = self.first[node + 1] - self.first[node]
-            new = self.at[self.first[node] + (draw[:, :, column][place] * count).long().clamp(max=count - 1)]
+            new = self.at[
+                self.first[node] + (draw[:, :, column][place] * count).long().clamp(max=count - 1)
+            ]
             fresh = (out[place] != new.unsqueeze(1)).all(1)
             out[place[0][fresh], place[1][fresh], column] = new[fresh]
         return out

@@ -1,9 +1,12 @@
-"""PRBCD (Geisler et al. 2021, arXiv 2110.14038, algorithm 1): projected gradient ascent on the weights of random blocks of edits.
+"""PRBCD (Geisler et al. 2021, arXiv 2110.14038, algorithm 1): projected gradient ascent on the
+weights of random blocks of edits.
 
-The steps are those of PyTorch Geometric's `PRBCDAttack`, for graph classification and for many graphs at once.
+The steps are those of PyTorch Geometric's `PRBCDAttack`, for graph classification and for many
+graphs at once.
 
-Letters: G graphs, W candidates of a block at the most, K edits of a graph at the most. A block is a row of candidate numbers, -1 beyond
-its end; a weight between 0 and 1 says how much of an edit is made.
+Letters: G graphs, W candidates of a block at the most, K edits of a graph at the most. A block is a
+row of candidate numbers, -1 beyond its end; a weight between 0 and 1 says how much of an edit is
+made.
 """
 
 from __future__ import annotations
@@ -15,39 +18,46 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.attacks._edit_sets import with_edits
-from robust_augcl.checks import require_not_negative, require_one_of, require_positive
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, VictimView, margins
+from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.validation import require_not_negative, require_one_of, require_positive
 
 _LEAST = 1e-7  # a weight of 0 would have no gradient in some models
 
 
 @dataclass(frozen=True)
 class PRBCD(Attack):
-    """Spread the budget over the edits of a random block, follow the gradient of those weights, and draw edits by them.
+    """Spread the budget over the edits of a random block, follow the gradient of those weights, and
+    draw edits by them.
 
-    An epoch: a gradient step on the weights, the projection onto those that add up to the budget at the most, a look at the edits of
-    the largest weights, and a new draw of at least half of the block, those of small weight. After `resampling` epochs the block stays,
-    the best so far is taken up again, and steps get smaller. In the end edits are drawn with their weights as probabilities.
+    An epoch: a gradient step on the weights, the projection onto those that add up to the budget at
+    the most, a look at the edits of the largest weights, and a new draw of at least half of the
+    block, those of small weight. After `resampling` epochs the block stays, the best so far is
+    taken up again, and steps get smaller. In the end edits are drawn with their weights as
+    probabilities.
 
-    The block holds the allowed candidates only, so the threat model is kept. Departures from PyTorch Geometric: a block is drawn
-    without replacement; the answer is the best of all edit sets that were looked at, the clean graph among them (there, it is the best
-    of the last draws, even if the clean graph was better); a graph is done when a set breaks it.
+    The block holds the allowed candidates only, so the threat model is kept. Departures from
+    PyTorch Geometric: a block is drawn without replacement; the answer is the best of all edit sets
+    that were looked at, the clean graph among them (there, it is the best of the last draws, even
+    if the clean graph was better); a graph is done when a set breaks it.
 
     Args:
         epochs: gradient steps.
         resampling: epochs in which the block is drawn anew.
         block_size: W; larger where the budget needs it, smaller where a graph has fewer candidates.
         learning_rate: times budget / nodes, as published (there, 1,000 for probabilities).
-        loss: what is to rise: a wrong class less the true one, of the logits ("margin"), of the probabilities ("prob_margin"), or
-            the hyperbolic tangent of that of the log-probabilities ("tanh_margin"). Only the first has a gradient for graphs that the
+        loss: what is to rise: a wrong class less the true one, of the logits ("margin"), of the
+            probabilities ("prob_margin"), or the hyperbolic tangent of that of the
+            log-probabilities ("tanh_margin"). Only the first has a gradient for graphs that the
             victim is sure of.
-        targets: "each": every wrong class in turn, each with all epochs and samples; "nearest": the best wrong class of the moment, as
-            published. Where edits push a graph away from its nearest wrong class, this one climbs nowhere.
+        targets: "each": every wrong class in turn, each with all epochs and samples; "nearest": the
+            best wrong class of the moment, as published. Where edits push a graph away from its
+            nearest wrong class, this one climbs nowhere.
         samples: final draws.
 
     Raises:
@@ -55,7 +65,11 @@ class PRBCD(Attack):
     """
 
     access: ClassVar[Access] = Access.GRADIENT
-    paper: ClassVar[Mapping[str, Any]] = {"targets": "nearest", "loss": "prob_margin", "learning_rate": 1000.0}
+    paper: ClassVar[Mapping[str, Any]] = {
+        "targets": "nearest",
+        "loss": "prob_margin",
+        "learning_rate": 1000.0,
+    }
 
     epochs: int = 30
     resampling: int = 20
@@ -72,9 +86,17 @@ class PRBCD(Attack):
         require_one_of(self, "targets", ("each", "nearest"))
 
     def prepare(
-        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+        self,
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
     ) -> Proposer:
-        return in_parts(lambda graphs: _Ascent(self, victim, graphs.to(victim.device), threat, generator).run(), report)
+        return in_parts(
+            lambda graphs: _Ascent(self, victim, graphs.to(victim.device), threat, generator).run(),
+            report,
+        )
 
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -85,17 +107,30 @@ SCORES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def wrongness(loss: str, logits: Tensor, y: Tensor, target: Tensor | None = None) -> Tensor:
-    """How far a wrong class is above the true one, the class `target` (G,) or the best: (G, C), (G,) -> (G,)."""
+    """How far a wrong class is above the true one, the class `target` (G,) or the best: (G, C),
+    (G,) -> (G,).
+    """
     score = SCORES[loss](logits)
     best = -margins(score, y)
-    gap = best if target is None else (score.gather(1, target.unsqueeze(1)) - score.gather(1, y.unsqueeze(1))).squeeze(1)
+    gap = (
+        best
+        if target is None
+        else (score.gather(1, target.unsqueeze(1)) - score.gather(1, y.unsqueeze(1))).squeeze(1)
+    )
     return gap.tanh() if loss == "tanh_margin" else gap
 
 
 class _Ascent:
     """The blocks of some graphs."""
 
-    def __init__(self, attack: PRBCD, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        attack: PRBCD,
+        victim: VictimView,
+        graphs: PackedGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+    ) -> None:
         self.attack, self.victim, self.graphs, self.generator = attack, victim, graphs, generator
         self.candidates = threat.enumerate(graphs)
         self.budgets = torch.minimum(threat.budgets(graphs), self.candidates.counts)
@@ -118,16 +153,29 @@ class _Ascent:
     def climb(self, target: Tensor | None) -> None:
         """Gradient ascent towards the classes `target` (G,), and the draws at its end."""
         attack = self.attack
-        block = torch.full((self.graphs.num_graphs, int(self.sizes.max())), -1, device=self.sizes.device)
+        block = torch.full(
+            (self.graphs.num_graphs, int(self.sizes.max())), -1, device=self.sizes.device
+        )
         weights = torch.zeros(block.shape, device=block.device)
         block, weights = self.resampled(block, weights)
-        kept_block, kept_weights, kept_loss = block.clone(), weights.clone(), torch.full_like(self.best_loss, -torch.inf)
+        kept_block, kept_weights, kept_loss = (
+            block.clone(),
+            weights.clone(),
+            torch.full_like(self.best_loss, -torch.inf),
+        )
         for epoch in range(attack.epochs):
             if not bool(self.alive.any()):
                 return
-            rate = attack.learning_rate * self.budgets / self.graphs.sizes / max(epoch - attack.resampling + 1, 1) ** 0.5
+            rate = (
+                attack.learning_rate
+                * self.budgets
+                / self.graphs.sizes
+                / max(epoch - attack.resampling + 1, 1) ** 0.5
+            )
             weights = weights + rate.unsqueeze(1) * self.gradient(block, weights, target)
-            weights = project(weights.masked_fill(block < 0, -torch.inf), self.budgets).clamp(_LEAST, 1 - _LEAST)
+            weights = project(weights.masked_fill(block < 0, -torch.inf), self.budgets).clamp(
+                _LEAST, 1 - _LEAST
+            )
             weights = weights.masked_fill(block < 0, 0.0)
             loss = self.look(self.largest(block, weights), target)
             better = loss > kept_loss
@@ -138,34 +186,51 @@ class _Ascent:
             elif epoch + 1 == attack.resampling:
                 block, weights = kept_block.clone(), kept_weights.clone()
         for _ in range(attack.samples):
-            drawn = torch.rand(block.shape, generator=self.generator).to(block.device) < kept_weights
+            drawn = (
+                torch.rand(block.shape, generator=self.generator).to(block.device) < kept_weights
+            )
             drawn &= (drawn.sum(1) <= self.budgets).unsqueeze(1)
             self.look(self.largest(kept_block, drawn.float()), target)
 
     def gradient(self, block: Tensor, weights: Tensor, target: Tensor | None) -> Tensor:
-        """The gradient of the loss with respect to the weights (G, W), 0 for graphs that are done."""
+        """The gradient of the loss with respect to the weights (G, W), 0 for graphs that are
+        done.
+        """
         place = ((block >= 0) & self.alive.unsqueeze(1)).nonzero(as_tuple=True)
         rows = self.alive.nonzero().squeeze(1)
         some = self.candidates.take(block[place])
-        number = torch.zeros_like(self.sizes).scatter(0, rows, torch.arange(len(rows), device=rows.device))
+        number = torch.zeros_like(self.sizes).scatter(
+            0, rows, torch.arange(len(rows), device=rows.device)
+        )
         some = replace(some, graph=number[some.graph], num_graphs=len(rows))
 
         def loss(logits: Tensor, index: Tensor) -> Tensor:
-            return wrongness(self.attack.loss, logits, self.graphs.y[rows[index]], None if target is None else target[rows[index]])
+            return wrongness(
+                self.attack.loss,
+                logits,
+                self.graphs.y[rows[index]],
+                None if target is None else target[rows[index]],
+            )
 
         out = torch.zeros_like(weights)
-        out[place] = self.victim.relaxed(self.graphs.select(rows), some, weights[place], loss)[1].to(out.dtype)
+        out[place] = self.victim.relaxed(self.graphs.select(rows), some, weights[place], loss)[
+            1
+        ].to(out.dtype)
         return out
 
     def largest(self, block: Tensor, weights: Tensor) -> Tensor:
-        """The candidates of the largest weights, within each graph's budget and above the least weight: (G, K)."""
+        """The candidates of the largest weights, within each graph's budget and above the least
+        weight: (G, K).
+        """
         width = self.best.size(1)
         order = weights.argsort(dim=1, descending=True, stable=True)[:, :width]
         used = torch.arange(width, device=block.device) < self.budgets.unsqueeze(1)
         return torch.where(used & (weights.gather(1, order) > _LEAST), block.gather(1, order), -1)
 
     def look(self, rows: Tensor, target: Tensor | None) -> Tensor:
-        """The loss with these edits (G, K), -inf for graphs that are done or not edited; what is better than the best is kept."""
+        """The loss with these edits (G, K), -inf for graphs that are done or not edited; what is
+        better than the best is kept.
+        """
         graph = (self.alive & (rows >= 0).any(1)).nonzero().squeeze(1)
         out = torch.full_like(self.best_loss, -torch.inf)
         if len(graph) == 0:
@@ -176,17 +241,23 @@ class _Ascent:
         better = wrong | (loss > self.best_loss[graph])
         self.best_loss[graph[better]], self.best[graph[better]] = loss[better], rows[graph[better]]
         self.alive[graph[wrong]] = False
-        out[graph] = wrongness(self.attack.loss, logits, y, None if target is None else target[graph])
+        out[graph] = wrongness(
+            self.attack.loss, logits, y, None if target is None else target[graph]
+        )
         return out
 
     def resampled(self, block: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Blocks in which at most the heavier half stays, the rest drawn anew: (G, W), (G, W)."""
         order = weights.argsort(dim=1, descending=True, stable=True)
         column = torch.arange(block.size(1), device=block.device)
-        stays = (weights.gather(1, order) > _LEAST) & (column < (self.sizes - self.sizes // 2).unsqueeze(1))
+        stays = (weights.gather(1, order) > _LEAST) & (
+            column < (self.sizes - self.sizes // 2).unsqueeze(1)
+        )
         kept, old = torch.where(stays, block.gather(1, order), -1), weights.gather(1, order)
         # The candidates that stay come first, the others follow in random order.
-        keys = torch.rand(len(self.candidates), generator=self.generator, dtype=torch.float64).to(block.device)
+        keys = torch.rand(len(self.candidates), generator=self.generator, dtype=torch.float64).to(
+            block.device
+        )
         keys[kept[stays]] = -0.5
         ranked = torch.argsort(self.candidates.graph + (keys + 0.5) / 2)
         filled = column < self.sizes.unsqueeze(1)
@@ -195,13 +266,17 @@ class _Ascent:
         out[filled] = ranked[place]
         by_candidate = torch.full((len(self.candidates),), _LEAST, device=weights.device)
         by_candidate[kept[stays]] = old[stays]
-        return out, torch.where(out >= 0, by_candidate[out.clamp(min=0)] if len(self.candidates) else 0.0, 0.0)
+        return out, torch.where(
+            out >= 0, by_candidate[out.clamp(min=0)] if len(self.candidates) else 0.0, 0.0
+        )
 
 
 def project(values: Tensor, budgets: Tensor) -> Tensor:
-    """The nearest weights between 0 and 1 that add up to the budget at the most, row by row: (G, W), (G,) -> (G, W).
+    """The nearest weights between 0 and 1 that add up to the budget at the most, row by row: (G,
+    W), (G,) -> (G, W).
 
-    They are the values less a number, clipped; the number is found by bisection (Geisler et al. 2021).
+    They are the values less a number, clipped; the number is found by bisection (Geisler et al.
+    2021).
     """
     low, high = (values.masked_fill(values.isinf(), torch.inf) - 1).amin(1), values.amax(1)
     over = values.clamp(0, 1).sum(1) > budgets

@@ -7,29 +7,42 @@ from typing import ClassVar
 
 import torch
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer
+from robust_augcl.adversary.victim import Access, VictimView
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, VictimView
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
 
 @dataclass(frozen=True)
 class RandSampling(Attack):
-    """Draw as many different candidates as the budget allows, uniformly, for each graph. It never looks at the victim."""
+    """Draw as many different candidates as the budget allows, uniformly, for each graph. It never
+    looks at the victim.
+    """
 
     access: ClassVar[Access] = Access.NONE
 
     def prepare(
-        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+        self,
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
     ) -> Proposer:
         def propose(graphs: PackedGraphs) -> list[Perturbation]:
             candidates = threat.enumerate(graphs)
-            # The first k of a random order of each graph's candidates are a uniform draw without replacement.
-            keys = torch.rand(len(candidates), generator=generator, dtype=torch.float64).to(graphs.device)
+            # The first k of a random order of each graph's candidates are a uniform draw without
+            # replacement.
+            keys = torch.rand(len(candidates), generator=generator, dtype=torch.float64).to(
+                graphs.device
+            )
             order = torch.argsort(candidates.graph + keys)
             counts = torch.minimum(threat.budgets(graphs), candidates.counts).tolist()
             firsts = candidates.ptr.tolist()
-            return [candidates.perturbation(order[first : first + count]) for first, count in zip(firsts, counts, strict=False)]
+            return [
+                candidates.perturbation(order[first : first + count])
+                for first, count in zip(firsts, counts, strict=False)
+            ]
 
         return propose

@@ -1,4 +1,6 @@
-"""RL-S2V: learn by Q-learning which edits make a victim err (Dai et al. 2018, arXiv 1806.02371, section 3)."""
+"""RL-S2V: learn by Q-learning which edits make a victim err (Dai et al. 2018, arXiv 1806.02371,
+section 3).
+"""
 
 from __future__ import annotations
 
@@ -12,25 +14,35 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.nn.utils import clip_grad_norm_
 
-from robust_augcl.attack import Attack, FitGraphs
-from robust_augcl.attacks._two_step_q import EditSpace, Replay, State, Transition, TwoStepQ, best_allowed
-from robust_augcl.checks import require_not_negative, require_positive
-from robust_augcl.graphs import PackedGraphs, runs
+from robust_augcl.adversary.attack_base import Attack, FitGraphs
+from robust_augcl.adversary.victim import Access, VictimView
+from robust_augcl.attacks._two_step_q import (
+    EditSpace,
+    Replay,
+    State,
+    Transition,
+    TwoStepQ,
+    best_allowed,
+)
+from robust_augcl.graphs.packed import PackedGraphs, runs
+from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, VictimView, margins
+from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.validation import require_not_negative, require_positive
 
 _GRAPHS_AT_ONCE, _NODES_AT_ONCE = 200, 50_000  # bound the memory of acting greedily
 
 
 @dataclass(frozen=True)
 class RLS2V(Attack):
-    """Pick an edit's two ends one after the other, each the node of the highest learned value; k edits in a row for a budget of k.
+    """Pick an edit's two ends one after the other, each the node of the highest learned value; k
+    edits in a row for a budget of k.
 
-    Learned on the training graphs by Q-learning: reward 1 if the victim errs at the end, else -1, no discount, the squared error to
-    the best allowed action's value by a target network, one step of the process drawn uniformly for each update. Kept are the
-    weights with the lowest robust accuracy on the validation graphs. Proposing asks nothing of the victim.
+    Learned on the training graphs by Q-learning: reward 1 if the victim errs at the end, else -1,
+    no discount, the squared error to the best allowed action's value by a target network, one step
+    of the process drawn uniformly for each update. Kept are the weights with the lowest robust
+    accuracy on the validation graphs. Proposing asks nothing of the victim.
 
     Args:
         steps: updates of the network (published: 100,000).
@@ -41,13 +53,16 @@ class RLS2V(Attack):
         replay_size: transitions kept for each step of the process.
         burn_in: batches of graphs played on at random before the first update.
         target_every: updates between two copies of the network to the target network.
-        evaluate_every: updates between two looks at the validation graphs; the last update is followed by one in any case.
-        epsilon_start, epsilon_end: probability of a random pick at first, and after the annealing. Published: 1.0 throughout.
+        evaluate_every: updates between two looks at the validation graphs; the last update is
+            followed by one in any case.
+        epsilon_start, epsilon_end: probability of a random pick at first, and after the annealing.
+            Published: 1.0 throughout.
         epsilon_anneal: the fraction of `steps` over which it falls, linearly.
-        double: the best action of the target is chosen by the network, and only valued by the target network (van Hasselt et al.
-            2016, arXiv 1509.06461). Not published for this attack.
-        normalise: sums over neighbours and nodes in the Q-network are divided by the mean degree and mean size of the graphs that it
-            learns on. Not published; see `TwoStepQ`.
+        double: the best action of the target is chosen by the network, and only valued by the
+            target network (van Hasselt et al. 2016, arXiv 1509.06461). Not published for this
+            attack.
+        normalise: sums over neighbours and nodes in the Q-network are divided by the mean degree
+            and mean size of the graphs that it learns on. Not published; see `TwoStepQ`.
         max_gradient_norm: gradients are scaled down to this norm, 0 for never (published).
         train_on: "correct": graphs that the victim gets right when clean; "all", as published.
 
@@ -91,7 +106,9 @@ class RLS2V(Attack):
         require_not_negative(self, "burn_in", "max_gradient_norm")
         for name in ("epsilon_start", "epsilon_end", "epsilon_anneal"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}")
+                raise ValueError(
+                    f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}"
+                )
         if self.train_on not in ("correct", "all"):
             raise ValueError(f"Expected `train_on` to be 'correct' or 'all', got {self.train_on!r}")
 
@@ -105,20 +122,29 @@ class RLS2V(Attack):
         return (1 - done) * self.epsilon_start + done * self.epsilon_end
 
     def prepare(
-        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+        self,
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
     ) -> GreedyProposer:
         train = fit.train.to(victim.device)
         space = None
         if self.train_on == "correct":
             right = (margins(victim.logits(train), train.y) > 0).nonzero().squeeze(1)
-            # On a graph that is wrong already almost any edit earns the reward: it teaches nothing about breaking graphs.
+            # On a graph that is wrong already almost any edit earns the reward: it teaches nothing
+            # about breaking graphs.
             space = EditSpace.of(train.select(right), threat) if len(right) else None
         if space is None or space.max_edits == 0:
             space = EditSpace.of(train, threat)
         means = (1.0, 1.0)
         if self.normalise:
             graphs = space.graphs  # at least 1: graphs may have no edges
-            means = max(graphs.edge_index.size(1) / graphs.num_nodes, 1.0), graphs.num_nodes / graphs.num_graphs
+            means = (
+                max(graphs.edge_index.size(1) / graphs.num_nodes, 1.0),
+                graphs.num_nodes / graphs.num_graphs,
+            )
         network = TwoStepQ(
             width=self.width,
             rounds=self.rounds,
@@ -130,12 +156,21 @@ class RLS2V(Attack):
         network.to(victim.device)
         curve = []
         if space.max_edits > 0:  # else there is nothing to edit, so nothing to learn
-            curve = _Learner(self, network, victim, space, spawn(generator)).learn(fit.validation, threat, report)
+            curve = _Learner(self, network, victim, space, spawn(generator)).learn(
+                fit.validation, threat, report
+            )
         return GreedyProposer(network, threat, curve)
 
-    def restore(self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel) -> GreedyProposer:
+    def restore(
+        self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel
+    ) -> GreedyProposer:
         unused = torch.Generator()
-        network = TwoStepQ(width=self.width, rounds=self.rounds, max_edits=TwoStepQ.max_edits_of(state), generator=unused)
+        network = TwoStepQ(
+            width=self.width,
+            rounds=self.rounds,
+            max_edits=TwoStepQ.max_edits_of(state),
+            generator=unused,
+        )
         network.load_state_dict(state)
         return GreedyProposer(network.to(victim.device), threat, [])
 
@@ -146,10 +181,13 @@ class GreedyProposer:
     Args:
         network: the learned Q-network.
         threat: what it may edit.
-        curve: of learning: update, mean loss since the last point, robust accuracy on the validation graphs.
+        curve: of learning: update, mean loss since the last point, robust accuracy on the
+            validation graphs.
     """
 
-    def __init__(self, network: TwoStepQ, threat: ThreatModel, curve: Sequence[tuple[int, float, float]]) -> None:
+    def __init__(
+        self, network: TwoStepQ, threat: ThreatModel, curve: Sequence[tuple[int, float, float]]
+    ) -> None:
         self.network, self.threat, self.curve = network, threat, curve
         self._device = next(network.parameters()).device
 
@@ -188,17 +226,34 @@ def act_greedily(network: TwoStepQ, space: EditSpace) -> State:
 class _Learner:
     """One course of Q-learning."""
 
-    def __init__(self, attack: RLS2V, network: TwoStepQ, victim: VictimView, space: EditSpace, generator: torch.Generator) -> None:
-        self.attack, self.network, self.victim, self.space, self.generator = attack, network, victim, space, generator
+    def __init__(
+        self,
+        attack: RLS2V,
+        network: TwoStepQ,
+        victim: VictimView,
+        space: EditSpace,
+        generator: torch.Generator,
+    ) -> None:
+        self.attack, self.network, self.victim, self.space, self.generator = (
+            attack,
+            network,
+            victim,
+            space,
+            generator,
+        )
         self.device = space.graphs.device
         self.target = copy.deepcopy(network).requires_grad_(False)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=attack.learning_rate, fused=True)
         steps = [(left, half) for left in range(space.max_edits, 0, -1) for half in range(2)]
-        self.replay = {step: Replay(attack.replay_size, space.max_edits, self.device) for step in steps}
+        self.replay = {
+            step: Replay(attack.replay_size, space.max_edits, self.device) for step in steps
+        }
         self.editable = (space.budgets > 0).nonzero().squeeze(1)
         self.queue = self.editable[:0]
 
-    def learn(self, validation: PackedGraphs, threat: ThreatModel, report: Report) -> list[tuple[int, float, float]]:
+    def learn(
+        self, validation: PackedGraphs, threat: ThreatModel, report: Report
+    ) -> list[tuple[int, float, float]]:
         """Learn, leave the best weights in the network and return the curve."""
         attack = self.attack
         validation = validation.to(self.device)
@@ -221,19 +276,26 @@ class _Learner:
                 losses = []
                 if (accuracy, margin) < best:
                     best = accuracy, margin
-                    weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-                text = f"update {step + 1}: loss {curve[-1][1]:.3f}, robust accuracy on validation graphs {accuracy:.1%}"
+                    weights = {
+                        name: tensor.clone() for name, tensor in self.network.state_dict().items()
+                    }
+                text = (
+                    f"update {step + 1}: loss {curve[-1][1]:.3f}, robust accuracy on "
+                    f"validation graphs {accuracy:.1%}"
+                )
                 report((step + 1) / attack.steps, text)
         self.network.load_state_dict(weights)
         return curve
 
     def evaluate(self, space: EditSpace, right: Tensor) -> tuple[float, float]:
-        """The share of graphs right when clean, `right` (G,), and after greedy edits; to break ties, the sum of the former's margins."""
+        """The share of graphs right when clean, `right` (G,), and after greedy edits; to break
+        ties, the sum of the former's margins.
+        """
         edited = space.realise(act_greedily(self.network, space))
         margin = margins(self.victim.logits(edited), edited.y)
         return float(((margin > 0) & right).float().mean()), float(margin[right].sum())
 
-    # --- playing ------------------------------------------------------------------------------------------------------
+    # --- playing ----------------------------------------------------------------------------------
 
     @torch.no_grad()
     def play(self, epsilon: float) -> None:
@@ -256,20 +318,29 @@ class _Learner:
             final.edits[rows] = state.edits
 
     def _next_graphs(self) -> Tensor:
-        """The next batch (B,) of training graphs; all come once, in random order, before any comes again."""
+        """The next batch (B,) of training graphs; all come once, in random order, before any comes
+        again.
+        """
         while len(self.queue) < self.attack.batch_size:
             order = torch.randperm(len(self.editable), generator=self.generator).to(self.device)
             self.queue = torch.cat([self.queue, self.editable[order]])
-        batch, self.queue = self.queue[: self.attack.batch_size], self.queue[self.attack.batch_size :]
+        batch, self.queue = (
+            self.queue[: self.attack.batch_size],
+            self.queue[self.attack.batch_size :],
+        )
         return batch
 
-    def _pick(self, state: State, graphs: PackedGraphs, left: int, half: int, epsilon: float) -> Tensor:
+    def _pick(
+        self, state: State, graphs: PackedGraphs, left: int, half: int, epsilon: float
+    ) -> Tensor:
         """Epsilon-greedy nodes (B,), a coin for each graph."""
         allowed = self.space.allowed(state, graphs, half)
         # The allowed node of the highest of uniform keys is a uniform draw.
         keys = torch.rand(graphs.num_nodes, generator=self.generator).to(self.device)
         node = best_allowed(keys, allowed, graphs)[1]
-        greedy = (torch.rand(graphs.num_graphs, generator=self.generator) >= epsilon).to(self.device)
+        greedy = (torch.rand(graphs.num_graphs, generator=self.generator) >= epsilon).to(
+            self.device
+        )
         rows = greedy.nonzero().squeeze(1)
         if 2 * len(rows) > len(greedy):  # taking them out costs more than valuing a few in vain
             values = self.network(graphs, state.picked, left, half)
@@ -284,7 +355,7 @@ class _Learner:
         """1 where the victim errs on the edited graph, else -1 (B,)."""
         return torch.where(margins(self.victim.logits(graphs), graphs.y) > 0, -1.0, 1.0)
 
-    # --- learning -----------------------------------------------------------------------------------------------------
+    # --- learning ---------------------------------------------------------------------------------
 
     def update(self) -> Tensor:
         """Make one update, on transitions of one step of the process, and return its loss ()."""
@@ -294,7 +365,10 @@ class _Learner:
         transition = self.replay[left, half].draw(self.attack.batch_size, self.generator)
         graphs = self.space.realise(transition.state)
         target = self.td_target(transition, graphs, left, half)
-        loss = mse_loss(self.network.of_action(graphs, transition.state.picked, transition.node, left, half), target)
+        loss = mse_loss(
+            self.network.of_action(graphs, transition.state.picked, transition.node, left, half),
+            target,
+        )
         self.optimizer.zero_grad()
         loss.backward()
         if self.attack.max_gradient_norm:
@@ -303,8 +377,11 @@ class _Learner:
         return loss.detach()
 
     @torch.no_grad()
-    def td_target(self, transition: Transition, graphs: PackedGraphs, left: int, half: int) -> Tensor:
-        """The reward at the end of an episode, before it the value of the best allowed next pick (B,).
+    def td_target(
+        self, transition: Transition, graphs: PackedGraphs, left: int, half: int
+    ) -> Tensor:
+        """The reward at the end of an episode, before it the value of the best allowed next pick
+        (B,).
 
         `graphs` are those of the transitions' states.
         """

@@ -1,4 +1,6 @@
-"""The worst of several attacks, graph by graph: an ensemble, as AutoAttack is (Croce and Hein 2020, arXiv 2003.01690)."""
+"""The worst of several attacks, graph by graph: an ensemble, as AutoAttack is (Croce and Hein 2020,
+arXiv 2003.01690).
+"""
 
 from __future__ import annotations
 
@@ -9,24 +11,27 @@ from typing import ClassVar, NoReturn
 import torch
 from torch import Tensor
 
-from robust_augcl.attack import Attack, FitGraphs, Proposer
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer
+from robust_augcl.adversary.victim import Access, VictimView
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, VictimView
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
 
 @dataclass(frozen=True)
 class WorstCase(Attack):
-    """Take, for each graph, the edits among those of other attacks on this victim that leave the true class the smallest margin.
+    """Take, for each graph, the edits among those of other attacks on this victim that leave the
+    true class the smallest margin.
 
-    Edits that break the graph come before any that do not, whatever the margins, which are rounded where they are stored; of equals the
-    fewest edits are taken. What was found with a smaller budget counts too, since it is allowed. The clean graph is one of the choices,
-    the first of equals, so this never helps the victim. It asks nothing itself: what it costs is what the others cost, with each of
-    those budgets.
+    Edits that break the graph come before any that do not, whatever the margins, which are rounded
+    where they are stored; of equals the fewest edits are taken. What was found with a smaller
+    budget counts too, since it is allowed. The clean graph is one of the choices, the first of
+    equals, so this never helps the victim. It asks nothing itself: what it costs is what the others
+    cost, with each of those budgets.
 
     Args:
-        of: the labels of those attacks in the suite. None: all of them but exact searches, which would leave nothing to combine.
+        of: the labels of those attacks in the suite. None: all of them but exact searches, which
+            would leave nothing to combine.
     """
 
     access: ClassVar[Access] = Access.NONE
@@ -35,32 +40,55 @@ class WorstCase(Attack):
     of: tuple[str, ...] = ()
 
     def prepare(
-        self, victim: VictimView, fit: FitGraphs, threat: ThreatModel, generator: torch.Generator, report: Report = silent
+        self,
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
     ) -> NoReturn:
-        raise TypeError("Expected what other attacks found, got nothing to combine: this attack runs in a suite, after those it names")
+        raise TypeError(
+            "Expected what other attacks found, got nothing to combine: this attack runs in a "
+            "suite, after those it names"
+        )
 
-    def restore(self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel) -> Proposer:
+    def restore(
+        self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel
+    ) -> Proposer:
         chosen = _best(state) - 1  # the place of the attack, -1 for the clean graph
 
         def propose(graphs: PackedGraphs) -> list[Perturbation]:
             if graphs.num_graphs != chosen.numel():
-                raise ValueError(f"Expected the {chosen.numel()} graphs that the attacks were run on, got {graphs.num_graphs}")
+                raise ValueError(
+                    f"Expected the {chosen.numel()} graphs that the attacks were run on, got "
+                    f"{graphs.num_graphs}"
+                )
             mine = chosen[state["graph"]] == state["attack"]
-            graph, pairs, added = state["graph"][mine], state["pairs"][:, mine], state["added"][mine]
+            graph, pairs, added = (
+                state["graph"][mine],
+                state["pairs"][:, mine],
+                state["added"][mine],
+            )
             order = graph.argsort(stable=True)
             counts = torch.bincount(graph, minlength=graphs.num_graphs).tolist()
-            parts = zip(pairs[:, order].split(counts, dim=1), added[order].split(counts), strict=True)
+            parts = zip(
+                pairs[:, order].split(counts, dim=1), added[order].split(counts), strict=True
+            )
             return [Perturbation(part[:, is_added], part[:, ~is_added]) for part, is_added in parts]
 
         return propose
 
 
 def _best(state: Mapping[str, Tensor]) -> Tensor:
-    """Of each graph the best choice, 0 for the clean graph, else 1 and the place of the attack (G,)."""
+    """Of each graph the best choice, 0 for the clean graph, else 1 and the place of the attack
+    (G,).
+    """
     margin = torch.cat([state["clean_margin"].unsqueeze(0), state["attacked_margin"]])
     unbroken = torch.cat([torch.ones_like(state["broken"][:1]), ~state["broken"]])
     number = torch.zeros(margin.shape, dtype=torch.long)
-    number.index_put_((state["attack"] + 1, state["graph"]), torch.ones_like(state["graph"]), accumulate=True)
+    number.index_put_(
+        (state["attack"] + 1, state["graph"]), torch.ones_like(state["graph"]), accumulate=True
+    )
     order = torch.arange(len(margin)).unsqueeze(1).expand(margin.shape)
     for key in (number, margin, unbroken.long()):  # the last decides first
         order = order.gather(0, key.gather(0, order).argsort(dim=0, stable=True))

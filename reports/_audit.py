@@ -11,12 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust_augcl.audit.findings import ORDER, Audit, Status
-from robust_augcl.records import Cell, Record
 from robust_augcl.reports.tables import MARK, escape, markdown_table
+from robust_augcl.results.findings import ORDER, Audit, Status
+from robust_augcl.results.records import Cell, Record
 
 _STYLES: dict[Status, str] = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "n/a": "dim"}
-FOOTNOTE = f"{MARK} The attack, or what it rests on, failed its audit: do not believe this number before reading why."
+FOOTNOTE = (
+    f"{MARK} The attack, or what it rests on, failed its audit: do not believe this "
+    "number before reading why."
+)
 
 
 def headline(audit: Audit) -> str:
@@ -24,23 +27,40 @@ def headline(audit: Audit) -> str:
     text = f"The audit of the attacks: {audit.summary}"
     failed = [finding.check for finding in audit.findings if finding.status == "FAIL"]
     if not failed:
-        return f"{text}; nothing here speaks against the numbers." if audit.counts["WARN"] == 0 else f"{text}."
-    return f"**{text}**: {escape('; '.join(failed))}. {len(audit.failed)} results are marked {MARK}."
+        return (
+            f"{text}; nothing here speaks against the numbers."
+            if audit.counts["WARN"] == 0
+            else f"{text}."
+        )
+    return (
+        f"**{text}**: {escape('; '.join(failed))}. {len(audit.failed)} results are marked {MARK}."
+    )
 
 
 def section(audit: Audit | None, records: Iterable[Record]) -> str:
-    """A table of all findings, what speaks against a number first, and which results failed what."""
+    """A table of all findings, what speaks against a number first, and which results failed
+    what.
+    """
     if audit is None:
         return "These records were not audited: `robust-augcl audit DIR` does it."
     rank = {status: place for place, status in enumerate(ORDER)}
     body = [
-        [f"**{finding.status}**" if finding.status == "FAIL" else finding.status, escape(finding.check), escape(finding.evidence)]
+        [
+            f"**{finding.status}**" if finding.status == "FAIL" else finding.status,
+            escape(finding.check),
+            escape(finding.evidence),
+        ]
         for finding in sorted(audit.findings, key=lambda finding: rank[finding.status])
     ]
-    lines = ["What was looked for before the numbers above were believed.\n", markdown_table(["", "Check", "Evidence"], body, left=3)]
+    lines = [
+        "What was looked for before the numbers above were believed.\n",
+        markdown_table(["", "Check", "Evidence"], body, left=3),
+    ]
     cells = {record.key: record.cell for record in records}
     for key in sorted(audit.failed.keys() & cells.keys(), key=lambda key: cells[key]):
-        lines.append(f"- {MARK} {escape(_cell(cells[key]))}: {escape('; '.join(audit.failed[key]))}")
+        lines.append(
+            f"- {MARK} {escape(_cell(cells[key]))}: {escape('; '.join(audit.failed[key]))}"
+        )
     return "\n".join(lines)
 
 
@@ -51,17 +71,28 @@ def render_findings(audit: Audit, format: str) -> str:
         ValueError: another format.
     """
     if format == "json":
-        findings = [{"check": f.check, "status": f.status, "evidence": f.evidence, "cells": list(f.cells)} for f in audit.findings]
+        findings = [
+            {"check": f.check, "status": f.status, "evidence": f.evidence, "cells": list(f.cells)}
+            for f in audit.findings
+        ]
         return json.dumps({"summary": audit.counts, "findings": findings}, indent=1) + "\n"
     if format == "markdown":
-        return markdown_table(["", "Check", "Evidence"], [[f.status, escape(f.check), escape(f.evidence)] for f in audit.findings], left=3)
+        return markdown_table(
+            ["", "Check", "Evidence"],
+            [[f.status, escape(f.check), escape(f.evidence)] for f in audit.findings],
+            left=3,
+        )
     if format != "table":
         raise ValueError(f"Expected `format` to be one of table, json, markdown, got {format!r}")
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("", "check", "evidence"):
         grid.add_column(name, no_wrap=True)
     for finding in audit.findings:
-        grid.add_row(Text(finding.status, style=_STYLES[finding.status]), Text(finding.check), Text(finding.evidence))
+        grid.add_row(
+            Text(finding.status, style=_STYLES[finding.status]),
+            Text(finding.check),
+            Text(finding.evidence),
+        )
     out = io.StringIO()
     Console(file=out, width=10_000, color_system=None).print(grid)
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n"
@@ -69,4 +100,7 @@ def render_findings(audit: Audit, format: str) -> str:
 
 def _cell(cell: Cell) -> str:
     layers = "1 layer" if cell.layers == 1 else f"{cell.layers} layers"
-    return f"{cell.attack} on {cell.method}, {cell.dataset}, {layers}, seed {cell.seed}, {cell.protocol} protocol, budget {cell.budget}"
+    return (
+        f"{cell.attack} on {cell.method}, {cell.dataset}, {layers}, seed {cell.seed}, "
+        f"{cell.protocol} protocol, budget {cell.budget}"
+    )

@@ -1,4 +1,6 @@
-"""Curves of an attack's learning: its loss and what it leaves of the validation graphs, update by update."""
+"""Curves of an attack's learning: its loss and what it leaves of the validation graphs, update by
+update.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +20,26 @@ _WIDTH, _HEIGHT = 6.4, 2.1  # inches, of each pair of axes
 _MARGIN = 0.12
 
 Curve = Sequence[tuple[int, float, float]]
-"""Points of one course of learning: update, mean loss since the last point, robust accuracy on the validation graphs (0 to 1)."""
+"""Points of one course of learning: update, mean loss since the last point, robust accuracy on the
+validation graphs (0 to 1).
+"""
 
 
-def learning_curves(curves: Mapping[str, Curve], looks: Mapping[str, Lane] | None = None, graphs: str = "validation graphs") -> Figure:
+def learning_curves(
+    curves: Mapping[str, Curve],
+    looks: Mapping[str, Lane] | None = None,
+    graphs: str = "validation graphs",
+) -> Figure:
     """Draw loss (logarithmic) above robust accuracy on the validation graphs (%), a line a victim.
 
-    A ring marks the lowest accuracy, the first of equals: weights are kept from there (of equals, by margins that are not drawn).
+    A ring marks the lowest accuracy, the first of equals: weights are kept from there (of equals,
+    by margins that are not drawn).
 
     Args:
-        curves: by the victims' names, which the legend shows; those without a point are left out. What is not finite, or no positive
-            loss, is a gap.
-        looks: colour and marker by the victims' names; as many as there are curves, or None for lanes of these alone.
+        curves: by the victims' names, which the legend shows; those without a point are left out.
+            What is not finite, or no positive loss, is a gap.
+        looks: colour and marker by the victims' names; as many as there are curves, or None for
+            lanes of these alone.
         graphs: which graphs the accuracy is of, in words.
 
     Raises:
@@ -45,22 +55,41 @@ def learning_curves(curves: Mapping[str, Curve], looks: Mapping[str, Lane] | Non
         entries: list[tuple[Artist, str]] = []
         for name, curve in drawn.items():
             lane = lanes[name]
-            look = {"color": lane.colour, "marker": lane.marker, "markersize": 3.5, "linewidth": 1.2, "label": name}
+            look = {
+                "color": lane.colour,
+                "marker": lane.marker,
+                "markersize": 3.5,
+                "linewidth": 1.2,
+                "label": name,
+            }
             updates = [step for step, _, _ in curve]
             entries += [
-                (line, name) for line in loss.plot(updates, [value if value > 0 else float("nan") for _, value, _ in curve], **look)
+                (line, name)
+                for line in loss.plot(
+                    updates, [value if value > 0 else float("nan") for _, value, _ in curve], **look
+                )
             ]
             shares = [100 * share for _, _, share in curve]
             accuracy.plot(updates, shares, **look)
             kept = min(range(len(curve)), key=lambda place: (shares[place], place))
-            accuracy.plot(updates[kept], shares[kept], "o", markersize=8, markerfacecolor="none", color=lane.colour, markeredgewidth=1.2)
+            accuracy.plot(
+                updates[kept],
+                shares[kept],
+                "o",
+                markersize=8,
+                markerfacecolor="none",
+                color=lane.colour,
+                markeredgewidth=1.2,
+            )
         loss.set_yscale("log")
         plain = FuncFormatter(lambda value, _: f"{value:g}")
         loss.yaxis.set_major_formatter(plain)
         low, high = loss.get_ylim()
         if high / low < 100:  # at most two powers of ten lie within, which may tell no scale
             locator = LogLocator(subs=(1, 2, 5)) if high / low >= 10 else MaxNLocator(4)
-            loss.set_yticks([value for value in locator.tick_values(low, high) if low <= value <= high])
+            loss.set_yticks(
+                [value for value in locator.tick_values(low, high) if low <= value <= high]
+            )
             loss.yaxis.set_minor_locator(NullLocator())
         loss.yaxis.set_minor_formatter(NullFormatter())
         accuracy.set_xlim(left=0)
@@ -73,7 +102,9 @@ def learning_curves(curves: Mapping[str, Curve], looks: Mapping[str, Lane] | Non
         top = letters.height(legend) + _MARGIN + 0.15
         height = 2 * _HEIGHT + 0.5 + top
         figure.set_size_inches(_WIDTH, height)
-        figure.subplots_adjust(left=0.13, right=0.97, bottom=0.5 / height, top=1 - top / height, hspace=0.14)
+        figure.subplots_adjust(
+            left=0.13, right=0.97, bottom=0.5 / height, top=1 - top / height, hspace=0.14
+        )
         legend.set_bbox_to_anchor((_MARGIN / _WIDTH, 1 - _MARGIN / height))
     return figure
 

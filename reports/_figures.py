@@ -9,10 +9,6 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from robust_augcl.brackets import brackets
-from robust_augcl.measurements import Measurement
-from robust_augcl.names import name_of
-from robust_augcl.records import Record
 from robust_augcl.reports._budgets import budget_figure, families
 from robust_augcl.reports._curves import learning_curves
 from robust_augcl.reports._forest import make_lanes
@@ -21,6 +17,10 @@ from robust_augcl.reports._methods import mechanism_models
 from robust_augcl.reports._sections import Section, layers_text, sections
 from robust_augcl.reports._sheet import as_bytes
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure
+from robust_augcl.results.brackets import brackets
+from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.names import name_of
+from robust_augcl.results.records import Record
 
 ENDINGS = ("png", "svg")
 
@@ -33,13 +33,22 @@ class Drawing(NamedTuple):
 
 
 class Gallery:
-    """Figures as the bytes of files. What was drawn before from the same content is not drawn again."""
+    """Figures as the bytes of files. What was drawn before from the same content is not drawn
+    again.
+    """
 
     def __init__(self) -> None:
         self._drawn: dict[tuple[str, tuple[str, ...]], dict[str, bytes]] = {}
 
-    def draw(self, records: Sequence[Record], measurements: Sequence[Measurement], but: Collection[str] = ()) -> dict[str, bytes]:
-        """All figures that there is something for, `but` some, as content of PNG and SVG files, by file name."""
+    def draw(
+        self,
+        records: Sequence[Record],
+        measurements: Sequence[Measurement],
+        but: Collection[str] = (),
+    ) -> dict[str, bytes]:
+        """All figures that there is something for, `but` some, as content of PNG and SVG files, by
+        file name.
+        """
         files: dict[str, bytes] = {}
         for name, drawing in figures(records, measurements).items():
             if name in but:
@@ -47,7 +56,9 @@ class Gallery:
             known = name, drawing.content
             if known not in self._drawn:
                 figure = drawing.make()
-                self._drawn[known] = {f"{name}.{ending}": as_bytes(figure, ending) for ending in ENDINGS}
+                self._drawn[known] = {
+                    f"{name}.{ending}": as_bytes(figure, ending) for ending in ENDINGS
+                }
             files |= self._drawn[known]
         return files
 
@@ -63,13 +74,22 @@ def figures(records: Sequence[Record], measurements: Sequence[Measurement]) -> d
     }
     if any(len(family) > 1 for family in families(found)):
         everything = (*(record.dumps() for record in records), *(_text(m) for m in measurements))
-        drawings["budgets"] = Drawing(lambda: budget_figure(found, brackets(records, measurements)), everything)
+        drawings["budgets"] = Drawing(
+            lambda: budget_figure(found, brackets(records, measurements)), everything
+        )
     if models := _diagnosed(found, measurements):
         content = tuple(f"{name}: {_text(measurement)}" for name, measurement in models)
         drawings["mechanism"] = Drawing(lambda: mechanism_figure(models), content)
     if curves := _learning(measurements):
-        lanes = {lane.label: lane for lane in make_lanes({method: name_of(method) for section in found for method in section.methods})}
-        by_name = {name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes}
+        lanes = {
+            lane.label: lane
+            for lane in make_lanes(
+                {method: name_of(method) for section in found for method in section.methods}
+            )
+        }
+        by_name = {
+            name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes
+        }
         # Methods look as in the other figures, unless two curves would then look the same.
         looks = by_name if len(curves) == len({lane.label for lane in by_name.values()}) else None
         graphs = _chosen_by({m.cell.protocol for m in curves.values()})
@@ -84,22 +104,32 @@ def _text(measurement: Measurement) -> str:
 
 
 def _chosen_by(protocols: Set[str]) -> str:
-    """The graphs that an attacker's weights are chosen by: under the published protocol the test graphs."""
+    """The graphs that an attacker's weights are chosen by: under the published protocol the test
+    graphs.
+    """
     if protocols == {"strict"}:
         return "validation graphs"
     return "test graphs" if protocols == {"paper"} else "graphs it was chosen by"
 
 
-def _diagnosed(found: Sequence[Section], measurements: Sequence[Measurement]) -> list[tuple[str, Measurement]]:
-    """The models whose pretraining was diagnosed, each once, though its section stands there for each protocol."""
-    models = [model for family in families(found) for model in mechanism_models(family[0], measurements)]
+def _diagnosed(
+    found: Sequence[Section], measurements: Sequence[Measurement]
+) -> list[tuple[str, Measurement]]:
+    """The models whose pretraining was diagnosed, each once, though its section stands there for
+    each protocol.
+    """
+    models = [
+        model for family in families(found) for model in mechanism_models(family[0], measurements)
+    ]
     several = len({measurement.cell.dataset for _, measurement in models}) > 1
     unique = {(measurement.cell, name): (name, measurement) for name, measurement in models}
     return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
 
 
 def _learning(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
-    """The attackers whose learning is drawn, of the first seed and of the smallest budget of each."""
+    """The attackers whose learning is drawn, of the first seed and of the smallest budget of
+    each.
+    """
     curves = [m for m in measurements if m.kind == "attacker" and m.values.get("curve")]
     seed = min((m.cell.seed for m in curves), default=0)
     smallest: dict[tuple[str, ...], Measurement] = {}

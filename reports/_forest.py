@@ -1,7 +1,8 @@
-"""A forest plot on one pair of axes: a row an attack, a lane in it for each method, accuracy from left to right.
+"""A forest plot on one pair of axes: a row an attack, a lane in it for each method, accuracy from
+left to right.
 
-Only drawing: what the numbers mean is said by the caller. The y axis is in inches, downwards, so that rows, lanes and markers
-keep their size however many there are.
+Only drawing: what the numbers mean is said by the caller. The y axis is in inches, downwards, so
+that rows, lanes and markers keep their size however many there are.
 """
 
 from __future__ import annotations
@@ -12,11 +13,22 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from robust_augcl.statistics import Estimate
+from robust_augcl.results.statistics import Estimate
 
-# Okabe and Ito's colours, then Tol's, which colour-blind readers tell apart; the marker says the same once more.
+# Okabe and Ito's colours, then Tol's, which colour-blind readers tell apart; the marker says the
+# same once more.
 _KNOWN = {"none": ("#6B6B6B", "o"), "graphcl": ("#0072B2", "s"), "augcl": ("#D55E00", "D")}
-_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933", "#332288", "#44AA99", "#AA4499")
+_COLOURS = (
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#882255",
+    "#999933",
+    "#332288",
+    "#44AA99",
+    "#AA4499",
+)
 _MARKERS = ("^", "v", "P", "X", "d", "*", "<", ">")
 
 ROW_PADDING = 0.1
@@ -64,7 +76,10 @@ class Panel:
 def make_lanes(names: Mapping[str, str]) -> list[Lane]:
     """Lanes for these labels and names; the well-known methods look the same in every figure."""
     spare = [label for label in names if label not in _KNOWN]
-    looks = {label: (_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]) for i, label in enumerate(spare)} | _KNOWN
+    looks = {
+        label: (_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
+        for i, label in enumerate(spare)
+    } | _KNOWN
     return [Lane(label, name, *looks[label]) for label, name in names.items()]
 
 
@@ -73,7 +88,14 @@ def row_height(lanes: int, lane_height: float) -> float:
     return max(lanes * lane_height + ROW_PADDING, LEAST_ROW)
 
 
-def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Row], lanes: Sequence[Lane], lane_height: float, named: bool) -> None:
+def draw_panel(
+    axes: Axes,
+    panel: Panel,
+    rows: Sequence[Row],
+    lanes: Sequence[Lane],
+    lane_height: float,
+    named: bool,
+) -> None:
     """Draw a panel on axes that are as high as its rows.
 
     Args:
@@ -88,36 +110,72 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Row], lanes: Sequence[La
     axes.set_ylim(height * len(rows), 0)
     axes.set_title(panel.title, fontsize=8, fontweight="bold", loc="left", pad=4)
     axes.set_xticks([0, 25, 50, 75, 100])
-    axes.set_yticks([height * (number + 0.5) for number in range(len(rows))], [row.name if named else "" for row in rows])
+    axes.set_yticks(
+        [height * (number + 0.5) for number in range(len(rows))],
+        [row.name if named else "" for row in rows],
+    )
     axes.tick_params(length=0, labelsize=8)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     for number, (row, label) in enumerate(zip(rows, axes.get_yticklabels(), strict=True)):
-        axes.axhline(height * number, color="#333333" if row.heavy else "#bbbbbb", linewidth=1.2 if row.heavy else 0.6, zorder=1.2)
+        axes.axhline(
+            height * number,
+            color="#333333" if row.heavy else "#bbbbbb",
+            linewidth=1.2 if row.heavy else 0.6,
+            zorder=1.2,
+        )
         if row.heavy:
-            axes.axhspan(height * number, height * (number + 1), color="#ececec", linewidth=0, zorder=0)
+            axes.axhspan(
+                height * number, height * (number + 1), color="#ececec", linewidth=0, zorder=0
+            )
             label.set_fontweight("bold")
     if panel.reference is not None:
-        axes.axvline(100 * panel.reference, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
+        axes.axvline(
+            100 * panel.reference, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5
+        )
     inset = (height - len(lanes) * lane_height) / 2
     for number, lane in enumerate(lanes):
         offset = inset + (number + 0.5) * lane_height
-        _draw_lane(axes, panel, lane, [(row, height * place + offset) for place, row in enumerate(rows)], lane_height)
+        _draw_lane(
+            axes,
+            panel,
+            lane,
+            [(row, height * place + offset) for place, row in enumerate(rows)],
+            lane_height,
+        )
 
 
-def _draw_lane(axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row, float]], lane_height: float) -> None:
+def _draw_lane(
+    axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row, float]], lane_height: float
+) -> None:
     if (floor := panel.floors.get(lane.label)) is not None:
         for row, y in places:
             strength = 0.5 if row.heavy else 0.18
-            axes.barh(y, 100 * floor, 0.84 * lane_height, color=lane.colour, alpha=strength, linewidth=0, zorder=1)
-    size, letters = 31 * lane_height, min(7.0, 54 * lane_height)  # in points, to fit a lane of 72 * lane_height points
-    dark = [0.72 * part for part in to_rgb(lane.colour)]  # small letters in light colours cannot be read
+            axes.barh(
+                y,
+                100 * floor,
+                0.84 * lane_height,
+                color=lane.colour,
+                alpha=strength,
+                linewidth=0,
+                zorder=1,
+            )
+    size, letters = (
+        31 * lane_height,
+        min(7.0, 54 * lane_height),
+    )  # in points, to fit a lane of 72 * lane_height points
+    dark = [
+        0.72 * part for part in to_rgb(lane.colour)
+    ]  # small letters in light colours cannot be read
     right = 1 + VALUES_WIDTH / (axes.bbox.width / axes.figure.dpi)
     for row, y in places:
         found = panel.estimates.get((row.label, lane.label))
         if found is not None:
             # An end that rounding puts beyond the mean would be drawn as an error.
-            reach = [[max(100 * (found.mean - found.low), 0.0)], [max(100 * (found.high - found.mean), 0.0)]]
+            reach = [
+                [max(100 * (found.mean - found.low), 0.0)],
+                [max(100 * (found.high - found.mean), 0.0)],
+            ]
             axes.errorbar(
                 [100 * found.mean],
                 [y],
@@ -136,4 +194,14 @@ def _draw_lane(axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row,
         value = "-" if found is None else f"{100 * found.mean:.1f}"
         weight = "bold" if row.heavy else "normal"
         where = axes.get_yaxis_transform()
-        axes.text(right, y, value, transform=where, ha="right", va="center_baseline", fontsize=letters, fontweight=weight, color=dark)
+        axes.text(
+            right,
+            y,
+            value,
+            transform=where,
+            ha="right",
+            va="center_baseline",
+            fontsize=letters,
+            fontweight=weight,
+            color=dark,
+        )

@@ -1,4 +1,6 @@
-"""Texts in a figure: how wide they are, broken into lines that fit, and legends of as many columns as fit. Lengths are in inches."""
+"""Texts in a figure: how wide they are, broken into lines that fit, and legends of as many columns
+as fit. Lengths are in inches.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Letters:
         whole = self.width(text, size, weight)
         if whole <= space:
             return text
-        # No line of many letters is this much narrower than the text is on average: longer ones need not be tried.
+        # No line of many letters is this much narrower than the text is on average: longer ones
+        # need not be tried.
         most = min(len(text), math.ceil(1.5 * len(text) * space / whole))
         for letters in range(most, 10, -1):
             lines = textwrap.wrap(text, letters)
@@ -47,11 +50,23 @@ class Letters:
 
     def legend(self, entries: Sequence[tuple[Artist, str]], space: float) -> Legend:
         """A legend with as many columns as fit this space, its names wrapped to it."""
-        handles, labels = [handle for handle, _ in entries], [self.wrap(label, 0.92 * space, 8) for _, label in entries]
-        look: dict[str, Any] = {"loc": "upper left", "frameon": False, "fontsize": 8, "borderpad": 0.2, "borderaxespad": 0}
+        handles, labels = (
+            [handle for handle, _ in entries],
+            [self.wrap(label, 0.92 * space, 8) for _, label in entries],
+        )
+        look: dict[str, Any] = {
+            "loc": "upper left",
+            "frameon": False,
+            "fontsize": 8,
+            "borderpad": 0.2,
+            "borderaxespad": 0,
+        }
         for columns in range(len(entries), 0, -1):
             legend = self.figure.legend(handles, labels, ncols=columns, columnspacing=1.4, **look)
-            if columns == 1 or legend.get_window_extent(self.renderer).width / self.figure.dpi <= space:
+            if (
+                columns == 1
+                or legend.get_window_extent(self.renderer).width / self.figure.dpi <= space
+            ):
                 break
             legend.remove()
         return legend

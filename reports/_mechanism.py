@@ -1,4 +1,6 @@
-"""The mechanism that hard-negative methods claim, drawn: similarities and uncertainties of true and false negatives."""
+"""The mechanism that hard-negative methods claim, drawn: similarities and uncertainties of true and
+false negatives.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,20 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robust_augcl.measurements import Measurement
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports.tables import percent
+from robust_augcl.results.measurements import Measurement
 
 _ROW, _WIDTH = 1.35, 8.0  # inches
-_KINDS = {"true": ("#0072B2", "True negatives: of another class"), "false": ("#D55E00", "False negatives: of the anchor's class")}
+_KINDS = {
+    "true": ("#0072B2", "True negatives: of another class"),
+    "false": ("#D55E00", "False negatives: of the anchor's class"),
+}
 
 
 def mechanism_figure(models: Sequence[tuple[str, Measurement]]) -> Figure:
-    """A row a model: how similar, and how uncertain, true and false negatives are, and the share of the weight on false ones.
+    """A row a model: how similar, and how uncertain, true and false negatives are, and the share of
+    the weight on false ones.
 
     Args:
         models: names, and measurements of their pretraining.
@@ -31,21 +37,53 @@ def mechanism_figure(models: Sequence[tuple[str, Measurement]]) -> Figure:
     height = 0.95 + len(models) * (_ROW + 0.55)
     with matplotlib.style.context([STYLE], after_reset=True):
         figure = Figure(figsize=(_WIDTH, height))
-        axes = figure.subplots(len(models), 3, squeeze=False, gridspec_kw={"width_ratios": [3, 3, 1.7]})
-        figure.subplots_adjust(left=0.04, right=0.935, top=1 - 0.95 / height, bottom=0.42 / height, hspace=0.62, wspace=0.3)
-        for (name, measurement), (similarity, uncertainty, shares) in zip(models, axes, strict=True):
+        axes = figure.subplots(
+            len(models), 3, squeeze=False, gridspec_kw={"width_ratios": [3, 3, 1.7]}
+        )
+        figure.subplots_adjust(
+            left=0.04,
+            right=0.935,
+            top=1 - 0.95 / height,
+            bottom=0.42 / height,
+            hspace=0.62,
+            wspace=0.3,
+        )
+        for (name, measurement), (similarity, uncertainty, shares) in zip(
+            models, axes, strict=True
+        ):
             diagnosis = measurement.values["diagnosis"]
             _histogram(similarity, diagnosis["similarity"], "Cosine similarity to the anchor")
-            similarity.set_title(f"{name}, seed {measurement.cell.seed}", fontsize=8, fontweight="bold", loc="left")
+            similarity.set_title(
+                f"{name}, seed {measurement.cell.seed}", fontsize=8, fontweight="bold", loc="left"
+            )
             if diagnosis.get("uncertainty"):
                 _histogram(uncertainty, diagnosis["uncertainty"], "Uncertainty of the negative")
             else:
                 uncertainty.set_axis_off()
-                uncertainty.text(0.5, 0.5, "no uncertainty", fontsize=8, color="#777777", ha="center", transform=uncertainty.transAxes)
+                uncertainty.text(
+                    0.5,
+                    0.5,
+                    "no uncertainty",
+                    fontsize=8,
+                    color="#777777",
+                    ha="center",
+                    transform=uncertainty.transAxes,
+                )
             _bars(shares, diagnosis["false_negatives"])
-        figure.text(0.02, 1 - 0.1 / height, "Where negatives lie, and where their weight lies", fontsize=11, fontweight="bold", va="top")
+        figure.text(
+            0.02,
+            1 - 0.1 / height,
+            "Where negatives lie, and where their weight lies",
+            fontsize=11,
+            fontweight="bold",
+            va="top",
+        )
         handles, labels = axes[0][0].get_legend_handles_labels()
-        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.02, 1 - 0.36 / height), "borderaxespad": 0}
+        place: dict[str, Any] = {
+            "loc": "upper left",
+            "bbox_to_anchor": (0.02, 1 - 0.36 / height),
+            "borderaxespad": 0,
+        }
         figure.legend(handles, labels, ncols=2, frameon=False, fontsize=8, **place)
     return figure
 
@@ -57,7 +95,9 @@ def _histogram(panel: Axes, values: Mapping[str, Any], label: str) -> None:
         total = sum(counts)
         if total:
             edges = [low + (high - low) * k / len(counts) for k in range(len(counts) + 1)]
-            panel.stairs([count / total for count in counts], edges, color=colour, linewidth=1.2, label=name)
+            panel.stairs(
+                [count / total for count in counts], edges, color=colour, linewidth=1.2, label=name
+            )
     panel.set_xlabel(label, fontsize=8, labelpad=2)
     panel.set_yticks([])
     panel.set_ylim(bottom=0)
@@ -65,13 +105,39 @@ def _histogram(panel: Axes, values: Mapping[str, Any], label: str) -> None:
 
 
 def _bars(panel: Axes, shares: Mapping[str, float | None]) -> None:
-    names = {"share_of_pairs": "of pairs", "share_of_weight": "of weight", "share_of_push": "of push"}
+    names = {
+        "share_of_pairs": "of pairs",
+        "share_of_weight": "of weight",
+        "share_of_push": "of push",
+    }
     for row, (key, name) in enumerate(names.items()):
         share = shares.get(key)
-        panel.text(-0.02, row, name, fontsize=7.5, ha="right", va="center", transform=panel.get_yaxis_transform())
+        panel.text(
+            -0.02,
+            row,
+            name,
+            fontsize=7.5,
+            ha="right",
+            va="center",
+            transform=panel.get_yaxis_transform(),
+        )
         if share is not None:
-            panel.barh(row, 100 * share, height=0.6, color="#6B6B6B" if key == "share_of_pairs" else "#D55E00")
-        panel.text(1.02, row, percent(share), fontsize=7.5, ha="left", va="center", transform=panel.get_yaxis_transform(), clip_on=False)
+            panel.barh(
+                row,
+                100 * share,
+                height=0.6,
+                color="#6B6B6B" if key == "share_of_pairs" else "#D55E00",
+            )
+        panel.text(
+            1.02,
+            row,
+            percent(share),
+            fontsize=7.5,
+            ha="left",
+            va="center",
+            transform=panel.get_yaxis_transform(),
+            clip_on=False,
+        )
     panel.set_ylim(2.6, -0.6)
     panel.set_xlim(0, 100)
     panel.set_yticks([])

@@ -1,14 +1,16 @@
-"""Methods side by side: accuracy clean and under attack, representations without labels, cost, and where their weights lie."""
+"""Methods side by side: accuracy clean and under attack, representations without labels, cost, and
+where their weights lie.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robust_augcl.measurements import Measurement
-from robust_augcl.names import CLEAN, name_of
 from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports.tables import escape, markdown_table, percent
-from robust_augcl.statistics import t_interval
+from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.names import CLEAN, name_of
+from robust_augcl.results.statistics import t_interval
 
 _NOTHING = "-"
 UNSUPERVISED = "unsupervised"
@@ -16,7 +18,12 @@ UNSUPERVISED = "unsupervised"
 
 
 def of_model(
-    measurements: Sequence[Measurement], kind: str, section: Section, layers: int, method: str, protocol: str
+    measurements: Sequence[Measurement],
+    kind: str,
+    section: Section,
+    layers: int,
+    method: str,
+    protocol: str,
 ) -> list[Measurement]:
     """The measurements of one kind about a model, one a seed."""
     wanted = (section.suite, section.dataset, section.encoder, method, layers, protocol)
@@ -30,16 +37,24 @@ def of_model(
 
 
 def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
-    """A row a model: clean and robust accuracy, SVM accuracy, pretraining seconds, share of weight on false negatives."""
+    """A row a model: clean and robust accuracy, SVM accuracy, pretraining seconds, share of weight
+    on false negatives.
+    """
     scored = any(m.kind == "representation" for m in measurements)
     body = []
     for layers, method in section.columns:
         cells = []
         for attack in section.attacks():
             found = section.robust(attack, layers, method)
-            cells.append(percent(found.mean) + section.marked(attack, layers, method) if found else _NOTHING)
+            cells.append(
+                percent(found.mean) + section.marked(attack, layers, method) if found else _NOTHING
+            )
         if scored:
-            cells.append(_svm(of_model(measurements, "representation", section, layers, method, UNSUPERVISED)))
+            cells.append(
+                _svm(
+                    of_model(measurements, "representation", section, layers, method, UNSUPERVISED)
+                )
+            )
         pretrained = of_model(measurements, "pretraining", section, layers, method, "")
         seconds = [record.pretrain_seconds for record in section.group(CLEAN, layers, method)]
         cells.append(f"{sum(seconds) / len(seconds):,.1f}" if seconds else _NOTHING)
@@ -57,16 +72,21 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         "of push",
     ]
     caption = (
-        f"Robust accuracy in percent under each attack, {name_of(CLEAN)} before any. Seconds of pretraining, a shared warm-up included. "
-        "False negatives are negatives of the anchor's own class, known to this table and never to a method: their share of all negatives, "
-        "of the weight that the method gives to negatives, and of how strongly its loss pushes them away. Weights that avoid false "
+        f"Robust accuracy in percent under each attack, {name_of(CLEAN)} before any. Seconds "
+        "of pretraining, a shared warm-up included. "
+        "False negatives are negatives of the anchor's own class, known to this table and "
+        "never to a method: their share of all negatives, "
+        "of the weight that the method gives to negatives, and of how strongly its loss "
+        "pushes them away. Weights that avoid false "
         "negatives put a smaller share on them than there are pairs."
     )
     if scored:
         folds = {len(m.values["accuracy"]) for m in measurements if m.kind == "representation"}
         caption += (
-            f" SVM: mean accuracy in percent over {' or '.join(map(str, sorted(folds)))} seeded folds, encoders pretrained on all graphs "
-            "without labels (the papers' unsupervised protocol); in brackets a 95 % t interval over the seeds, where there are several."
+            f" SVM: mean accuracy in percent over {' or '.join(map(str, sorted(folds)))} "
+            "seeded folds, encoders pretrained on all graphs "
+            "without labels (the papers' unsupervised protocol); in brackets a 95 % t "
+            "interval over the seeds, where there are several."
         )
     return f"{caption}\n\n{markdown_table(header, body, left=1)}"
 
@@ -92,11 +112,19 @@ def _mean_share(shares: Sequence[float | None]) -> str:
     return percent(sum(known) / len(known)) if known else _NOTHING
 
 
-def mechanism_models(section: Section, measurements: Sequence[Measurement]) -> list[tuple[str, Measurement]]:
-    """The names of the models whose pretraining was diagnosed, with their first seed's diagnosis."""
+def mechanism_models(
+    section: Section, measurements: Sequence[Measurement]
+) -> list[tuple[str, Measurement]]:
+    """The names of the models whose pretraining was diagnosed, with their first seed's
+    diagnosis.
+    """
     found = []
     for layers, method in section.columns:
-        diagnosed = [m for m in of_model(measurements, "pretraining", section, layers, method, "") if m.values.get("diagnosis")]
+        diagnosed = [
+            m
+            for m in of_model(measurements, "pretraining", section, layers, method, "")
+            if m.values.get("diagnosis")
+        ]
         if diagnosed:
             found.append((f"{name_of(method)}, {layers_text(layers)}", diagnosed[0]))
     return found

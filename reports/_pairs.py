@@ -15,21 +15,32 @@ _RIVALS = ("ProGCL", "ProGCLMix")
 def method_pairs(section: Section) -> list[tuple[str, str]]:
     """Pairs of methods, the one in question first, none twice.
 
-    Every pretrained method against plain GraphCL of equal pretraining (base, epochs, augmentations), AUGCL and its variants against
-    ProGCL of equal pretraining, then every pretrained method against none. Where nothing of that is there: all against the first.
+    Every pretrained method against plain GraphCL of equal pretraining (base, epochs,
+    augmentations), AUGCL and its variants against ProGCL of equal pretraining, then every
+    pretrained method against none. Where nothing of that is there: all against the first.
     """
     pairs = list(dict.fromkeys(_wanted(section)))
     return pairs or [(method, section.methods[0]) for method in section.methods[1:]]
 
 
 def leading_pairs(section: Section) -> list[tuple[str, str]]:
-    """The pairs that a summary tells: all, or where they are many, those of AUGCL and its variants with other pretrained methods."""
+    """The pairs that a summary tells: all, or where they are many, those of AUGCL and its variants
+    with other pretrained methods.
+    """
     pairs = method_pairs(section)
     if len(pairs) <= MANY_PAIRS:
         return pairs
     kinds = section.kinds
-    leading = [(left, right) for left, right in pairs if kinds[left] == "AUGCL" and kinds[right] != "NoPretraining"]
-    return leading or [(left, right) for left, right in pairs if kinds[right] != "NoPretraining"] or pairs
+    leading = [
+        (left, right)
+        for left, right in pairs
+        if kinds[left] == "AUGCL" and kinds[right] != "NoPretraining"
+    ]
+    return (
+        leading
+        or [(left, right) for left, right in pairs if kinds[right] != "NoPretraining"]
+        or pairs
+    )
 
 
 def _wanted(section: Section) -> Iterator[tuple[str, str]]:
@@ -46,7 +57,9 @@ def _wanted(section: Section) -> Iterator[tuple[str, str]]:
     for method in pretrained:
         if kinds[method] == "AUGCL":
             for rival in pretrained:
-                if kinds[rival] in _RIVALS and _pretraining(section, rival) == _pretraining(section, method):
+                if kinds[rival] in _RIVALS and _pretraining(section, rival) == _pretraining(
+                    section, method
+                ):
                     yield method, rival
     none = next((method for method in section.methods if kinds[method] == "NoPretraining"), None)
     if none is not None:

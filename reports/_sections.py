@@ -1,4 +1,6 @@
-"""What the parts of a report share: records that belong into one table, the order of its rows, and names for readers."""
+"""What the parts of a report share: records that belong into one table, the order of its rows, and
+names for readers.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +11,42 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from robust_augcl.names import CLEAN, EXACT, exact_of, name_of
-from robust_augcl.records import Record
 from robust_augcl.reports.tables import MARK
-from robust_augcl.statistics import Comparison, Estimate, Group, Measure, best, by_group, compare, estimate, gap_to_worst_case, one_per_seed
+from robust_augcl.results.names import CLEAN, EXACT, exact_of, name_of
+from robust_augcl.results.records import Record
+from robust_augcl.results.statistics import (
+    Comparison,
+    Estimate,
+    Group,
+    Measure,
+    best,
+    by_group,
+    compare,
+    estimate,
+    gap_to_worst_case,
+    one_per_seed,
+)
 
 NO_PRETRAINING = "none"
 
 ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v", "genetic", "prbcd", "beam")
 """Then unknown ones, the worst of all, the exact worst case."""
-_METHOD_ORDER = (NO_PRETRAINING, "graphcl", "augcl", "dcl", "hcl", "progcl", "progcl_mix", "moco", "prototypes")
+_METHOD_ORDER = (
+    NO_PRETRAINING,
+    "graphcl",
+    "augcl",
+    "dcl",
+    "hcl",
+    "progcl",
+    "progcl_mix",
+    "moco",
+    "prototypes",
+)
 """Then methods of other labels."""
 _PROTOCOLS = {
     "strict": "models and attacks were chosen without the test graphs",
-    "paper": "as published: the model's epoch was chosen on the test graphs, and attacks that learn, learned on them",
+    "paper": "as published: the model's epoch was chosen on the test graphs, and attacks that "
+    "learn, learned on them",
 }
 
 
@@ -33,10 +57,11 @@ def layers_text(count: int) -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """The records of one table: one suite, data set, encoder, protocol and budget; methods, layers, attacks and seeds vary.
+    """The records of one table: one suite, data set, encoder, protocol and budget; methods, layers,
+    attacks and seeds vary.
 
-    Attacks include `CLEAN`, which is no attack: its accuracy is that of the same victims before any edit. `failed` are the keys of
-    records that failed their audit.
+    Attacks include `CLEAN`, which is no attack: its accuracy is that of the same victims before any
+    edit. `failed` are the keys of records that failed their audit.
     """
 
     suite: str
@@ -56,7 +81,9 @@ class Section:
         return _ordered({group.method for group in self.groups}, _METHOD_ORDER)
 
     def settings(self, method: str) -> dict[str, Any]:
-        """The hyper-parameters of a method, with its type; those of one record where records differ."""
+        """The hyper-parameters of a method, with its type; those of one record where records
+        differ.
+        """
         return next((r.method_settings for r in self.records if r.cell.method == method), {})
 
     @cached_property
@@ -70,8 +97,12 @@ class Section:
 
     @cached_property
     def exact(self) -> str | None:
-        """The label of the exhaustive search, which is the exact worst case; a suite may call it otherwise."""
-        return exact_of({r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"})
+        """The label of the exhaustive search, which is the exact worst case; a suite may call it
+        otherwise.
+        """
+        return exact_of(
+            {r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"}
+        )
 
     @cached_property
     def combined(self) -> set[str]:
@@ -82,12 +113,21 @@ class Section:
     def columns(self) -> list[tuple[int, str]]:
         """Layers and method of each column that has records."""
         there = {(group.layers, group.method) for group in self.groups}
-        return [(layers, method) for layers in self.layers for method in self.methods if (layers, method) in there]
+        return [
+            (layers, method)
+            for layers in self.layers
+            for method in self.methods
+            if (layers, method) in there
+        ]
 
     def attacks(self, order: Sequence[str] = ATTACK_ORDER) -> list[str]:
-        """`CLEAN` first, then the known attacks in that order, unknown ones by name; last what combines others and the exact worst case."""
+        """`CLEAN` first, then the known attacks in that order, unknown ones by name; last what
+        combines others and the exact worst case.
+        """
         labels = {CLEAN, *(group.attack for group in self.groups)}
-        return _ordered(labels, order, last=[*sorted(self.combined), *([self.exact] if self.exact else [])])
+        return _ordered(
+            labels, order, last=[*sorted(self.combined), *([self.exact] if self.exact else [])]
+        )
 
     def attack_name(self, attack: str) -> str:
         """The name that readers know an attack by."""
@@ -112,26 +152,63 @@ class Section:
         return f"{self.dataset}, {self.encoder}, {self.protocol} protocol, budget {self.budget}"
 
     def group(self, attack: str, layers: int, method: str) -> list[Record]:
-        """The records of one attack, one a seed; of `CLEAN`, one a seed of whichever attack. Empty where there are none."""
+        """The records of one attack, one a seed; of `CLEAN`, one a seed of whichever attack. Empty
+        where there are none.
+        """
         if attack == CLEAN:
-            return one_per_seed(r for g, records in self.groups.items() if (g.layers, g.method) == (layers, method) for r in records)
-        return self.groups.get(Group(self.suite, self.dataset, method, self.encoder, layers, attack, self.protocol, self.budget), [])
+            return one_per_seed(
+                r
+                for g, records in self.groups.items()
+                if (g.layers, g.method) == (layers, method)
+                for r in records
+            )
+        return self.groups.get(
+            Group(
+                self.suite,
+                self.dataset,
+                method,
+                self.encoder,
+                layers,
+                attack,
+                self.protocol,
+                self.budget,
+            ),
+            [],
+        )
 
     def mark(self, *groups: Iterable[Record]) -> str:
-        """What stands beside a number that comes from these records: a mark if one of them failed its audit."""
-        return MARK if any(record.key in self.failed for records in groups for record in records) else ""
+        """What stands beside a number that comes from these records: a mark if one of them failed
+        its audit.
+        """
+        return (
+            MARK
+            if any(record.key in self.failed for records in groups for record in records)
+            else ""
+        )
 
     def marked(self, attack: str, layers: int, *methods: str) -> str:
-        """The mark of what is said of an attack on these methods; clean accuracies need no attack and get none."""
-        return "" if attack == CLEAN else self.mark(*(self.group(attack, layers, method) for method in methods))
+        """The mark of what is said of an attack on these methods; clean accuracies need no attack
+        and get none.
+        """
+        return (
+            ""
+            if attack == CLEAN
+            else self.mark(*(self.group(attack, layers, method) for method in methods))
+        )
 
-    def robust(self, attack: str, layers: int, method: str, label: int | None = None) -> Estimate | None:
-        """The robust accuracy under an attack, of one class or all; the clean accuracy for `CLEAN`."""
+    def robust(
+        self, attack: str, layers: int, method: str, label: int | None = None
+    ) -> Estimate | None:
+        """The robust accuracy under an attack, of one class or all; the clean accuracy for
+        `CLEAN`.
+        """
         return estimate(self.group(attack, layers, method), _measure(attack), label)
 
     def means(self, attack: str, label: int | None = None) -> list[float]:
         """The robust accuracy of each column that has records."""
-        return [found.mean for column in self.columns if (found := self.robust(attack, *column, label))]
+        return [
+            found.mean for column in self.columns if (found := self.robust(attack, *column, label))
+        ]
 
     def mean(self, attack: str, label: int | None = None) -> float | None:
         """The mean over the columns that have records."""
@@ -140,19 +217,27 @@ class Section:
 
     @cached_property
     def strongest(self) -> str | None:
-        """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case and from what combines others."""
-        attacks = [attack for attack in self.attacks()[1:] if attack not in {self.exact, *self.combined}]
+        """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case
+        and from what combines others.
+        """
+        attacks = [
+            attack for attack in self.attacks()[1:] if attack not in {self.exact, *self.combined}
+        ]
         means = {attack: mean for attack in attacks if (mean := self.mean(attack)) is not None}
         return min(means, key=lambda attack: means[attack]) if means else None
 
     def best(self, attack: str, layers: int) -> str | None:
         """The method that is decidedly better than every other one, if there is one."""
         groups = {method: self.group(attack, layers, method) for method in self.methods}
-        return best({method: records for method, records in groups.items() if records}, _measure(attack))
+        return best(
+            {method: records for method, records in groups.items() if records}, _measure(attack)
+        )
 
     def compare(self, attack: str, layers: int, left: str, right: str) -> Comparison | None:
         """One method against another under an attack."""
-        return compare(self.group(attack, layers, left), self.group(attack, layers, right), _measure(attack))
+        return compare(
+            self.group(attack, layers, left), self.group(attack, layers, right), _measure(attack)
+        )
 
     def gap(self, attack: str, layers: int, method: str) -> Comparison | None:
         """What an attack left standing beyond the exact worst case."""
@@ -182,8 +267,13 @@ class Section:
         fewest, most = self.seeds_per_group
         if most == 1:
             return "shares with 95 % Wilson intervals over the graphs, of one trained model each"
-        some = f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
-        return f"means over {some} with 95 % t-intervals over the seeds, never narrower than Wilson's over all their graphs"
+        some = (
+            f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
+        )
+        return (
+            f"means over {some} with 95 % t-intervals over the seeds, never narrower than "
+            "Wilson's over all their graphs"
+        )
 
     @cached_property
     def graphs(self) -> str:
@@ -198,32 +288,48 @@ class Section:
         """A class by what it is, where the records say so, else by its number."""
         if any(record.label_rule != "components" for record in self.records):
             return f"class {label}"
-        return "1 component" if label == 0 else f"{label + 1} components"  # the class is the number of components, less 1
+        return (
+            "1 component" if label == 0 else f"{label + 1} components"
+        )  # the class is the number of components, less 1
 
 
 def sections(records: Iterable[Record], failed: Iterable[str] = ()) -> list[Section]:
-    """Sort records into sections, each with its records in order; `failed` are the keys of those that failed their audit.
+    """Sort records into sections, each with its records in order; `failed` are the keys of those
+    that failed their audit.
 
     Raises:
         ValueError: no records, or two of one cell.
     """
     found: dict[tuple[str, str, str, str, int | float], dict[Group, list[Record]]] = {}
     for group, members in by_group(records).items():
-        found.setdefault((group.suite, group.dataset, group.encoder, group.protocol, group.budget), {})[group] = members
+        found.setdefault(
+            (group.suite, group.dataset, group.encoder, group.protocol, group.budget), {}
+        )[group] = members
     if not found:
         raise ValueError("Expected at least one record, got none")
-    return [Section(*key, groups, frozenset(failed)) for key, groups in sorted(found.items(), key=lambda item: item[0])]
+    return [
+        Section(*key, groups, frozenset(failed))
+        for key, groups in sorted(found.items(), key=lambda item: item[0])
+    ]
 
 
 def threat_text(threat: dict[str, Any]) -> str:
-    """A threat model in words; fields that this function does not know stand at the end as they are."""
+    """A threat model in words; fields that this function does not know stand at the end as they
+    are.
+    """
     rest = {name: value for name, value in threat.items() if name != "type"}
     budget, operations = rest.pop("budget", None), rest.pop("operations", ())
     if isinstance(budget, float):
         much = f"up to {100 * budget:g} % of a graph's edges"
     else:
         much = "edges" if budget is None else "1 edge" if budget == 1 else f"up to {budget} edges"
-    verb = " or ".join({"add": "added", "delete": "deleted"}.get(operation, str(operation)) for operation in operations) or "edited"
+    verb = (
+        " or ".join(
+            {"add": "added", "delete": "deleted"}.get(operation, str(operation))
+            for operation in operations
+        )
+        or "edited"
+    )
     text = f"{much} {verb}"
     if rest.pop("within_component", False):
         text += ", inside one component"
@@ -237,10 +343,14 @@ def _measure(attack: str) -> Measure:
 
 
 def _ordered(labels: Iterable[str], order: Sequence[str], last: Sequence[str] = ()) -> list[str]:
-    rank = {label: place for place, label in enumerate(order)} | {label: len(order) + 1 + place for place, label in enumerate(last)}
+    rank = {label: place for place, label in enumerate(order)} | {
+        label: len(order) + 1 + place for place, label in enumerate(last)
+    }
     return sorted(labels, key=lambda label: (rank.get(label, len(order)), _natural(label), label))
 
 
 def _natural(label: str) -> list[str | int]:
     """A key that sorts numbers inside labels as numbers."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", label))]
+    return [
+        int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", label))
+    ]

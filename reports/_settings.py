@@ -1,4 +1,6 @@
-"""The settings that results were made with: those that all methods share, as the suite gives them, and those of each section's records."""
+"""The settings that results were made with: those that all methods share, as the suite gives them,
+and those of each section's records.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from robust_augcl.names import name_of
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape
+from robust_augcl.results.names import name_of
 
 _SHARED = {
     "dataset": "Data set",
@@ -24,17 +26,23 @@ _SHARED = {
 
 
 def shared(table: Mapping[str, Any]) -> str:
-    """What a suite sets for all methods alike, and how a method changes its pretraining; `table` is the suite as in its file.
+    """What a suite sets for all methods alike, and how a method changes its pretraining; `table` is
+    the suite as in its file.
 
     In an order of its own, so that equal settings give the same text.
     """
-    lines = ["**What all methods share**, as the suite sets it; what is not named here has its default\n"]
+    lines = [
+        "**What all methods share**, as the suite sets it; what is not named here has its default\n"
+    ]
     for key, name in _SHARED.items():
         if key in table:
             lines.append(f"- {name}: {_sorted(table[key]) or 'defaults'}")
     for entry in table["methods"]:
         if own := entry.get("pretraining"):
-            lines.append(f"- Pretraining of {escape(name_of(entry.get('label', entry['name'])))} instead: {_sorted(own)}")
+            lines.append(
+                f"- Pretraining of {escape(name_of(entry.get('label', entry['name'])))} "
+                f"instead: {_sorted(own)}"
+            )
     rest = {key: value for key, value in table.items() if key in ("scale", "protocols")}
     return "\n".join([*lines, *([f"- Whole suite: {_sorted(rest)}"] if rest else [])])
 
@@ -48,7 +56,9 @@ def _sorted(settings: Mapping[str, Any]) -> str:
 def of_section(section: Section) -> str:
     """What the records of a section were made with."""
     rule = {"components": "proved for every attacked graph by counting its components"}
-    kept = sorted({rule.get(record.label_rule, "assumed, not proved") for record in section.records})
+    kept = sorted(
+        {rule.get(record.label_rule, "assumed, not proved") for record in section.records}
+    )
     lines = [
         f"**{escape(section.title)}**\n",
         f"- Data: {escape(section.dataset)}, {section.graphs}",
@@ -58,19 +68,34 @@ def of_section(section: Section) -> str:
         f"- That an edit keeps the class is {' or '.join(kept)}",
     ]
     for method in section.methods:
-        used = (record.method_settings for record in section.records if record.cell.method == method)
+        used = (
+            record.method_settings for record in section.records if record.cell.method == method
+        )
         lines.append(f"- {escape(name_of(method))}: {_values(used)}")
     for attack in section.attacks()[1:]:
-        used = (record.attack_settings for record in section.records if record.cell.attack == attack)
+        used = (
+            record.attack_settings for record in section.records if record.cell.attack == attack
+        )
         lines.append(f"- {escape(section.attack_name(attack))}: {_values(used)}")
     versions = _values(record.environment.get("versions", {}) for record in section.records)
-    machines = {", ".join(str(record.environment.get(name)) for name in ("machine", "device")) for record in section.records}
-    return "\n".join([*lines, f"- Versions: {versions}", f"- Machine: {escape(' or '.join(sorted(machines)))}"])
+    machines = {
+        ", ".join(str(record.environment.get(name)) for name in ("machine", "device"))
+        for record in section.records
+    }
+    return "\n".join(
+        [*lines, f"- Versions: {versions}", f"- Machine: {escape(' or '.join(sorted(machines)))}"]
+    )
 
 
 def _values(dicts: Iterable[dict[str, Any]]) -> str:
     """Settings as code; several where the records differ."""
     texts = {
-        ", ".join(f"{name} {v if isinstance(v, str) else json.dumps(v, sort_keys=True)}" for name, v in each.items()) for each in dicts
+        ", ".join(
+            f"{name} {v if isinstance(v, str) else json.dumps(v, sort_keys=True)}"
+            for name, v in each.items()
+        )
+        for each in dicts
     }
-    return " or ".join(f"`{text.replace('`', chr(39))}`" if text else "no settings" for text in sorted(texts))
+    return " or ".join(
+        f"`{text.replace('`', chr(39))}`" if text else "no settings" for text in sorted(texts)
+    )

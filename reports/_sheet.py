@@ -1,4 +1,5 @@
-"""Figures of many forest plots: measures its texts, so that nothing overlaps, and lays them out from the top down.
+"""Figures of many forest plots: measures its texts, so that nothing overlaps, and lays them out
+from the top down.
 
 Lengths are in inches.
 """
@@ -22,7 +23,8 @@ from robust_augcl.reports._forest import VALUES_WIDTH, Lane, Panel, Row, draw_pa
 from robust_augcl.reports._letters import Letters
 
 STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, and so the same bytes, everywhere
+    # comes with matplotlib: the same letters, and so the same bytes, everywhere
+    "font.family": "DejaVu Sans",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
@@ -56,7 +58,8 @@ class Words:
     Args:
         title: over everything.
         axis: under every panel.
-        floor, reference: what the legend says of the bars and of the vertical line; None where there are none.
+        floor, reference: what the legend says of the bars and of the vertical line; None where
+            there are none.
     """
 
     title: str
@@ -65,7 +68,9 @@ class Words:
     reference: str | None
 
 
-def draw(words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float) -> Figure:
+def draw(
+    words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float
+) -> Figure:
     """Draw blocks of panels, one below the other, under a common legend."""
     with matplotlib.style.context([STYLE], after_reset=True):
         return _Sheet(words, lanes, blocks, lane_height).figure
@@ -87,28 +92,53 @@ def save(figure: Figure, path: Path) -> None:
 
 
 class _Sheet:
-    """A figure while it is laid out: first all widths, then the texts wrapped to them, then all heights."""
+    """A figure while it is laid out: first all widths, then the texts wrapped to them, then all
+    heights.
+    """
 
-    def __init__(self, words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float) -> None:
+    def __init__(
+        self, words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float
+    ) -> None:
         self.figure = Figure()
         self.letters = Letters(self.figure)
         self.words, self.lanes, self.lane_height = words, lanes, lane_height
 
-        self.left = _MARGIN + 0.1 + max(self.letters.width(row.name, 8, "bold") for block in blocks for row in block.rows)
+        self.left = (
+            _MARGIN
+            + 0.1
+            + max(self.letters.width(row.name, 8, "bold") for block in blocks for row in block.rows)
+        )
         columns = max(len(row) for block in blocks for row in block.panels)
         fixed = self.left + columns * VALUES_WIDTH + (columns - 1) * _GAP + _MARGIN
-        titles = max(self.letters.width(panel.title, 8, "bold") for block in blocks for row in block.panels for panel in row)
+        titles = max(
+            self.letters.width(panel.title, 8, "bold")
+            for block in blocks
+            for row in block.panels
+            for panel in row
+        )
         least = max(_PANEL[0], titles - VALUES_WIDTH)
-        self.panel = max(min((_WIDTH - fixed) / columns, _PANEL[1]), least, (_LEAST_WIDTH - fixed) / columns)
+        self.panel = max(
+            min((_WIDTH - fixed) / columns, _PANEL[1]), least, (_LEAST_WIDTH - fixed) / columns
+        )
         self.width = fixed + columns * self.panel
         self.figure.set_size_inches(self.width, 1)
 
         title = self._wrap(words.title, 11, "bold")
         legends = self._legends()
-        texts = [(self._wrap(block.heading, 9, "bold"), self._wrap(block.caption, 7.5, "normal")) for block in blocks]
-        self.height = _MARGIN + self._text_height(title, 11) + sum(map(self.letters.height, legends)) + 0.1
+        texts = [
+            (self._wrap(block.heading, 9, "bold"), self._wrap(block.caption, 7.5, "normal"))
+            for block in blocks
+        ]
+        self.height = (
+            _MARGIN + self._text_height(title, 11) + sum(map(self.letters.height, legends)) + 0.1
+        )
         for block, (heading, caption) in zip(blocks, texts, strict=True):
-            self.height += self._text_height(heading, 9) + len(block.panels) * self._band(block) + self._text_height(caption, 7.5) + _MARGIN
+            self.height += (
+                self._text_height(heading, 9)
+                + len(block.panels) * self._band(block)
+                + self._text_height(caption, 7.5)
+                + _MARGIN
+            )
         self.figure.set_size_inches(self.width, self.height)
 
         top = _MARGIN + self._write(title, _MARGIN, 11, "bold")
@@ -128,7 +158,9 @@ class _Sheet:
         height = len(rows) * row_height(len(self.lanes), self.lane_height)
         left = self.left + column * (self.panel + VALUES_WIDTH + _GAP)
         bottom = self.height - top - _ABOVE - height
-        axes = self.figure.add_axes((left / self.width, bottom / self.height, self.panel / self.width, height / self.height))
+        axes = self.figure.add_axes(
+            (left / self.width, bottom / self.height, self.panel / self.width, height / self.height)
+        )
         axes.set_xlabel(self.words.axis, fontsize=8, labelpad=2)
         draw_panel(axes, panel, rows, self.lanes, self.lane_height, named=column == 0)
 
@@ -139,19 +171,43 @@ class _Sheet:
     def _legends(self) -> list[Legend]:
         """The methods, and below them what else is drawn."""
         methods: list[tuple[Artist, str]] = [
-            (Line2D([], [], color=lane.colour, marker=lane.marker, markersize=5.5, linewidth=1.3), lane.name) for lane in self.lanes
+            (
+                Line2D(
+                    [], [], color=lane.colour, marker=lane.marker, markersize=5.5, linewidth=1.3
+                ),
+                lane.name,
+            )
+            for lane in self.lanes
         ]
         others: list[tuple[Artist, str]] = []
         if self.words.floor is not None:
             others.append((Patch(color="#333333", alpha=0.25, linewidth=0), self.words.floor))
         if self.words.reference is not None:
-            others.append((Line2D([], [], color="#444444", linewidth=0.9, linestyle=(0, (4, 3))), self.words.reference))
-        return [self.letters.legend(entries, self._text_space) for entries in (methods, others) if entries]
+            others.append(
+                (
+                    Line2D([], [], color="#444444", linewidth=0.9, linestyle=(0, (4, 3))),
+                    self.words.reference,
+                )
+            )
+        return [
+            self.letters.legend(entries, self._text_space)
+            for entries in (methods, others)
+            if entries
+        ]
 
     def _write(self, text: str, top: float, size: float, weight: str) -> float:
         """Write wrapped text and return its height."""
         x, y = _MARGIN / self.width, 1 - top / self.height
-        self.figure.text(x, y, text, fontsize=size, fontweight=weight, va="top", ha="left", linespacing=_LEADING * 0.86)
+        self.figure.text(
+            x,
+            y,
+            text,
+            fontsize=size,
+            fontweight=weight,
+            va="top",
+            ha="left",
+            linespacing=_LEADING * 0.86,
+        )
         return self._text_height(text, size)
 
     def _text_height(self, text: str, size: float) -> float:

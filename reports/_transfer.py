@@ -12,40 +12,67 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust_augcl.names import name_of
 from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
-from robust_augcl.transfer.results import Entry
+from robust_augcl.results.names import name_of
+from robust_augcl.results.transfers import Entry
 
 
 def matrices(section: Section, entries: Sequence[Entry]) -> str:
-    """A matrix for each attack and number of layers: a row the victim that the edits were made for, a column the victim attacked."""
+    """A matrix for each attack and number of layers: a row the victim that the edits were made for,
+    a column the victim attacked.
+    """
     mine = [entry for entry in entries if entry.group in section.groups]
     if not mine:
-        return "There are no two victims here that edits could be carried over between, or they are the same for every victim.\n"
+        return (
+            "There are no two victims here that edits could be carried over between, or "
+            "they are the same for every victim.\n"
+        )
     by_place = {(e.group.attack, e.group.layers, e.group.method, e.attacked): e for e in mine}
-    methods = [method for method in section.methods if any(entry.attacked == method for entry in mine)]
+    methods = [
+        method for method in section.methods if any(entry.attacked == method for entry in mine)
+    ]
     body, marked = [], False
     for attack in section.attacks()[1:]:
         for layers in section.layers:
             for made_for in methods:
                 cells = [by_place.get((attack, layers, made_for, attacked)) for attacked in methods]
                 if any(cells):
-                    marks = [section.mark(cell.made_for, cell.own) if cell else "" for cell in cells]
+                    marks = [
+                        section.mark(cell.made_for, cell.own) if cell else "" for cell in cells
+                    ]
                     marked |= any(marks)
                     shares = [_cell(cell, mark) for cell, mark in zip(cells, marks, strict=True)]
-                    body.append([escape(section.attack_name(attack)), layers_text(layers), escape(name_of(made_for)), *shares])
+                    body.append(
+                        [
+                            escape(section.attack_name(attack)),
+                            layers_text(layers),
+                            escape(name_of(made_for)),
+                            *shares,
+                        ]
+                    )
     caption = (
-        "Robust accuracy in percent of the victim in the column, under edits that were made for the victim in the row: same data, seed and "
-        f"layers. In brackets: {section.intervals}; then, of the graphs that the edits broke where they were made and that the other "
-        "victim gets right when clean, the share broken there too. Where a column's own row is not its lowest, the attack missed something."
+        "Robust accuracy in percent of the victim in the column, under edits that were made "
+        "for the victim in the row: same data, seed and "
+        f"layers. In brackets: {section.intervals}; then, of the graphs that the edits broke "
+        "where they were made and that the other "
+        "victim gets right when clean, the share broken there too. Where a column's own row "
+        "is not its lowest, the attack missed something."
     )
-    header = ["Attack", "Layers", "Edits made for", *(f"on {escape(name_of(method))}" for method in methods)]
-    return f"{caption}\n\n{markdown_table(header, body, left=3)}" + (f"\n{MARK} failed its audit.\n" if marked else "")
+    header = [
+        "Attack",
+        "Layers",
+        "Edits made for",
+        *(f"on {escape(name_of(method))}" for method in methods),
+    ]
+    return f"{caption}\n\n{markdown_table(header, body, left=3)}" + (
+        f"\n{MARK} failed its audit.\n" if marked else ""
+    )
 
 
 def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[str] = ()) -> str:
-    """The entries as "table" (for the terminal), "json", "csv" or "markdown"; `failed` are keys of records that failed their audit.
+    """The entries as "table" (for the terminal), "json", "csv" or "markdown"; `failed` are keys of
+    records that failed their audit.
 
     Raises:
         ValueError: another format.
@@ -61,11 +88,27 @@ def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[s
         writer.writerows(rows)
         return out.getvalue()
     if format not in ("table", "markdown"):
-        raise ValueError(f"Expected `format` to be one of table, json, csv, markdown, got {format!r}")
-    header = ["attack", "layers", "protocol", "budget", "made for", "on", "robust %", "95 %", "carried over %", "seeds"]
+        raise ValueError(
+            f"Expected `format` to be one of table, json, csv, markdown, got {format!r}"
+        )
+    header = [
+        "attack",
+        "layers",
+        "protocol",
+        "budget",
+        "made for",
+        "on",
+        "robust %",
+        "95 %",
+        "carried over %",
+        "seeds",
+    ]
     body = [
         [
-            *(str(row[name]) for name in ("attack", "layers", "protocol", "budget", "made_for", "attacked")),
+            *(
+                str(row[name])
+                for name in ("attack", "layers", "protocol", "budget", "made_for", "attacked")
+            ),
             percent(row["robust_accuracy"]) + (MARK if row["audit"] else ""),
             f"{percent(row['low'])} to {percent(row['high'])}",
             percent(row["carried_over"]),

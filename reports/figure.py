@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from matplotlib.figure import Figure
 
-from robust_augcl.names import CLEAN, name_of
-from robust_augcl.records import Record
 from robust_augcl.reports._forest import Panel, Row, make_lanes
 from robust_augcl.reports._sections import Section, layers_text, sections
 from robust_augcl.reports._sheet import Block, Words, draw, save
+from robust_augcl.results.names import CLEAN, name_of
+from robust_augcl.results.records import Record
 
 __all__ = ["accuracy_figure", "by_class_figure", "save"]
 
@@ -21,17 +21,24 @@ _REFERENCE = "Always the commonest class"
 
 
 def accuracy_figure(records: Iterable[Record]) -> Figure:
-    """Accuracy before and under each attack: a panel a number of layers, a row an attack, a lane a method.
+    """Accuracy before and under each attack: a panel a number of layers, a row an attack, a lane a
+    method.
 
-    Sections (data sets, encoders, protocols, budgets) stand below each other. The exact worst case is the last row, shaded, and its
-    bars reach back under every other row, so that what an attack missed is the space between its mark and the bar's end.
+    Sections (data sets, encoders, protocols, budgets) stand below each other. The exact worst case
+    is the last row, shaded, and its bars reach back under every other row, so that what an attack
+    missed is the space between its mark and the bar's end.
 
     Raises:
         ValueError: no records, or two of one cell.
     """
     found = sections(records)
     blocks = [
-        Block(section.title, _caption(section), _rows(section), [[_panel(section, count, layers_text(count)) for count in section.layers]])
+        Block(
+            section.title,
+            _caption(section),
+            _rows(section),
+            [[_panel(section, count, layers_text(count)) for count in section.layers]],
+        )
         for section in found
     ]
     words = Words(
@@ -53,12 +60,23 @@ def by_class_figure(records: Iterable[Record]) -> Figure:
     blocks = []
     for section in found:
         labels = range(min(section.num_classes, _MOST_CLASSES))
-        cut = f" The first {_MOST_CLASSES} of {section.num_classes} classes." if section.num_classes > _MOST_CLASSES else ""
+        cut = (
+            f" The first {_MOST_CLASSES} of {section.num_classes} classes."
+            if section.num_classes > _MOST_CLASSES
+            else ""
+        )
         panels = [
-            [_panel(section, layers, f"{layers_text(layers)}, {section.class_name(label)}", label) for label in labels]
+            [
+                _panel(
+                    section, layers, f"{layers_text(layers)}, {section.class_name(label)}", label
+                )
+                for label in labels
+            ]
             for layers in section.layers
         ]
-        blocks.append(Block(section.title, _caption(section, by_class=True) + cut, _rows(section), panels))
+        blocks.append(
+            Block(section.title, _caption(section, by_class=True) + cut, _rows(section), panels)
+        )
     words = Words(
         title="Accuracy under attack, class by class",
         axis=_AXIS,
@@ -74,7 +92,10 @@ def _methods(found: Sequence[Section]) -> dict[str, str]:
 
 
 def _rows(section: Section) -> list[Row]:
-    return [Row(attack, section.attack_name(attack), heavy=attack == section.exact) for attack in section.attacks()]
+    return [
+        Row(attack, section.attack_name(attack), heavy=attack == section.exact)
+        for attack in section.attacks()
+    ]
 
 
 def _panel(section: Section, layers: int, title: str, label: int | None = None) -> Panel:
@@ -83,14 +104,20 @@ def _panel(section: Section, layers: int, title: str, label: int | None = None) 
         for method in section.methods:
             if found := section.robust(attack, layers, method, label):
                 estimates[attack, method] = found
-    floors = {method: found.mean for (attack, method), found in estimates.items() if attack == section.exact}
+    floors = {
+        method: found.mean
+        for (attack, method), found in estimates.items()
+        if attack == section.exact
+    }
     return Panel(title, estimates, floors, section.commonest if label is None else None)
 
 
 def _caption(section: Section, by_class: bool = False) -> str:
     which = "of each true class " if by_class else ""
     return (
-        f"{name_of(CLEAN)}: share of the test graphs {which}classified correctly before any edit. Other rows: classified correctly both "
-        f"before and after the attack's edits. {section.graphs}. Marks and lines: {section.intervals}; a line shorter than its mark is "
+        f"{name_of(CLEAN)}: share of the test graphs {which}classified correctly before any "
+        "edit. Other rows: classified correctly both "
+        f"before and after the attack's edits. {section.graphs}. Marks and lines: "
+        f"{section.intervals}; a line shorter than its mark is "
         f"hidden by it. Threat: {section.threat}. Protocol: {section.protocol_text}."
     )

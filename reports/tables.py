@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust_augcl.audit.findings import Audit
-from robust_augcl.records import Record
+from robust_augcl.results.findings import Audit
+from robust_augcl.results.records import Record
 
 Row = dict[str, Any]
 
@@ -37,13 +37,17 @@ _SHORT: dict[str, str] = {
 def rows(records: Iterable[Record], audit: Audit | None = None) -> list[Row]:
     """One flat row a record, sorted by cell, accuracies from 0 to 1.
 
-    `audit` holds the checks that it failed, separated by semicolons: empty if none, None if it was not audited.
+    `audit` holds the checks that it failed, separated by semicolons: empty if none, None if it was
+    not audited.
     """
 
     def audited(record: Record) -> str | None:
         return None if audit is None else "; ".join(audit.failed.get(record.key, ()))
 
-    return [{**record.row(), "audit": audited(record)} for record in sorted(records, key=lambda record: record.cell)]
+    return [
+        {**record.row(), "audit": audited(record)}
+        for record in sorted(records, key=lambda record: record.cell)
+    ]
 
 
 def render_rows(records: Iterable[Record], format: str, audit: Audit | None = None) -> str:
@@ -51,9 +55,10 @@ def render_rows(records: Iterable[Record], format: str, audit: Audit | None = No
 
     Args:
         records: in any order.
-        format: "json" and "csv" hold every field at full precision, accuracies from 0 to 1, lists in CSV joined by semicolons,
-            an accuracy over no graphs as null or an empty field; "markdown" and "table" (for the terminal) are for
-            reading: accuracies in percent, and what all rows share stands once above them.
+        format: "json" and "csv" hold every field at full precision, accuracies from 0 to 1, lists
+            in CSV joined by semicolons, an accuracy over no graphs as null or an empty field;
+            "markdown" and "table" (for the terminal) are for reading: accuracies in percent, and
+            what all rows share stands once above them.
         audit: of these records; results that failed it are marked.
 
     Raises:
@@ -71,7 +76,9 @@ def percent(share: float | None) -> str:
 
 
 def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table: its first `left` columns to the left, all others to the right. Cells are Markdown already."""
+    """A Markdown table: its first `left` columns to the left, all others to the right. Cells are
+    Markdown already.
+    """
     rule = [":---" if column < left else "---:" for column in range(len(header))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body]) + "\n"
 
@@ -84,7 +91,14 @@ def escape(text: object) -> str:
 
 
 def _json(table: list[Row]) -> str:
-    return json.dumps([{name: _known(value) for name, value in row.items()} for row in table], indent=2, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            [{name: _known(value) for name, value in row.items()} for row in table],
+            indent=2,
+            allow_nan=False,
+        )
+        + "\n"
+    )
 
 
 def _csv(table: list[Row]) -> str:
@@ -103,44 +117,71 @@ def _markdown(table: list[Row]) -> str:
         return "No records.\n"
     about, shared = _split(table)
     body = [[*(escape(row[name]) for name in about), *_measured(row)] for row in table]
-    return f"{escape(shared)}\n\n" + markdown_table([*about, *_SHORT.values()], body, left=len(about)) + _footnote(table)
+    return (
+        f"{escape(shared)}\n\n"
+        + markdown_table([*about, *_SHORT.values()], body, left=len(about))
+        + _footnote(table)
+    )
 
 
 def _terminal(table: list[Row]) -> str:
     if not table:
         return "No records.\n"
     about, shared = _split(table)
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(shared, style="bold"), title_justify="left")
+    grid = Table(
+        box=SIMPLE_HEAD, pad_edge=False, title=Text(shared, style="bold"), title_justify="left"
+    )
     for name in [*about, *_SHORT.values()]:
         text = name in about and not all(isinstance(row[name], int | float) for row in table)
         grid.add_column(name, justify="left" if text else "right", no_wrap=True)
     for row in table:
-        grid.add_row(*(Text(str(row[name])) for name in about), *(Text(cell) for cell in _measured(row)))
+        grid.add_row(
+            *(Text(str(row[name])) for name in about), *(Text(cell) for cell in _measured(row))
+        )
     out = io.StringIO()
     # Wide enough that nothing is cut: a terminal wraps long lines, and a pipe must get them whole.
     Console(file=out, width=10_000, color_system=None).print(grid)
-    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n" + _footnote(table)
+    return (
+        "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+        + "\n"
+        + _footnote(table)
+    )
 
 
-FORMATS: dict[str, Callable[[list[Row]], str]] = {"table": _terminal, "json": _json, "csv": _csv, "markdown": _markdown}
+FORMATS: dict[str, Callable[[list[Row]], str]] = {
+    "table": _terminal,
+    "json": _json,
+    "csv": _csv,
+    "markdown": _markdown,
+}
 """Renderers of rows by name."""
 
 
 def _split(table: list[Row]) -> tuple[list[str], str]:
     """The names of what differs between rows, and a line on what all of them share."""
-    differs = [name for name in _ABOUT if name in ("method", "attack") or any(row[name] != table[0][name] for row in table)]
+    differs = [
+        name
+        for name in _ABOUT
+        if name in ("method", "attack") or any(row[name] != table[0][name] for row in table)
+    ]
     return differs, ", ".join(f"{name} {table[0][name]}" for name in _ABOUT if name not in differs)
 
 
 def _measured(row: Row) -> list[str]:
     by_class = " / ".join(percent(share) for share in row["robust_accuracy_by_class"])
-    shares = [percent(row[name]) for name in ("clean_accuracy", "attacked_accuracy", "robust_accuracy")]
+    shares = [
+        percent(row[name]) for name in ("clean_accuracy", "attacked_accuracy", "robust_accuracy")
+    ]
     shares[-1] += MARK if row["audit"] else ""
     return [*shares, by_class, str(row["n_graphs"]), f"{row['seconds']:.1f}"]
 
 
 def _footnote(table: list[Row]) -> str:
-    return f"\n{MARK} failed its audit: see `robust-augcl audit`\n" if any(row["audit"] for row in table) else ""
+    return (
+        f"\n{MARK} failed its audit: see `robust-augcl audit`\n"
+        if any(row["audit"] for row in table)
+        else ""
+    )
 
 
 def _known(value: Any) -> Any:

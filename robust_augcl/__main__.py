@@ -1,6 +1,6 @@
 """`python -m robust_augcl` is `robust-augcl`."""
 
-from robust_augcl.cli import main
+from robust_augcl.cli.main import main
 
 if __name__ == "__main__":
     main()

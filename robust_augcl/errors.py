@@ -1,7 +1,8 @@
 """Errors, by what a user can do about them.
 
-`InputError` is the user's to fix (the command line turns it into one line and exit code 2).
-The violations are raised by the guard when an attack, or a stored result, breaks a rule of the benchmark.
+`InputError` is the user's to fix (the command line turns it into one line and exit code 2). The
+violations are raised by the guard when an attack, or a stored result, breaks a rule of the
+benchmark.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ class RobustAugclError(Exception):
 
 
 class InputError(RobustAugclError):
-    """Bad input: a suite, an option, a file. The message names the field, the value and what was expected."""
+    """Bad input: a suite, an option, a file. The message names the field, the value and what was
+    expected.
+    """
 
 
 class ThreatViolation(RobustAugclError):
@@ -27,7 +30,9 @@ class AccessViolation(RobustAugclError):
 
 
 class GuardViolation(RobustAugclError):
-    """An attack broke a rule of the guard other than the threat model, e.g. it changed its input graphs."""
+    """An attack broke a rule of the guard other than the threat model, e.g. it changed its input
+    graphs.
+    """
 
 
 class TrainingDiverged(RobustAugclError):

@@ -1,4 +1,6 @@
-"""How long work tells how far it is: a function of a fraction done, from 0 to 1, and a few words."""
+"""How long work tells how far it is: a function of a fraction done, from 0 to 1, and a few
+words.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Names of attacks, encoders, methods, data sources, suites: each is one file, found by its name.
 
-Adding one is adding a file; no list elsewhere names it. Names and descriptions are read from the files without importing
-them, so that `list` answers at once; only `load` imports.
+Adding one is adding a file; no list elsewhere names it. Names and descriptions are read from the
+files without importing them, so that `list` answers at once; only `load` imports.
 """
 
 from __future__ import annotations
@@ -17,17 +17,26 @@ from typing import Any
 from robust_augcl.errors import unknown
 
 GROUPS = {
-    "attack": ("robust_augcl.attacks", "robust_augcl.attack", "Attack"),
-    "encoder": ("robust_augcl.encoders", "robust_augcl.encoder", "Encoder"),
-    "method": ("robust_augcl.methods", "robust_augcl.method", "Method"),
-    "data source": ("robust_augcl.data", "robust_augcl.dataset", "DataSource"),
+    "attack": ("robust_augcl.attacks", "robust_augcl.adversary.attack_base", "Attack"),
+    "encoder": ("robust_augcl.encoders", "robust_augcl.models.encoder_base", "Encoder"),
+    "method": ("robust_augcl.methods", "robust_augcl.contrast.method_base", "Method"),
+    "data source": ("robust_augcl.data", "robust_augcl.graphs.dataset", "DataSource"),
 }
-"""Kind of thing -> the package its files lie in, and the class that the one public class of each file derives from."""
+"""Kind of thing -> the package its files lie in, and the class that the one public class of each
+file derives from.
+"""
 
 
 def _members(package: str, ending: str) -> dict[str, Traversable]:
-    found = (entry for entry in files(package).iterdir() if entry.name.endswith(ending) and not entry.name.startswith("_"))
-    return {entry.name.removesuffix(ending): entry for entry in sorted(found, key=lambda entry: entry.name)}
+    found = (
+        entry
+        for entry in files(package).iterdir()
+        if entry.name.endswith(ending) and not entry.name.startswith("_")
+    )
+    return {
+        entry.name.removesuffix(ending): entry
+        for entry in sorted(found, key=lambda entry: entry.name)
+    }
 
 
 def names(kind: str) -> list[str]:
@@ -57,7 +66,11 @@ def load(kind: str, name: str) -> type[Any]:
         raise unknown(kind, name, names(kind))
     module = importlib.import_module(f"{package}.{name}")
     base = getattr(importlib.import_module(base_module), base_name)
-    found = [c for _, c in inspect.getmembers(module, inspect.isclass) if issubclass(c, base) and c.__module__ == module.__name__]
+    found = [
+        c
+        for _, c in inspect.getmembers(module, inspect.isclass)
+        if issubclass(c, base) and c.__module__ == module.__name__
+    ]
     if len(found) != 1:
         raise TypeError(f"Expected {module.__name__} to define one {base_name}, got {len(found)}")
     return found[0]
@@ -65,7 +78,10 @@ def load(kind: str, name: str) -> type[Any]:
 
 def suite_texts() -> dict[str, str]:
     """Name -> TOML text of every suite that comes with the package."""
-    return {name: entry.read_text(encoding="utf-8") for name, entry in _members("robust_augcl.suites", ".toml").items()}
+    return {
+        name: entry.read_text(encoding="utf-8")
+        for name, entry in _members("robust_augcl.suites", ".toml").items()
+    }
 
 
 def suite_descriptions() -> dict[str, str]:

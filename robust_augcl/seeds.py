@@ -1,8 +1,9 @@
 """Randomness: one generator per purpose, seeded by what the purpose is.
 
-A seed is derived from the identity of the thing that is drawn (suite seed, data set, stage, ...), never from the order in
-which things happen. So a result depends neither on the order of cells nor on the number of workers, and two
-methods that should see the same batches see them because they ask for the same identity.
+A seed is derived from the identity of the thing that is drawn (suite seed, data set, stage, ...),
+never from the order in which things happen. So a result depends neither on the order of cells nor
+on the number of workers, and two methods that should see the same batches see them because they ask
+for the same identity.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import torch
 
 
 def derive_seed(*identity: object) -> int:
-    """Return a seed in [0, 2**63) from the JSON form of `identity`: the same on every machine and Python version."""
+    """Return a seed in [0, 2**63) from the JSON form of `identity`: the same on every machine and
+    Python version.
+    """
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
@@ -22,11 +25,14 @@ def derive_seed(*identity: object) -> int:
 def generator(*identity: object) -> torch.Generator:
     """Return a CPU generator seeded by `derive_seed(*identity)`.
 
-    Chance always enters on the CPU, also when the work runs on another device, so that both see the same draws.
+    Chance always enters on the CPU, also when the work runs on another device, so that both see the
+    same draws.
     """
     return torch.Generator().manual_seed(derive_seed(*identity))
 
 
 def spawn(parent: torch.Generator) -> torch.Generator:
-    """Return a new generator seeded by one draw from `parent`, for a part that may draw any number of times."""
+    """Return a new generator seeded by one draw from `parent`, for a part that may draw any number
+    of times.
+    """
     return torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=parent)))

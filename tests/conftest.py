@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch_geometric.data import Data
 
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.packed import PackedGraphs
 
 # A test run never depends on chance; `--hypothesis-profile=explore` looks further.
-settings.register_profile("repeatable", deadline=None, max_examples=25, derandomize=True, database=None)
+settings.register_profile(
+    "repeatable", deadline=None, max_examples=25, derandomize=True, database=None
+)
 settings.register_profile("explore", deadline=None, max_examples=500)
 settings.load_profile("repeatable")
 
@@ -45,11 +47,15 @@ def vectors() -> Callable[[str], dict[str, Tensor]]:
     return load
 
 
-# --- graphs -----------------------------------------------------------------------------------------------------------
+# --- graphs ---------------------------------------------------------------------------------------
 
 
-def _to_data(num_nodes: int, edges: Sequence[tuple[int, int]], first_id: int = 0, y: int = 0) -> Data:
-    """A graph of undirected edges (i, j), each once; node k carries the feature first_id + k, by which it can be traced."""
+def _to_data(
+    num_nodes: int, edges: Sequence[tuple[int, int]], first_id: int = 0, y: int = 0
+) -> Data:
+    """A graph of undirected edges (i, j), each once; node k carries the feature first_id + k, by
+    which it can be traced.
+    """
     both = [pair for i, j in edges for pair in ((i, j), (j, i))]
     edge_index = torch.tensor(both, dtype=torch.long).reshape(-1, 2).T
     x = torch.arange(first_id, first_id + num_nodes, dtype=torch.float32).unsqueeze(1)
@@ -88,7 +94,9 @@ def _data_lists(draw, min_graphs: int = 1, max_graphs: int = 5, max_nodes: int =
 
 @pytest.fixture(scope="session")
 def data_lists() -> Callable[..., st.SearchStrategy[list[Data]]]:
-    """Strategy of lists of small graphs, single nodes and edgeless graphs among them; features number all nodes of a list."""
+    """Strategy of lists of small graphs, single nodes and edgeless graphs among them; features
+    number all nodes of a list.
+    """
     return _data_lists
 
 
@@ -96,7 +104,13 @@ def data_lists() -> Callable[..., st.SearchStrategy[list[Data]]]:
 def random_graphs() -> Callable[..., PackedGraphs]:
     """Packed Erdos-Renyi graphs with normal features, from a seed."""
 
-    def draw(seed: int, sizes: Sequence[int] = (9, 1, 14, 6), density: float = 0.3, features: int = 3, classes: int = 3) -> PackedGraphs:
+    def draw(
+        seed: int,
+        sizes: Sequence[int] = (9, 1, 14, 6),
+        density: float = 0.3,
+        features: int = 3,
+        classes: int = 3,
+    ) -> PackedGraphs:
         rng = np.random.default_rng(seed)
         graphs = []
         for number, size in enumerate(sizes):
@@ -109,7 +123,7 @@ def random_graphs() -> Callable[..., PackedGraphs]:
     return draw
 
 
-# --- the trained component-graph classifier of the reference values -----------------------------------------------------
+# --- the trained component-graph classifier of the reference values -------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +131,9 @@ def reference_graphs(vectors) -> PackedGraphs:
     """The component graphs of components.npz."""
     values = vectors("components")
     graphs = []
-    for number, (size, label) in enumerate(zip(values["num_nodes"].tolist(), values["label"].tolist(), strict=True)):
+    for number, (size, label) in enumerate(
+        zip(values["num_nodes"].tolist(), values["label"].tolist(), strict=True)
+    ):
         edges = values["edges"][values["edges"][:, 0] == number][:, 1:]
         data = _to_data(size, edges.tolist(), y=label)
         data.x = torch.ones(size, 1)
@@ -129,13 +145,22 @@ def reference_graphs(vectors) -> PackedGraphs:
 def reference_model(vectors):
     """A classifier with the weights of components.npz."""
     from robust_augcl.encoders.structure2vec import Structure2Vec
-    from robust_augcl.model import GraphClassifier
+    from robust_augcl.models.classifier import GraphClassifier
 
     values = vectors("components")
     generator = torch.Generator()
-    encoder = Structure2Vec(in_features=1, width=64, layers=int(values["layers"]), generator=generator)
+    encoder = Structure2Vec(
+        in_features=1, width=64, layers=int(values["layers"]), generator=generator
+    )
     model = GraphClassifier(encoder, num_classes=3, hidden=32, generator=generator)
-    names = {"encoder.node_to_latent": "n2l", "encoder.conv": "conv", "head.0": "h1", "head.2": "out"}
+    names = {
+        "encoder.node_to_latent": "n2l",
+        "encoder.conv": "conv",
+        "head.0": "h1",
+        "head.2": "out",
+    }
     parts = [(ours, theirs, part) for ours, theirs in names.items() for part in ("weight", "bias")]
-    model.load_state_dict({f"{ours}.{part}": values[f"net_{theirs}_{part}"] for ours, theirs, part in parts})
+    model.load_state_dict(
+        {f"{ours}.{part}": values[f"net_{theirs}_{part}"] for ours, theirs, part in parts}
+    )
     return model

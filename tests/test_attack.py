@@ -10,17 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from robust_augcl.attack import Attack, FitGraphs, check_supported, fit_attack, run_attack
+from robust_augcl.adversary.attack_base import (
+    Attack,
+    FitGraphs,
+    check_supported,
+    fit_attack,
+    run_attack,
+)
+from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.errors import AccessViolation, GuardViolation, ThreatViolation
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.seeds import generator
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, Victim
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
 THREAT = ThreatModel(within_component=True)
 
@@ -58,7 +64,9 @@ class Scripted(Attack):
 
 
 def attack_with(attack: Attack, victim: Victim, graphs: PackedGraphs):  # type: ignore[no-untyped-def]
-    return run_attack(attack, victim, graphs, THREAT, fit=FitGraphs(graphs, graphs), generator=generator(0))
+    return run_attack(
+        attack, victim, graphs, THREAT, fit=FitGraphs(graphs, graphs), generator=generator(0)
+    )
 
 
 def test_an_honest_attack_is_judged_by_the_guards_own_predictions(graphs, victim):
@@ -79,12 +87,17 @@ def test_a_claim_of_success_is_not_believed(graphs, victim):
 
     with pytest.raises(ThreatViolation, match="Expected a Perturbation for graph 0, got Claims"):
         attack_with(Scripted(lambda g: [Claims() for _ in range(g.num_graphs)]), victim, graphs)
-    # An attack that does nothing and tells the graphs it was handed a different class breaks nothing.
-    result = attack_with(Scripted(lambda g: [Perturbation() for _ in range(g.num_graphs)]), victim, graphs)
+    # An attack that does nothing and tells the graphs it was handed a different class breaks
+    # nothing.
+    result = attack_with(
+        Scripted(lambda g: [Perturbation() for _ in range(g.num_graphs)]), victim, graphs
+    )
     assert torch.equal(result.clean_prediction, result.attacked_prediction)
 
 
-def edit_of_first(pairs: list[list[int]], removed: bool = False) -> Callable[[PackedGraphs], list[Perturbation]]:
+def edit_of_first(
+    pairs: list[list[int]], removed: bool = False
+) -> Callable[[PackedGraphs], list[Perturbation]]:
     def propose(graphs: PackedGraphs) -> list[Perturbation]:
         edits = torch.tensor(pairs).T
         first = Perturbation(removed=edits) if removed else Perturbation(added=edits)
@@ -103,7 +116,9 @@ def test_an_edge_that_leaves_the_component_is_caught(graphs, victim):
     two_components = graphs.select(torch.tensor([4]))
     parts = two_components.components
     other = int((parts != parts[0]).nonzero()[0])
-    with pytest.raises(ThreatViolation, match=rf"graph 0 adds \(0, {other}\): its ends lie in two components"):
+    with pytest.raises(
+        ThreatViolation, match=rf"graph 0 adds \(0, {other}\): its ends lie in two components"
+    ):
         attack_with(Scripted(edit_of_first([[0, other]])), victim, two_components)
 
 
@@ -112,7 +127,9 @@ def test_a_duplicate_edit_is_caught(graphs, victim):
     twice = ThreatModel(budget=2, within_component=True)
     attack = Scripted(edit_of_first([[i, j], [j, i]]))
     with pytest.raises(ThreatViolation, match="the same undirected edge twice"):
-        run_attack(attack, victim, graphs, twice, fit=FitGraphs(graphs, graphs), generator=generator(0))
+        run_attack(
+            attack, victim, graphs, twice, fit=FitGraphs(graphs, graphs), generator=generator(0)
+        )
 
 
 def test_a_no_op_edit_is_caught(graphs, victim):
@@ -143,7 +160,10 @@ def test_changed_input_graphs_are_caught(graphs, victim, which):
     before = [graphs.x.clone(), graphs.edge_index.clone(), graphs.y.clone()]
     with pytest.raises(GuardViolation, match="changed the attacked graphs"):
         attack_with(Scripted(spoil), victim, graphs)
-    assert all(torch.equal(a, b) for a, b in zip(before, [graphs.x, graphs.edge_index, graphs.y], strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(before, [graphs.x, graphs.edge_index, graphs.y], strict=True)
+    )
 
 
 def test_changed_training_graphs_are_caught(graphs, victim):
@@ -162,7 +182,9 @@ def test_what_an_attack_has_learned_is_used_again_and_its_questions_count(graphs
 
         def prepare(self, victim, fit, threat, generator, report=None):
             victim.logits(fit.train)
-            proposer = self.restore({"place": torch.randint(5, (1,), generator=generator)}, victim, threat)
+            proposer = self.restore(
+                {"place": torch.randint(5, (1,), generator=generator)}, victim, threat
+            )
             proposer.curve = [(1, 0.5, 0.25)]
             return proposer
 
@@ -170,7 +192,10 @@ def test_what_an_attack_has_learned_is_used_again_and_its_questions_count(graphs
             class Proposer:
                 def __call__(self, handed):
                     candidates = threat.enumerate(handed)
-                    return [candidates.perturbation(first + state["place"]) for first in candidates.ptr[:-1]]
+                    return [
+                        candidates.perturbation(first + state["place"])
+                        for first in candidates.ptr[:-1]
+                    ]
 
                 def state(self):
                     return state
@@ -180,7 +205,9 @@ def test_what_an_attack_has_learned_is_used_again_and_its_questions_count(graphs
     fit = FitGraphs(graphs, graphs)
     fitted = fit_attack(Learner(), victim, THREAT, fit=fit, generator=generator(3))
     assert (fitted.queries, fitted.curve) == (12, [(1, 0.5, 0.25)])
-    again = run_attack(Learner(), victim, graphs, THREAT, fit=fit, generator=generator(4), fitted=fitted)
+    again = run_attack(
+        Learner(), victim, graphs, THREAT, fit=fit, generator=generator(4), fitted=fitted
+    )
     at_once = run_attack(Learner(), victim, graphs, THREAT, fit=fit, generator=generator(3))
     assert again.queries == at_once.queries == 12
     for one, other in zip(again.perturbations, at_once.perturbations, strict=True):
@@ -191,14 +218,21 @@ def test_gradients_are_refused_to_an_attack_that_declared_query_access(graphs, v
     def take(seen, fit):
         seen.edge_gradients(fit.train, THREAT.enumerate(fit.train), fit.train.y)
 
-    with pytest.raises(AccessViolation, match="declared access 'query' and asked for edge_gradients"):
+    with pytest.raises(
+        AccessViolation, match="declared access 'query' and asked for edge_gradients"
+    ):
         attack_with(Scripted(honest, prepare_first=take), victim, graphs)
     assert victim.gradient_calls == 0
 
 
 def test_no_gradient_comes_back_through_the_logits(graphs, victim):
     def differentiate(seen, fit):
-        handed = PackedGraphs(fit.train.x.clone().requires_grad_(True), fit.train.edge_index, fit.train.ptr, fit.train.y)
+        handed = PackedGraphs(
+            fit.train.x.clone().requires_grad_(True),
+            fit.train.edge_index,
+            fit.train.ptr,
+            fit.train.y,
+        )
         with torch.enable_grad():
             assert not seen.logits(handed).requires_grad
 
@@ -208,8 +242,13 @@ def test_no_gradient_comes_back_through_the_logits(graphs, victim):
 def test_what_an_attack_is_handed_leads_to_no_module_and_no_parameter(graphs, victim):
     def look(seen, fit):
         public = [getattr(seen, name) for name in dir(seen) if not name.startswith("_")]
-        assert not any(isinstance(value, torch.nn.Module | torch.nn.Parameter | Victim) for value in public)
-        assert not any(isinstance(getattr(value, "__self__", None), torch.nn.Module | Victim) for value in public)
+        assert not any(
+            isinstance(value, torch.nn.Module | torch.nn.Parameter | Victim) for value in public
+        )
+        assert not any(
+            isinstance(getattr(value, "__self__", None), torch.nn.Module | Victim)
+            for value in public
+        )
 
     attack_with(Scripted(honest, prepare_first=look), victim, graphs)
 
@@ -219,7 +258,9 @@ def test_an_attack_without_access_gets_no_answer(graphs, victim):
         access = Access.NONE
 
     with pytest.raises(AccessViolation, match="declared access 'none' and asked for logits"):
-        attack_with(Blind(honest, prepare_first=lambda seen, fit: seen.logits(fit.train)), victim, graphs)
+        attack_with(
+            Blind(honest, prepare_first=lambda seen, fit: seen.logits(fit.train)), victim, graphs
+        )
 
 
 @pytest.mark.parametrize(
@@ -228,7 +269,10 @@ def test_an_attack_without_access_gets_no_answer(graphs, victim):
         (lambda g: None, "Expected a list of perturbations"),
         (lambda g: honest(g)[:-1], "Expected one perturbation a graph, 12, got 11"),
         (lambda g: [None] * g.num_graphs, "Expected a Perturbation for graph 0, got NoneType"),
-        (lambda g: [Perturbation(added=torch.zeros(2, 1)), *honest(g)[1:]], "whole numbers of shape"),
+        (
+            lambda g: [Perturbation(added=torch.zeros(2, 1)), *honest(g)[1:]],
+            "whole numbers of shape",
+        ),
     ],
 )
 def test_an_answer_of_the_wrong_form_is_refused(graphs, victim, answer, message):
@@ -253,7 +297,10 @@ def test_an_attack_cannot_change_its_answer_after_the_check(graphs, victim):
 def test_an_attack_that_widens_the_threat_it_was_told_is_judged_by_the_real_one(graphs, victim):
     def propose_two(handed: PackedGraphs) -> list[Perturbation]:
         candidates = THREAT.enumerate(handed)
-        return [candidates.perturbation(torch.stack([first, first + 1])) for first in candidates.ptr[:-1]]
+        return [
+            candidates.perturbation(torch.stack([first, first + 1]))
+            for first in candidates.ptr[:-1]
+        ]
 
     @dataclass(frozen=True)
     class Widens(Attack):
@@ -280,11 +327,15 @@ def test_edits_that_say_one_thing_and_do_another_are_refused(graphs, victim):
 
 def test_queries_are_those_of_the_attack_alone(graphs, victim):
     assert attack_with(RandSampling(), victim, graphs).queries == 0
-    assert attack_with(Exhaustive(), victim, graphs).queries == len(THREAT.enumerate(graphs)) + len(graphs)  # and each clean one
+    assert attack_with(Exhaustive(), victim, graphs).queries == len(THREAT.enumerate(graphs)) + len(
+        graphs
+    )  # and each clean one
 
 
 def test_a_budget_beyond_what_an_attack_can_do_is_refused_before_it_runs():
-    with pytest.raises(ValueError, match="Expected `budget` to be at most 2 for the attack Exhaustive, got 3"):
+    with pytest.raises(
+        ValueError, match="Expected `budget` to be at most 2 for the attack Exhaustive, got 3"
+    ):
         check_supported(Exhaustive(), ThreatModel(budget=3))
     with pytest.raises(ValueError, match=r"got 0\.1"):
         check_supported(Exhaustive(), ThreatModel(budget=0.1))

@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from robust_augcl import bounds
-from robust_augcl.bounds import margin_bounds
-from robust_augcl.certificate import certify, vulnerability_map
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.margins import margins
+from robust_augcl.models.training import Training, train_classifier
+from robust_augcl.oracle import bounds
+from robust_augcl.oracle.bounds import margin_bounds
+from robust_augcl.oracle.certificates import certify, vulnerability_map
 from robust_augcl.seeds import generator
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.training import Training, train_classifier
-from robust_augcl.victim import Victim, margins
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
 OPERATIONS = [("add",), ("delete",), ("add", "delete")]
 
@@ -29,7 +30,10 @@ OPERATIONS = [("add",), ("delete",), ("add", "delete")]
 def new_model(encoder, *, layers=2, features=1, seed=0):
     draws = generator("certificate", seed)
     model = GraphClassifier(
-        encoder(in_features=features, width=6, layers=layers, generator=draws), num_classes=3, hidden=5, generator=draws
+        encoder(in_features=features, width=6, layers=layers, generator=draws),
+        num_classes=3,
+        hidden=5,
+        generator=draws,
     )
     with torch.no_grad():
         for name, value in model.state_dict().items():
@@ -46,14 +50,29 @@ def small_graphs(seed, count=12, features=None):
         graph = nx.gnp_random_graph(int(rng.integers(3, 7)), 0.35, seed=int(rng.integers(1 << 30)))
         size = graph.number_of_nodes()
         edges = sorted([*graph.edges, *((j, i) for i, j in graph.edges)])
-        x = torch.ones(size, 1) if features is None else torch.from_numpy(rng.normal(size=(size, features))).float()
-        graphs.append(PackedGraphs(x, torch.tensor(edges).long().reshape(-1, 2).T, torch.tensor([0, size]), torch.zeros(1).long())[0])
+        x = (
+            torch.ones(size, 1)
+            if features is None
+            else torch.from_numpy(rng.normal(size=(size, features))).float()
+        )
+        graphs.append(
+            PackedGraphs(
+                x,
+                torch.tensor(edges).long().reshape(-1, 2).T,
+                torch.tensor([0, size]),
+                torch.zeros(1).long(),
+            )[0]
+        )
     return PackedGraphs.from_data_list(graphs)
 
 
 def logits_of_all_sets(model, data, pairs, most):
-    """Every set of at most `most` of the pairs (2, M), and the logits after flipping it, from adjacency matrices."""
-    sets = [chosen for size in range(most + 1) for chosen in combinations(range(pairs.size(1)), size)]
+    """Every set of at most `most` of the pairs (2, M), and the logits after flipping it, from
+    adjacency matrices.
+    """
+    sets = [
+        chosen for size in range(most + 1) for chosen in combinations(range(pairs.size(1)), size)
+    ]
     adjacency = torch.zeros(len(sets), data.num_nodes, data.num_nodes, dtype=torch.bool)
     adjacency[:, data.edge_index[0], data.edge_index[1]] = True
     for number, chosen in enumerate(sets):
@@ -63,7 +82,9 @@ def logits_of_all_sets(model, data, pairs, most):
     edges = torch.stack([source, target]) + graph * data.num_nodes
     batch = torch.arange(len(sets)).repeat_interleave(data.num_nodes)
     with torch.no_grad():
-        return sets, model.head(model.encoder(data.x.repeat(len(sets), 1), edges, batch, len(sets))[1])
+        return sets, model.head(
+            model.encoder(data.x.repeat(len(sets), 1), edges, batch, len(sets))[1]
+        )
 
 
 def labelled(model, graphs):
@@ -71,7 +92,7 @@ def labelled(model, graphs):
     return graphs.with_labels(model(graphs).argmax(1))
 
 
-# --- bounds -------------------------------------------------------------------------------------------------------------
+# --- bounds ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("operations", OPERATIONS)
@@ -89,13 +110,24 @@ def test_no_set_of_edits_is_below_its_bound(operations, budget):
         bounds = margin_bounds(model, graphs, candidates, threat.budgets(graphs))
         for number in range(graphs.num_graphs):
             first, y = ptr[number], int(graphs.y[number])
-            sets, logits = logits_of_all_sets(model, graphs[number], candidates.pairs[:, first : ptr[number + 1]], budget)
+            sets, logits = logits_of_all_sets(
+                model, graphs[number], candidates.pairs[:, first : ptr[number + 1]], budget
+            )
             gap = (logits[:, y : y + 1] - logits).double()
             gap[:, y] = torch.inf
-            below = torch.stack([bounds.start[number] + bounds.cost[[first + e for e in chosen]].sum(0) for chosen in sets])
+            below = torch.stack(
+                [
+                    bounds.start[number] + bounds.cost[[first + e for e in chosen]].sum(0)
+                    for chosen in sets
+                ]
+            )
             assert (below <= gap + 1e-4).all()
             assert float(bounds.lower[number]) <= float(gap.min()) + 1e-4
-            graphs_seen, sets_seen, useful = graphs_seen + 1, sets_seen + len(sets), useful + int(bounds.lower[number] > 0)
+            graphs_seen, sets_seen, useful = (
+                graphs_seen + 1,
+                sets_seen + len(sets),
+                useful + int(bounds.lower[number] > 0),
+            )
     assert graphs_seen == (300 if budget < 3 else 120)
     assert sets_seen > 1_000
     assert useful > 0  # and the bound is worth something
@@ -105,7 +137,9 @@ def test_no_set_of_edits_is_below_its_bound(operations, budget):
 def test_bounds_of_large_graphs_are_found_piece_by_piece(operations, monkeypatch):
     model = new_model(Structure2Vec).double()
     graphs = small_graphs(2)
-    graphs = labelled(model, PackedGraphs(graphs.x.double(), graphs.edge_index, graphs.ptr, graphs.y))
+    graphs = labelled(
+        model, PackedGraphs(graphs.x.double(), graphs.edge_index, graphs.ptr, graphs.y)
+    )
     threat = ThreatModel(2, operations)
     candidates, budgets = threat.enumerate(graphs), threat.budgets(graphs)
     budgets[::2] = 3
@@ -116,7 +150,11 @@ def test_bounds_of_large_graphs_are_found_piece_by_piece(operations, monkeypatch
 
     whole, sizes = found(), []
     least = bounds._Influences._least
-    monkeypatch.setattr(bounds._Influences, "_least", lambda self, *asked: sizes.append(len(asked[2])) or least(self, *asked))
+    monkeypatch.setattr(
+        bounds._Influences,
+        "_least",
+        lambda self, *asked: sizes.append(len(asked[2])) or least(self, *asked),
+    )
     monkeypatch.setattr(bounds, "_CHANGES_AT_ONCE", 12)
     monkeypatch.setattr(bounds, "_PADDED_AT_ONCE", 1)
     for pieces, one in zip(found(), whole, strict=True):
@@ -135,7 +173,13 @@ def test_without_edits_the_bound_is_the_margin():
 
 
 @pytest.mark.parametrize(
-    "model", [new_model(GIN), new_model(GCN), new_model(Structure2Vec, layers=3), new_model(Structure2Vec, features=2)]
+    "model",
+    [
+        new_model(GIN),
+        new_model(GCN),
+        new_model(Structure2Vec, layers=3),
+        new_model(Structure2Vec, features=2),
+    ],
 )
 def test_where_no_bound_is_known_none_is_claimed(model):
     graphs = small_graphs(0, features=model.encoder.in_features)
@@ -147,10 +191,13 @@ def test_where_no_bound_is_known_none_is_claimed(model):
     assert (certificate.lower_margin[sizes > 2] == -torch.inf).all()
 
 
-# --- certificates -------------------------------------------------------------------------------------------------------
+# --- certificates ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("encoder", "layers", "features"), [(Structure2Vec, 2, None), (Structure2Vec, 3, 2), (GIN, 2, None), (GCN, 2, 2)])
+@pytest.mark.parametrize(
+    ("encoder", "layers", "features"),
+    [(Structure2Vec, 2, None), (Structure2Vec, 3, 2), (GIN, 2, None), (GCN, 2, 2)],
+)
 @pytest.mark.parametrize("operations", OPERATIONS)
 @pytest.mark.parametrize("budget", [1, 2, 3])
 def test_certificates_equal_brute_force(encoder, layers, features, operations, budget):
@@ -158,19 +205,36 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
     for seed in range(6):
         model = new_model(encoder, layers=layers, features=features or 1, seed=seed)
         graphs = labelled(model, small_graphs(50 + seed, features=features))
-        graphs = graphs.with_labels(graphs.y.clone().index_fill_(0, torch.tensor([0]), 1))  # perhaps wrong when clean
+        graphs = graphs.with_labels(
+            graphs.y.clone().index_fill_(0, torch.tensor([0]), 1)
+        )  # perhaps wrong when clean
         threat = ThreatModel(budget, operations)
         candidates = threat.enumerate(graphs)
         ptr = candidates.ptr.tolist()
         certificate = certify(Victim(model), graphs, threat)
         for number in range(graphs.num_graphs):
             count = ptr[number + 1] - ptr[number]
-            sets, logits = logits_of_all_sets(model, graphs[number], candidates.pairs[:, ptr[number] : ptr[number + 1]], budget)
+            sets, logits = logits_of_all_sets(
+                model, graphs[number], candidates.pairs[:, ptr[number] : ptr[number + 1]], budget
+            )
             y = graphs.y[number].repeat(len(logits))
-            fewest = min((len(chosen) for chosen, wrong in zip(sets, (logits.argmax(1) != y).tolist(), strict=True) if wrong), default=None)
+            fewest = min(
+                (
+                    len(chosen)
+                    for chosen, wrong in zip(sets, (logits.argmax(1) != y).tolist(), strict=True)
+                    if wrong
+                ),
+                default=None,
+            )
             witness = certificate.witnesses[number]
-            survives, smallest = bool((logits.argmax(1) == y).all()), float(margins(logits, y).min())
-            certified, lower = bool(certificate.certified[number]), float(certificate.lower_margin[number])
+            survives, smallest = (
+                bool((logits.argmax(1) == y).all()),
+                float(margins(logits, y).min()),
+            )
+            certified, lower = (
+                bool(certificate.certified[number]),
+                float(certificate.lower_margin[number]),
+            )
             assert lower <= smallest + 1e-4
             assert not certified or survives
             assert not certified or lower > 0
@@ -182,7 +246,10 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
             if witness is not None:
                 assert witness.num_edits == fewest
                 threat.check(graphs[number], witness)
-                assert model(PackedGraphs.from_data_list([witness.apply(graphs[number])])).argmax(1) != graphs.y[number]
+                assert (
+                    model(PackedGraphs.from_data_list([witness.apply(graphs[number])])).argmax(1)
+                    != graphs.y[number]
+                )
                 sizes[fewest] += 1
             if budget == 1:
                 assert lower == pytest.approx(smallest, abs=1e-4)
@@ -203,7 +270,11 @@ def test_additions_that_change_nothing_leave_a_certificate_as_it_is(encoder):
         assert torch.equal(one.certified, other.certified)
         assert torch.equal(one.exhausted, other.exhausted)
         torch.testing.assert_close(one.lower_margin, other.lower_margin, rtol=0, atol=1e-5)
-        more += int(((strict.enumerate(graphs).counts <= 2) & (published.enumerate(graphs).counts > 2)).sum())
+        more += int(
+            (
+                (strict.enumerate(graphs).counts <= 2) & (published.enumerate(graphs).counts > 2)
+            ).sum()
+        )
     assert more > 3
 
 
@@ -211,7 +282,10 @@ def test_a_limit_that_is_hit_is_said():
     model = new_model(GIN)
     graphs = labelled(model, small_graphs(1))
     threat = ThreatModel(2, ("add", "delete"))
-    free, limited = certify(Victim(model), graphs, threat), certify(Victim(model), graphs, threat, limit=1)
+    free, limited = (
+        certify(Victim(model), graphs, threat),
+        certify(Victim(model), graphs, threat, limit=1),
+    )
     assert free.exhausted.all()
     assert not limited.exhausted.all()
     assert not (limited.certified & ~limited.exhausted).any()
@@ -221,14 +295,27 @@ def test_a_limit_that_is_hit_is_said():
 
 @pytest.fixture(scope="module")
 def trained():
-    """A victim trained for a few seconds as in the suite `quick`, and graphs that it has not seen."""
+    """A victim trained for a few seconds as in the suite `quick`, and graphs that it has not
+    seen.
+    """
     rng = np.random.default_rng(0)
     graphs = component_graphs(np.repeat([1, 2, 3], 130), (40, 50), 0.05, rng)
     order = torch.randperm(390, generator=generator("split"))
     train, validation, test = (graphs.select(part) for part in order.split([300, 72, 18]))
     draws = generator("trained")
-    model = GraphClassifier(Structure2Vec(in_features=1, width=64, layers=2, generator=draws), num_classes=3, hidden=32, generator=draws)
-    train_classifier(model, train, validation, Training(epochs=80, batch_size=50, learning_rate=0.001), generator("batches"))
+    model = GraphClassifier(
+        Structure2Vec(in_features=1, width=64, layers=2, generator=draws),
+        num_classes=3,
+        hidden=32,
+        generator=draws,
+    )
+    train_classifier(
+        model,
+        train,
+        validation,
+        Training(epochs=80, batch_size=50, learning_rate=0.001),
+        generator("batches"),
+    )
     return Victim(model), test
 
 
@@ -259,4 +346,6 @@ def test_a_vulnerability_map_holds_the_margin_after_each_edit(reference_graphs, 
         removed = tuple(pair[:, 0].tolist()) in edges
         after = (Perturbation(removed=pair) if removed else Perturbation(added=pair)).apply(data)
         i, j = pair[:, 0].tolist()
-        assert float(drawn[i, j]) == pytest.approx(float(margins(victim.logits([after]), data.y)), abs=1e-4)
+        assert float(drawn[i, j]) == pytest.approx(
+            float(margins(victim.logits([after]), data.y)), abs=1e-4
+        )

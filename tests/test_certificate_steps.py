@@ -8,21 +8,31 @@ from typing import Any
 
 import pytest
 
-from robust_augcl import graphs
-from robust_augcl.artifacts import dataset_of, victim_of
-from robust_augcl.cells import Step, plan, with_inputs
-from robust_augcl.certificate import certify
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.step_context import Context
-from robust_augcl.steps import COMPUTE, compute
-from robust_augcl.store import Artifact, Store
-from robust_augcl.suite import make_suite
+from robust_augcl.graphs import packed as graphs
+from robust_augcl.oracle.certificates import certify
+from robust_augcl.plan.planner import Step, plan, with_inputs
+from robust_augcl.plan.suite import make_suite
+from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.steps.compute import COMPUTE, compute
+from robust_augcl.steps.context import Context
+from robust_augcl.store.store import Artifact, Store
 
 
-def certificate_step(nodes: tuple[int, int] = (12, 16), budget: Any = 2, encoder: str = "structure2vec", **certificates: Any) -> Step:
+def certificate_step(
+    nodes: tuple[int, int] = (12, 16),
+    budget: Any = 2,
+    encoder: str = "structure2vec",
+    **certificates: Any,
+) -> Step:
     table = {
         "name": "parts",
-        "dataset": {"source": "components", "nodes": list(nodes), "graphs_per_class": 20, "edge_probability": 0.2},
+        "dataset": {
+            "source": "components",
+            "nodes": list(nodes),
+            "graphs_per_class": 20,
+            "edge_probability": 0.2,
+        },
         "split": {"test": 0.5, "validation": 0.2},
         "encoder": {"name": encoder, "width": 8},
         "training": {"epochs": 3},
@@ -78,21 +88,32 @@ def test_it_says_what_one_made_at_once_says(tmp_path, monkeypatch, nodes, encode
         "certified": whole.certified.tolist(),
         "settled": whole.exhausted.tolist(),
         "lower_margin": rounded(whole.lower_margin.tolist()),
-        "witnesses": [[w.added.T.tolist(), w.removed.T.tolist()] if w is not None else None for w in whole.witnesses],
+        "witnesses": [
+            [w.added.T.tolist(), w.removed.T.tolist()] if w is not None else None
+            for w in whole.witnesses
+        ],
     }
     pieces = {needed.key: store.load(needed.key) for needed in step.inputs.values()}
-    at_once_made = COMPUTE["certificate"](step.settings, {"dataset": data, "victim": victim}, Context(store))
+    at_once_made = COMPUTE["certificate"](
+        step.settings, {"dataset": data, "victim": victim}, Context(store)
+    )
     for artifact in (*found, at_once_made):
         assert {name: artifact.info[name] for name in expected} == expected
         assert artifact.digest == found[0].digest
     assert any(expected["witnesses"])
-    assert sum(not piece.info["graphs"] for piece in pieces.values() if "graphs" in piece.info) >= 20  # empty parts
+    assert (
+        sum(not piece.info["graphs"] for piece in pieces.values() if "graphs" in piece.info) >= 20
+    )  # empty parts
 
 
 def test_its_seconds_are_those_of_its_parts(tmp_path):
     step, store = certificate_step(parts=3), Store(tmp_path)
     about = made_in_parts(step, store).about
-    assert about["seconds"] == sum(store.load(part.key).about["seconds"] for part in parts_of(step)) > 0
+    assert (
+        about["seconds"]
+        == sum(store.load(part.key).about["seconds"] for part in parts_of(step))
+        > 0
+    )
     assert about["title"] == step.title
 
 
@@ -119,7 +140,9 @@ def test_parts_of_something_else_are_not_merged(tmp_path, change):
     key = parts_of(step)[0].key
     part = store.load(key)
     store.save(key, dataclasses.replace(part, info={**part.info, change: "another"}))
-    with pytest.raises(ArtifactDamaged, match="part 1 of 2 of the certificate is of another data set or victim"):
+    with pytest.raises(
+        ArtifactDamaged, match="part 1 of 2 of the certificate is of another data set or victim"
+    ):
         compute(step, Context(store))
 
 

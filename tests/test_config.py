@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.config import build, override
 from robust_augcl.errors import InputError
-from robust_augcl.suite import load_suite
+from robust_augcl.plan.suite import load_suite
+from robust_augcl.plan.toml_tables import build, override
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,38 @@ class Settings:
     parts: tuple[Part, ...] = ()
 
 
-# --- errors ---------------------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"alpha": "median"}, "settings: Expected `alpha` to be 'mean' or 'sum' or a valid number, got 'median'"),
-        ({"budget": "large"}, "settings: Expected `budget` to be a valid integer or a valid number, got 'large'"),
+        (
+            {"alpha": "median"},
+            "settings: Expected `alpha` to be 'mean' or 'sum' or a valid number, got 'median'",
+        ),
+        (
+            {"budget": "large"},
+            "settings: Expected `budget` to be a valid integer or a valid number, got 'large'",
+        ),
         ({"count": 1.5}, "settings: Expected `count` to be a valid integer, got 1.5"),
         ({"count": "1"}, "settings: Expected `count` to be a valid integer, got '1'"),
-        ({"parts": [{"ratio": 0.1}, {"ratio": "all"}]}, "settings: Expected `parts.1.ratio` to be a valid number, got 'all'"),
-        ({"parts": [{"ratio": 0.1, "name": "three"}]}, "settings: Expected `parts.0.name` to be 'one' or 'two', got 'three'"),
-        ({"parts": [{"ratio": 0.1}, {"name": "one"}]}, "settings: Expected `parts.1.ratio`, got nothing"),
-        ({"count": "x", "alpha": True}, "settings: Expected `alpha` to be 'mean' or 'sum' or a valid number, got True"),
+        (
+            {"parts": [{"ratio": 0.1}, {"ratio": "all"}]},
+            "settings: Expected `parts.1.ratio` to be a valid number, got 'all'",
+        ),
+        (
+            {"parts": [{"ratio": 0.1, "name": "three"}]},
+            "settings: Expected `parts.0.name` to be 'one' or 'two', got 'three'",
+        ),
+        (
+            {"parts": [{"ratio": 0.1}, {"name": "one"}]},
+            "settings: Expected `parts.1.ratio`, got nothing",
+        ),
+        (
+            {"count": "x", "alpha": True},
+            "settings: Expected `alpha` to be 'mean' or 'sum' or a valid number, got True",
+        ),
     ],
 )
 def test_errors_name_the_key_as_it_stands_in_the_table(table, message):
@@ -51,10 +69,17 @@ def test_errors_name_the_key_as_it_stands_in_the_table(table, message):
     assert str(error.value) == message
 
 
-# --- --set ----------------------------------------------------------------------------------------------------------------
+# --- --set ----------------------------------------------------------------------------------------
 
 
-TABLE = {"name": "tiny", "methods": [{"name": "augcl"}, {"name": "augcl", "label": "1/mean - 0.2"}, {"name": "augcl", "label": "a = b"}]}
+TABLE = {
+    "name": "tiny",
+    "methods": [
+        {"name": "augcl"},
+        {"name": "augcl", "label": "1/mean - 0.2"},
+        {"name": "augcl", "label": "a = b"},
+    ],
+}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +109,19 @@ def test_any_label_can_be_named_in_quotes(label):
     assert table["methods"] == [{"name": "augcl", "label": label, "delta": 0.3}]
 
 
-@pytest.mark.parametrize("assignment", ["delta", "", "=3", "methods..delta=3", ".delta=3", "methods.=3", 'methods."".delta=3', '"delta=3"'])
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "delta",
+        "",
+        "=3",
+        "methods..delta=3",
+        ".delta=3",
+        "methods.=3",
+        'methods."".delta=3',
+        '"delta=3"',
+    ],
+)
 def test_what_is_no_assignment_is_refused(assignment):
     with pytest.raises(InputError, match=r"dotted\.key=value"):
         override(copy.deepcopy(TABLE), assignment)
@@ -99,7 +136,11 @@ def test_an_unknown_label_is_refused_with_the_nearest():
 
 def test_a_method_of_the_alpha_suite_can_be_set():
     made = load_suite("alpha", ['methods."1/mean - 0.2".delta=0.3'])
-    assert {method.label: method.what.delta for method in made.methods if method.label.startswith("1/mean -")} == {
+    assert {
+        method.label: method.what.delta
+        for method in made.methods
+        if method.label.startswith("1/mean -")
+    } == {
         "1/mean - 0.2": 0.3,
         "1/mean - 0.5": 0.5,
     }

@@ -6,25 +6,32 @@ import time
 
 import pytest
 
-from robust_augcl.cells import Step
 from robust_augcl.data.components import ComponentGraphs
-from robust_augcl.dataset import Split
-from robust_augcl.executors import Task
+from robust_augcl.graphs.dataset import Split
+from robust_augcl.plan.planner import Step
+from robust_augcl.workers.executors import Task
 
 
 def test_progress_of_a_running_step_reaches_the_run(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    from robust_augcl import steps
-    from robust_augcl.dask_cluster import DaskCluster
+    from robust_augcl.steps import compute as steps
+    from robust_augcl.workers.dask_cluster import DaskCluster
 
     def tell(step, context):
         context.report(0.25, "a quarter")
         context.store.save(step.key, steps.Artifact({}, {}, {}))
 
     monkeypatch.setattr(steps, "compute", tell)
-    settings = {"source": ComponentGraphs(nodes=(15, 20), graphs_per_class=10), "split": Split(), "seed": 0, "fingerprint": None}
+    settings = {
+        "source": ComponentGraphs(nodes=(15, 20), graphs_per_class=10),
+        "split": Split(),
+        "seed": 0,
+        "fingerprint": None,
+    }
     step = Step("dataset", "small graphs", settings, {})
-    with distributed.LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(
+        1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
         pool = DaskCluster(cluster.scheduler_address)
         try:
             assert pool.size == 1

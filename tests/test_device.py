@@ -1,8 +1,9 @@
 """Every step on a second device: nothing is left behind, and the results are those of the CPU.
 
-The device is simulated on the CPU, so that this is tested where there is no GPU. Tensors on it say that their device is `DEVICE`, hold
-their values in an inner CPU tensor, and refuse, as CUDA does, to be mixed with CPU tensors of one or more dimensions, unless those are
-indices, or to be read as NumPy arrays.
+The device is simulated on the CPU, so that this is tested where there is no GPU. Tensors on it say
+that their device is `DEVICE`, hold their values in an inner CPU tensor, and refuse, as CUDA does,
+to be mixed with CPU tensors of one or more dimensions, unless those are indices, or to be read as
+NumPy arrays.
 """
 
 from __future__ import annotations
@@ -17,23 +18,32 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from robust_augcl import registry
-from robust_augcl.cells import Step, plan
 from robust_augcl.errors import InputError
-from robust_augcl.resources import default_workers, resolve_device
-from robust_augcl.step_context import Context
-from robust_augcl.steps import compute
-from robust_augcl.store import Store
-from robust_augcl.suite import Suite, make_suite
+from robust_augcl.plan.planner import Step, plan
+from robust_augcl.plan.suite import Suite, make_suite
+from robust_augcl.steps.compute import compute
+from robust_augcl.steps.context import Context
+from robust_augcl.store.store import Store
+from robust_augcl.workers.devices import resolve_device
+from robust_augcl.workers.memory import default_workers
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*to a meta parameter in the current model, which is a no-op")  # not of ours
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*to a meta parameter in the current model, which is a no-op"
+)  # not of ours
 
-# --- the simulated device ---------------------------------------------------------------------------------------------
+# --- the simulated device -------------------------------------------------------------------------
 
-DEVICE = "meta"  # a device that every build of PyTorch knows; its own tensors, without values, are not used
+# a device that every build of PyTorch knows; its own tensors, without values, are not used
+DEVICE = "meta"
 
 _aten = torch.ops.aten
 _MOVES = {_aten._to_copy.default, _aten.copy_.default, _aten._local_scalar_dense.default}
-_INDEXING = {_aten.index.Tensor, _aten.index_put_.default, _aten.index_put.default, _aten._index_put_impl_.default}
+_INDEXING = {
+    _aten.index.Tensor,
+    _aten.index_put_.default,
+    _aten.index_put.default,
+    _aten._index_put_impl_.default,
+}
 
 
 class OnDevice(Tensor):
@@ -89,8 +99,16 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             raise RuntimeError(f"indices should be on the CPU, as the indexed tensor is: {func}")
         for tensor in tensors:
             if not isinstance(tensor, OnDevice) and tensor.dim() > allowed:
-                raise RuntimeError(f"Expected all tensors to be on the same device, but found {DEVICE} and cpu: {func}")
-    if func is _aten.index_put_.default and isinstance(args[0], OnDevice) and not isinstance(args[2], OnDevice) and args[2].dim() > 0:
+                raise RuntimeError(
+                    f"Expected all tensors to be on the same device, but found {DEVICE} and "
+                    f"cpu: {func}"
+                )
+    if (
+        func is _aten.index_put_.default
+        and isinstance(args[0], OnDevice)
+        and not isinstance(args[2], OnDevice)
+        and args[2].dim() > 0
+    ):
         raise RuntimeError(f"Expected the values to be on the device of the tensor: {func}")
     own = {id(tensor.inner): tensor for tensor in tensors if isinstance(tensor, OnDevice)}
     plain_args, plain_kwargs = tree_map_only(OnDevice, lambda tensor: tensor.inner, (args, kwargs))
@@ -102,10 +120,12 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return args[0]
     if not stays:
         return out
-    return tree_map_only(Tensor, lambda tensor: own.get(id(tensor)) if id(tensor) in own else OnDevice(tensor), out)
+    return tree_map_only(
+        Tensor, lambda tensor: own.get(id(tensor)) if id(tensor) in own else OnDevice(tensor), out
+    )
 
 
-# --- the steps --------------------------------------------------------------------------------------------------------
+# --- the steps ------------------------------------------------------------------------------------
 
 _QUICK = {
     "rl_s2v": {"steps": 6, "burn_in": 2, "width": 8, "evaluate_every": 3},
@@ -147,9 +167,15 @@ def test_the_simulated_device_keeps_apart_what_cuda_keeps_apart():
         a = torch.arange(3.0, device=DEVICE)
         assert (a * 2).tolist() == [0, 2, 4]
         assert isinstance(torch.ones(3).to(DEVICE), OnDevice)
-        assert type((a + torch.tensor(1.0)).cpu()) is Tensor  # a CPU tensor without dimensions is a number
+        assert (
+            type((a + torch.tensor(1.0)).cpu()) is Tensor
+        )  # a CPU tensor without dimensions is a number
         assert a[torch.tensor([2, 0])].tolist() == [2, 0]  # as is one of indices
-        for mixed in (lambda: a + torch.ones(3), lambda: torch.ones(3)[a.long()], lambda: torch.stack([a, torch.ones(3)])):
+        for mixed in (
+            lambda: a + torch.ones(3),
+            lambda: torch.ones(3)[a.long()],
+            lambda: torch.stack([a, torch.ones(3)]),
+        ):
             with pytest.raises(RuntimeError, match=r"device|CPU"):
                 mixed()
         with pytest.raises(TypeError):
@@ -160,13 +186,24 @@ def test_the_simulated_device_keeps_apart_what_cuda_keeps_apart():
     ("encoder", "methods", "attacks"),
     [
         *(("structure2vec", [method], ["rand_sampling"]) for method in registry.names("method")),
-        *(("structure2vec", ["none"], ["rand_sampling", attack]) for attack in registry.names("attack") if attack != "rand_sampling"),
-        *((encoder, ["graphcl"], ["rand_sampling", "grad_argmax", "exhaustive"]) for encoder in registry.names("encoder")),
+        *(
+            ("structure2vec", ["none"], ["rand_sampling", attack])
+            for attack in registry.names("attack")
+            if attack != "rand_sampling"
+        ),
+        *(
+            (encoder, ["graphcl"], ["rand_sampling", "grad_argmax", "exhaustive"])
+            for encoder in registry.names("encoder")
+        ),
     ],
 )
-def test_every_step_runs_on_a_device_and_gives_the_same_result(tmp_path, monkeypatch, encoder, methods, attacks):
+def test_every_step_runs_on_a_device_and_gives_the_same_result(
+    tmp_path, monkeypatch, encoder, methods, attacks
+):
     # The simulated device has no fused kernels.
-    monkeypatch.setattr(torch.optim, "Adam", lambda *args, fused=None, **kwargs: _Adam(*args, **kwargs))
+    monkeypatch.setattr(
+        torch.optim, "Adam", lambda *args, fused=None, **kwargs: _Adam(*args, **kwargs)
+    )
     steps = plan(suite_of(encoder, methods, attacks)).attacks
     here, there = Store(tmp_path / "cpu"), Store(tmp_path / "device")
     compute_all(steps, here, "cpu")
@@ -180,8 +217,16 @@ def test_every_step_runs_on_a_device_and_gives_the_same_result(tmp_path, monkeyp
 
 @pytest.mark.parametrize("encoder", ["structure2vec", "gcn"])
 def test_certificates_on_a_device_say_the_same(tmp_path, monkeypatch, encoder):
-    monkeypatch.setattr(torch.optim, "Adam", lambda *args, fused=None, **kwargs: _Adam(*args, **kwargs))
-    suite = suite_of(encoder, ["none"], ["rand_sampling"], certificates={}, threat={"within_component": True, "budget": [1, 2]})
+    monkeypatch.setattr(
+        torch.optim, "Adam", lambda *args, fused=None, **kwargs: _Adam(*args, **kwargs)
+    )
+    suite = suite_of(
+        encoder,
+        ["none"],
+        ["rand_sampling"],
+        certificates={},
+        threat={"within_component": True, "budget": [1, 2]},
+    )
     steps = [step for _, step in plan(suite).measurements]
     here, there = Store(tmp_path / "cpu"), Store(tmp_path / "device")
     compute_all(steps, here, "cpu")
@@ -200,11 +245,17 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
 
 
 def test_a_gpu_gets_as_many_workers_as_its_memory_holds(monkeypatch, tmp_path):
-    monkeypatch.setattr("robust_augcl.resources._ROOT", tmp_path)  # whatever limits the tests themselves
+    monkeypatch.setattr(
+        "robust_augcl.workers.memory._ROOT", tmp_path
+    )  # whatever limits the tests themselves
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * 2**30, 80 * 2**30))
-    monkeypatch.setattr("robust_augcl.resources.os.sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr("robust_augcl.resources._available_memory", lambda: 300 * 2**30)
+    monkeypatch.setattr(
+        "robust_augcl.workers.memory.os.sched_getaffinity",
+        lambda pid: set(range(8)),
+        raising=False,
+    )
+    monkeypatch.setattr("robust_augcl.workers.memory._available_memory", lambda: 300 * 2**30)
     assert resolve_device("auto") == "cuda"
     assert default_workers("cpu") == 8
     assert default_workers("cuda") == 2

@@ -1,7 +1,8 @@
-"""The same weights elsewhere: logits, gradients and the oracle's verdicts agree within the tolerances that docs/cluster.md states.
+"""The same weights elsewhere: logits, gradients and the oracle's verdicts agree within the
+tolerances that docs/cluster.md states.
 
-Elsewhere is a GPU, where there is one; and everywhere the CPU with the nodes of each graph in another order, since what sets devices
-apart is the order in which they add.
+Elsewhere is a GPU, where there is one; and everywhere the CPU with the nodes of each graph in
+another order, since what sets devices apart is the order in which they add.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import pytest
 import torch
 
 from robust_augcl import registry
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
-from robust_augcl.replay import TIE
-from robust_augcl.threat import Candidates, ThreatModel
-from robust_augcl.victim import Victim
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.review.replay import TIE
+from robust_augcl.threat.model import Candidates, ThreatModel
 
 TOLERANCE = 1e-4  # of the largest logit of a graph, at least of 1; and of its largest gradient
 
@@ -39,7 +40,9 @@ class OtherOrder:
         """The same candidates, whichever end has the lower number now."""
         first = self._ptr[candidates.graph]
         pairs = (self._place[candidates.pairs + first] - first).sort(0).values
-        return Candidates(candidates.graph, pairs, candidates.exists, candidates.num_graphs, candidates.deletes)
+        return Candidates(
+            candidates.graph, pairs, candidates.exists, candidates.num_graphs, candidates.deletes
+        )
 
 
 class Gpu:
@@ -61,7 +64,9 @@ def case(request, reference_model, reference_graphs, random_graphs):
     if request.param == "structure2vec, trained":
         return reference_model.eval(), reference_graphs
     draws, graphs = torch.Generator().manual_seed(3), random_graphs(5, [30, 18, 24, 11, 28], 0.15)
-    encoder = registry.load("encoder", request.param)(in_features=3, width=32, layers=3, generator=draws)
+    encoder = registry.load("encoder", request.param)(
+        in_features=3, width=32, layers=3, generator=draws
+    )
     model = GraphClassifier(encoder, num_classes=3, hidden=32, generator=draws)
     for _ in range(5):  # running statistics of batch normalisation
         model(graphs)
@@ -94,7 +99,12 @@ def test_gradients_agree(case, elsewhere):
     candidates = ThreatModel(budget=1, operations=("add", "delete")).enumerate(graphs)
     towards = (graphs.y + 1) % 3
     here = Victim(model).edge_gradients(graphs, candidates, towards).sum(1, keepdim=True)
-    other = moved(model, there.device).edge_gradients(there.graphs, there.candidates(candidates), towards).cpu().sum(1, keepdim=True)
+    other = (
+        moved(model, there.device)
+        .edge_gradients(there.graphs, there.candidates(candidates), towards)
+        .cpu()
+        .sum(1, keepdim=True)
+    )
     scale = largest(here, candidates.graph, graphs.num_graphs)[candidates.graph]
     assert scale.max() > 0
     assert ((here - other).abs().squeeze(1) <= elsewhere.tolerance * scale).all()
@@ -106,7 +116,11 @@ def test_the_oracles_verdicts_agree(case, elsewhere):
     there = elsewhere(graphs)
     candidates = ThreatModel(budget=1, operations=("add", "delete")).enumerate(graphs)
     here = Victim(model).candidate_logits(graphs, candidates)
-    other = moved(model, there.device).candidate_logits(there.graphs, there.candidates(candidates)).cpu()
+    other = (
+        moved(model, there.device)
+        .candidate_logits(there.graphs, there.candidates(candidates))
+        .cpu()
+    )
     scale = here.abs().amax(1).clamp(min=1)
     assert ((here - other).abs().amax(1) <= elsewhere.tolerance * scale).all()
     top = here.topk(2, dim=1).values

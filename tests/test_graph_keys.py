@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.graph_keys import graph_keys
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.keys import graph_keys
+from robust_augcl.graphs.packed import PackedGraphs
 
 
 def plain(graphs: list) -> PackedGraphs:
@@ -18,11 +18,16 @@ def plain(graphs: list) -> PackedGraphs:
 
 
 @given(data=st.data())
-def test_keys_are_equal_exactly_where_networkx_finds_the_same_colours(data, data_lists, to_networkx):
+def test_keys_are_equal_exactly_where_networkx_finds_the_same_colours(
+    data, data_lists, to_networkx
+):
     graphs = data.draw(data_lists(min_graphs=2, max_graphs=6, max_nodes=5))
     keys = graph_keys(plain(graphs), rounds=8).tolist()
     # Enough rounds on so few nodes that both have come to rest.
-    colours = [(graph.num_nodes, nx.weisfeiler_lehman_graph_hash(to_networkx(graph), iterations=8)) for graph in graphs]
+    colours = [
+        (graph.num_nodes, nx.weisfeiler_lehman_graph_hash(to_networkx(graph), iterations=8))
+        for graph in graphs
+    ]
     for one in range(len(graphs)):
         for other in range(one):
             assert (keys[one] == keys[other]) == (colours[one] == colours[other])
@@ -35,7 +40,10 @@ def test_the_order_of_nodes_and_the_company_do_not_matter(data, data_lists):
     packed = PackedGraphs.from_data_list(graphs)
     moved = graphs[number].clone()
     order = torch.tensor(data.draw(st.permutations(range(moved.num_nodes))))
-    moved.x, moved.edge_index = torch.empty_like(moved.x).index_copy_(0, order, moved.x), order[moved.edge_index]
+    moved.x, moved.edge_index = (
+        torch.empty_like(moved.x).index_copy_(0, order, moved.x),
+        order[moved.edge_index],
+    )
     assert graph_keys(packed)[number] == graph_keys(PackedGraphs.from_data_list([moved]))[0]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError
-from robust_augcl.graphs import PackedGraphs, concatenate, pack, ranges, runs
+from robust_augcl.graphs.packed import PackedGraphs, concatenate, pack, ranges, runs
 
 
 def directed(data):
@@ -20,11 +20,17 @@ def directed(data):
 
 def same(left, right):
     """Whether two `Data` have the same features, edges and class."""
-    return torch.equal(left.x, right.x) and directed(left) == directed(right) and torch.equal(left.y, right.y)
+    return (
+        torch.equal(left.x, right.x)
+        and directed(left) == directed(right)
+        and torch.equal(left.y, right.y)
+    )
 
 
 def check_layout(graphs):
-    """What packed graphs promise of their edges: both directions, each once, sorted, no loops, inside their graph."""
+    """What packed graphs promise of their edges: both directions, each once, sorted, no loops,
+    inside their graph.
+    """
     edges = list(map(tuple, graphs.edge_index.T.tolist()))
     assert edges == sorted(set(edges))
     assert {(j, i) for i, j in edges} == set(edges)
@@ -41,7 +47,9 @@ def test_packing_and_taking_out_gives_the_same_graphs(data, data_lists):
     assert len(packed) == packed.num_graphs == len(graphs)
     assert packed.num_nodes == sum(g.num_nodes for g in graphs)
     assert packed.sizes.tolist() == [g.num_nodes for g in graphs]
-    assert packed.batch.tolist() == [number for number, g in enumerate(graphs) for _ in range(g.num_nodes)]
+    assert packed.batch.tolist() == [
+        number for number, g in enumerate(graphs) for _ in range(g.num_nodes)
+    ]
     assert packed.num_undirected_edges.tolist() == [len(directed(g)) // 2 for g in graphs]
     assert all(same(packed[number], g) for number, g in enumerate(graphs))
     assert all(same(a, b) for a, b in zip(packed.to_data_list(), graphs, strict=True))
@@ -51,12 +59,17 @@ def test_packing_and_taking_out_gives_the_same_graphs(data, data_lists):
 def test_equal_graphs_are_packed_bit_for_bit_alike(to_data):
     one = to_data(4, [(0, 1), (2, 1), (3, 0)])
     other = to_data(4, [(0, 3), (1, 2), (1, 0)])
-    assert torch.equal(PackedGraphs.from_data_list([one]).edge_index, PackedGraphs.from_data_list([other]).edge_index)
+    assert torch.equal(
+        PackedGraphs.from_data_list([one]).edge_index,
+        PackedGraphs.from_data_list([other]).edge_index,
+    )
 
 
 def test_duplicates_and_loops_are_dropped():
     edge_index = torch.tensor([[0, 1, 0, 1, 2, 0], [1, 0, 1, 0, 2, 1]])
-    packed = PackedGraphs.from_data_list([Data(x=torch.ones(3, 1), edge_index=edge_index, y=torch.tensor([1]))])
+    packed = PackedGraphs.from_data_list(
+        [Data(x=torch.ones(3, 1), edge_index=edge_index, y=torch.tensor([1]))]
+    )
     assert packed.edge_index.tolist() == [[0, 1], [1, 0]]
 
 
@@ -70,7 +83,9 @@ def test_what_is_taken_out_is_a_copy(to_data):
 
 
 def test_a_graph_without_a_class_gets_class_0():
-    packed = PackedGraphs.from_data_list([Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))])
+    packed = PackedGraphs.from_data_list(
+        [Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))]
+    )
     assert packed.y.tolist() == [0]
 
 
@@ -118,7 +133,9 @@ def test_keep_nodes_gives_the_induced_subgraphs(data, data_lists, to_networkx):
     packed = PackedGraphs.from_data_list(graphs)
     masks = []
     for graph in graphs:
-        mask = data.draw(st.lists(st.booleans(), min_size=graph.num_nodes, max_size=graph.num_nodes))
+        mask = data.draw(
+            st.lists(st.booleans(), min_size=graph.num_nodes, max_size=graph.num_nodes)
+        )
         mask[data.draw(st.integers(0, graph.num_nodes - 1))] = True
         masks.append(mask)
     kept = packed.keep_nodes(torch.tensor([keep for mask in masks for keep in mask]))
@@ -127,7 +144,9 @@ def test_keep_nodes_gives_the_induced_subgraphs(data, data_lists, to_networkx):
         names = original.x[:, 0].tolist()
         whole = nx.relabel_nodes(to_networkx(original), dict(enumerate(names)))
         expected = whole.subgraph([name for name, keep in zip(names, mask, strict=True) if keep])
-        got = nx.relabel_nodes(to_networkx(kept[number]), dict(enumerate(kept[number].x[:, 0].tolist())))
+        got = nx.relabel_nodes(
+            to_networkx(kept[number]), dict(enumerate(kept[number].x[:, 0].tolist()))
+        )
         assert set(got.nodes) == set(expected.nodes)
         assert {frozenset(e) for e in got.edges} == {frozenset(e) for e in expected.edges}
         assert torch.equal(kept[number].y, original.y)
@@ -147,7 +166,10 @@ def test_concatenate_puts_one_part_after_the_other(data, data_lists):
 def test_has_edges_looks_at_every_pair(data, data_lists):
     packed = PackedGraphs.from_data_list(data.draw(data_lists(max_graphs=3, max_nodes=5)))
     edges = set(map(tuple, packed.edge_index.T.tolist()))
-    source, target = (side.flatten() for side in torch.meshgrid(*2 * [torch.arange(packed.num_nodes)], indexing="ij"))
+    source, target = (
+        side.flatten()
+        for side in torch.meshgrid(*2 * [torch.arange(packed.num_nodes)], indexing="ij")
+    )
     expected = [pair in edges for pair in zip(source.tolist(), target.tolist(), strict=True)]
     assert packed.has_edges(source, target).tolist() == expected
 
@@ -156,19 +178,29 @@ def test_has_edges_looks_at_every_pair(data, data_lists):
 def test_components_are_those_of_networkx(data, data_lists, to_networkx):
     graphs = data.draw(data_lists())
     packed = PackedGraphs.from_data_list(graphs)
-    assert packed.num_components.tolist() == [nx.number_connected_components(to_networkx(g)) for g in graphs]
+    assert packed.num_components.tolist() == [
+        nx.number_connected_components(to_networkx(g)) for g in graphs
+    ]
     expected, offset = set(), 0
     for graph in graphs:
-        expected |= {frozenset(node + offset for node in part) for part in nx.connected_components(to_networkx(graph))}
+        expected |= {
+            frozenset(node + offset for node in part)
+            for part in nx.connected_components(to_networkx(graph))
+        }
         offset += graph.num_nodes
     labels = packed.components.tolist()
-    got = {frozenset(node for node, label in enumerate(labels) if label == wanted) for wanted in set(labels)}
+    got = {
+        frozenset(node for node, label in enumerate(labels) if label == wanted)
+        for wanted in set(labels)
+    }
     assert got == expected
 
 
 def test_ranges_concatenates_ranges():
     starts, counts = [5, 0, 7, 2], [3, 0, 1, 2]
-    expected = [k for start, count in zip(starts, counts, strict=True) for k in range(start, start + count)]
+    expected = [
+        k for start, count in zip(starts, counts, strict=True) for k in range(start, start + count)
+    ]
     assert ranges(torch.tensor(starts), torch.tensor(counts)).tolist() == expected
 
 
@@ -192,7 +224,9 @@ def test_no_graphs_are_refused():
 
 
 def test_an_edge_in_one_direction_is_refused():
-    lone = Data(x=torch.ones(3, 1), edge_index=torch.tensor([[0, 1, 1], [1, 0, 2]]), y=torch.tensor([0]))
+    lone = Data(
+        x=torch.ones(3, 1), edge_index=torch.tensor([[0, 1, 1], [1, 0, 2]]), y=torch.tensor([0])
+    )
     with pytest.raises(InputError, match="both directions"):
         PackedGraphs.from_data_list([lone])
 
@@ -206,11 +240,12 @@ def test_an_edge_to_a_node_that_is_not_there_is_refused(to_data, node):
         PackedGraphs.from_data_list(graphs)
 
 
-# --- portions ---------------------------------------------------------------------------------------------------------
+# --- portions -------------------------------------------------------------------------------------
 
 
 @given(
-    costs=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40), limits=st.tuples(st.integers(1, 60), st.integers(1, 60))
+    costs=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40),
+    limits=st.tuples(st.integers(1, 60), st.integers(1, 60)),
 )
 def test_runs_cost_no_more_than_their_limits_but_for_one_item(costs, limits):
     first, second = torch.tensor(costs, dtype=torch.long).reshape(-1, 2).T
@@ -228,7 +263,12 @@ def test_runs_cost_no_more_than_their_limits_but_for_one_item(costs, limits):
 def edgeless(sizes):
     graphs = torch.tensor(sizes)
     ptr = torch.cat([graphs.new_zeros(1), graphs.cumsum(0)])
-    return PackedGraphs(torch.ones(int(ptr[-1]), 1), torch.zeros(2, 0, dtype=torch.long), ptr, torch.zeros(len(sizes), dtype=torch.long))
+    return PackedGraphs(
+        torch.ones(int(ptr[-1]), 1),
+        torch.zeros(2, 0, dtype=torch.long),
+        ptr,
+        torch.zeros(len(sizes), dtype=torch.long),
+    )
 
 
 def test_small_graphs_come_by_fifties_and_large_ones_as_their_pairs_allow():
@@ -237,7 +277,11 @@ def test_small_graphs_come_by_fifties_and_large_ones_as_their_pairs_allow():
     # The sizes of DD: about 284 nodes each, 5,748 the largest.
     sizes = [284] * 60 + [5748] + [284] * 20
     parts = edgeless(sizes).portions()
-    pairs = [sum(sizes[number] * (sizes[number] - 1) // 2 for number in part.tolist()) for part in parts]
+    pairs = [
+        sum(sizes[number] * (sizes[number] - 1) // 2 for number in part.tolist()) for part in parts
+    ]
     largest = max(range(len(parts)), key=lambda place: pairs[place])
-    assert max(pair for place, pair in enumerate(pairs) if place != largest) < 500_000 + 284 * 283 // 2
+    assert (
+        max(pair for place, pair in enumerate(pairs) if place != largest) < 500_000 + 284 * 283 // 2
+    )
     assert pairs[largest] < 500_000 + 5748 * 5747 // 2

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.measurements import stored_certificate
+from robust_augcl.results.measurements import stored_certificate
 
 INFO = {
     "graphs": [4, 7, 9],
@@ -29,7 +29,11 @@ def test_what_a_run_writes_is_read_as_it_is():
 
 @pytest.mark.parametrize("name", INFO)
 def test_every_field_must_be_there_and_of_its_type(name):
-    for spoil in (lambda info: info.pop(name), lambda info: info.update({name: 3}), lambda info: info.update({name: None})):
+    for spoil in (
+        lambda info: info.pop(name),
+        lambda info: info.update({name: 3}),
+        lambda info: info.update({name: None}),
+    ):
         info = copy.deepcopy(INFO)
         spoil(info)
         with pytest.raises(ArtifactDamaged, match=f"file: expected a certificate's `{name}`"):

@@ -1,4 +1,6 @@
-"""Any weighting composes with any base by configuration alone: settings of pretraining for one method of a suite."""
+"""Any weighting composes with any base by configuration alone: settings of pretraining for one
+method of a suite.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,10 @@ import copy
 
 import pytest
 
-from robust_augcl.cells import plain, plan
-from robust_augcl.config import override
 from robust_augcl.errors import InputError
-from robust_augcl.suite import make_suite
+from robust_augcl.plan.planner import plain, plan
+from robust_augcl.plan.suite import make_suite
+from robust_augcl.plan.toml_tables import override
 
 TABLE = {
     "name": "tiny",
@@ -70,16 +72,28 @@ def test_equal_settings_share_a_warm_up_and_others_do_not():
 
 def test_a_change_of_one_method_leaves_the_others_where_they_were():
     before = steps(suite())
-    after = steps(suite({"name": "none"}, {"name": "graphcl"}, {"name": "augcl", "pretraining": {"temperature": 0.3}}))
+    after = steps(
+        suite(
+            {"name": "none"},
+            {"name": "graphcl"},
+            {"name": "augcl", "pretraining": {"temperature": 0.3}},
+        )
+    )
     assert before["graphcl"][1].key == after["graphcl"][1].key
     assert before["augcl"][1].key != after["augcl"][1].key
 
 
 def test_a_record_says_so():
-    made = suite({"name": "graphcl"}, {"name": "augcl", "reward": 1.5, "pretraining": {"base": "simgrace"}})
+    made = suite(
+        {"name": "graphcl"}, {"name": "augcl", "reward": 1.5, "pretraining": {"base": "simgrace"}}
+    )
     plain_method, changed = (plain(attack.settings["method"]) for attack in plan(made).attacks)
     assert plain_method == {"type": "GraphCL"}
-    assert (changed["type"], changed["reward"], changed["pretraining"]["base"]) == ("AUGCL", 1.5, "simgrace")
+    assert (changed["type"], changed["reward"], changed["pretraining"]["base"]) == (
+        "AUGCL",
+        1.5,
+        "simgrace",
+    )
 
 
 def test_the_command_line_reaches_it():
@@ -89,22 +103,36 @@ def test_the_command_line_reaches_it():
     assert made.pretraining_of(made.methods[2]).base == "simgrace"
 
 
-AUGMENTATIONS = [{"name": name, "ratio": 0.2} for name in ("node_drop", "edge_perturbation", "attribute_masking", "subgraph")]
+AUGMENTATIONS = [
+    {"name": name, "ratio": 0.2}
+    for name in ("node_drop", "edge_perturbation", "attribute_masking", "subgraph")
+]
 
 
 def test_all_four_augmentations_are_known():
     made = suite(pretraining={"augmentations": AUGMENTATIONS})
-    assert [augmentation.name for augmentation in made.pretraining.augmentations] == [entry["name"] for entry in AUGMENTATIONS]
+    assert [augmentation.name for augmentation in made.pretraining.augmentations] == [
+        entry["name"] for entry in AUGMENTATIONS
+    ]
 
 
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"name": "augcl", "pretraining": {"temprature": 0.3}}, ["augcl", "temprature", "temperature"]),
+        (
+            {"name": "augcl", "pretraining": {"temprature": 0.3}},
+            ["augcl", "temprature", "temperature"],
+        ),
         ({"name": "augcl", "pretraining": {"temperature": -1.0}}, ["augcl", "temperature", "-1"]),
         ({"name": "augcl", "pretraining": {"base": "simclr"}}, ["augcl", "base", "simclr"]),
         ({"name": "augcl", "pretraining": {"directions": "all"}}, ["directions", "all"]),
-        ({"name": "augcl", "pretraining": {"augmentations": [{"name": "node_drop", "ratoi": 0.2}]}}, ["ratoi", "ratio"]),
+        (
+            {
+                "name": "augcl",
+                "pretraining": {"augmentations": [{"name": "node_drop", "ratoi": 0.2}]},
+            },
+            ["ratoi", "ratio"],
+        ),
         ({"name": "augcl", "pretraining": 3}, ["pretraining", "table", "3"]),
         ({"name": "none", "pretraining": {"temperature": 0.3}}, ["none", "pretrains"]),
         ({"name": "augcl", "reward": 2.5}, ["reward", "2.5"]),
@@ -122,6 +150,8 @@ def test_bad_settings_are_refused_by_name(entry, words):
     assert all(word in str(error.value) for word in words), error.value
 
 
-@pytest.mark.parametrize("alpha", ["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus", 2, 1.5])
+@pytest.mark.parametrize(
+    "alpha", ["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus", 2, 1.5]
+)
 def test_alpha_is_a_name_or_a_number(alpha):
     assert suite({"name": "augcl", "alpha": alpha}).methods[0].what.alpha == alpha

@@ -9,18 +9,18 @@ import pytest
 import torch
 from models import classifier
 
-from robust_augcl import oracle as oracle_module
-from robust_augcl import single_edits
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import PackedGraphs, concatenate
-from robust_augcl.oracle import Edits, Oracle
-from robust_augcl.single_edits import candidate_logits, full_logits
-from robust_augcl.threat import ThreatModel
-from robust_augcl.trees import distinct_rows
-from robust_augcl.victim import Victim
+from robust_augcl.graphs.packed import PackedGraphs, concatenate
+from robust_augcl.oracle import single_logits as single_edits
+from robust_augcl.oracle import single_oracle as oracle_module
+from robust_augcl.oracle.single_logits import candidate_logits, full_logits
+from robust_augcl.oracle.single_oracle import Edits, Oracle
+from robust_augcl.oracle.trees import distinct_rows
+from robust_augcl.threat.model import ThreatModel
 
 ENCODERS = [Structure2Vec, GIN, GCN]
 THREATS = [
@@ -51,12 +51,18 @@ def by_brute_force(model, graphs, candidates):
         graph, source, target = adjacency.nonzero().T
         edges = torch.stack([source, target]) + graph * size
         batch = torch.arange(many).repeat_interleave(size)
-        out.append(model.head(model.encoder(data.x.repeat(many, 1), edges, batch, many)[1]) if many else torch.zeros(0, 3))
+        out.append(
+            model.head(model.encoder(data.x.repeat(many, 1), edges, batch, many)[1])
+            if many
+            else torch.zeros(0, 3)
+        )
     return torch.cat(out)
 
 
 def mixed_graphs(seed, count, features):
-    """Component graphs and Erdos-Renyi graphs, sparse and dense, single nodes among them; features constant, of few values, or normal."""
+    """Component graphs and Erdos-Renyi graphs, sparse and dense, single nodes among them; features
+    constant, of few values, or normal.
+    """
     rng = np.random.default_rng(seed)
     components = component_graphs(np.arange(count // 2) % 3 + 1, (6, 11), 0.3, rng)
     drawn = []
@@ -64,16 +70,25 @@ def mixed_graphs(seed, count, features):
         size, density = int(rng.integers(1, 10)), rng.uniform(0.05, 0.8)
         i, j = np.triu_indices(size, 1)
         kept = rng.random(len(i)) < density
-        edges = torch.from_numpy(np.stack([np.concatenate([i[kept], j[kept]]), np.concatenate([j[kept], i[kept]])])).long()
+        edges = torch.from_numpy(
+            np.stack([np.concatenate([i[kept], j[kept]]), np.concatenate([j[kept], i[kept]])])
+        ).long()
         drawn.append(
             PackedGraphs(
-                torch.ones(size, 1), edges[:, (edges[0] * size + edges[1]).argsort()], torch.tensor([0, size]), torch.zeros(1).long()
+                torch.ones(size, 1),
+                edges[:, (edges[0] * size + edges[1]).argsort()],
+                torch.tensor([0, size]),
+                torch.zeros(1).long(),
             )
         )
     graphs = concatenate([components, *drawn])
     if features == "constant":
         return graphs
-    values = rng.integers(0, 2, (graphs.num_nodes, 3)) if features == "few" else rng.normal(size=(graphs.num_nodes, 3))
+    values = (
+        rng.integers(0, 2, (graphs.num_nodes, 3))
+        if features == "few"
+        else rng.normal(size=(graphs.num_nodes, 3))
+    )
     return PackedGraphs(torch.from_numpy(values).float(), graphs.edge_index, graphs.ptr, graphs.y)
 
 
@@ -108,7 +123,9 @@ def test_in_double_precision_sums_are_exact(encoder, at_once, monkeypatch):
     i, j = candidates.pairs + graphs.ptr[candidates.graph]
     edits = Edits(candidates.graph, i, j, ~candidates.exists)
     logits = model.head(model.encoder.readout(Oracle(model.encoder, graphs).sums(edits)))
-    torch.testing.assert_close(logits, by_brute_force(model, graphs, candidates), rtol=1e-10, atol=1e-10, check_dtype=False)
+    torch.testing.assert_close(
+        logits, by_brute_force(model, graphs, candidates), rtol=1e-10, atol=1e-10, check_dtype=False
+    )
 
 
 @pytest.fixture
@@ -131,13 +148,17 @@ def asked(model, graphs, threat=THREATS[2]):
     return answer, full_logits(model, graphs, candidates.graph, candidates.pairs, changes)
 
 
-def test_the_reference_graphs_are_decided_by_the_oracle(reference_model, reference_graphs, vectors, full):
+def test_the_reference_graphs_are_decided_by_the_oracle(
+    reference_model, reference_graphs, vectors, full
+):
     threat, y = THREATS[0], reference_graphs.y
     candidates = threat.enumerate(reference_graphs)
     logits, again = asked(reference_model.eval().requires_grad_(False), reference_graphs, threat)
     assert sum(full) < 0.01 * len(candidates)
     wrong = logits.argmax(1) != y[candidates.graph]
-    assert torch.equal(torch.bincount(candidates.graph[wrong], minlength=24), vectors("components")["num_breaking"])
+    assert torch.equal(
+        torch.bincount(candidates.graph[wrong], minlength=24), vectors("components")["num_breaking"]
+    )
     assert torch.equal(logits.argmax(1), again.argmax(1))
 
 
@@ -170,13 +191,15 @@ def test_a_model_in_training_mode_is_evaluated_in_full(full):
 
 
 def test_trees_that_share_a_slot_are_kept_apart():
-    keys = torch.tensor([5, 5, 5 + (1 << 20), 7, 5 + (1 << 20), -3, 5])  # all but -3 fall into one slot
+    keys = torch.tensor(
+        [5, 5, 5 + (1 << 20), 7, 5 + (1 << 20), -3, 5]
+    )  # all but -3 fall into one slot
     chosen, stands = distinct_rows(keys)
     assert torch.equal(keys[chosen][stands], keys)
     assert len(chosen) < len(keys)  # equal keys share a row
 
 
-# --- speed --------------------------------------------------------------------------------------------------------------
+# --- speed ----------------------------------------------------------------------------------------
 
 
 def dense_reference(model, graphs, candidates):
@@ -200,13 +223,18 @@ def dense_reference(model, graphs, candidates):
 @pytest.mark.parametrize("layers", [2, 3, 4])
 @pytest.mark.parametrize("how", ["dense", "oracle"])
 def test_benchmark_candidates(benchmark, layers, how):
-    """All edges that may be added to graphs of 40-50 nodes: compare the two rows of each number of layers."""
+    """All edges that may be added to graphs of 40-50 nodes: compare the two rows of each number of
+    layers.
+    """
     benchmark.group = f"candidates, {layers} layers"
     graphs = component_graphs(np.repeat([1, 2, 3], 10), (40, 50), 0.05, np.random.default_rng(0))
     model = new_model(Structure2Vec, layers=layers, width=64)
     candidates = THREATS[0].enumerate(graphs)
     victim = Victim(model)
     with torch.no_grad():
-        ask = {"dense": lambda: dense_reference(model, graphs, candidates), "oracle": lambda: victim.candidate_logits(graphs, candidates)}
+        ask = {
+            "dense": lambda: dense_reference(model, graphs, candidates),
+            "oracle": lambda: victim.candidate_logits(graphs, candidates),
+        }
         answer = benchmark.pedantic(ask[how], rounds=3, warmup_rounds=1)
         assert torch.equal(answer.argmax(1), ask["oracle"]().argmax(1))

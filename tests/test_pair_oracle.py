@@ -9,20 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import classifier
 
-from robust_augcl import pair_edits, pair_oracle
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import PackedGraphs, ranges
-from robust_augcl.pair_edits import PairLogits, pairs_on_copies
+from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.oracle import pair_logits as pair_edits
+from robust_augcl.oracle import pair_oracle
+from robust_augcl.oracle.pair_logits import PairLogits, pairs_on_copies
 from robust_augcl.seeds import generator
-from robust_augcl.threat import Candidates, ThreatModel
-from robust_augcl.victim import Victim
+from robust_augcl.threat.model import Candidates, ThreatModel
 
 ENCODERS = [Structure2Vec, GIN, GCN]
 BOTH = ThreatModel(2, ("add", "delete"))
-THREATS = [ThreatModel(2, within_component=True), ThreatModel(2, ("delete",)), BOTH, ThreatModel(2, allow_existing=True)]
+THREATS = [
+    ThreatModel(2, within_component=True),
+    ThreatModel(2, ("delete",)),
+    BOTH,
+    ThreatModel(2, allow_existing=True),
+]
 
 
 def new_model(encoder, *, width=6, **shape):
@@ -34,7 +40,9 @@ def one_graph(size, edges, x=None):
     both = sorted([*edges, *((j, i) for i, j in edges)])
     x = torch.ones(size, 1) if x is None else x
     edge_index = torch.tensor(both, dtype=torch.long).reshape(-1, 2).T
-    return PackedGraphs(x.double(), edge_index, torch.tensor([0, size]), torch.zeros(1, dtype=torch.long))[0]
+    return PackedGraphs(
+        x.double(), edge_index, torch.tensor([0, size]), torch.zeros(1, dtype=torch.long)
+    )[0]
 
 
 def drawn_graphs(seed, features):
@@ -45,8 +53,18 @@ def drawn_graphs(seed, features):
         size, density = int(rng.integers(2, 14)), rng.uniform(0.02, 0.5)
         i, j = np.triu_indices(size, 1)
         kept = rng.random(len(i)) < density
-        values = {"constant": np.ones((size, 1)), "few": rng.integers(0, 2, (size, 2)), "normal": rng.normal(size=(size, 2))}
-        graphs.append(one_graph(size, list(zip(i[kept].tolist(), j[kept].tolist(), strict=True)), torch.from_numpy(values[features])))
+        values = {
+            "constant": np.ones((size, 1)),
+            "few": rng.integers(0, 2, (size, 2)),
+            "normal": rng.normal(size=(size, 2)),
+        }
+        graphs.append(
+            one_graph(
+                size,
+                list(zip(i[kept].tolist(), j[kept].tolist(), strict=True)),
+                torch.from_numpy(values[features]),
+            )
+        )
     return PackedGraphs.from_data_list(graphs)
 
 
@@ -60,7 +78,9 @@ def in_full(model, graphs, candidates, one, other):
     """Logits of a copy of the graph for each pair, with both of its edits."""
     pair, copy = torch.cat([one, other]), torch.arange(one.numel()).repeat(2)
     changes = (~candidates.exists | candidates.deletes)[pair]
-    return model(graphs.select(candidates.graph[one]).flip(copy[changes], candidates.pairs[:, pair[changes]]))
+    return model(
+        graphs.select(candidates.graph[one]).flip(copy[changes], candidates.pairs[:, pair[changes]])
+    )
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -75,7 +95,9 @@ def test_every_pair_of_edits_is_as_in_a_full_evaluation(encoder, layers, feature
         mixed = torch.randperm(one.numel(), generator=generator("order"))[:3000]
         one, other = one[mixed], other[mixed]
         answer = PairLogits(model, graphs, candidates)(one, other)
-        torch.testing.assert_close(answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(
+            answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
+        )
 
 
 @st.composite
@@ -98,22 +120,40 @@ def test_any_two_edits_of_any_graph(question):
     candidates = Candidates(torch.zeros(2, dtype=torch.long), torch.tensor(two).T, exists, 1, True)
     one, other = torch.tensor([0]), torch.tensor([1])
     answer = PairLogits(model, graphs, candidates)(one, other)
-    torch.testing.assert_close(answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize(
-    "two", [[(0, 5), (5, 9)], [(0, 5), (6, 11)], [(0, 5), (4, 5)], [(0, 5), (5, 6)], [(2, 3), (3, 4)], [(0, 2), (1, 3)]]
+    "two",
+    [
+        [(0, 5), (5, 9)],
+        [(0, 5), (6, 11)],
+        [(0, 5), (4, 5)],
+        [(0, 5), (5, 6)],
+        [(2, 3), (3, 4)],
+        [(0, 2), (1, 3)],
+    ],
 )
 def test_edits_that_lengthen_the_reach_of_one_another(encoder, two):
     edges = [(i, i + 1) for i in range(11)]  # a path
     graphs = PackedGraphs.from_data_list([one_graph(12, edges)])
     model = new_model(encoder, layers=3)
-    candidates = Candidates(torch.zeros(2, dtype=torch.long), torch.tensor(two).T, torch.tensor([pair in edges for pair in two]), 1, True)
+    candidates = Candidates(
+        torch.zeros(2, dtype=torch.long),
+        torch.tensor(two).T,
+        torch.tensor([pair in edges for pair in two]),
+        1,
+        True,
+    )
     for one, other in ((0, 1), (1, 0)):
         asked = torch.tensor([one]), torch.tensor([other])
         answer = PairLogits(model, graphs, candidates)(*asked)
-        torch.testing.assert_close(answer, in_full(model, graphs, candidates, *asked), rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(
+            answer, in_full(model, graphs, candidates, *asked), rtol=1e-10, atol=1e-10
+        )
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -123,10 +163,17 @@ def test_blocks_orders_and_no_pairs_at_all(encoder, monkeypatch):
     one, other = all_pairs(candidates)
     whole = PairLogits(model, graphs, candidates)(one, other)
     monkeypatch.setattr(pair_oracle, "_ROWS_AT_ONCE", 40)
-    torch.testing.assert_close(PairLogits(model, graphs, candidates)(one, other), whole, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        PairLogits(model, graphs, candidates)(one, other), whole, rtol=1e-12, atol=1e-12
+    )
     order = torch.randperm(len(candidates), generator=generator("order"))
     place = torch.argsort(order)
-    torch.testing.assert_close(PairLogits(model, graphs, candidates.take(order))(place[one], place[other]), whole, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        PairLogits(model, graphs, candidates.take(order))(place[one], place[other]),
+        whole,
+        rtol=1e-12,
+        atol=1e-12,
+    )
     assert PairLogits(model, graphs, candidates)(one[:0], other[:0]).shape == (0, 3)
     nothing = candidates.take(one[:0])
     assert PairLogits(model, graphs, nothing)(one[:0], other[:0]).shape == (0, 3)
@@ -155,7 +202,10 @@ def test_predictions_in_single_precision_are_those_of_a_full_evaluation(encoder,
         model = new_model(encoder, layers=2 + seed % 3, features=2, seed=seed).float()
         candidates = THREATS[seed % 4].enumerate(graphs)
         one, other = all_pairs(candidates)
-        answer, expected = PairLogits(model, graphs, candidates)(one, other), in_full(model, graphs, candidates, one, other)
+        answer, expected = (
+            PairLogits(model, graphs, candidates)(one, other),
+            in_full(model, graphs, candidates, one, other),
+        )
         assert torch.equal(answer.argmax(1), expected.argmax(1))
         torch.testing.assert_close(answer, expected, rtol=1e-4, atol=1e-4)
         total += one.numel()
@@ -173,7 +223,9 @@ def test_close_calls_are_decided_by_a_full_evaluation(full, gap):
     one, other = all_pairs(candidates)
     answer = PairLogits(model, graphs, candidates)(one, other)
     assert sum(full) == one.numel()
-    torch.testing.assert_close(answer, in_full(model, graphs, candidates, one, other), rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(
+        answer, in_full(model, graphs, candidates, one, other), rtol=1e-14, atol=1e-14
+    )
 
 
 class Louder(Structure2Vec):
@@ -184,12 +236,16 @@ class Louder(Structure2Vec):
 @pytest.mark.parametrize(("encoder", "at_most"), [(Louder, 10**9), (Structure2Vec, 10), (GCN, 10)])
 def test_what_the_oracle_cannot_answer_or_hold_is_asked_of_copies(encoder, at_most, monkeypatch):
     monkeypatch.setattr(pair_edits, "_STATES_AT_MOST", at_most)
-    monkeypatch.setattr(pair_oracle.PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked"))
+    monkeypatch.setattr(
+        pair_oracle.PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
+    )
     graphs, model = drawn_graphs(2, "constant"), new_model(encoder, layers=2)
     candidates = THREATS[3].enumerate(graphs)
     one, other = all_pairs(candidates)
     answer = PairLogits(model, graphs, candidates)(one, other)
-    torch.testing.assert_close(answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_more_distinct_trees_than_fit_are_asked_of_copies(monkeypatch):
@@ -199,15 +255,21 @@ def test_more_distinct_trees_than_fit_are_asked_of_copies(monkeypatch):
     monkeypatch.setattr(pair_oracle, "_BYTES_AT_MOST", 1000)
     prepared = PairLogits(model, graphs, candidates)
     assert prepared._oracle is None
-    torch.testing.assert_close(prepared(one, other), in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        prepared(one, other), in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_candidates_that_change_nothing_make_pairs_that_change_nothing():
-    complete = PackedGraphs.from_data_list([one_graph(5, [(i, j) for i in range(5) for j in range(i)])])
+    complete = PackedGraphs.from_data_list(
+        [one_graph(5, [(i, j) for i in range(5) for j in range(i)])]
+    )
     model, candidates = new_model(Structure2Vec, layers=2), THREATS[3].enumerate(complete)
     one, other = all_pairs(candidates)
     assert one.numel()
-    torch.testing.assert_close(PairLogits(model, complete, candidates)(one, other), model(complete).expand(one.numel(), -1))
+    torch.testing.assert_close(
+        PairLogits(model, complete, candidates)(one, other), model(complete).expand(one.numel(), -1)
+    )
 
 
 @pytest.mark.parametrize("missing", [1, 2, 3])
@@ -217,7 +279,9 @@ def test_few_candidates_that_change_anything_among_many_that_do_not(missing):
     model, candidates = new_model(GCN, layers=2), THREATS[3].enumerate(graphs)
     one, other = all_pairs(candidates)
     answer = PairLogits(model, graphs, candidates)(one, other)
-    torch.testing.assert_close(answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_each_pair_is_a_query_and_what_is_prepared_is_none():
@@ -230,27 +294,34 @@ def test_each_pair_is_a_query_and_what_is_prepared_is_none():
     assert victim.queries == one.numel()
 
 
-# --- speed --------------------------------------------------------------------------------------------------------------
+# --- speed ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layers", [2, 3, 4])
 @pytest.mark.parametrize("how", ["copies", "pairs"])
 def test_benchmark_pairs(benchmark, layers, how):
-    """The pairs of some edges that may be added to graphs of 40-50 nodes: compare the two rows of each number of layers."""
+    """The pairs of some edges that may be added to graphs of 40-50 nodes: compare the two rows of
+    each number of layers.
+    """
     benchmark.group = f"pairs, {layers} layers"
     graphs = component_graphs(np.repeat([1, 2, 3], 4), (40, 50), 0.05, np.random.default_rng(0))
     model = new_model(Structure2Vec, layers=layers, width=64).float()
     candidates = THREATS[0].enumerate(graphs)
     first = torch.arange(0, len(candidates), 60)
     counts = candidates.counts[candidates.graph[first]]
-    one, other = first.repeat_interleave(counts), ranges(candidates.ptr[candidates.graph[first]], counts)
+    one, other = (
+        first.repeat_interleave(counts),
+        ranges(candidates.ptr[candidates.graph[first]], counts),
+    )
     one, other = one[one != other], other[one != other]
     victim = Victim(model)
     with torch.no_grad():
         pairs = victim.pair_logits(graphs, candidates)
         ask = {
             "pairs": lambda: pairs(one, other),
-            "copies": lambda: pairs_on_copies(victim.candidate_logits, graphs, candidates, one, other),
+            "copies": lambda: pairs_on_copies(
+                victim.candidate_logits, graphs, candidates, one, other
+            ),
         }
         answer = benchmark.pedantic(ask[how], rounds=3, warmup_rounds=1)
         assert torch.equal(answer.argmax(1), ask["copies"]().argmax(1))

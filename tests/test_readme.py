@@ -10,20 +10,22 @@ import numpy as np
 import pytest
 
 from robust_augcl import registry
-from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.model import GraphClassifier
+from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.seeds import generator
-from robust_augcl.threat import ThreatModel
-from robust_augcl.victim import Victim
+from robust_augcl.threat.model import ThreatModel
 
 TREE = Path(__file__).parents[1]
 README = (TREE / "README.md").read_text()
 
 
 def block_with(text: str) -> str:
-    (found,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if text in block]
+    (found,) = [
+        block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if text in block
+    ]
     return found
 
 
@@ -31,7 +33,8 @@ def test_the_attack_of_the_readme_runs_under_guard():
     names: dict = {}
     header = (
         "from dataclasses import dataclass\nfrom typing import ClassVar\n"
-        "from robust_augcl.attack import Attack\nfrom robust_augcl.progress import silent\nfrom robust_augcl.victim import Access\n"
+        "from robust_augcl.adversary.attack_base import Attack\nfrom robust_augcl.progress "
+        "import silent\nfrom robust_augcl.adversary.victim import Access\n"
     )
     exec(header + block_with("class FirstCandidate"), names)
     draws = generator(0)
@@ -39,7 +42,14 @@ def test_the_attack_of_the_readme_runs_under_guard():
     encoder = Structure2Vec(in_features=1, width=4, layers=1, generator=draws)
     victim = Victim(GraphClassifier(encoder, num_classes=3, hidden=4, generator=draws))
     threat = ThreatModel(within_component=True)
-    result = run_attack(names["FirstCandidate"](), victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=draws)
+    result = run_attack(
+        names["FirstCandidate"](),
+        victim,
+        graphs,
+        threat,
+        fit=FitGraphs(graphs, graphs),
+        generator=draws,
+    )
     assert [p.num_edits for p in result.perturbations] == [1, 1, 1]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.records import SCHEMA, ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import SCHEMA, ArtifactRef, Cell, Outcome, Record
 
 RECORD = make_record(
     [
@@ -39,7 +39,8 @@ words = st.text(max_size=12)
 numbers = st.floats(allow_nan=False)
 counts = st.integers(0, 10**9)
 plain = st.recursive(
-    st.none() | st.booleans() | counts | numbers | words, lambda x: st.lists(x, max_size=3) | st.dictionaries(words, x, max_size=3)
+    st.none() | st.booleans() | counts | numbers | words,
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(words, x, max_size=3),
 )
 pairs = st.lists(st.lists(counts, min_size=2, max_size=2), max_size=3)
 cells = st.builds(Cell, words, words, words, words, counts, counts, words, words, counts | numbers)
@@ -125,7 +126,11 @@ def test_one_line_for_the_header_and_one_for_each_graph() -> None:
 def test_every_flipped_byte_is_noticed() -> None:
     data = RECORD.dumps().encode()
     for place in range(len(data)):
-        for bit in (1, 4, 32):  # bit 1 makes other digits, 32 makes upper case of lower, and 4 and 1 other line ends
+        for bit in (
+            1,
+            4,
+            32,
+        ):  # bit 1 makes other digits, 32 makes upper case of lower, and 4 and 1 other line ends
             altered = data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :]
             with pytest.raises(ArtifactDamaged, match="somewhere"):
                 Record.loads(altered.decode("latin-1"), "somewhere")
@@ -141,7 +146,13 @@ def test_every_other_line_end_is_noticed() -> None:
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of every value in nested dictionaries and lists."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else []
+    )
     return [deeper for key, item in items for deeper in [(*path, key), *_paths(item, (*path, key))]]
 
 
@@ -181,7 +192,19 @@ def test_swapped_and_repeated_lines_are_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", "null\n", "[]\n", "3\n", '"text"\n', "{}\n", "not JSON\n", '{"schema":1}\n', "[" * 100_000 + "\n"]
+    "text",
+    [
+        "",
+        "\n",
+        "null\n",
+        "[]\n",
+        "3\n",
+        '"text"\n',
+        "{}\n",
+        "not JSON\n",
+        '{"schema":1}\n',
+        "[" * 100_000 + "\n",
+    ],
 )
 def test_what_is_no_record_is_told_so(text: str) -> None:
     with pytest.raises(ArtifactDamaged, match="file: expected a record as JSON lines"):

@@ -1,4 +1,6 @@
-"""The unsupervised protocol: seeded folds, and scores that scikit-learn's own cross-validation gives too."""
+"""The unsupervised protocol: seeded folds, and scores that scikit-learn's own cross-validation
+gives too.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_sco
 from sklearn.svm import SVC
 
 from robust_augcl.errors import InputError
-from robust_augcl.representation import Representations, svm_scores
+from robust_augcl.models.representations import Representations, svm_scores
 
 SETTINGS = Representations(folds=4, inner_folds=3, c=(0.1, 10.0))
 

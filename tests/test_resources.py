@@ -6,22 +6,30 @@ import sys
 
 import pytest
 
-from robust_augcl import resources
-from robust_augcl.cgroups import Limits, limits
+from robust_augcl.workers import memory as room
+from robust_augcl.workers.cgroups import Limits, limits
 
 GIB = 2**30
 V2 = "0::/kubepods/pod1/box\n"
-V1 = "12:pids:/docker/abc\n5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n1:name=systemd:/docker/abc\n"
+V1 = (
+    "12:pids:/docker/abc\n5:cpu,cpuacct:/docker/abc\n"
+    "4:memory:/docker/abc\n1:name=systemd:/docker/abc\n"
+)
 
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """Writes a made-up system of 64 cores and 256 GiB, from paths below the root and their contents."""
-    monkeypatch.setattr(resources.os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
-    monkeypatch.setattr(resources, "_ROOT", tmp_path)
+    """Writes a made-up system of 64 cores and 256 GiB, from paths below the root and their
+    contents.
+    """
+    monkeypatch.setattr(room.os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    monkeypatch.setattr(room, "_ROOT", tmp_path)
 
     def write(files):
-        for name, content in {"proc/meminfo": f"MemTotal: 1 kB\nMemAvailable: {256 * 2**20} kB\n", **files}.items():
+        for name, content in {
+            "proc/meminfo": f"MemTotal: 1 kB\nMemAvailable: {256 * 2**20} kB\n",
+            **files,
+        }.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -31,62 +39,99 @@ def system(tmp_path, monkeypatch):
 
 
 def v2(group, **files):
-    return {f"sys/fs/cgroup/{group}/{name.replace('_', '.', 1)}": content for name, content in files.items()}
+    return {
+        f"sys/fs/cgroup/{group}/{name.replace('_', '.', 1)}": content
+        for name, content in files.items()
+    }
 
 
 def test_without_limits_the_machine_is_what_there_is(system):
     root = system({})
     assert limits(root) == Limits()
-    assert resources.default_workers() == 64
+    assert room.default_workers() == 64
 
 
 def test_workers_are_as_many_as_memory_allows(system):
     for gib, workers in ((1, 1), (5, 2), (300, 64)):
         system({"proc/meminfo": f"MemAvailable: {gib * 2**20} kB\n"})
-        assert resources.default_workers() == workers
+        assert room.default_workers() == workers
 
 
 def test_where_nothing_is_said_memory_is_without_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(resources, "_ROOT", tmp_path)
-    assert resources._available_memory() == sys.maxsize
+    monkeypatch.setattr(room, "_ROOT", tmp_path)
+    assert room._available_memory() == sys.maxsize
     assert limits(tmp_path) == Limits()
 
 
-@pytest.mark.parametrize(("quota", "workers"), [("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("max 100000", 64)])
+@pytest.mark.parametrize(
+    ("quota", "workers"),
+    [("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("max 100000", 64)],
+)
 def test_a_quota_bounds_the_workers(system, quota, workers):
     system({"proc/self/cgroup": V2, **v2("kubepods/pod1/box", cpu_max=f"{quota}\n")})
-    assert resources.default_workers() == workers
+    assert room.default_workers() == workers
 
 
 def test_ancestors_bound_a_group_too(system):
     root = system(
         {
             "proc/self/cgroup": V2,
-            **v2("kubepods/pod1/box", cpu_max="800000 100000\n", memory_max="max\n", memory_current=f"{GIB}\n"),
-            **v2("kubepods/pod1", cpu_max="300000 100000\n", memory_max=f"{40 * GIB}\n", memory_current=f"{10 * GIB}\n"),
-            **v2("kubepods", cpu_max="max 100000\n", memory_max=f"{50 * GIB}\n", memory_current=f"{25 * GIB}\n"),
-            **v2("kubepods/pod2", cpu_max="100000 100000\n", memory_max=f"{GIB}\n"),  # a neighbour's
+            **v2(
+                "kubepods/pod1/box",
+                cpu_max="800000 100000\n",
+                memory_max="max\n",
+                memory_current=f"{GIB}\n",
+            ),
+            **v2(
+                "kubepods/pod1",
+                cpu_max="300000 100000\n",
+                memory_max=f"{40 * GIB}\n",
+                memory_current=f"{10 * GIB}\n",
+            ),
+            **v2(
+                "kubepods",
+                cpu_max="max 100000\n",
+                memory_max=f"{50 * GIB}\n",
+                memory_current=f"{25 * GIB}\n",
+            ),
+            **v2(
+                "kubepods/pod2", cpu_max="100000 100000\n", memory_max=f"{GIB}\n"
+            ),  # a neighbour's
         }
     )
     assert limits(root) == Limits(3.0, 25 * GIB)
-    assert resources.default_workers() == 3
+    assert room.default_workers() == 3
 
 
 def test_unused_contents_of_files_are_no_memory_taken(system):
     files = {"memory_max": f"{16 * GIB}\n", "memory_current": f"{15 * GIB}\n"}
     system({"proc/self/cgroup": V2, **v2("kubepods/pod1/box", **files)})
-    assert resources.default_workers() == 1
-    system(v2("kubepods/pod1/box", memory_stat=f"anon {5 * GIB}\ninactive_file_not {GIB}\ninactive_file {9 * GIB}\n"))
-    assert resources.default_workers() == 4  # 10 GiB: one for the process that has the workers, two for each of them
+    assert room.default_workers() == 1
+    system(
+        v2(
+            "kubepods/pod1/box",
+            memory_stat=f"anon {5 * GIB}\ninactive_file_not {GIB}\ninactive_file {9 * GIB}\n",
+        )
+    )
+    assert (
+        room.default_workers() == 4
+    )  # 10 GiB: one for the process that has the workers, two for each of them
 
 
 def test_more_taken_than_allowed_leaves_one_worker(system):
-    root = system({"proc/self/cgroup": V2, **v2("kubepods/pod1/box", memory_max="1000\n", memory_current="2000\n")})
+    root = system(
+        {
+            "proc/self/cgroup": V2,
+            **v2("kubepods/pod1/box", memory_max="1000\n", memory_current="2000\n"),
+        }
+    )
     assert limits(root) == Limits(None, 0)
-    assert resources.default_workers() == 1
+    assert room.default_workers() == 1
 
 
-@pytest.mark.parametrize("seen", ["docker/abc/", ""], ids=["the whole tree", "the container's own group alone"])
+@pytest.mark.parametrize(
+    "seen", ["docker/abc/", ""], ids=["the whole tree", "the container's own group alone"]
+)
 @pytest.mark.parametrize("mount", ["cpu,cpuacct", "cpu"])
 def test_version_1(system, mount, seen):
     memory = f"sys/fs/cgroup/memory/{seen}memory"
@@ -101,14 +146,23 @@ def test_version_1(system, mount, seen):
         }
     )
     assert limits(root) == Limits(4.0, 7 * GIB)
-    assert resources.default_workers() == 3
+    assert room.default_workers() == 3
 
 
 def test_version_1_says_none_in_numbers(system):
-    files = {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n", "memory/memory.limit_in_bytes": f"{2**63 - 4096}\n"}
-    root = system({"proc/self/cgroup": V1, **{f"sys/fs/cgroup/{name}": content for name, content in files.items()}})
+    files = {
+        "cpu/cpu.cfs_quota_us": "-1\n",
+        "cpu/cpu.cfs_period_us": "100000\n",
+        "memory/memory.limit_in_bytes": f"{2**63 - 4096}\n",
+    }
+    root = system(
+        {
+            "proc/self/cgroup": V1,
+            **{f"sys/fs/cgroup/{name}": content for name, content in files.items()},
+        }
+    )
     assert limits(root).cores is None
-    assert resources.default_workers() == 64
+    assert room.default_workers() == 64
 
 
 def test_both_versions_at_once(system):
@@ -122,17 +176,44 @@ def test_both_versions_at_once(system):
     assert limits(root) == Limits(5.0, 4 * GIB)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"max", b"-1", b"1e9 100000", b"0 0", b"5 0", b"1\n2\n", b"\xff\xfe", "\u00b2".encode()])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"max",
+        b"-1",
+        b"1e9 100000",
+        b"0 0",
+        b"5 0",
+        b"1\n2\n",
+        b"\xff\xfe",
+        "\u00b2".encode(),
+    ],
+)
 def test_odd_files_limit_nothing(system, content):
-    names = ("cpu.max", "memory.max", "memory.limit_in_bytes", "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.stat")
+    names = (
+        "cpu.max",
+        "memory.max",
+        "memory.limit_in_bytes",
+        "cpu.cfs_quota_us",
+        "cpu.cfs_period_us",
+        "memory.stat",
+    )
     root = system({f"sys/fs/cgroup/{name}": content for name in names})
     (root / "sys/fs/cgroup/memory.current").mkdir()
     for groups in (b"0::/../../other\n", b"0::/\n", b"3:cpu", content):
         system({"proc/self/cgroup": groups})
         assert limits(root) == Limits()
-    assert resources.default_workers() == 64
+    assert room.default_workers() == 64
 
 
 def test_what_the_odd_files_hold_is_read_where_it_is_sound(system):
-    root = system({"proc/self/cgroup": "0::/../../other\n", "sys/fs/cgroup/cpu.max": "100000 50000\n", "sys/fs/cgroup/memory.max": "7\n"})
+    root = system(
+        {
+            "proc/self/cgroup": "0::/../../other\n",
+            "sys/fs/cgroup/cpu.max": "100000 50000\n",
+            "sys/fs/cgroup/memory.max": "7\n",
+        }
+    )
     assert limits(root) == Limits(2.0, 7)

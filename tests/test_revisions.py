@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from robust_augcl import registry, revisions
-from robust_augcl.cells import Plan, Step, plan, with_inputs
-from robust_augcl.suite import make_suite
+from robust_augcl.plan.planner import Plan, Step, plan, with_inputs
+from robust_augcl.plan.suite import make_suite
 
 TABLE = {
     "name": "revisions",
@@ -45,7 +45,16 @@ def of_method(*labels: str) -> Which:
     return lambda step: step.title.split(", ")[0].split(" on ")[-1] in labels
 
 
-WITHOUT_DATASET = ("warm_up", "pretraining", "victim", "attacker", "attack", "representation", "certificate", "certificate_part")
+WITHOUT_DATASET = (
+    "warm_up",
+    "pretraining",
+    "victim",
+    "attacker",
+    "attack",
+    "representation",
+    "certificate",
+    "certificate_part",
+)
 ON_VICTIMS = ("victim", "attacker", "attack", "certificate", "certificate_part")
 
 
@@ -54,7 +63,10 @@ ON_VICTIMS = ("victim", "attacker", "attack", "certificate", "certificate_part")
     [
         ("dataset", lambda step: True),
         ("warm_up", lambda step: step.kind != "dataset" and not of_method("none")(step)),
-        ("pretraining", lambda step: step.kind not in ("dataset", "warm_up") and not of_method("none")(step)),
+        (
+            "pretraining",
+            lambda step: step.kind not in ("dataset", "warm_up") and not of_method("none")(step),
+        ),
         ("victim", is_kind(*ON_VICTIMS)),
         ("attacker", lambda step: step.kind == "attacker" or is_attack("rl_s2v", "both")(step)),
         ("attack", is_kind("attack")),
@@ -69,7 +81,11 @@ def test_the_revision_of_a_kind_of_step(monkeypatch, kind, changed):
 
 
 def test_every_kind_has_one():
-    found = {name: one for step in with_inputs(made().steps) for name, one in revisions.of_kind(step.kind).items()}
+    found = {
+        name: one
+        for step in with_inputs(made().steps)
+        for name, one in revisions.of_kind(step.kind).items()
+    }
     assert found == {f"{kind} steps": one for kind, one in revisions.KINDS.items()}
 
 
@@ -84,7 +100,11 @@ def test_every_kind_has_one():
         ("method", "none", lambda step: False),  # it computes nothing
         ("attack", "rand_sampling", is_attack("rand_sampling")),
         ("attack", "grad_argmax", is_attack("grad_argmax", "worst_case", "both")),
-        ("attack", "rl_s2v", lambda step: step.kind == "attacker" or is_attack("rl_s2v", "both")(step)),
+        (
+            "attack",
+            "rl_s2v",
+            lambda step: step.kind == "attacker" or is_attack("rl_s2v", "both")(step),
+        ),
         ("attack", "worst_case", is_attack("worst_case", "both")),
         ("attack", "beam", lambda step: False),
     ],
@@ -103,13 +123,17 @@ def test_an_attack_made_of_an_encoder_is_revised_with_it(monkeypatch):
     monkeypatch.setattr(registry.load("encoder", "structure2vec"), "revision", 2)
     after = plan(make_suite(gin, "here"))
     assert changed_between(before, after) == [
-        step.title for step in with_inputs(before.steps) if is_attack("grad_argmax", "worst_case", "both")(step)
+        step.title
+        for step in with_inputs(before.steps)
+        if is_attack("grad_argmax", "worst_case", "both")(step)
     ]
 
 
 def check(before: Plan, known: dict[str, int], changed: Which, raised: dict[str, int]) -> None:
     after = made()
-    assert changed_between(before, after) == [step.title for step in with_inputs(before.steps) if changed(step)]
+    assert changed_between(before, after) == [
+        step.title for step in with_inputs(before.steps) if changed(step)
+    ]
     assert after.revisions == {**known, **raised}
     words = revisions.changes(known, after.revisions)
     assert words == [f"{part} ({known[part]}, now {revision})" for part, revision in raised.items()]
@@ -122,7 +146,9 @@ def changed_between(before: Plan, after: Plan) -> list[str]:
 
 
 def test_records_say_nothing_of_revisions_that_settings_do_not(monkeypatch):
-    """What a record says of its settings is the same, so that tables compare runs by what was asked for."""
+    """What a record says of its settings is the same, so that tables compare runs by what was asked
+    for.
+    """
     before = [step.settings for step in made().attacks]
     monkeypatch.setattr(registry.load("attack", "rand_sampling"), "revision", 2)
     assert [step.settings for step in made().attacks] == before
@@ -132,7 +158,11 @@ def test_what_a_run_of_one_number_for_all_code_was_made_by():
     before = revisions.before_parts(4, TABLE)
     now = made().revisions
     assert before["victim steps"] == 4
-    assert {name: before[name] for name in now if " steps" not in name} == {name: 1 for name in now if " steps" not in name}
-    assert revisions.changes(before, {**before, "attack rl_s2v": 99}) == ["attack rl_s2v (1, now 99)"]
+    assert {name: before[name] for name in now if " steps" not in name} == {
+        name: 1 for name in now if " steps" not in name
+    }
+    assert revisions.changes(before, {**before, "attack rl_s2v": 99}) == [
+        "attack rl_s2v (1, now 99)"
+    ]
     assert revisions.changes(before, {**before, "attack new": 2}) == []
     assert revisions.before_parts(3, {"attacks": 7, "methods": [1, {}]})["attack steps"] == 3

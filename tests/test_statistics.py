@@ -10,8 +10,8 @@ from hand_made import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.records import ArtifactRef, Outcome, Record
-from robust_augcl.statistics import (
+from robust_augcl.results.records import ArtifactRef, Outcome, Record
+from robust_augcl.results.statistics import (
     Group,
     best,
     by_group,
@@ -25,7 +25,9 @@ from robust_augcl.statistics import (
 )
 
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution, from a table
-T2 = 0.95 / math.sqrt(2 * 0.975 * 0.025)  # the 97.5 % point of Student's t with 2 degrees of freedom, in closed form: 4.303
+T2 = 0.95 / math.sqrt(
+    2 * 0.975 * 0.025
+)  # the 97.5 % point of Student's t with 2 degrees of freedom, in closed form: 4.303
 
 
 def record(
@@ -36,11 +38,16 @@ def record(
     labels: Sequence[int] | None = None,
     **other: object,
 ) -> Record:
-    """A record from what counts: robust or not, one a graph. A graph that is not robust was right before the attack."""
+    """A record from what counts: robust or not, one a graph. A graph that is not robust was right
+    before the attack.
+    """
     truth = labels or [0] * len(robust)
     start = int(other.get("start", 0))  # type: ignore[call-overload]
     return make_record(
-        [Outcome(start + i, y, y, y if r else y + 1, 1.0, 1.0, [], []) for i, (r, y) in enumerate(zip(robust, truth, strict=True))],
+        [
+            Outcome(start + i, y, y, y if r else y + 1, 1.0, 1.0, [], [])
+            for i, (r, y) in enumerate(zip(robust, truth, strict=True))
+        ],
         method=method,
         seed=seed,
         attack=attack,
@@ -78,11 +85,14 @@ def test_t_interval_by_hand() -> None:
         t_interval([0.5])
 
 
-@pytest.mark.parametrize(("left", "right"), [*itertools.product(range(7), range(7)), (30, 12), (3, 40), (200, 150)])
+@pytest.mark.parametrize(
+    ("left", "right"), [*itertools.product(range(7), range(7)), (30, 12), (3, 40), (200, 150)]
+)
 def test_mcnemar_is_the_summed_binomial(left: int, right: int) -> None:
     n = left + right
     chance = [math.comb(n, k) / 2**n for k in range(n + 1)]
-    # Two-sided: everything at most as likely as what was seen; symmetric, so twice the smaller tail, and 1 at the middle.
+    # Two-sided: everything at most as likely as what was seen; symmetric, so twice the smaller
+    # tail, and 1 at the middle.
     expected = min(1.0, 2 * sum(chance[: min(left, right) + 1]))
     assert mcnemar(left, right) == pytest.approx(expected, abs=1e-12)
 
@@ -145,7 +155,13 @@ def test_comparison_of_one_seed_by_hand() -> None:
     right = record([0] * 20 + [1] * 5 + [1] * 75, method="graphcl")
     found = compare([left], [right])
     assert found is not None
-    assert (found.difference, found.left_only, found.right_only, found.n_seeds, found.n_graphs) == (0.15, 20, 5, 1, 100)
+    assert (found.difference, found.left_only, found.right_only, found.n_seeds, found.n_graphs) == (
+        0.15,
+        20,
+        5,
+        1,
+        100,
+    )
     assert found.p_value == pytest.approx(2 * sum(math.comb(25, k) for k in range(6)) / 2**25)
     p12, p21 = 21 / 102, 6 / 102
     half = Z * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / 102)
@@ -154,7 +170,9 @@ def test_comparison_of_one_seed_by_hand() -> None:
     other_way = compare([right], [left])
     assert other_way is not None
     assert other_way.verdict == "worse"
-    assert (other_way.difference, other_way.low, other_way.high) == pytest.approx((-found.difference, -found.high, -found.low))
+    assert (other_way.difference, other_way.low, other_way.high) == pytest.approx(
+        (-found.difference, -found.high, -found.low)
+    )
 
 
 def test_equal_outcomes_are_undecided_and_not_certain() -> None:
@@ -165,7 +183,8 @@ def test_equal_outcomes_are_undecided_and_not_certain() -> None:
 
 
 def test_seeds_pool_their_discordant_counts_and_can_veto() -> None:
-    # Seed 0: +40 of 100, seed 1: -10 of 100. Over the graphs the left wins by far, but the two seeds do not agree.
+    # Seed 0: +40 of 100, seed 1: -10 of 100. Over the graphs the left wins by far, but the two
+    # seeds do not agree.
     left = [record(bits(60, 100), 0), record(bits(40, 100), 1)]
     right = [record(bits(20, 100), 0, "graphcl"), record(bits(50, 100), 1, "graphcl")]
     found = compare(left, right)
@@ -178,7 +197,11 @@ def test_seeds_pool_their_discordant_counts_and_can_veto() -> None:
 
 def test_only_the_same_graphs_are_compared() -> None:
     left = [record([1, 1, 1], 0), record([1], 1), record([1, 1], 2)]
-    right = [record([0, 0, 0], 0, "graphcl", start=1), record([0], 1, "graphcl", data="another"), record([0], 3, "graphcl")]
+    right = [
+        record([0, 0, 0], 0, "graphcl", start=1),
+        record([0], 1, "graphcl", data="another"),
+        record([0], 3, "graphcl"),
+    ]
     found = compare(left, right)
     assert found is not None
     assert (found.n_seeds, found.n_graphs, found.left_only) == (1, 2, 2)
@@ -194,8 +217,13 @@ def test_gap_to_the_exact_worst_case() -> None:
     assert same is not None
     assert (same.difference, same.low) == (0.0, 0.0)
     assert same.high > 0
-    assert gap_to_worst_case([attack], [record(bits(60, 100), attack="exhaustive", victim="another")]) is None
-    assert gap_to_worst_case([attack], [record(bits(60, 100), attack="exhaustive", budget=2)]) is None
+    assert (
+        gap_to_worst_case([attack], [record(bits(60, 100), attack="exhaustive", victim="another")])
+        is None
+    )
+    assert (
+        gap_to_worst_case([attack], [record(bits(60, 100), attack="exhaustive", budget=2)]) is None
+    )
 
 
 def test_an_attack_beyond_the_worst_case_shows() -> None:
@@ -206,7 +234,10 @@ def test_an_attack_beyond_the_worst_case_shows() -> None:
 
 
 def test_best_needs_a_win_against_each() -> None:
-    weak, middle, strong = (record(bits(right, 100), method=name) for name, right in (("weak", 20), ("middle", 60), ("strong", 80)))
+    weak, middle, strong = (
+        record(bits(right, 100), method=name)
+        for name, right in (("weak", 20), ("middle", 60), ("strong", 80))
+    )
     near = record(bits(79, 100), method="near")
     assert best({"weak": [weak], "middle": [middle], "strong": [strong]}) == "strong"
     assert best({"near": [near], "weak": [weak], "strong": [strong]}) is None
@@ -218,7 +249,10 @@ def test_best_needs_a_win_against_each() -> None:
 def test_groups_are_cells_without_their_seed() -> None:
     records = [record([1], seed, method) for seed in (2, 0, 1) for method in ("none", "augcl")]
     groups = by_group(records)
-    assert list(groups) == [Group("suite", "data", method, "gin", 2, "rl_s2v", "strict", 1) for method in ("augcl", "none")]
+    assert list(groups) == [
+        Group("suite", "data", method, "gin", 2, "rl_s2v", "strict", 1)
+        for method in ("augcl", "none")
+    ]
     assert [[r.cell.seed for r in group] for group in groups.values()] == [[0, 1, 2], [0, 1, 2]]
 
 
@@ -227,7 +261,13 @@ def test_one_per_seed_takes_the_first_attack() -> None:
     assert [(r.cell.seed, r.cell.attack) for r in one_per_seed(records)] == [(0, "b"), (1, "a")]
 
 
-@given(st.lists(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=3, max_size=3), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.lists(st.tuples(st.booleans(), st.booleans()), min_size=3, max_size=3),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_intervals_hold_their_means(seeds: list[list[tuple[bool, bool]]]) -> None:
     left = [record([a for a, _ in graphs], seed) for seed, graphs in enumerate(seeds)]
     right = [record([b for _, b in graphs], seed, "graphcl") for seed, graphs in enumerate(seeds)]
@@ -241,11 +281,17 @@ def test_intervals_hold_their_means(seeds: list[list[tuple[bool, bool]]]) -> Non
 
 
 def test_wilson_covers_what_it_promises() -> None:
-    # By the exact binomial distribution, not by simulation: coverage at n = 200 averages 95 % over shares.
+    # By the exact binomial distribution, not by simulation: coverage at n = 200 averages 95 % over
+    # shares.
     n = 200
     intervals = [wilson_interval(k, n) for k in range(n + 1)]
     shares = np.linspace(0.02, 0.98, 97)
     covered = [
-        sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k, (low, high) in enumerate(intervals) if low <= p <= high) for p in shares
+        sum(
+            math.comb(n, k) * p**k * (1 - p) ** (n - k)
+            for k, (low, high) in enumerate(intervals)
+            if low <= p <= high
+        )
+        for p in shares
     ]
     assert 0.94 < np.mean(covered) < 0.96

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from robust_augcl.cells import plan
 from robust_augcl.errors import InputError
-from robust_augcl.suite import make_suite
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.suite import make_suite
 
 TABLE: dict[str, Any] = {
     "name": "budgets",
@@ -22,7 +22,11 @@ TABLE: dict[str, Any] = {
 
 
 def cells(table: dict[str, Any]) -> list[tuple[str, int | float]]:
-    return [(step.cell.attack, step.cell.budget) for step in plan(make_suite(table, "here")).attacks if step.cell]
+    return [
+        (step.cell.attack, step.cell.budget)
+        for step in plan(make_suite(table, "here")).attacks
+        if step.cell
+    ]
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -38,7 +42,11 @@ def changed(**changes: Any) -> dict[str, Any]:
 
 def test_each_attack_runs_with_each_of_its_budgets_smallest_first():
     assert cells(TABLE) == [("rand_sampling", 1), ("rand_sampling", 3), ("grad_argmax", 3)]
-    threats = {step.cell.budget: step.settings["threat"].budget for step in plan(make_suite(TABLE, "here")).attacks if step.cell}
+    threats = {
+        step.cell.budget: step.settings["threat"].budget
+        for step in plan(make_suite(TABLE, "here")).attacks
+        if step.cell
+    }
     assert threats == {1: 1, 3: 3}
 
 
@@ -49,7 +57,11 @@ def test_all_budgets_share_their_victim():
 
 def test_an_attack_without_budgets_of_its_own_runs_with_those_that_it_can_use():
     attacks = [{"name": "rand_sampling"}, {"name": "exhaustive"}]
-    assert cells(changed(attacks=attacks, threat__budget=[1, 7])) == [("rand_sampling", 1), ("exhaustive", 1), ("rand_sampling", 7)]
+    assert cells(changed(attacks=attacks, threat__budget=[1, 7])) == [
+        ("rand_sampling", 1),
+        ("exhaustive", 1),
+        ("rand_sampling", 7),
+    ]
 
 
 def test_fractions_are_budgets_too():
@@ -66,17 +78,39 @@ def test_fractions_are_budgets_too():
         ({"threat__budget": [1, 1]}, ["`budget`", "[1, 1]"]),
         ({"threat__budget": [1, 0.5]}, ["`budget`", "0.5"]),
         ({"threat__budget": [1, -2]}, ["`budget`", "-2"]),
-        ({"attacks": [{"name": "rand_sampling", "budgets": [2]}]}, ["rand_sampling", "`budgets`", "[1, 3]", "[2]"]),
-        ({"attacks": [{"name": "rand_sampling", "budgets": [[1]]}]}, ["rand_sampling", "`budgets`", "[[1]]"]),
-        ({"attacks": [{"name": "rand_sampling", "budgets": [True]}]}, ["rand_sampling", "`budgets`", "True"]),
-        ({"attacks": [{"name": "rand_sampling", "budgets": [1]}], "threat__budget": [0.5, 1.0]}, ["`budgets`", "[0.5, 1.0]", "[1]"]),
         (
-            {"attacks": [{"name": "rand_sampling"}], "certificates": {"budgets": [1]}, "threat__budget": [0.5, 1.0]},
+            {"attacks": [{"name": "rand_sampling", "budgets": [2]}]},
+            ["rand_sampling", "`budgets`", "[1, 3]", "[2]"],
+        ),
+        (
+            {"attacks": [{"name": "rand_sampling", "budgets": [[1]]}]},
+            ["rand_sampling", "`budgets`", "[[1]]"],
+        ),
+        (
+            {"attacks": [{"name": "rand_sampling", "budgets": [True]}]},
+            ["rand_sampling", "`budgets`", "True"],
+        ),
+        (
+            {"attacks": [{"name": "rand_sampling", "budgets": [1]}], "threat__budget": [0.5, 1.0]},
+            ["`budgets`", "[0.5, 1.0]", "[1]"],
+        ),
+        (
+            {
+                "attacks": [{"name": "rand_sampling"}],
+                "certificates": {"budgets": [1]},
+                "threat__budget": [0.5, 1.0],
+            },
             ["[certificates]", "[0.5, 1.0]", "[1]"],
         ),
-        ({"attacks": [{"name": "rand_sampling", "budgets": 1}]}, ["rand_sampling", "`budgets`", "1"]),
+        (
+            {"attacks": [{"name": "rand_sampling", "budgets": 1}]},
+            ["rand_sampling", "`budgets`", "1"],
+        ),
         ({"attacks": [{"name": "exhaustive", "budgets": [3]}]}, ["exhaustive", "`budget`", "3"]),
-        ({"attacks": [{"name": "exhaustive"}], "threat__budget": [8, 9]}, ["exhaustive", "`budget`", "8"]),
+        (
+            {"attacks": [{"name": "exhaustive"}], "threat__budget": [8, 9]},
+            ["exhaustive", "`budget`", "8"],
+        ),
     ],
 )
 def test_bad_budgets_are_named(changes, parts):
@@ -89,19 +123,44 @@ def test_bad_budgets_are_named(changes, parts):
 @pytest.mark.parametrize(
     ("kind", "entries", "other", "label"),
     [
-        ("methods", [{"name": "graphcl", "label": "wide"}, {"name": "graphcl", "label": "Wide"}], "wide", "Wide"),
+        (
+            "methods",
+            [{"name": "graphcl", "label": "wide"}, {"name": "graphcl", "label": "Wide"}],
+            "wide",
+            "Wide",
+        ),
         ("methods", [{"name": "augcl"}, {"name": "augcl", "label": "AUGCL"}], "augcl", "AUGCL"),
-        ("attacks", [{"name": "exhaustive", "label": "0"}, {"name": "exhaustive", "label": "Exact worst case"}], "0", "Exact worst case"),
+        (
+            "attacks",
+            [
+                {"name": "exhaustive", "label": "0"},
+                {"name": "exhaustive", "label": "Exact worst case"},
+            ],
+            "0",
+            "Exact worst case",
+        ),
     ],
 )
 def test_entries_that_would_look_the_same_in_a_report_are_refused(kind, entries, other, label):
-    with pytest.raises(InputError, match=rf"^here: \[\[{kind}\]\]: Expected `label` to look unlike '{other}' in reports, got '{label}'"):
-        make_suite(changed(**{"attacks": [{"name": "beam"}], kind: entries, "threat__budget": 1}), "here")
+    with pytest.raises(
+        InputError,
+        match=rf"^here: \[\[{kind}\]\]: Expected `label` to look unlike '{other}' in reports, "
+        rf"got '{label}'",
+    ):
+        make_suite(
+            changed(**{"attacks": [{"name": "beam"}], kind: entries, "threat__budget": 1}), "here"
+        )
 
 
 def test_an_entry_may_be_called_by_its_own_name_and_one_exact_search_by_any():
-    attacks = [{"name": "exhaustive", "label": "every edit"}, {"name": "rand_sampling", "label": "RandSampling"}]
-    methods = [{"name": "augcl", "label": "AUGCL"}, {"name": "augcl", "label": "AUGCL, wide", "reward": 1.5}]
+    attacks = [
+        {"name": "exhaustive", "label": "every edit"},
+        {"name": "rand_sampling", "label": "RandSampling"},
+    ]
+    methods = [
+        {"name": "augcl", "label": "AUGCL"},
+        {"name": "augcl", "label": "AUGCL, wide", "reward": 1.5},
+    ]
     suite = make_suite(changed(attacks=attacks, methods=methods, threat__budget=1), "here")
     assert [attack.label for attack in suite.attacks] == ["every edit", "RandSampling"]
     assert [method.label for method in suite.methods] == ["AUGCL", "AUGCL, wide"]

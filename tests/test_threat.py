@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_augcl.errors import ThreatViolation
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.threat import Candidates, Perturbation, ThreatModel, apply_all
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.threat.model import Candidates, Perturbation, ThreatModel, apply_all
 
 OPERATIONS = [("add",), ("delete",), ("add", "delete"), ("delete", "add")]
 
@@ -26,7 +26,7 @@ def edge_set(graph):
     return {frozenset(edge) for edge in graph.edges}
 
 
-# --- candidates -------------------------------------------------------------------------------------------------------
+# --- candidates -----------------------------------------------------------------------------------
 
 
 def by_loop(graph, operations, within_component, allow_existing):
@@ -46,7 +46,9 @@ def by_loop(graph, operations, within_component, allow_existing):
 @pytest.mark.parametrize("within_component", [False, True])
 @pytest.mark.parametrize("allow_existing", [False, True])
 @given(data=st.data())
-def test_candidates_are_the_allowed_pairs(operations, within_component, allow_existing, data, data_lists, to_networkx):
+def test_candidates_are_the_allowed_pairs(
+    operations, within_component, allow_existing, data, data_lists, to_networkx
+):
     graphs = data.draw(data_lists(max_graphs=4, max_nodes=7))
     threat = ThreatModel(1, operations, within_component, allow_existing)
     found = threat.enumerate(PackedGraphs.from_data_list(graphs))
@@ -73,9 +75,19 @@ def test_candidates_of_one_graph(to_data):
 @given(data=st.data(), counts=st.lists(st.integers(0, 4), min_size=1, max_size=5))
 def test_best_is_the_first_of_the_lowest_in_each_graph(data, counts):
     graph = [number for number, count in enumerate(counts) for _ in range(count)]
-    score = data.draw(st.lists(st.sampled_from([-1.0, 0.0, 2.0, float("inf")]), min_size=len(graph), max_size=len(graph)))
+    score = data.draw(
+        st.lists(
+            st.sampled_from([-1.0, 0.0, 2.0, float("inf")]),
+            min_size=len(graph),
+            max_size=len(graph),
+        )
+    )
     candidates = Candidates(
-        torch.tensor(graph, dtype=torch.long), torch.zeros(2, len(graph)), torch.zeros(len(graph), dtype=torch.bool), len(counts), False
+        torch.tensor(graph, dtype=torch.long),
+        torch.zeros(2, len(graph)),
+        torch.zeros(len(graph), dtype=torch.bool),
+        len(counts),
+        False,
     )
     expected = []
     for number in range(len(counts)):
@@ -90,7 +102,13 @@ def test_best_is_the_first_of_the_lowest_in_each_graph(data, counts):
 @pytest.mark.parametrize("deletes", [False, True])
 def test_candidates_become_a_perturbation(deletes):
     pairs = pairs_of((0, 1), (0, 2), (1, 3), (2, 3))
-    candidates = Candidates(torch.zeros(4, dtype=torch.long), pairs, torch.tensor([True, False, True, False]), 1, deletes)
+    candidates = Candidates(
+        torch.zeros(4, dtype=torch.long),
+        pairs,
+        torch.tensor([True, False, True, False]),
+        1,
+        deletes,
+    )
     taken = candidates.take(torch.tensor([3, 0, 1]))
     assert taken.pairs.T.tolist() == [[2, 3], [0, 1], [0, 2]]
     assert taken.exists.tolist() == [False, True, False]
@@ -101,7 +119,7 @@ def test_candidates_become_a_perturbation(deletes):
     assert edits.num_edits == 3
 
 
-# --- budgets ----------------------------------------------------------------------------------------------------------
+# --- budgets --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -117,7 +135,9 @@ def test_a_count_is_the_budget_of_every_graph(rings, budget):
     assert ThreatModel(budget).budgets(rings).tolist() == [budget] * 5
 
 
-@pytest.mark.parametrize("budget", ["0.01", "0.05", "0.1", "0.29", "0.34", "0.53", "0.59", "0.7", "0.99", "1.0"])
+@pytest.mark.parametrize(
+    "budget", ["0.01", "0.05", "0.1", "0.29", "0.34", "0.53", "0.59", "0.7", "0.99", "1.0"]
+)
 def test_a_fraction_is_of_the_graphs_edges_rounded_down_and_at_least_1(rings, budget):
     expected = [max(1, int(Fraction(budget) * edges)) for edges in (3, 10, 30, 100, 0)]
     assert ThreatModel(float(budget)).budgets(rings).tolist() == expected
@@ -131,7 +151,11 @@ def test_fractions_are_exact_for_every_number_of_edges():
     for percent in range(1, 101):
         expected = [max(1, percent * edges // 100) for edges in range(1, 1500)]
         got = ThreatModel(percent / 100).budgets(Graphs()).tolist()
-        wrong += [(percent, edges) for edges, (a, b) in enumerate(zip(got, expected, strict=True), start=1) if a != b]
+        wrong += [
+            (percent, edges)
+            for edges, (a, b) in enumerate(zip(got, expected, strict=True), start=1)
+            if a != b
+        ]
     assert wrong == []
 
 
@@ -141,13 +165,15 @@ def test_a_bad_budget_is_refused(budget):
         ThreatModel(budget)
 
 
-@pytest.mark.parametrize("operations", [(), ("add", "add"), ("add", "delete", "add"), ("flip",), ("add", "rewire")])
+@pytest.mark.parametrize(
+    "operations", [(), ("add", "add"), ("add", "delete", "add"), ("flip",), ("add", "rewire")]
+)
 def test_bad_operations_are_refused(operations):
     with pytest.raises(ValueError, match="operations"):
         ThreatModel(operations=operations)
 
 
-# --- applying edits ---------------------------------------------------------------------------------------------------
+# --- applying edits -------------------------------------------------------------------------------
 
 
 @given(data=st.data())
@@ -164,7 +190,10 @@ def test_applying_is_arithmetic_of_edge_sets(data, data_lists, to_networkx):
         cut = data.draw(st.integers(0, len(turned)))
         added, removed = turned[:cut], turned[cut:]
         perturbations.append(Perturbation(pairs_of(*added), pairs_of(*removed)))
-        expected.append((edge_set(to_networkx(graph)) | set(map(frozenset, added))) - set(map(frozenset, removed)))
+        expected.append(
+            (edge_set(to_networkx(graph)) | set(map(frozenset, added)))
+            - set(map(frozenset, removed))
+        )
     edited = apply_all(packed, perturbations)
     assert torch.equal(packed.edge_index, before)
     assert [edge_set(to_networkx(edited[number])) for number in range(len(graphs))] == expected
@@ -188,16 +217,22 @@ def test_apply_returns_a_new_graph(to_data, to_networkx):
 def test_no_edits_change_nothing(to_data):
     packed = PackedGraphs.from_data_list([to_data(3, [(0, 1)]), to_data(2, [])])
     assert Perturbation().num_edits == 0
-    assert torch.equal(apply_all(packed, [Perturbation(), Perturbation()]).edge_index, packed.edge_index)
+    assert torch.equal(
+        apply_all(packed, [Perturbation(), Perturbation()]).edge_index, packed.edge_index
+    )
 
 
-# --- checking edits ---------------------------------------------------------------------------------------------------
+# --- checking edits -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def two_graphs(to_data):
-    """The second is under test: a path 0-1-2-3 and an edge 4-5; the first is larger, so that its nodes lend no excuse."""
-    return PackedGraphs.from_data_list([to_data(9, [(0, 1)]), to_data(6, [(0, 1), (1, 2), (2, 3), (4, 5)])])
+    """The second is under test: a path 0-1-2-3 and an edge 4-5; the first is larger, so that its
+    nodes lend no excuse.
+    """
+    return PackedGraphs.from_data_list(
+        [to_data(9, [(0, 1)]), to_data(6, [(0, 1), (1, 2), (2, 3), (4, 5)])]
+    )
 
 
 BOTH = ThreatModel(2, ("add", "delete"), within_component=True)
@@ -237,7 +272,11 @@ def test_allowed_edits_pass(two_graphs, threat, edits):
     ("threat", "edits", "why"),
     [
         (BOTH, added((0, 2), (0, 3), (1, 3)), "3 edits, its budget is 2"),
-        (BOTH, Perturbation(pairs_of((0, 2), (0, 3)), pairs_of((0, 1))), "3 edits, its budget is 2"),
+        (
+            BOTH,
+            Perturbation(pairs_of((0, 2), (0, 3)), pairs_of((0, 1))),
+            "3 edits, its budget is 2",
+        ),
         (ThreatModel(0.5), added((0, 5), (1, 5), (2, 5)), "3 edits, its budget is 2"),
         (ADD, added((0, 4)), "two components"),
         (ADD, added((0, 2), (5, 3)), "two components"),
@@ -316,24 +355,36 @@ def test_enumerated_candidates_pass_and_all_other_pairs_are_refused(data, data_l
     graphs = data.draw(data_lists(max_graphs=2, max_nodes=5))
     packed = PackedGraphs.from_data_list(graphs)
     threat = ThreatModel(
-        1, data.draw(st.sampled_from(OPERATIONS)), within_component=data.draw(st.booleans()), allow_existing=data.draw(st.booleans())
+        1,
+        data.draw(st.sampled_from(OPERATIONS)),
+        within_component=data.draw(st.booleans()),
+        allow_existing=data.draw(st.booleans()),
     )
     found = threat.enumerate(packed)
     allowed = set()
     for place in range(len(found)):
         edits = found.perturbation(torch.tensor([place]))
         number = int(found.graph[place])
-        threat.check_all(packed, [edits if index == number else Perturbation() for index in range(len(graphs))])
+        threat.check_all(
+            packed, [edits if index == number else Perturbation() for index in range(len(graphs))]
+        )
         allowed.add((number, *found.pairs[:, place].tolist(), bool(edits.removed.numel())))
     for number, graph in enumerate(graphs):
         for i, j in combinations(range(graph.num_nodes), 2):
             for removal in (False, True):
                 if (number, i, j, removal) in allowed:
                     continue
-                # With deletion, an existing edge is a candidate for removal, though its addition may be allowed as well.
+                # With deletion, an existing edge is a candidate for removal, though its addition
+                # may be allowed as well.
                 there = bool(packed.has_edges(packed.ptr[number] + i, packed.ptr[number] + j))
                 if there and not removal and threat.allow_existing and "add" in threat.operations:
                     continue
                 edits = removed((i, j)) if removal else added((i, j))
                 with pytest.raises(ThreatViolation):
-                    threat.check_all(packed, [edits if index == number else Perturbation() for index in range(len(graphs))])
+                    threat.check_all(
+                        packed,
+                        [
+                            edits if index == number else Perturbation()
+                            for index in range(len(graphs))
+                        ],
+                    )

@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from robust_augcl import training
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.model import GraphClassifier
-from robust_augcl.training import Training, evaluate, train_classifier
+from robust_augcl.models import training
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.training import Training, evaluate, train_classifier
 
 
 def seeded(seed):
@@ -44,7 +44,9 @@ def by_loop(model, graphs):
 
 @pytest.fixture
 def parts(random_graphs):
-    """Graphs for training and for choosing, with classes that cannot be learnt, so that the loss goes up again."""
+    """Graphs for training and for choosing, with classes that cannot be learnt, so that the loss
+    goes up again.
+    """
     return random_graphs(0, [6] * 24), random_graphs(1, [6] * 15)
 
 
@@ -63,10 +65,14 @@ def recorded(monkeypatch):
 
 
 @pytest.mark.parametrize("encoder", [Structure2Vec, GIN])
-def test_the_epoch_of_lowest_loss_is_chosen_and_the_model_ends_with_its_weights(parts, recorded, encoder):
+def test_the_epoch_of_lowest_loss_is_chosen_and_the_model_ends_with_its_weights(
+    parts, recorded, encoder
+):
     train, selection = parts
     model = new_model(encoder)
-    chosen = train_classifier(model, train, selection, Training(epochs=12, batch_size=8, learning_rate=0.02), seeded(1))
+    chosen = train_classifier(
+        model, train, selection, Training(epochs=12, batch_size=8, learning_rate=0.02), seeded(1)
+    )
     assert len(recorded) == 12
     losses, accuracies = [], []
     for state in recorded:
@@ -81,14 +87,20 @@ def test_the_epoch_of_lowest_loss_is_chosen_and_the_model_ends_with_its_weights(
     assert chosen.epoch == best + 1
     assert chosen.loss == pytest.approx(losses[best], rel=1e-4)
     assert chosen.accuracy == pytest.approx(accuracies[best])
-    assert all(torch.equal(value, recorded[best][name]) for name, value in model.state_dict().items())
-    assert any(not torch.equal(value, recorded[-1][name]) for name, value in model.state_dict().items())
+    assert all(
+        torch.equal(value, recorded[best][name]) for name, value in model.state_dict().items()
+    )
+    assert any(
+        not torch.equal(value, recorded[-1][name]) for name, value in model.state_dict().items()
+    )
 
 
 def test_of_equal_losses_the_first_epoch_is_chosen(parts):
     train, selection = parts
     # Steps too small to change a weight.
-    chosen = train_classifier(new_model(), train, selection, Training(epochs=3, learning_rate=1e-30), seeded(1))
+    chosen = train_classifier(
+        new_model(), train, selection, Training(epochs=3, learning_rate=1e-30), seeded(1)
+    )
     assert chosen.epoch == 1
 
 
@@ -100,7 +112,13 @@ def test_training_learns_what_can_be_learnt(random_graphs):
         return graphs
 
     model = new_model()
-    chosen = train_classifier(model, learnable(0), learnable(1), Training(epochs=25, batch_size=10, learning_rate=0.01), seeded(2))
+    chosen = train_classifier(
+        model,
+        learnable(0),
+        learnable(1),
+        Training(epochs=25, batch_size=10, learning_rate=0.01),
+        seeded(2),
+    )
     assert chosen.accuracy > 0.9
     assert evaluate(model, learnable(1)).accuracy == pytest.approx(chosen.accuracy)
 
@@ -124,7 +142,11 @@ def test_a_last_batch_of_one_graph_is_trained_on_too(parts, monkeypatch):
     train = train.select(torch.arange(9)).with_labels(torch.tensor([0, 1, 2] * 3))
     seen = []
     model = new_model(GIN)
-    monkeypatch.setattr(model, "forward", lambda graphs: (seen.append(graphs.num_graphs), GraphClassifier.forward(model, graphs))[1])
+    monkeypatch.setattr(
+        model,
+        "forward",
+        lambda graphs: (seen.append(graphs.num_graphs), GraphClassifier.forward(model, graphs))[1],
+    )
     train_classifier(model, train, selection, Training(epochs=2, batch_size=4), seeded(1))
     assert seen == [4, 4, 1, selection.num_graphs] * 2
 
@@ -133,7 +155,9 @@ def test_batches_of_one_graph_train(parts):
     train, selection = parts
     model = new_model()
     before = weights_of(model)
-    train_classifier(model, train.select(torch.arange(6)), selection, Training(epochs=1, batch_size=1), seeded(1))
+    train_classifier(
+        model, train.select(torch.arange(6)), selection, Training(epochs=1, batch_size=1), seeded(1)
+    )
     assert any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -161,7 +185,13 @@ def test_evaluation_equals_a_loop_and_changes_nothing(parts):
 
 def test_progress_is_reported(parts):
     told = []
-    train_classifier(new_model(), *parts, Training(epochs=4), seeded(1), lambda done, text: told.append((done, text)))
+    train_classifier(
+        new_model(),
+        *parts,
+        Training(epochs=4),
+        seeded(1),
+        lambda done, text: told.append((done, text)),
+    )
     assert [done for done, _ in told] == [0.25, 0.5, 0.75, 1.0]
     assert all("validation loss" in text for _, text in told)
 

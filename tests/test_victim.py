@@ -1,4 +1,6 @@
-"""The victim: its answers against answers computed one by one, its gradients against finite differences, and its access levels."""
+"""The victim: its answers against answers computed one by one, its gradients against finite
+differences, and its access levels.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from robust_augcl import oracle as oracle_module
-from robust_augcl import registry, single_edits
-from robust_augcl.edge_gradients import by_states, by_weights
+from robust_augcl import registry
+from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.errors import AccessViolation
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
-from robust_augcl.threat import ThreatModel
-from robust_augcl.victim import Access, Victim, margins
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.margins import margins
+from robust_augcl.oracle import single_logits as single_edits
+from robust_augcl.oracle import single_oracle as oracle_module
+from robust_augcl.oracle.edge_gradients import by_states, by_weights
+from robust_augcl.threat.model import ThreatModel
 
 ADD = ThreatModel()
 BOTH = ThreatModel(operations=("add", "delete"))
@@ -28,7 +32,12 @@ EVERY_PAIR = ThreatModel(allow_existing=True)
 def new_model(encoder, seed=0):
     """In double precision; normalisation and biases are not at their start."""
     generator = torch.Generator().manual_seed(seed)
-    model = GraphClassifier(encoder(in_features=3, width=6, layers=3, generator=generator), num_classes=3, hidden=5, generator=generator)
+    model = GraphClassifier(
+        encoder(in_features=3, width=6, layers=3, generator=generator),
+        num_classes=3,
+        hidden=5,
+        generator=generator,
+    )
     with torch.no_grad():
         for name, value in model.state_dict().items():
             if name.endswith(("bias", "running_mean")):
@@ -65,7 +74,10 @@ def _chunk(request, monkeypatch):
 def test_margins_by_loop():
     logits = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
     y = torch.arange(30) % 4
-    expected = [row[c] - max(v for k, v in enumerate(row) if k != c) for row, c in zip(logits.tolist(), y.tolist(), strict=True)]
+    expected = [
+        row[c] - max(v for k, v in enumerate(row) if k != c)
+        for row, c in zip(logits.tolist(), y.tolist(), strict=True)
+    ]
     before = logits.clone()
     torch.testing.assert_close(margins(logits, y), torch.tensor(expected))
     assert torch.equal(logits, before)
@@ -74,9 +86,13 @@ def test_margins_by_loop():
 
 @pytest.mark.usefixtures("_chunk")
 def test_logits_equal_the_models_graph_by_graph(victim, graphs):
-    expected = [victim._model.eval()(PackedGraphs.from_data_list([graphs[number]])) for number in range(4)]
+    expected = [
+        victim._model.eval()(PackedGraphs.from_data_list([graphs[number]])) for number in range(4)
+    ]
     torch.testing.assert_close(victim.logits(graphs), torch.cat(expected), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(victim.logits(graphs.to_data_list()), torch.cat(expected), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        victim.logits(graphs.to_data_list()), torch.cat(expected), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_no_graphs_have_no_logits(victim, graphs):
@@ -108,7 +124,9 @@ def test_adding_an_edge_that_exists_leaves_the_graph_as_it_is(victim, graphs):
     candidates = PAPER.enumerate(graphs)
     assert candidates.exists.any()
     clean = victim.logits(graphs)[candidates.graph]
-    same = torch.isclose(victim.candidate_logits(graphs, candidates), clean, rtol=1e-9, atol=1e-12).all(1)
+    same = torch.isclose(
+        victim.candidate_logits(graphs, candidates), clean, rtol=1e-9, atol=1e-12
+    ).all(1)
     assert same[candidates.exists].all()
     assert not same[~candidates.exists].all()
 
@@ -116,7 +134,10 @@ def test_adding_an_edge_that_exists_leaves_the_graph_as_it_is(victim, graphs):
 def test_candidate_logits_of_some_candidates_in_any_order(victim, graphs):
     candidates = BOTH.enumerate(graphs)
     index = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(0))[:20]
-    some, every = victim.candidate_logits(graphs, candidates.take(index)), victim.candidate_logits(graphs, candidates)
+    some, every = (
+        victim.candidate_logits(graphs, candidates.take(index)),
+        victim.candidate_logits(graphs, candidates),
+    )
     torch.testing.assert_close(some, every[index], rtol=1e-9, atol=1e-12)
 
 
@@ -128,16 +149,23 @@ def test_no_candidates_have_no_logits(victim, to_data):
     assert victim.edge_gradients([complete], candidates, torch.tensor([0])).shape == (0, 2)
 
 
-# --- gradients --------------------------------------------------------------------------------------------------------
+# --- gradients ------------------------------------------------------------------------------------
 
 
 def loss_with(victim, data, towards, changed, by):
-    """Cross-entropy of a single graph after the weight of one directed edge, present or not, is changed."""
+    """Cross-entropy of a single graph after the weight of one directed edge, present or not, is
+    changed.
+    """
     edges = {tuple(edge): 1.0 for edge in data.edge_index.T.tolist()}
     edges[changed] = edges.get(changed, 0.0) + by
-    edge_index, weight = torch.tensor(list(edges)).T, torch.tensor(list(edges.values()), dtype=torch.float64)
+    edge_index, weight = (
+        torch.tensor(list(edges)).T,
+        torch.tensor(list(edges.values()), dtype=torch.float64),
+    )
     with torch.no_grad():
-        _, state = victim._model.encoder(data.x, edge_index, torch.zeros(data.num_nodes, dtype=torch.long), 1, weight)
+        _, state = victim._model.encoder(
+            data.x, edge_index, torch.zeros(data.num_nodes, dtype=torch.long), 1, weight
+        )
         return float(cross_entropy(victim._model.head(state), torch.tensor([towards])))
 
 
@@ -155,7 +183,9 @@ def test_edge_gradients_equal_finite_differences(victim, graphs, threat):
         data = graphs[number]
         row = []
         for edge in ((i, j), (j, i)):
-            higher, lower = (loss_with(victim, data, int(towards[number]), edge, by) for by in (step, -step))
+            higher, lower = (
+                loss_with(victim, data, int(towards[number]), edge, by) for by in (step, -step)
+            )
             row.append((higher - lower) / (2 * step))
         expected.append(row)
     expected = torch.tensor(expected)
@@ -168,10 +198,13 @@ def test_edge_gradients_equal_the_reference(vectors, reference_graphs, reference
     values = vectors("components")
     graphs = reference_graphs.select(values["gradient_graphs"])
     candidates = EVERY_PAIR.enumerate(graphs)
-    gradients = Victim(reference_model).edge_gradients(graphs, candidates, torch.full((graphs.num_graphs,), label))
+    gradients = Victim(reference_model).edge_gradients(
+        graphs, candidates, torch.full((graphs.num_graphs,), label)
+    )
     dense = values["gradient"][:, label]
     i, j = candidates.pairs
-    # Row i of the adjacency matrix holds what node i receives: entry (j, i) is the edge from i to j.
+    # Row i of the adjacency matrix holds what node i receives: entry (j, i) is the edge from i to
+    # j.
     expected = torch.stack([dense[candidates.graph, j, i], dense[candidates.graph, i, j]], dim=1)
     torch.testing.assert_close(gradients, expected, rtol=1e-4, atol=1e-5)
 
@@ -182,7 +215,10 @@ def test_gradients_are_those_of_the_graphs_asked_about(victim, graphs):
     alone = graphs.select(torch.tensor([2]))
     mine = EVERY_PAIR.enumerate(graphs).graph == 2
     torch.testing.assert_close(
-        victim.edge_gradients(alone, EVERY_PAIR.enumerate(alone), torch.tensor([1])), whole[mine], rtol=1e-5, atol=1e-9
+        victim.edge_gradients(alone, EVERY_PAIR.enumerate(alone), torch.tensor([1])),
+        whole[mine],
+        rtol=1e-5,
+        atol=1e-9,
     )
 
 
@@ -192,15 +228,25 @@ def test_gradients_for_several_classes_are_those_for_one_after_the_other(victim,
     towards = torch.tensor([[2, 0], [0, 1], [1, 2], [1, 0]])
     together = victim.edge_gradients(graphs, candidates, towards)
     for column in range(2):
-        torch.testing.assert_close(together[:, :, column], victim.edge_gradients(graphs, candidates, towards[:, column]))
+        torch.testing.assert_close(
+            together[:, :, column], victim.edge_gradients(graphs, candidates, towards[:, column])
+        )
     assert victim.gradient_calls == 16
 
 
 @pytest.mark.parametrize("name", registry.names("encoder"))
-def test_an_encoder_of_plain_sums_has_the_same_gradients_with_and_without_messages_of_candidates(name, graphs):
+def test_an_encoder_of_plain_sums_has_the_same_gradients_with_and_without_messages_of_candidates(
+    name, graphs
+):
     model = Victim(new_model(registry.load("encoder", name)))._model
     candidates = EVERY_PAIR.enumerate(graphs)
-    asked = (model, graphs, candidates.graph, candidates.pairs, torch.tensor([[2, 0], [0, 1], [1, 2], [1, 0]]))
+    asked = (
+        model,
+        graphs,
+        candidates.graph,
+        candidates.pairs,
+        torch.tensor([[2, 0], [0, 1], [1, 2], [1, 0]]),
+    )
     expected = by_weights(*asked)
     assert float(expected.abs().max()) > 1e-2
     if model.encoder.plain_sums:
@@ -208,7 +254,7 @@ def test_an_encoder_of_plain_sums_has_the_same_gradients_with_and_without_messag
     assert not any(module._forward_hooks for module in model.modules())
 
 
-# --- what a victim is -------------------------------------------------------------------------------------------------
+# --- what a victim is -----------------------------------------------------------------------------
 
 
 def test_questions_are_counted(victim, graphs):
@@ -242,7 +288,11 @@ def test_a_victim_is_frozen_and_in_evaluation_mode(graphs):
 def test_answers_carry_no_gradient(victim, graphs):
     candidates = BOTH.enumerate(graphs)
     graphs.x.requires_grad_(True)
-    answers = [victim.logits(graphs), victim.candidate_logits(graphs, candidates), victim.edge_gradients(graphs, candidates, graphs.y)]
+    answers = [
+        victim.logits(graphs),
+        victim.candidate_logits(graphs, candidates),
+        victim.edge_gradients(graphs, candidates, graphs.y),
+    ]
     for answer in answers:
         assert not answer.requires_grad
         assert answer.grad_fn is None
@@ -251,7 +301,9 @@ def test_answers_carry_no_gradient(victim, graphs):
 def relaxed(asked, graphs):
     candidates = BOTH.enumerate(graphs)
     weights = torch.linspace(0.1, 0.9, len(candidates))
-    return asked.relaxed(graphs, candidates, weights, lambda logits, index: -margins(logits, graphs.y[index]))
+    return asked.relaxed(
+        graphs, candidates, weights, lambda logits, index: -margins(logits, graphs.y[index])
+    )
 
 
 @pytest.mark.usefixtures("_chunk")
@@ -268,9 +320,13 @@ def test_relaxed_gradients_equal_finite_differences(victim, graphs):
     for place in places:
         step = torch.zeros_like(weights)
         step[place] = 1e-5
-        up, down = (victim.relaxed(graphs, candidates, weights + sign * step, loss)[0] for sign in (1, -1))
+        up, down = (
+            victim.relaxed(graphs, candidates, weights + sign * step, loss)[0] for sign in (1, -1)
+        )
         expected.append(float((up - down).sum()) / 2e-5)
-    torch.testing.assert_close(gradient[:: places.step], torch.tensor(expected), rtol=1e-4, atol=1e-6, check_dtype=False)
+    torch.testing.assert_close(
+        gradient[:: places.step], torch.tensor(expected), rtol=1e-4, atol=1e-6, check_dtype=False
+    )
     assert not gradient.requires_grad
     assert not losses.requires_grad
 
@@ -283,19 +339,34 @@ def test_relaxed_gradients_are_the_same_with_and_without_messages_of_tiny_weight
     answers = []
     for plain in {victim._model.encoder.plain_sums, False}:
         victim._model.encoder.plain_sums = plain
-        answers.append(victim.relaxed(graphs, candidates, weights, lambda logits, index: -margins(logits, graphs.y[index])))
+        answers.append(
+            victim.relaxed(
+                graphs, candidates, weights, lambda logits, index: -margins(logits, graphs.y[index])
+            )
+        )
     for one, other in zip(answers[0], answers[-1], strict=True):
         assert float(one.abs().max()) > 1e-2
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
-# --- access -----------------------------------------------------------------------------------------------------------
+# --- access ---------------------------------------------------------------------------------------
 
 QUESTIONS = {
     "logits": (Access.QUERY, lambda view, graphs: view.logits(graphs)),
-    "candidate_logits": (Access.QUERY, lambda view, graphs: view.candidate_logits(graphs, ADD.enumerate(graphs))),
-    "pair_logits": (Access.QUERY, lambda view, graphs: view.pair_logits(graphs, ADD.enumerate(graphs))(*torch.tensor([[0, 1], [2, 0]]))),
-    "edge_gradients": (Access.GRADIENT, lambda view, graphs: view.edge_gradients(graphs, ADD.enumerate(graphs), graphs.y)),
+    "candidate_logits": (
+        Access.QUERY,
+        lambda view, graphs: view.candidate_logits(graphs, ADD.enumerate(graphs)),
+    ),
+    "pair_logits": (
+        Access.QUERY,
+        lambda view, graphs: view.pair_logits(graphs, ADD.enumerate(graphs))(
+            *torch.tensor([[0, 1], [2, 0]])
+        ),
+    ),
+    "edge_gradients": (
+        Access.GRADIENT,
+        lambda view, graphs: view.edge_gradients(graphs, ADD.enumerate(graphs), graphs.y),
+    ),
     "relaxed": (Access.GRADIENT, lambda view, graphs: torch.cat(relaxed(view, graphs))),
 }
 
@@ -319,7 +390,9 @@ def test_a_view_holds_neither_module_nor_tensor(victim, access):
     assert not hasattr(view, "__dict__")
     held = [getattr(view, name) for name in dir(view) if not name.startswith("__")]
     assert not any(isinstance(value, nn.Module | Tensor | Victim) for value in held)
-    assert not any(hasattr(view, name) for name in ("_model", "model", "victim", "_victim", "parameters"))
+    assert not any(
+        hasattr(view, name) for name in ("_model", "model", "victim", "_victim", "parameters")
+    )
     assert view.num_classes == 3
     assert view.device == torch.device("cpu")
 

@@ -1,4 +1,5 @@
-"""Graph augmentations (GraphCL, You et al. 2020, arXiv 2010.13902, section 3.1), for whole batches of graphs at once.
+"""Graph augmentations (GraphCL, You et al. 2020, arXiv 2010.13902, section 3.1), for whole batches
+of graphs at once.
 
 Letters: G graphs, N nodes.
 """
@@ -12,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs import PackedGraphs, concatenate
+from robust_augcl.graphs.packed import PackedGraphs, concatenate
 
 AugmentationName = Literal["node_drop", "edge_perturbation", "attribute_masking", "subgraph"]
 
@@ -22,9 +23,9 @@ class Augmentation:
     """One augmentation and how strong it is.
 
     Args:
-        name: "node_drop" leaves out this share of the nodes; "edge_perturbation" takes away this share of the edges and puts in as many
-            new ones; "attribute_masking" sets the features of this share of the nodes to 0; "subgraph" keeps this share of the nodes and
-            one more.
+        name: "node_drop" leaves out this share of the nodes; "edge_perturbation" takes away this
+            share of the edges and puts in as many new ones; "attribute_masking" sets the features
+            of this share of the nodes to 0; "subgraph" keeps this share of the nodes and one more.
         ratio: in [0, 1).
 
     Raises:
@@ -39,7 +40,9 @@ class Augmentation:
             raise ValueError(f"Expected `ratio` to be at least 0 and below 1, got {self.ratio}")
 
 
-def augment(graphs: PackedGraphs, choices: Sequence[Augmentation], generator: torch.Generator) -> PackedGraphs:
+def augment(
+    graphs: PackedGraphs, choices: Sequence[Augmentation], generator: torch.Generator
+) -> PackedGraphs:
     """Return a view of every graph, each by one of `choices`, drawn uniformly for each graph."""
     if len(choices) == 1:
         return _APPLY[choices[0].name](graphs, choices[0].ratio, generator)
@@ -54,22 +57,31 @@ def augment(graphs: PackedGraphs, choices: Sequence[Augmentation], generator: to
 
 
 def node_drop(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
-    """Leave out floor(n * ratio) random nodes of each graph of n nodes: the induced subgraph of the others."""
+    """Leave out floor(n * ratio) random nodes of each graph of n nodes: the induced subgraph of the
+    others.
+    """
     drop = _share(graphs.sizes, ratio).clamp(max=graphs.sizes - 1)
     return graphs.keep_nodes(~_draw(graphs.batch, graphs.ptr, drop, generator))
 
 
-def attribute_masking(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
-    """Set all features of floor(n * ratio) random nodes of each graph of n nodes to 0 (as in AUGCL's code)."""
+def attribute_masking(
+    graphs: PackedGraphs, ratio: float, generator: torch.Generator
+) -> PackedGraphs:
+    """Set all features of floor(n * ratio) random nodes of each graph of n nodes to 0 (as in
+    AUGCL's code).
+    """
     masked = _draw(graphs.batch, graphs.ptr, _share(graphs.sizes, ratio), generator)
     return replace(graphs, x=graphs.x.masked_fill(masked.unsqueeze(1), 0.0))
 
 
-def edge_perturbation(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
-    """Take away floor(m * ratio) random edges of each graph of m undirected edges, and put in as many that were not there.
+def edge_perturbation(
+    graphs: PackedGraphs, ratio: float, generator: torch.Generator
+) -> PackedGraphs:
+    """Take away floor(m * ratio) random edges of each graph of m undirected edges, and put in as
+    many that were not there.
 
-    Of a graph that misses fewer edges, all missing ones come. (GraphCL's code draws the new ends independently, which may give
-    loops, edges that exist, and edges in one direction only.)
+    Of a graph that misses fewer edges, all missing ones come. (GraphCL's code draws the new ends
+    independently, which may give loops, edges that exist, and edges in one direction only.)
     """
     source, target = graphs.edge_index[:, graphs.edge_index[0] < graphs.edge_index[1]]
     graph = graphs.batch[source]
@@ -79,25 +91,34 @@ def edge_perturbation(graphs: PackedGraphs, ratio: float, generator: torch.Gener
     size = graphs.sizes
     pairs = size * (size - 1) // 2
     missing = pairs - graphs.num_undirected_edges
-    # Number the pairs i < j of a graph row by row; the r-th pair that is no edge is found from how many edges come before it.
+    # Number the pairs i < j of a graph row by row; the r-th pair that is no edge is found from how
+    # many edges come before it.
     first, n = source - graphs.ptr[graph], size[graph]
     rank = first * (2 * n - first - 1) // 2 + (target - source) - 1
     begins = torch.cat([pairs.new_zeros(1), pairs.cumsum(0)])
-    holes = rank - (torch.arange(rank.numel(), device=rank.device) - ptr[graph]) + begins[graph]  # pairs before it that are no edges
+    holes = (
+        rank - (torch.arange(rank.numel(), device=rank.device) - ptr[graph]) + begins[graph]
+    )  # pairs before it that are no edges
     new_graph, hole = _distinct(missing, torch.minimum(count, missing), generator)
     before = torch.searchsorted(holes, hole + begins[new_graph], right=True) - ptr[new_graph]
     i, j = _pair(hole + before, size[new_graph])
-    flipped = torch.stack([torch.cat([first[removed], i]), torch.cat([(target - graphs.ptr[graph])[removed], j])])
+    flipped = torch.stack(
+        [torch.cat([first[removed], i]), torch.cat([(target - graphs.ptr[graph])[removed], j])]
+    )
     return graphs.flip(torch.cat([graph[removed], new_graph]), flipped)
 
 
 def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
-    """Keep the nodes of a random walk from a random node: floor(n * ratio) + 1 of them, or what n steps reach.
+    """Keep the nodes of a random walk from a random node: floor(n * ratio) + 1 of them, or what n
+    steps reach.
 
-    GraphCL's and AUGCL's code draws every node from the neighbours of the first one (a union is computed and discarded) and
-    adds self-loops; the connected random walk of the paper is meant, and done here.
+    GraphCL's and AUGCL's code draws every node from the neighbours of the first one (a union is
+    computed and discarded) and adds self-loops; the connected random walk of the paper is meant,
+    and done here.
     """
-    first_edge = torch.searchsorted(graphs.edge_index[0].contiguous(), torch.arange(graphs.num_nodes + 1, device=graphs.device))
+    first_edge = torch.searchsorted(
+        graphs.edge_index[0].contiguous(), torch.arange(graphs.num_nodes + 1, device=graphs.device)
+    )
     degree = first_edge.diff()
     targets = graphs.edge_index[1]
     wanted = _share(graphs.sizes, ratio) + 1
@@ -118,7 +139,9 @@ def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> 
 
 
 def _draw(graph: Tensor, ptr: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw `count` (G,) things of each graph, things being sorted by graph: graph (K,), first thing of each (G + 1,) -> (K,) bool."""
+    """Draw `count` (G,) things of each graph, things being sorted by graph: graph (K,), first thing
+    of each (G + 1,) -> (K,) bool.
+    """
     keys = torch.rand(graph.numel(), generator=generator, dtype=torch.float64).to(graph.device)
     order = torch.argsort(graph + keys)  # each graph's things in a random order
     rank = torch.empty_like(order)
@@ -127,20 +150,26 @@ def _draw(graph: Tensor, ptr: Tensor, count: Tensor, generator: torch.Generator)
 
 
 def _distinct(bound: Tensor, count: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw `count` (G,) different whole numbers below each bound (G,), at most the bound: which graph each is for, and the numbers."""
+    """Draw `count` (G,) different whole numbers below each bound (G,), at most the bound: which
+    graph each is for, and the numbers.
+    """
     start = torch.cat([bound.new_zeros(1), bound.cumsum(0)])
     taken = bound.new_empty(0)
     need = count
     while bool((need > 0).any()):
         graph = torch.repeat_interleave(torch.arange(bound.numel(), device=bound.device), need)
         taken = torch.cat([taken, start[graph] + _below(bound[graph], generator)]).unique()
-        need = count - torch.bincount(torch.searchsorted(start, taken, right=True) - 1, minlength=bound.numel())
+        need = count - torch.bincount(
+            torch.searchsorted(start, taken, right=True) - 1, minlength=bound.numel()
+        )
     graph = torch.searchsorted(start, taken, right=True) - 1
     return graph, taken - start[graph]
 
 
 def _pair(rank: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-    """The pair i < j of that number, counted row by row in a graph of that size: (K,), (K,) -> (K,), (K,)."""
+    """The pair i < j of that number, counted row by row in a graph of that size: (K,), (K,) ->
+    (K,), (K,).
+    """
     width = 2 * size - 1
     i = ((width - (width.double().square() - 8 * rank).sqrt()) / 2).floor().long()
     i -= (i * (width - i) // 2 > rank).long()  # the root may be off by one at the start of a row

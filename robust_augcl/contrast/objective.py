@@ -1,4 +1,5 @@
-"""What contrastive training minimises: the seam between the base (where views come from) and a method.
+"""What contrastive training minimises: the seam between the base (where views come from) and a
+method.
 
 Letters: B graphs in a batch, D embedding.
 """
@@ -13,14 +14,16 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from robust_augcl.checks import require_positive
 from robust_augcl.contrast.losses import cosine_similarities, info_nce_of
 from robust_augcl.contrast.weighting import HardnessWeighter, WeightStatistics
 from robust_augcl.progress import Report, silent
+from robust_augcl.validation import require_positive
 
 
 class Embedded(NamedTuple):
-    """A batch as a method sees it before it trains: z1, z2 (B, D), detached, and the graphs' numbers (B,)."""
+    """A batch as a method sees it before it trains: z1, z2 (B, D), detached, and the graphs'
+    numbers (B,).
+    """
 
     z1: Tensor
     z2: Tensor
@@ -38,7 +41,8 @@ class LossSettings:
     Args:
         temperature: of the similarities.
         positive_in_denominator: whether the positive stands in the loss's denominator too.
-        directions: "one": graphs are anchors, second views the candidates; "both": the mean of this and the reverse.
+        directions: "one": graphs are anchors, second views the candidates; "both": the mean of this
+            and the reverse.
 
     Raises:
         ValueError: a value out of range.
@@ -62,7 +66,9 @@ class Objective(ABC):
     learns: bool = False
 
     def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:  # noqa: B027 (nothing is the default)
-        """Learn from the embeddings of the warm-up's model in evaluation mode; all chance comes from `generator`."""
+        """Learn from the embeddings of the warm-up's model in evaluation mode; all chance comes
+        from `generator`.
+        """
 
     def begin(self, model: nn.Module) -> None:  # noqa: B027
         """Training of `model` begins."""
@@ -83,7 +89,9 @@ class Objective(ABC):
         """An optimisation step was made."""
 
     def pair_weights(self, z1: Tensor, z2: Tensor) -> Tensor | None:
-        """What each in-batch negative's term is multiplied by in the loss, (B, B), the diagonal unused; None: there are no such terms."""
+        """What each in-batch negative's term is multiplied by in the loss, (B, B), the diagonal
+        unused; None: there are no such terms.
+        """
         return None
 
     def uncertainty(self, z1: Tensor, z2: Tensor) -> Tensor | None:
@@ -109,7 +117,9 @@ class PairObjective(Objective):
 
     @abstractmethod
     def pair_loss(self, similarity: Tensor, z1: Tensor, z2: Tensor) -> Tensor:
-        """The loss in one direction, anchors z1: similarity (B, B), z1 and z2 (B, D) detached -> ()."""
+        """The loss in one direction, anchors z1: similarity (B, B), z1 and z2 (B, D) detached ->
+        ().
+        """
 
     def loss(self, z1: Tensor, z2: Tensor, numbers: Tensor) -> Tensor:
         similarity = cosine_similarities(z1, z2)
@@ -130,7 +140,9 @@ class InfoNCE(PairObjective):
         super().__init__(settings)
         self.weighter = weighter
         self.learns = weighter is not None
-        self.statistics = WeightStatistics() if weighter is None else WeightStatistics(weighter.measure)
+        self.statistics = (
+            WeightStatistics() if weighter is None else WeightStatistics(weighter.measure)
+        )
 
     def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:
         if self.weighter is not None:
@@ -145,14 +157,21 @@ class InfoNCE(PairObjective):
             weight = weights.weight
         settings = self.settings
         return info_nce_of(
-            similarity, temperature=settings.temperature, weight=weight, positive_in_denominator=settings.positive_in_denominator
+            similarity,
+            temperature=settings.temperature,
+            weight=weight,
+            positive_in_denominator=settings.positive_in_denominator,
         )
 
     def pair_weights(self, z1: Tensor, z2: Tensor) -> Tensor | None:
         return super().pair_weights(z1, z2) if self.weighter is None else self.weighter(z1, z2)
 
     def uncertainty(self, z1: Tensor, z2: Tensor) -> Tensor | None:
-        return None if self.weighter is None else self.weighter.uncertainty(z1, z2, cosine_similarities(z1, z2))
+        return (
+            None
+            if self.weighter is None
+            else self.weighter.uncertainty(z1, z2, cosine_similarities(z1, z2))
+        )
 
     @property
     def notes(self) -> list[str]:

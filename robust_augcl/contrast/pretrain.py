@@ -1,4 +1,6 @@
-"""Contrastive pretraining in stages: warm-up, fitting the weights, and training on from there, weighted or plain."""
+"""Contrastive pretraining in stages: warm-up, fitting the weights, and training on from there,
+weighted or plain.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,14 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from robust_augcl.checks import require_not_negative, require_positive
 from robust_augcl.contrast.augment import Augmentation, augment
 from robust_augcl.contrast.objective import Embedded, InfoNCE, LossSettings, Objective
 from robust_augcl.contrast.views import PerturbedView, View, embed_view
-from robust_augcl.encoder import Encoder, glorot, mlp, torch_default
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.encoder_base import Encoder, glorot, mlp, torch_default
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn
+from robust_augcl.validation import require_not_negative, require_positive
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,23 @@ class Pretraining:
     """Settings of contrastive pretraining.
 
     Args:
-        base: where second views come from; the first is the graph itself. "graphcl": an augmentation, one of `augmentations` drawn for
-            each graph; "simgrace": the same graph through a perturbed encoder, `augmentations` then being of no use.
+        base: where second views come from; the first is the graph itself. "graphcl": an
+            augmentation, one of `augmentations` drawn for each graph; "simgrace": the same graph
+            through a perturbed encoder, `augmentations` then being of no use.
         warm_up_epochs: of plain contrastive training, shared by every method of a suite.
-        continued_epochs: as many again, weighted or plain; a baseline sees the same batches and views as a weighted method.
+        continued_epochs: as many again, weighted or plain; a baseline sees the same batches and
+            views as a weighted method.
         batch_size: graphs a batch; the last may be smaller.
         learning_rate: of Adam, which goes on from the warm-up with its state.
         temperature: of the loss.
         positive_in_denominator: whether the positive stands in the loss's denominator too.
-        directions: "one": graphs are anchors and second views candidates; "both": the mean of this and the reverse.
+        directions: "one": graphs are anchors and second views candidates; "both": the mean of this
+            and the reverse.
         augmentations: of the second view.
-        perturbation: noise of the perturbed encoder, as a multiple of each tensor's standard deviation.
-        projection_init: initial weights of the projection head, "glorot" (zero biases) or "default" (PyTorch's own).
+        perturbation: noise of the perturbed encoder, as a multiple of each tensor's standard
+            deviation.
+        projection_init: initial weights of the projection head, "glorot" (zero biases) or "default"
+            (PyTorch's own).
         reshuffle: draw the batches anew in each epoch; else once.
 
     Raises:
@@ -85,11 +92,6 @@ class ContrastiveModel(nn.Module):
         return out
 
 
-def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam in one fused step for all parameters: their number, not their size, is the cost here."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
-
-
 class Batch(NamedTuple):
     """Graphs, a second view of each, and their numbers in the training set (B,)."""
 
@@ -101,12 +103,17 @@ class Batch(NamedTuple):
 class Batches:
     """Passes over a training set: for each batch its graphs and a second view of each.
 
-    Order and views come from the generators alone, so two methods with equal generators see the same ones. `order` is the source of an
-    order that is drawn once (`reshuffle` off), so that several stages can share it.
+    Order and views come from the generators alone, so two methods with equal generators see the
+    same ones. `order` is the source of an order that is drawn once (`reshuffle` off), so that
+    several stages can share it.
     """
 
     def __init__(
-        self, graphs: PackedGraphs, settings: Pretraining, generator: torch.Generator, order: torch.Generator | None = None
+        self,
+        graphs: PackedGraphs,
+        settings: Pretraining,
+        generator: torch.Generator,
+        order: torch.Generator | None = None,
     ) -> None:
         self._graphs, self._settings = graphs, settings
         self._order_generator, self._view_generator = spawn(generator), spawn(generator)
@@ -131,7 +138,9 @@ class Batches:
     def _view(self, graphs: PackedGraphs) -> View:
         settings, generator = self._settings, self._view_generator
         if settings.base == "simgrace":
-            return PerturbedView(graphs, settings.perturbation, int(torch.randint(2**62, (), generator=generator)))
+            return PerturbedView(
+                graphs, settings.perturbation, int(torch.randint(2**62, (), generator=generator))
+            )
         return augment(graphs, settings.augmentations, generator)
 
 
@@ -157,12 +166,17 @@ def contrastive_training(
     for epoch in range(epochs):
         total, count = 0.0, 0
         for graphs, view, numbers in batches:
-            loss = objective.loss(model(graphs), embed_view(objective.key_model(model), view), numbers)
+            loss = objective.loss(
+                model(graphs), embed_view(objective.key_model(model), view), numbers
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             objective.after_step(model)
-            total, count = total + float(loss.detach()) * graphs.num_graphs, count + graphs.num_graphs
+            total, count = (
+                total + float(loss.detach()) * graphs.num_graphs,
+                count + graphs.num_graphs,
+            )
         losses.append(total / max(count, 1))
         report((epoch + 1) / epochs, f"contrastive loss {losses[-1]:.3f}")
     return losses
@@ -174,11 +188,19 @@ def embedded(model: ContrastiveModel, batches: Batches) -> Iterator[Embedded]:
     for graphs, view, numbers in batches:
         with torch.no_grad():
             z1, z2 = model(graphs), embed_view(model, view)
-        yield Embedded(z1, z2, numbers)  # outside, or the consumer's own training would run without gradients
+        yield Embedded(
+            z1, z2, numbers
+        )  # outside, or the consumer's own training would run without gradients
 
 
 def fit_objective(
-    objective: Objective, model: ContrastiveModel, batches: Batches, generator: torch.Generator, report: Report = silent
+    objective: Objective,
+    model: ContrastiveModel,
+    batches: Batches,
+    generator: torch.Generator,
+    report: Report = silent,
 ) -> None:
-    """Fit an objective on the embeddings of a model in evaluation mode; the model is not changed."""
+    """Fit an objective on the embeddings of a model in evaluation mode; the model is not
+    changed.
+    """
     objective.fit(lambda: embedded(model, batches), generator, report)

@@ -1,6 +1,7 @@
 """The bases of contrastive learning: what the second view of a graph is.
 
-GraphCL (You et al. 2020, arXiv 2010.13902) augments the graph; SimGRACE (Xia et al. 2022, arXiv 2202.03104) perturbs the encoder.
+GraphCL (You et al. 2020, arXiv 2010.13902) augments the graph; SimGRACE (Xia et al. 2022, arXiv
+2202.03104) perturbs the encoder.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.packed import PackedGraphs
 
 
 @dataclass(frozen=True)
 class PerturbedView:
     """The same graphs, to be seen by a perturbed encoder (SimGRACE, equations 1 and 2).
 
-    Every tensor W of the encoder's parameters becomes W + strength * noise, the noise normal with W's own standard deviation. The
-    projection head is not perturbed, and no gradient goes through this view, both as in SimGRACE's code.
+    Every tensor W of the encoder's parameters becomes W + strength * noise, the noise normal with
+    W's own standard deviation. The projection head is not perturbed, and no gradient goes through
+    this view, both as in SimGRACE's code.
 
     Args:
         graphs: the graphs themselves.
@@ -33,13 +35,17 @@ class PerturbedView:
 
     @torch.no_grad()
     def embed(self, model: nn.Module) -> Tensor:
-        """Projections (B, D) by `model`, which is not changed: its running statistics are not touched either."""
+        """Projections (B, D) by `model`, which is not changed: its running statistics are not
+        touched either.
+        """
         generator = torch.Generator().manual_seed(self.seed)
         replaced = {name: buffer.clone() for name, buffer in model.named_buffers()}
         for name, parameter in model.named_parameters():
             if name.startswith("encoder."):
                 spread = parameter.std() if parameter.numel() > 1 else parameter.new_zeros(())
-                noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype).to(parameter.device)
+                noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype).to(
+                    parameter.device
+                )
                 replaced[name] = parameter + self.strength * spread * noise
         out: Tensor = functional_call(model, replaced, (self.graphs,))
         return out

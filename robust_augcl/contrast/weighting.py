@@ -16,13 +16,17 @@ from robust_augcl.contrast.losses import cosine_similarities
 from robust_augcl.progress import Report, silent
 
 PairViews = Callable[[], Iterator[tuple[Tensor, Tensor]]]
-"""One pass over the data: for each batch the embeddings of anchors and of views drawn anew, (B, D) both, detached."""
+"""One pass over the data: for each batch the embeddings of anchors and of views drawn anew, (B, D)
+both, detached.
+"""
 
 Alpha = Literal["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus"]
 
 
 class Weights(NamedTuple):
-    """Weights (B, B), and two kinds of rows (B,) that weigh 1: those that said nothing about hardness, and those of an alpha <= 0."""
+    """Weights (B, B), and two kinds of rows (B,) that weigh 1: those that said nothing about
+    hardness, and those of an alpha <= 0.
+    """
 
     weight: Tensor
     collapsed: Tensor
@@ -43,7 +47,9 @@ class HardnessWeighter(ABC):
 
     @abstractmethod
     def weigh(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Weights:
-        """Weights of all pairs, non-negative, diagonal 1: z1, z2 (B, D), their similarities (B, B), all detached."""
+        """Weights of all pairs, non-negative, diagonal 1: z1, z2 (B, D), their similarities (B, B),
+        all detached.
+        """
 
     @torch.no_grad()
     def __call__(self, z1: Tensor, z2: Tensor) -> Tensor:
@@ -67,21 +73,27 @@ class HardnessWeighter(ABC):
 
 
 def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> Weights:
-    """alpha u_ij with alpha = 1 / mean over all j of u_ij, then the diagonal 1 (AUGCL's code): (B, B) -> (B, B)."""
+    """alpha u_ij with alpha = 1 / mean over all j of u_ij, then the diagonal 1 (AUGCL's code): (B,
+    B) -> (B, B).
+    """
     return scaled(uncertainty, "row_mean", floor=floor)
 
 
-def scaled(uncertainty: Tensor, alpha: Alpha | float, delta: float = 0.0, floor: float = 1e-12) -> Weights:
+def scaled(
+    uncertainty: Tensor, alpha: Alpha | float, delta: float = 0.0, floor: float = 1e-12
+) -> Weights:
     """alpha u_ij, then the diagonal 1 (AUGCL, arXiv 2301.13340, section 3.4).
 
-    A row whose mean, or whose mean over the negatives, is not above `floor` says nothing about hardness: all its weights are 1, as in
-    plain InfoNCE, where the published formula gives NaN, or a loss without negatives. So it is, counted apart, where alpha is not
-    positive: negatives would be pulled in, or not count at all.
+    A row whose mean, or whose mean over the negatives, is not above `floor` says nothing about
+    hardness: all its weights are 1, as in plain InfoNCE, where the published formula gives NaN, or
+    a loss without negatives. So it is, counted apart, where alpha is not positive: negatives would
+    be pulled in, or not count at all.
 
     Args:
         uncertainty: u (B, B), not negative.
-        alpha: "row_mean": 1 / mu_i, mu_i the mean over all j; "batch_mean": 1 over the mean of the whole batch;
-            "inverse_mean_minus", "inverse_mean_plus": 1 / mu_i -+ delta; a number: itself.
+        alpha: "row_mean": 1 / mu_i, mu_i the mean over all j; "batch_mean": 1 over the mean of the
+            whole batch; "inverse_mean_minus", "inverse_mean_plus": 1 / mu_i -+ delta; a number:
+            itself.
         delta: of the two.
         floor: see above.
     """
@@ -111,7 +123,9 @@ class WeightStatistics:
         measure: what the weights are made of, as notes call it.
     """
 
-    FLAT = 0.01  # weights this close to their mean, as a share of it, change nothing: seen where every pair is reserved
+    # weights this close to their mean, as a share of it, change nothing: seen where every pair is
+    # reserved
+    FLAT = 0.01
     HANDFUL = 0.1  # of the negatives: fewer effective ones than this share carry the loss
     UNIFORM = 0.01  # standard deviation of an anchor's similarities: nothing there to cluster
     RARE = 0.05  # share of the anchors up to which the last three are not worth a note
@@ -140,10 +154,20 @@ class WeightStatistics:
         effective = total.square() / negatives.square().sum(1).clamp(min=1e-30) / (size - 1)
         centred = similarity - similarity.mean(1, keepdim=True)
         uniform = centred.square().mean(1).sqrt() < self.UNIFORM
-        counts = [collapsed.sum(), refused.sum(), flat.sum(), (effective < self.HANDFUL).sum(), uniform.sum()]
+        counts = [
+            collapsed.sum(),
+            refused.sum(),
+            flat.sum(),
+            (effective < self.HANDFUL).sum(),
+            uniform.sum(),
+        ]
         found = torch.stack(counts).tolist()
         self.rows += size
-        self.collapsed, self.refused, self.flat = self.collapsed + found[0], self.refused + found[1], self.flat + found[2]
+        self.collapsed, self.refused, self.flat = (
+            self.collapsed + found[0],
+            self.refused + found[1],
+            self.flat + found[2],
+        )
         self.few, self.uniform = self.few + found[3], self.uniform + found[4]
         self._effective += float(effective.sum())
 
@@ -157,25 +181,31 @@ class WeightStatistics:
         found = []
         if self.collapsed > self.CHANCE * self.rows:
             found.append(
-                f"the {self.measure} collapsed to 0 for {self._percent(self.collapsed)} of the anchors, whose negatives were weighted 1"
+                f"the {self.measure} collapsed to 0 for {self._percent(self.collapsed)} of the "
+                "anchors, whose negatives were weighted 1"
             )
         if self.refused > self.CHANCE * self.rows:
             found.append(
-                f"alpha = 1/mean - delta is not positive for {self._percent(self.refused)} of the anchors, whose negatives were weighted 1"
+                f"alpha = 1/mean - delta is not positive for {self._percent(self.refused)} of "
+                "the anchors, whose negatives were weighted 1"
             )
         if self.flat > self.RARE * self.rows:
             found.append(
-                f"equal weights: the {self.measure} did not tell the negatives of {self._percent(self.flat)} of the anchors apart "
-                f"(within {self.FLAT:.0%} of their mean): there the loss is the plain one but for a factor of the negatives"
+                f"equal weights: the {self.measure} did not tell the negatives of "
+                f"{self._percent(self.flat)} of the anchors apart "
+                f"(within {self.FLAT:.0%} of their mean): there the loss is the plain one but "
+                "for a factor of the negatives"
             )
         if self.few > self.RARE * self.rows:
             found.append(
-                f"unstable weights: for {self._percent(self.few)} of the anchors fewer than {self.HANDFUL:.0%} of the negatives "
+                f"unstable weights: for {self._percent(self.few)} of the anchors fewer than "
+                f"{self.HANDFUL:.0%} of the negatives "
                 "carry the loss (effective number)"
             )
         if self.uniform > self.RARE * self.rows:
             found.append(
-                f"too uniform embeddings: the similarities of {self._percent(self.uniform)} of the anchors differ by less than "
+                f"too uniform embeddings: the similarities of {self._percent(self.uniform)} of "
+                "the anchors differ by less than "
                 f"{self.UNIFORM} (standard deviation), too little to cluster"
             )
         return found

@@ -1,7 +1,8 @@
-"""Component graphs: count the connected components of a random graph (Dai et al. 2018, arXiv 1806.02371).
+"""Component graphs: count the connected components of a random graph (Dai et al. 2018, arXiv
+1806.02371).
 
-Each component is an Erdos-Renyi graph, made connected by joining its own components in a chain in random order,
-each joint one edge between two random nodes.
+Each component is an Erdos-Renyi graph, made connected by joining its own components in a chain in
+random order, each joint one edge between two random nodes.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from robust_augcl.dataset import DataSource, LabelRule
-from robust_augcl.graphs import PackedGraphs, concatenate
+from robust_augcl.graphs.dataset import DataSource, LabelRule
+from robust_augcl.graphs.packed import PackedGraphs, concatenate
 
 _PUBLISHED = {(15, 20): 0.15, (40, 50): 0.05, (90, 100): 0.02}
-_GRAPHS_AT_ONCE = 1_500  # bounds the memory of one draw: at 100 nodes, some 60 MiB of uniform numbers
+_GRAPHS_AT_ONCE = (
+    1_500  # bounds the memory of one draw: at 100 nodes, some 60 MiB of uniform numbers
+)
 
 
 @dataclass(frozen=True)
 class ComponentGraphs(DataSource):
-    """Graphs of 1, 2 or 3 components; the class is their number, less 1; the node feature is the constant 1.
+    """Graphs of 1, 2 or 3 components; the class is their number, less 1; the node feature is the
+    constant 1.
 
     Args:
         nodes: fewest and most nodes of a graph.
-        edge_probability: of the Erdos-Renyi graphs; by default the published one for 15-20, 40-50 or 90-100 nodes.
+        edge_probability: of the Erdos-Renyi graphs; by default the published one for 15-20, 40-50
+            or 90-100 nodes.
         graphs_per_class: how many graphs of each of the three classes.
 
     Raises:
@@ -42,13 +47,23 @@ class ComponentGraphs(DataSource):
 
     def __post_init__(self) -> None:
         if not 6 <= self.nodes[0] <= self.nodes[1]:
-            raise ValueError(f"Expected `nodes` to be two numbers, at least 6 and ascending, got {list(self.nodes)}")
+            raise ValueError(
+                "Expected `nodes` to be two numbers, at least 6 and ascending, got "
+                f"{list(self.nodes)}"
+            )
         if self.edge_probability is None and self.nodes not in _PUBLISHED:
-            raise ValueError(f"Expected `edge_probability` for graphs of {self.nodes[0]} to {self.nodes[1]} nodes, got none")
+            raise ValueError(
+                f"Expected `edge_probability` for graphs of {self.nodes[0]} to {self.nodes[1]} "
+                "nodes, got none"
+            )
         if not 0 <= self.probability <= 1:
-            raise ValueError(f"Expected `edge_probability` to be between 0 and 1, got {self.edge_probability}")
+            raise ValueError(
+                f"Expected `edge_probability` to be between 0 and 1, got {self.edge_probability}"
+            )
         if self.graphs_per_class < 1:
-            raise ValueError(f"Expected `graphs_per_class` to be at least 1, got {self.graphs_per_class}")
+            raise ValueError(
+                f"Expected `graphs_per_class` to be at least 1, got {self.graphs_per_class}"
+            )
 
     @property
     def probability(self) -> float:
@@ -61,26 +76,38 @@ class ComponentGraphs(DataSource):
 
     def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
         rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-        return component_graphs(np.repeat([1, 2, 3], self.graphs_per_class), self.nodes, self.probability, rng)
+        return component_graphs(
+            np.repeat([1, 2, 3], self.graphs_per_class), self.nodes, self.probability, rng
+        )
 
     def scaled(self, factor: float) -> ComponentGraphs:
         return replace(self, graphs_per_class=max(1, round(self.graphs_per_class * factor)))
 
 
-def component_graphs(num_components: np.ndarray, nodes: tuple[int, int], edge_probability: float, rng: np.random.Generator) -> PackedGraphs:
+def component_graphs(
+    num_components: np.ndarray,
+    nodes: tuple[int, int],
+    edge_probability: float,
+    rng: np.random.Generator,
+) -> PackedGraphs:
     """Draw one graph for each entry of `num_components`.
 
-    A graph with c components and `nodes` [lo, hi] has components of n nodes, n uniform in [lo // c, hi // c], each a
-    connected G(n, p) graph.
+    A graph with c components and `nodes` [lo, hi] has components of n nodes, n uniform in [lo // c,
+    hi // c], each a connected G(n, p) graph.
 
     Shapes: num_components (G,) -> PackedGraphs of G graphs.
     """
     num_components = np.asarray(num_components, dtype=np.int64)
-    blocks = [num_components[first : first + _GRAPHS_AT_ONCE] for first in range(0, len(num_components), _GRAPHS_AT_ONCE)]
+    blocks = [
+        num_components[first : first + _GRAPHS_AT_ONCE]
+        for first in range(0, len(num_components), _GRAPHS_AT_ONCE)
+    ]
     return concatenate([_draw(block, nodes, edge_probability, rng) for block in blocks])
 
 
-def _draw(num_components: np.ndarray, nodes: tuple[int, int], probability: float, rng: np.random.Generator) -> PackedGraphs:
+def _draw(
+    num_components: np.ndarray, nodes: tuple[int, int], probability: float, rng: np.random.Generator
+) -> PackedGraphs:
     per_component = np.repeat(num_components, num_components)
     sizes = rng.integers(nodes[0] // per_component, nodes[1] // per_component + 1)
     total = int(sizes.sum())
@@ -97,8 +124,12 @@ def _draw(num_components: np.ndarray, nodes: tuple[int, int], probability: float
 
 
 def _erdos_renyi(sizes: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
-    """Each pair of nodes of a component is an edge with `probability`: (2, edges), i < j, numbered over all graphs."""
-    partners = np.repeat(np.cumsum(sizes), sizes) - np.arange(sizes.sum()) - 1  # of each node: the later ones of its component
+    """Each pair of nodes of a component is an edge with `probability`: (2, edges), i < j, numbered
+    over all graphs.
+    """
+    partners = (
+        np.repeat(np.cumsum(sizes), sizes) - np.arange(sizes.sum()) - 1
+    )  # of each node: the later ones of its component
     ends = np.cumsum(partners)
     chosen = np.flatnonzero(rng.random(int(partners.sum())) < probability)
     source = np.searchsorted(ends, chosen, side="right")
@@ -108,7 +139,9 @@ def _erdos_renyi(sizes: np.ndarray, probability: float, rng: np.random.Generator
 def _joints(edges: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The edges that chain up the pieces of each component, in random order: (2, joints)."""
     total = int(sizes.sum())
-    graph = scipy.sparse.coo_matrix((np.ones(edges.shape[1], dtype=np.int8), (edges[0], edges[1])), shape=(total, total))
+    graph = scipy.sparse.coo_matrix(
+        (np.ones(edges.shape[1], dtype=np.int8), (edges[0], edges[1])), shape=(total, total)
+    )
     num_pieces, piece = scipy.sparse.csgraph.connected_components(graph, directed=False)
     by_piece = np.argsort(piece, kind="stable")
     piece_size = np.bincount(piece, minlength=num_pieces)

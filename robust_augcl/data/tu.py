@@ -1,4 +1,6 @@
-"""TU data sets by name: MUTAG, PROTEINS, NCI1, IMDB-BINARY, ... (Morris et al. 2020, arXiv 2007.08663)."""
+"""TU data sets by name: MUTAG, PROTEINS, NCI1, IMDB-BINARY, ... (Morris et al. 2020, arXiv
+2007.08663).
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,19 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import TUDataset
 from torch_geometric.utils import degree, one_hot
 
-from robust_augcl.dataset import DataSource
 from robust_augcl.errors import InputError, nearest
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.dataset import DataSource
+from robust_augcl.graphs.packed import PackedGraphs
 
 
 @dataclass(frozen=True)
 class TUGraphs(DataSource):
-    """A data set of the TU collection, through PyTorch Geometric: downloaded by it, or taken from an archive.
+    """A data set of the TU collection, through PyTorch Geometric: downloaded by it, or taken from
+    an archive.
 
-    Node labels, one-hot, are the features. Edge labels are not used and self-loops are dropped: an edge that an attack adds has neither.
-    A degree feature is that of the clean graph: edits do not change it.
+    Node labels, one-hot, are the features. Edge labels are not used and self-loops are dropped: an
+    edge that an attack adds has neither. A degree feature is that of the clean graph: edits do not
+    change it.
 
     Args:
         name: the data set's name in the collection.
@@ -48,7 +52,9 @@ class TUGraphs(DataSource):
         if not self.name or Path(self.name).name != self.name or self.name.startswith("."):
             raise ValueError(f"Expected `name` to be the name of a TU data set, got {self.name!r}")
         if not 0 < self.fraction <= 1:
-            raise ValueError(f"Expected `fraction` to be above 0 and at most 1, got {self.fraction}")
+            raise ValueError(
+                f"Expected `fraction` to be above 0 and at most 1, got {self.fraction}"
+            )
 
     @property
     def label(self) -> str:
@@ -61,15 +67,21 @@ class TUGraphs(DataSource):
             for graph in graphs:
                 graph.x = torch.ones(int(graph.num_nodes or 0), 1)
         packed = PackedGraphs.from_data_list(graphs)
-        if bare and self.features == "degree":  # of the packed graphs: self-loops and repeated edges are gone
-            packed = replace(packed, x=one_hot(degree(packed.edge_index[0], packed.num_nodes).long()))
+        if (
+            bare and self.features == "degree"
+        ):  # of the packed graphs: self-loops and repeated edges are gone
+            packed = replace(
+                packed, x=one_hot(degree(packed.edge_index[0], packed.num_nodes).long())
+            )
         if self.fraction == 1:
             return packed
         keys = packed.y + torch.rand(packed.num_graphs, generator=generator, dtype=torch.float64)
         order = torch.argsort(keys)  # by class, each class in a random order
         counts = torch.bincount(packed.y)
         rank = torch.arange(packed.num_graphs) - (counts.cumsum(0) - counts)[packed.y[order]]
-        return packed.select(order[rank < (counts * self.fraction).ceil()[packed.y[order]]].sort().values)
+        return packed.select(
+            order[rank < (counts * self.fraction).ceil()[packed.y[order]]].sort().values
+        )
 
     def scaled(self, factor: float) -> TUGraphs:
         return replace(self, fraction=min(1.0, self.fraction * factor))
@@ -86,7 +98,10 @@ class TUGraphs(DataSource):
         archive = archives / "TUDataset" / f"{self.name}.zip"
         if not archive.is_file():
             known = sorted(path.stem for path in archive.parent.glob("*.zip"))
-            raise InputError(f"Expected an archive {archive}, there is none{nearest(self.name, known)} (there: {', '.join(known)})")
+            raise InputError(
+                f"Expected an archive {archive}, there is none{nearest(self.name, known)} "
+                f"(there: {', '.join(known)})"
+            )
         return archive
 
     def _from_archive(self, archives: Path) -> list[Data]:
@@ -100,22 +115,41 @@ class TUGraphs(DataSource):
                 shutil.move(root / self.name / self.name, root / self.name / "raw")
                 with contextlib.redirect_stderr(io.StringIO()):  # it announces each step of reading
                     return self._read(root)
-            except (OSError, zipfile.BadZipFile, zlib.error, ValueError, IndexError, RuntimeError) as error:
-                raise InputError(f"Expected {archive} to be a readable archive of a TU data set ({_first_line(error)})") from error
+            except (
+                OSError,
+                zipfile.BadZipFile,
+                zlib.error,
+                ValueError,
+                IndexError,
+                RuntimeError,
+            ) as error:
+                raise InputError(
+                    f"Expected {archive} to be a readable archive of a TU data set "
+                    f"({_first_line(error)})"
+                ) from error
 
     def _from_cache(self) -> list[Data]:
         """Let PyTorch Geometric download the data set, once, to the user's cache folder."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "robust_augcl" / "TUDataset"
+        cache = (
+            Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+            / "robust_augcl"
+            / "TUDataset"
+        )
         try:
             return self._read(cache)
-        except Exception as error:  # the download goes through several libraries, each with errors of its own
+        except (
+            Exception
+        ) as error:  # the download goes through several libraries, each with errors of its own
             raise InputError(
                 f"Cannot download the data set {self.name!r} ({_first_line(error)}); "
                 "give a folder of archives by --archives or ROBUST_AUGCL_ARCHIVES"
             ) from error
 
     def _read(self, root: Path) -> list[Data]:
-        return [Data(x=g.x, edge_index=g.edge_index, y=g.y, num_nodes=g.num_nodes) for g in TUDataset(str(root), self.name)]
+        return [
+            Data(x=g.x, edge_index=g.edge_index, y=g.y, num_nodes=g.num_nodes)
+            for g in TUDataset(str(root), self.name)
+        ]
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,16 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear as apply_linear
 
-from robust_augcl.encoder import LocalEncoder, WeightedSum, linear, sum_pool
+from robust_augcl.models.encoder_base import LocalEncoder, WeightedSum, linear, sum_pool
 
 
 class GCN(LocalEncoder):
-    """Round l: relu(D^-1/2 (A + I) D^-1/2 h W + b), D the degrees of A + I; graph state = sum of the last states. D = width.
+    """Round l: relu(D^-1/2 (A + I) D^-1/2 h W + b), D the degrees of A + I; graph state = sum of
+    the last states. D = width.
 
-    With edge weights a degree is the sum of the weights of incoming edges, and 1 for the self-loop: an edge of weight 0 does not count.
+    With edge weights a degree is the sum of the weights of incoming edges, and 1 for the self-loop:
+    an edge of weight 0 does not count.
     """
 
-    hops_before_first_round = 1  # an edit changes the degrees of its ends, and so what they send in the first round
+    hops_before_first_round = (
+        1  # an edit changes the degrees of its ends, and so what they send in the first round
+    )
     self_loops: ClassVar[bool] = True
 
     def build(self, generator: torch.Generator) -> None:
@@ -37,10 +41,16 @@ class GCN(LocalEncoder):
         return apply_linear(states, weight) * (degree + 1).rsqrt().unsqueeze(1)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
-        return (pooled * (degree + 1).rsqrt().unsqueeze(1) + self.maps[index].get_parameter("bias")).relu()
+        return (
+            pooled * (degree + 1).rsqrt().unsqueeze(1) + self.maps[index].get_parameter("bias")
+        ).relu()
 
-    def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
-        degree = self.aggregate(states.new_ones(states.size(0), 1), edge_index, edge_weight).squeeze(1)
+    def round(
+        self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
+    ) -> Tensor:
+        degree = self.aggregate(
+            states.new_ones(states.size(0), 1), edge_index, edge_weight
+        ).squeeze(1)
         sent = self.message(index, states, degree)
         return self.update(index, sent + self.aggregate(sent, edge_index, edge_weight), x, degree)
 

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from robust_augcl.encoder import LocalEncoder, WeightedSum, mlp, sum_pool
+from robust_augcl.models.encoder_base import LocalEncoder, WeightedSum, mlp, sum_pool
 
 
 class GIN(LocalEncoder):
     """Round l: batch_norm(relu(MLP(h + sum of neighbours' h))), MLP of two layers, epsilon 0.
 
-    Node and graph states are those of all rounds, concatenated; a graph's is the sum over its nodes. D = layers * width.
+    Node and graph states are those of all rounds, concatenated; a graph's is the sum over its
+    nodes. D = layers * width.
     """
 
     self_loops: ClassVar[bool] = True
@@ -33,7 +34,9 @@ class GIN(LocalEncoder):
     def first_states(self, x: Tensor) -> Tensor:
         return x
 
-    def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
+    def round(
+        self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
+    ) -> Tensor:
         pooled = states + self.aggregate(states, edge_index, edge_weight)
         out: Tensor = self.norms[index](self.mlps[index](pooled).relu())
         return out
@@ -43,7 +46,9 @@ class GIN(LocalEncoder):
         return tuple(range(1, self.layers + 1))
 
     def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
-        weight = self.mlps[index].get_parameter("0.weight")  # the MLP's first map is linear: it may come before the sum
+        weight = self.mlps[index].get_parameter(
+            "0.weight"
+        )  # the MLP's first map is linear: it may come before the sum
         return linear(states, weight)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:

@@ -7,12 +7,13 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 from torch.nn.functional import linear as apply_linear
 
-from robust_augcl.encoder import LocalEncoder, WeightedSum, linear, sum_pool
-from robust_augcl.unfolding import UnfoldedBatch
+from robust_augcl.graphs.unfolding import UnfoldedBatch
+from robust_augcl.models.encoder_base import LocalEncoder, WeightedSum, linear, sum_pool
 
 
 class Structure2Vec(LocalEncoder):
-    """h_0 = relu(W1 x); h_l = relu(W2 sum of neighbours' h_(l-1) + W1 x); graph state = relu(sum of h_L).
+    """h_0 = relu(W1 x); h_l = relu(W2 sum of neighbours' h_(l-1) + W1 x); graph state = relu(sum of
+    h_L).
 
     W2 is shared by the rounds; both maps have biases. D = width.
     """
@@ -31,7 +32,9 @@ class Structure2Vec(LocalEncoder):
     def first_states(self, x: Tensor) -> Tensor:
         return self.node_to_latent(x).relu()
 
-    def round(self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Tensor:
+    def round(
+        self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
+    ) -> Tensor:
         pooled = self.aggregate(states, edge_index, edge_weight)
         return (self.conv(pooled) + self.node_to_latent(x)).relu()
 

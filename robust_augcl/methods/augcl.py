@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 import torch
 
-from robust_augcl.contrast.estimators import AffinitySettings, AffinityUncertainty
-from robust_augcl.method import Method
+from robust_augcl.contrast.augcl.estimators import AffinitySettings, AffinityUncertainty
+from robust_augcl.contrast.method_base import Method
 
 
 @dataclass(frozen=True)
 class AUGCL(AffinitySettings, Method):
-    """Official semantics: two-means partition of the similarities (here exact), Deep Gamblers, alpha = 1 / row mean.
+    """Official semantics: two-means partition of the similarities (here exact), Deep Gamblers,
+    alpha = 1 / row mean.
 
     See `AffinitySettings` for the settings.
     """
 
-    def weighter(self, embedding_size: int, generator: torch.Generator, device: torch.device | str) -> AffinityUncertainty:
+    def weighter(
+        self, embedding_size: int, generator: torch.Generator, device: torch.device | str
+    ) -> AffinityUncertainty:
         return AffinityUncertainty(embedding_size, self, generator, device)

@@ -8,16 +8,18 @@ import torch
 from torch import Tensor
 
 from robust_augcl.contrast.losses import debiased_nce_of
+from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.objective import LossSettings, PairObjective
-from robust_augcl.method import Method
 
 
 @dataclass(frozen=True)
 class DCL(Method):
-    """Takes from the negatives' mean term what positives among them are expected to add (equation 8).
+    """Takes from the negatives' mean term what positives among them are expected to add (equation
+    8).
 
     Args:
-        class_prior: tau+, the chance that a negative is of the anchor's class, in [0, 1); the paper's default.
+        class_prior: tau+, the chance that a negative is of the anchor's class, in [0, 1); the
+            paper's default.
 
     Raises:
         ValueError: a value out of range.
@@ -27,10 +29,16 @@ class DCL(Method):
 
     def __post_init__(self) -> None:
         if not 0 <= self.class_prior < 1:
-            raise ValueError(f"Expected `class_prior` to be at least 0 and below 1, got {self.class_prior}")
+            raise ValueError(
+                f"Expected `class_prior` to be at least 0 and below 1, got {self.class_prior}"
+            )
 
     def objective(
-        self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str
+        self,
+        embedding_size: int,
+        settings: LossSettings,
+        generator: torch.Generator,
+        device: torch.device | str,
     ) -> DebiasedLoss:
         return DebiasedLoss(settings, self.class_prior)
 

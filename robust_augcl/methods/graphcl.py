@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robust_augcl.method import Method
+from robust_augcl.contrast.method_base import Method
 
 
 @dataclass(frozen=True)
 class GraphCL(Method):
-    """Goes on from the warm-up for as many plain epochs as a weighted method has weighted ones, on the same batches and views."""
+    """Goes on from the warm-up for as many plain epochs as a weighted method has weighted ones, on
+    the same batches and views.
+    """

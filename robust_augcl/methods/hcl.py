@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robust_augcl.checks import require_not_negative
 from robust_augcl.contrast.losses import cosine_similarities, debiased_nce_of
+from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.objective import LossSettings, PairObjective
-from robust_augcl.method import Method
+from robust_augcl.validation import require_not_negative
 
 
 @dataclass(frozen=True)
 class HCL(Method):
-    """Negatives count by exp(beta s / t), and positives among them are taken off as in DCL (equation 4).
+    """Negatives count by exp(beta s / t), and positives among them are taken off as in DCL
+    (equation 4).
 
     Args:
         class_prior: tau+, the chance that a negative is of the anchor's class, in [0, 1).
@@ -30,10 +31,18 @@ class HCL(Method):
 
     def __post_init__(self) -> None:
         if not 0 <= self.class_prior < 1:
-            raise ValueError(f"Expected `class_prior` to be at least 0 and below 1, got {self.class_prior}")
+            raise ValueError(
+                f"Expected `class_prior` to be at least 0 and below 1, got {self.class_prior}"
+            )
         require_not_negative(self, "hardness")
 
-    def objective(self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str) -> HardLoss:
+    def objective(
+        self,
+        embedding_size: int,
+        settings: LossSettings,
+        generator: torch.Generator,
+        device: torch.device | str,
+    ) -> HardLoss:
         return HardLoss(settings, self.class_prior, self.hardness)
 
 

@@ -1,4 +1,6 @@
-"""Momentum contrast (MoCo, He et al. 2020, arXiv 1911.05722): a queue of keys from a slow encoder."""
+"""Momentum contrast (MoCo, He et al. 2020, arXiv 1911.05722): a queue of keys from a slow
+encoder.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +11,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from robust_augcl.checks import require_positive
 from robust_augcl.contrast.losses import cosine_similarities
+from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.objective import LossSettings, Objective, Views
-from robust_augcl.method import Method
 from robust_augcl.progress import Report, silent
+from robust_augcl.validation import require_positive
 
 
 @dataclass(frozen=True)
 class MoCo(Method):
-    """Queries are the graphs, keys the second views through a momentum encoder, negatives earlier keys.
+    """Queries are the graphs, keys the second views through a momentum encoder, negatives earlier
+    keys.
 
     Args:
         queue: keys kept.
-        momentum: m of the key encoder, in [0, 1). The paper's 0.999 is for hundreds of thousands of steps: in the tens or hundreds
-            of steps here, the encoder would not move.
+        momentum: m of the key encoder, in [0, 1). The paper's 0.999 is for hundreds of thousands of
+            steps: in the tens or hundreds of steps here, the encoder would not move.
 
     Raises:
         ValueError: a value out of range.
@@ -35,10 +38,16 @@ class MoCo(Method):
     def __post_init__(self) -> None:
         require_positive(self, "queue")
         if not 0 <= self.momentum < 1:
-            raise ValueError(f"Expected `momentum` to be at least 0 and below 1, got {self.momentum}")
+            raise ValueError(
+                f"Expected `momentum` to be at least 0 and below 1, got {self.momentum}"
+            )
 
     def objective(
-        self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str
+        self,
+        embedding_size: int,
+        settings: LossSettings,
+        generator: torch.Generator,
+        device: torch.device | str,
     ) -> MomentumContrast:
         return MomentumContrast(settings, self.queue, self.momentum)
 
@@ -46,10 +55,11 @@ class MoCo(Method):
 class MomentumContrast(Objective):
     """Equation 1 over the queue's keys, equation 2 after each step.
 
-    Departures from the code: the queue starts with keys of the warm-up's model, not with noise; a small training set comes around within a
-    queue, so a key of the anchor's own graph is no negative of it. Without any negative, where the positive is left out of the
-    denominator, the batch has no loss. The code shuffles batch normalisation between devices; there is one device here.
-    `directions` changes nothing: keys carry no gradient, so there is no reverse.
+    Departures from the code: the queue starts with keys of the warm-up's model, not with noise; a
+    small training set comes around within a queue, so a key of the anchor's own graph is no
+    negative of it. Without any negative, where the positive is left out of the denominator, the
+    batch has no loss. The code shuffles batch normalisation between devices; there is one device
+    here. `directions` changes nothing: keys carry no gradient, so there is no reverse.
     """
 
     learns = True
@@ -83,16 +93,25 @@ class MomentumContrast(Objective):
 
     def _push(self, keys: Tensor, numbers: Tensor) -> None:
         keys = normalize(keys.detach(), dim=1)
-        self.keys = torch.cat([self.keys.to(keys), keys])[-self.queue :] if self.keys.numel() else keys[-self.queue :]
+        self.keys = (
+            torch.cat([self.keys.to(keys), keys])[-self.queue :]
+            if self.keys.numel()
+            else keys[-self.queue :]
+        )
         self.owners = torch.cat([self.owners.to(numbers), numbers])[-self.queue :]
 
 
 def queue_nce(z1: Tensor, z2: Tensor, queue: Tensor, own: Tensor, settings: LossSettings) -> Tensor:
     """-log of the positive's share among itself and the queue, the mean over anchors (equation 1).
 
-    Shapes: z1, z2 (B, D), queue (K, D), own (B, K) bool: keys that are no negatives of the anchor -> ().
+    Shapes: z1, z2 (B, D), queue (K, D), own (B, K) bool: keys that are no negatives of the anchor
+    -> ().
     """
-    scores = cosine_similarities(z1, queue) / settings.temperature if queue.numel() else z1.new_empty(z1.size(0), 0)
+    scores = (
+        cosine_similarities(z1, queue) / settings.temperature
+        if queue.numel()
+        else z1.new_empty(z1.size(0), 0)
+    )
     positive = (normalize(z1, dim=1) * normalize(z2, dim=1)).sum(1) / settings.temperature
     terms = scores.masked_fill(own, -torch.inf)
     if settings.positive_in_denominator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robust_augcl.method import Method
+from robust_augcl.contrast.method_base import Method
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""ProGCL, weighting (arXiv 2110.02027): negatives weighted by how likely they are true and how similar."""
+"""ProGCL, weighting (arXiv 2110.02027): negatives weighted by how likely they are true and how
+similar.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,15 @@ from dataclasses import dataclass
 
 import torch
 
-from robust_augcl.contrast.progcl import MixtureSettings, MixtureWeighter
-from robust_augcl.method import Method
+from robust_augcl.contrast.method_base import Method
+from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighter
 
 
 @dataclass(frozen=True)
 class ProGCL(MixtureSettings, Method):
     """See `MixtureSettings` for the settings."""
 
-    def weighter(self, embedding_size: int, generator: torch.Generator, device: torch.device | str) -> MixtureWeighter:
+    def weighter(
+        self, embedding_size: int, generator: torch.Generator, device: torch.device | str
+    ) -> MixtureWeighter:
         return MixtureWeighter(self)

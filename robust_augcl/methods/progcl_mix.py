@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from robust_augcl.checks import require_positive
+from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.objective import LossSettings
-from robust_augcl.contrast.progcl import MixedNegatives, MixtureSettings
-from robust_augcl.method import Method
+from robust_augcl.contrast.progcl.weights import MixedNegatives, MixtureSettings
+from robust_augcl.validation import require_positive
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class ProGCLMix(MixtureSettings, Method):
     """See `MixtureSettings` for the other settings.
 
     Args:
-        hardest: the negatives of each anchor that are mixed; ProGCL takes 1,000 of thousands of nodes.
+        hardest: the negatives of each anchor that are mixed; ProGCL takes 1,000 of thousands of
+            nodes.
 
     Raises:
         ValueError: a value out of range.
@@ -30,6 +31,10 @@ class ProGCLMix(MixtureSettings, Method):
         require_positive(self, "hardest")
 
     def objective(
-        self, embedding_size: int, settings: LossSettings, generator: torch.Generator, device: torch.device | str
+        self,
+        embedding_size: int,
+        settings: LossSettings,
+        generator: torch.Generator,
+        device: torch.device | str,
     ) -> MixedNegatives:
         return MixedNegatives(settings, self, self.hardest, generator)

@@ -7,19 +7,21 @@ from itertools import combinations
 import pytest
 import torch
 
-from robust_augcl import edit_sets, pair_oracle, single_edits
-from robust_augcl import graphs as packed_graphs
-from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.attacks.beam import Beam
 from robust_augcl.attacks.exhaustive import Exhaustive
-from robust_augcl.certificate import certify
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
+from robust_augcl.graphs import packed as packed_graphs
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.margins import margins
+from robust_augcl.oracle import edit_sets, pair_oracle
+from robust_augcl.oracle import single_logits as single_edits
+from robust_augcl.oracle.certificates import certify
 from robust_augcl.seeds import generator
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Victim, margins
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
 OPERATIONS = [("add",), ("delete",), ("add", "delete")]
 
@@ -27,7 +29,12 @@ OPERATIONS = [("add",), ("delete",), ("add", "delete")]
 @pytest.fixture(params=[Structure2Vec, GCN])
 def victim(request):
     draws = generator("edit search")
-    model = GraphClassifier(request.param(in_features=3, width=8, layers=2, generator=draws), num_classes=3, hidden=8, generator=draws)
+    model = GraphClassifier(
+        request.param(in_features=3, width=8, layers=2, generator=draws),
+        num_classes=3,
+        hidden=8,
+        generator=draws,
+    )
     with torch.no_grad():
         model.head[-1].weight *= 3
     return Victim(model.double())
@@ -35,7 +42,9 @@ def victim(request):
 
 @pytest.fixture
 def graphs(random_graphs, victim):
-    """Small graphs, one of a single node and one complete; all but two with the class that the victim gives them."""
+    """Small graphs, one of a single node and one complete; all but two with the class that the
+    victim gives them.
+    """
     drawn = random_graphs(5, [6, 1, 5, 7, 6, 5, 6, 3])
     drawn = type(drawn)(drawn.x.double(), drawn.edge_index, drawn.ptr, drawn.y)
     y = victim.logits(drawn).argmax(1)
@@ -44,20 +53,34 @@ def graphs(random_graphs, victim):
 
 
 def attacked(attack, victim, graphs, threat):
-    return run_attack(attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=torch.Generator())
+    return run_attack(
+        attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=torch.Generator()
+    )
 
 
 def margin_after(victim, data, chosen):
-    """The margin of one graph after some of its pairs are flipped, and whether its prediction is wrong."""
+    """The margin of one graph after some of its pairs are flipped, and whether its prediction is
+    wrong.
+    """
     edges = {tuple(edge) for edge in data.edge_index.T.tolist()}
-    columns = {removed: [pair for pair in chosen if (pair in edges) == removed] for removed in (False, True)}
-    tensors = [torch.tensor(columns[removed], dtype=torch.long).reshape(-1, 2).T for removed in (False, True)]
+    columns = {
+        removed: [pair for pair in chosen if (pair in edges) == removed]
+        for removed in (False, True)
+    }
+    tensors = [
+        torch.tensor(columns[removed], dtype=torch.long).reshape(-1, 2).T
+        for removed in (False, True)
+    ]
     logits = victim.logits([Perturbation(*tensors).apply(data)])
     return float(margins(logits, data.y)), int(logits.argmax()) != int(data.y)
 
 
 def edits_of(perturbation):
-    return sorted(tuple(pair) for pairs in (perturbation.added, perturbation.removed) for pair in pairs.T.tolist())
+    return sorted(
+        tuple(pair)
+        for pairs in (perturbation.added, perturbation.removed)
+        for pair in pairs.T.tolist()
+    )
 
 
 def beam_by_loop(victim, data, pairs, budget, width):
@@ -67,7 +90,12 @@ def beam_by_loop(victim, data, pairs, budget, width):
     for _ in range(budget):
         if wrong:
             break
-        longer = {tuple(sorted((*chosen, pair))) for chosen in sets for pair in pairs if pair not in chosen}
+        longer = {
+            tuple(sorted((*chosen, pair)))
+            for chosen in sets
+            for pair in pairs
+            if pair not in chosen
+        }
         scored = sorted((*margin_after(victim, data, chosen), chosen) for chosen in longer)
         if scored:
             best, wrong = min(best, scored[0][0]), any(broken for _, broken, _ in scored)
@@ -99,15 +127,28 @@ def test_exhaustive_search_over_pairs_is_the_worst_case(victim, graphs, operatio
     early = attacked(Exhaustive(), victim, graphs, threat)
     for number, data in enumerate(graphs.to_data_list()):
         pairs = [tuple(pair) for pair in threat.candidates(data).T.tolist()]
-        every = [margin_after(victim, data, chosen) for size in range(3) for chosen in combinations(pairs, size)]
+        every = [
+            margin_after(victim, data, chosen)
+            for size in range(3)
+            for chosen in combinations(pairs, size)
+        ]
         assert float(smallest.attacked_margin[number]) == pytest.approx(min(every)[0], abs=1e-9)
         broken = any(wrong for _, wrong in every)
-        assert bool(smallest.attacked_prediction[number] != data.y) == bool(early.attacked_prediction[number] != data.y) == broken
-        assert margin_after(victim, data, edits_of(smallest.perturbations[number]))[0] == pytest.approx(min(every)[0], abs=1e-9)
+        assert (
+            bool(smallest.attacked_prediction[number] != data.y)
+            == bool(early.attacked_prediction[number] != data.y)
+            == broken
+        )
+        assert margin_after(victim, data, edits_of(smallest.perturbations[number]))[
+            0
+        ] == pytest.approx(min(every)[0], abs=1e-9)
 
 
 def test_published_candidates_that_exist_make_no_pairs(victim, graphs):
-    published, strict = (attacked(Exhaustive(), victim, graphs, ThreatModel(2, allow_existing=allow)) for allow in (True, False))
+    published, strict = (
+        attacked(Exhaustive(), victim, graphs, ThreatModel(2, allow_existing=allow))
+        for allow in (True, False)
+    )
     broken = [result.attacked_prediction != graphs.y for result in (published, strict)]
     assert torch.equal(*broken)
 
@@ -131,7 +172,9 @@ def test_a_limit_on_pairs_bounds_the_questions(reference_model, reference_graphs
 
 @pytest.mark.parametrize("at_once", [200_000, 30])
 @pytest.mark.parametrize("short", [0, 1])
-def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, monkeypatch, short, at_once):
+def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(
+    victim, graphs, monkeypatch, short, at_once
+):
     monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", at_once)
     candidates = ThreatModel(2, ("add", "delete")).enumerate(graphs)
     clean, budgets = victim.logits(graphs), torch.full((graphs.num_graphs,), 2)
@@ -164,7 +207,9 @@ def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, m
         assert (found.evaluations <= limit).all()
         free = search(10**9, harmless)
         for name in ("edits", "margin", "broken"):
-            assert torch.equal(getattr(found, name)[found.exhausted], getattr(free, name)[found.exhausted])
+            assert torch.equal(
+                getattr(found, name)[found.exhausted], getattr(free, name)[found.exhausted]
+            )
 
 
 def test_more_edits_do_no_less_and_each_pair_is_edited_once(reference_model, reference_graphs):
@@ -179,15 +224,22 @@ def test_more_edits_do_no_less_and_each_pair_is_edited_once(reference_model, ref
         assert last is None or (last <= broken).all()
         last = broken
     one = ThreatModel(1, within_component=True)
-    beam, exact = (attacked(attack, victim, reference_graphs, one) for attack in (Beam(), Exhaustive()))
+    beam, exact = (
+        attacked(attack, victim, reference_graphs, one) for attack in (Beam(), Exhaustive())
+    )
     right = beam.clean_prediction == reference_graphs.y
     torch.testing.assert_close(
-        beam.attacked_margin[right], torch.minimum(exact.attacked_margin, exact.clean_margin)[right], atol=1e-4, rtol=0
+        beam.attacked_margin[right],
+        torch.minimum(exact.attacked_margin, exact.clean_margin)[right],
+        atol=1e-4,
+        rtol=0,
     )
 
 
 @pytest.mark.parametrize("budget", [1, 2])
-def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(victim, graphs, budget, monkeypatch):
+def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(
+    victim, graphs, budget, monkeypatch
+):
     threat = ThreatModel(budget, ("add", "delete"))
     asked = []
 
@@ -210,12 +262,15 @@ def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(victim
     monkeypatch.setattr(victim, "candidate_logits", counting)
     monkeypatch.setattr(victim, "pair_logits", counting_pairs)
     searches = {
-        "attack": lambda: attacked(Exhaustive(stop_when_broken=False), victim, graphs, threat).attacked_margin,
+        "attack": lambda: (
+            attacked(Exhaustive(stop_when_broken=False), victim, graphs, threat).attacked_margin
+        ),
         "proof": lambda: certify(victim, graphs, threat).certified,
     }
     together = {name: search() for name, search in searches.items()}
     assert max(asked)[0] > 60  # all single edits of all graphs, or pairs of many
-    # As if graphs of seven nodes were large: no more at once than this, and one graph or copy of 21 pairs.
+    # As if graphs of seven nodes were large: no more at once than this, and one graph or copy of 21
+    # pairs.
     monkeypatch.setattr(packed_graphs, "_PAIRS_AT_ONCE", 20)
     monkeypatch.setattr(single_edits, "_EDITS_AT_ONCE", 10)
     monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", 20)
@@ -237,7 +292,9 @@ def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(victim
 def test_of_two_ties_the_one_that_breaks_the_graph_is_the_best(to_data, order):
     graphs = PackedGraphs.from_data_list([to_data(3, [(0, 1)], y=1)])
     candidates = ThreatModel().enumerate(graphs)
-    ties = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])[order]  # the first of the highest is the prediction: wrong, and right
+    ties = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])[
+        order
+    ]  # the first of the highest is the prediction: wrong, and right
     clean = torch.tensor([[0.0, 1.0, 0.0]])
     found = edit_sets.search_pairs(
         lambda *_: ties,

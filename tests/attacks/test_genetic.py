@@ -1,4 +1,6 @@
-"""The genetic algorithm: its operators against loops, its bounds, and that it is worth its queries."""
+"""The genetic algorithm: its operators against loops, its bounds, and that it is worth its
+queries.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.genetic import Genetic, Neighbourhood, _Evolution, mixed
 from robust_augcl.attacks.rand_sampling import RandSampling
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.threat import Perturbation, ThreatModel, apply_all
-from robust_augcl.victim import Access, Victim, margins
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.margins import margins
+from robust_augcl.threat.model import Perturbation, ThreatModel, apply_all
 
 ONE = ThreatModel(within_component=True)
 THREATS = [
@@ -31,11 +34,16 @@ def seeded(seed):
 
 
 def attacked(attack, victim, graphs, threat, seed=0):
-    return run_attack(attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed))
+    return run_attack(
+        attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed)
+    )
 
 
 def pairs_of(result):
-    return [sorted(map(tuple, torch.cat([p.added, p.removed], dim=1).T.tolist())) for p in result.perturbations]
+    return [
+        sorted(map(tuple, torch.cat([p.added, p.removed], dim=1).T.tolist()))
+        for p in result.perturbations
+    ]
 
 
 def broken(result, y):
@@ -47,15 +55,20 @@ def victim(reference_model):
     return Victim(reference_model)
 
 
-# --- as a whole -------------------------------------------------------------------------------------------------------
+# --- as a whole -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threat", THREATS)
 def test_it_keeps_to_the_threat_and_never_helps(victim, reference_graphs, threat):
     y = reference_graphs.y
     result = attacked(Genetic(population=10, rounds=4), victim, reference_graphs, threat)
-    clean, after = (victim.logits(graphs) for graphs in (reference_graphs, apply_all(reference_graphs, result.perturbations)))
-    loss, loss_after = (torch.nn.functional.cross_entropy(logits, y, reduction="none") for logits in (clean, after))
+    clean, after = (
+        victim.logits(graphs)
+        for graphs in (reference_graphs, apply_all(reference_graphs, result.perturbations))
+    )
+    loss, loss_after = (
+        torch.nn.functional.cross_entropy(logits, y, reduction="none") for logits in (clean, after)
+    )
     right = clean.argmax(1) == y
     budgets = threat.budgets(reference_graphs)
     for number, pairs in enumerate(pairs_of(result)):
@@ -78,7 +91,11 @@ def test_one_edit_never_beats_the_exact_worst_case_and_comes_close(victim, refer
 
 def test_two_edits_against_all_pairs_of_edits(victim, reference_graphs):
     one = attacked(Exhaustive(), victim, reference_graphs, ONE)
-    hard = ((one.clean_prediction == reference_graphs.y) & ~broken(one, reference_graphs.y)).nonzero().squeeze(1)
+    hard = (
+        ((one.clean_prediction == reference_graphs.y) & ~broken(one, reference_graphs.y))
+        .nonzero()
+        .squeeze(1)
+    )
     graphs, threat = reference_graphs.select(hard[-2:]), ThreatModel(2, within_component=True)
     candidates = threat.enumerate(graphs)
     result = attacked(Genetic(rounds=20), victim, graphs, threat)
@@ -96,7 +113,13 @@ def test_two_edits_against_all_pairs_of_edits(victim, reference_graphs):
 
 def test_more_rounds_do_no_less(victim, reference_graphs):
     threat = ThreatModel(2, within_component=True)
-    broke = [broken(attacked(Genetic(population=6, rounds=r), victim, reference_graphs, threat), reference_graphs.y) for r in (1, 3, 8)]
+    broke = [
+        broken(
+            attacked(Genetic(population=6, rounds=r), victim, reference_graphs, threat),
+            reference_graphs.y,
+        )
+        for r in (1, 3, 8)
+    ]
     assert (broke[0] <= broke[2]).all()
     counts = [int(found.sum()) for found in broke]
     assert counts == sorted(counts)
@@ -106,7 +129,9 @@ def test_more_rounds_do_no_less(victim, reference_graphs):
 def test_the_same_generator_gives_the_same_edits(victim, reference_graphs):
     state = torch.get_rng_state()
     attack, threat = Genetic(population=4, rounds=2), ThreatModel(2, within_component=True)
-    drawn = [pairs_of(attacked(attack, victim, reference_graphs, threat, seed)) for seed in (0, 0, 1)]
+    drawn = [
+        pairs_of(attacked(attack, victim, reference_graphs, threat, seed)) for seed in (0, 0, 1)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -125,7 +150,12 @@ def test_queries_are_few_where_little_changes(victim, reference_graphs):
     once = attacked(Genetic(population=20, rounds=1), victim, reference_graphs, ONE)
     assert 24 + right < once.queries <= 24 + 20 * right
     # Without mutation there is nothing new to one edit but what was drawn first.
-    again = attacked(Genetic(population=20, rounds=6, mutation=0.0, cross_over=0.0), victim, reference_graphs, ONE)
+    again = attacked(
+        Genetic(population=20, rounds=6, mutation=0.0, cross_over=0.0),
+        victim,
+        reference_graphs,
+        ONE,
+    )
     assert again.queries == once.queries
 
 
@@ -143,11 +173,13 @@ def test_bad_settings_are_refused(settings, message):
         Genetic(**settings)
 
 
-# --- its parts --------------------------------------------------------------------------------------------------------
+# --- its parts ------------------------------------------------------------------------------------
 
 
 def an_evolution(victim, graphs, threat, **settings):
-    return _Evolution(Genetic(**settings), victim.restricted(Access.QUERY), graphs, threat, seeded(3))
+    return _Evolution(
+        Genetic(**settings), victim.restricted(Access.QUERY), graphs, threat, seeded(3)
+    )
 
 
 @pytest.mark.parametrize("threat", THREATS)
@@ -168,7 +200,13 @@ def test_fitness_is_the_loss_of_the_edited_graph(victim, reference_graphs, threa
     rows = evolution.first_population(int(evolution.budgets.max()))[[20, 3, 11]].flatten(0, 1)
     graph = torch.tensor([20, 20, 3, 3, 11, 11])
     fitness, wrong = evolution.measure(torch.cat([rows, rows.flip(1)]), torch.cat([graph, graph]))
-    for row, number, got, errs in zip(torch.cat([rows, rows]), [*graph.tolist()] * 2, fitness.tolist(), wrong.tolist(), strict=True):
+    for row, number, got, errs in zip(
+        torch.cat([rows, rows]),
+        [*graph.tolist()] * 2,
+        fitness.tolist(),
+        wrong.tolist(),
+        strict=True,
+    ):
         edits: Perturbation = evolution.candidates.perturbation(row[row >= 0])
         logits = victim.logits([edits.apply(reference_graphs[number])])[0]
         y = int(reference_graphs.y[number])
@@ -176,7 +214,9 @@ def test_fitness_is_the_loss_of_the_edited_graph(victim, reference_graphs, threa
         assert errs == (int(logits.argmax()) != y)
 
 
-def test_half_of_the_parents_are_the_fittest_and_the_rest_are_drawn_by_fitness(victim, reference_graphs):
+def test_half_of_the_parents_are_the_fittest_and_the_rest_are_drawn_by_fitness(
+    victim, reference_graphs
+):
     evolution = an_evolution(victim, reference_graphs, ONE)
     fitness = torch.tensor([0.0, 2.0, 1.0, 3.0]).repeat(4000, 1)
     parents = evolution.parents(fitness)
@@ -188,9 +228,17 @@ def test_half_of_the_parents_are_the_fittest_and_the_rest_are_drawn_by_fitness(v
 @given(seed=st.integers(0, 2**32), width=st.integers(1, 4))
 def test_cross_over_equals_a_loop(seed, width):
     draws = seeded(seed)
-    parents = torch.stack([torch.stack([torch.randperm(7, generator=draws)[:width] for _ in range(5)]) for _ in range(2)])
+    parents = torch.stack(
+        [
+            torch.stack([torch.randperm(7, generator=draws)[:width] for _ in range(5)])
+            for _ in range(2)
+        ]
+    )
     parents[1, :, width - 1] = -1  # a graph of a smaller budget
-    other, coins = torch.randint(5, (2, 5), generator=draws), torch.rand(2, 5, width, generator=draws) < 0.5
+    other, coins = (
+        torch.randint(5, (2, 5), generator=draws),
+        torch.rand(2, 5, width, generator=draws) < 0.5,
+    )
     children = mixed(parents, other, coins)
     for g in range(2):
         for p in range(5):
@@ -216,13 +264,18 @@ def test_mutation_equals_a_loop(seed, data, data_lists):
         rows.append(row)
     individuals = torch.stack(rows).unsqueeze(1)
     mutates, second, draw = (torch.rand(*individuals.shape, generator=draws) for _ in range(3))
-    got = Neighbourhood.of(graphs, candidates).mutated(individuals, mutates < 0.7, second < 0.5, draw)
+    got = Neighbourhood.of(graphs, candidates).mutated(
+        individuals, mutates < 0.7, second < 0.5, draw
+    )
     for number in range(graphs.num_graphs):
         row = individuals[number, 0].tolist()
         for k in range(3):
             if row[k] >= 0 and mutates[number, 0, k] < 0.7:
                 node = ends[row[k]][int(second[number, 0, k] < 0.5)]
-                there = sorted((m for m in range(len(ends)) if node in ends[m]), key=lambda m: (ends[m][0] != node, m))
+                there = sorted(
+                    (m for m in range(len(ends)) if node in ends[m]),
+                    key=lambda m: (ends[m][0] != node, m),
+                )
                 new = there[int(float(draw[number, 0, k]) * len(there))]
                 if new not in row:
                     row[k] = new

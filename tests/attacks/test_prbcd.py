@@ -10,15 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.attack import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.prbcd import PRBCD, _Ascent, project, wrongness
 from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.encoders.gin import GIN
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
-from robust_augcl.threat import ThreatModel, apply_all
-from robust_augcl.victim import Access, Victim
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.threat.model import ThreatModel, apply_all
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -38,11 +38,16 @@ def seeded(seed):
 
 
 def attacked(attack, victim, graphs, threat, seed=0):
-    return run_attack(attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed))
+    return run_attack(
+        attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed)
+    )
 
 
 def pairs_of(result):
-    return [sorted(map(tuple, torch.cat([p.added, p.removed], dim=1).T.tolist())) for p in result.perturbations]
+    return [
+        sorted(map(tuple, torch.cat([p.added, p.removed], dim=1).T.tolist()))
+        for p in result.perturbations
+    ]
 
 
 def broken(result, y):
@@ -58,17 +63,24 @@ def an_ascent(victim, graphs, threat, **settings):
     return _Ascent(PRBCD(**settings), victim.restricted(Access.GRADIENT), graphs, threat, seeded(3))
 
 
-# --- against PyTorch Geometric ----------------------------------------------------------------------------------------
+# --- against PyTorch Geometric --------------------------------------------------------------------
 
 
-@given(seed=st.integers(0, 2**32), width=st.integers(2, 30), budget=st.integers(1, 5), spread=st.sampled_from([0.1, 1.0, 50.0]))
+@given(
+    seed=st.integers(0, 2**32),
+    width=st.integers(2, 30),
+    budget=st.integers(1, 5),
+    spread=st.sampled_from([0.1, 1.0, 50.0]),
+)
 def test_the_projection_is_theirs(seed, width, budget, spread):
     values = spread * torch.randn(3, width, generator=seeded(seed))
     padded = torch.cat([values, torch.full((3, 2), -torch.inf)], dim=1)
     got = project(padded, torch.full((3,), budget))
     assert not got[:, width:].any()
     for row, own in zip(values, got[:, :width], strict=True):
-        torch.testing.assert_close(own, PRBCDAttack._project(budget, row.clone()), atol=5e-5, rtol=0)
+        torch.testing.assert_close(
+            own, PRBCDAttack._project(budget, row.clone()), atol=5e-5, rtol=0
+        )
         assert float(own.sum()) <= budget + 1e-3
 
 
@@ -106,7 +118,9 @@ class Theirs(torch.nn.Module):
         self.inner = model
 
     def forward(self, x, edge_index, edge_weight):
-        _, states = self.inner.encoder(x, edge_index, torch.zeros(len(x), dtype=torch.long), 1, edge_weight)
+        _, states = self.inner.encoder(
+            x, edge_index, torch.zeros(len(x), dtype=torch.long), 1, edge_weight
+        )
         return self.inner.head(states)
 
 
@@ -122,7 +136,12 @@ def test_the_gradient_is_theirs(reference_model, victim, reference_graphs, numbe
     attack.edge_index, attack.edge_weight = graphs.edge_index, torch.ones(graphs.edge_index.size(1))
     attack.block_edge_index, attack.block_edge_weight = some.pairs, weights.clone()
     loss, expected = attack._forward_and_gradient(graphs.x, graphs.y, None)
-    got, gradient = victim.relaxed(graphs, some, weights, lambda logits, index: wrongness("prob_margin", logits, graphs.y[index]))
+    got, gradient = victim.relaxed(
+        graphs,
+        some,
+        weights,
+        lambda logits, index: wrongness("prob_margin", logits, graphs.y[index]),
+    )
     torch.testing.assert_close(got[0], loss.detach(), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-5)
 
@@ -136,10 +155,14 @@ def test_it_is_as_strong_as_theirs(reference_model, victim, reference_graphs):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         for data in graphs.to_data_list():
-            attack = PRBCDAttack(Theirs(reference_model), block_size=128, epochs=30, epochs_resampling=20, log=False)
+            attack = PRBCDAttack(
+                Theirs(reference_model), block_size=128, epochs=30, epochs_resampling=20, log=False
+            )
             edge_index, flipped = attack.attack(data.x, data.edge_index, data.y, budget=3)
             assert flipped.size(1) <= 3
-            their_hits += int(attack.model(data.x, edge_index, torch.ones(edge_index.size(1))).argmax()) != int(data.y)
+            their_hits += int(
+                attack.model(data.x, edge_index, torch.ones(edge_index.size(1))).argmax()
+            ) != int(data.y)
     assert their_hits > 0
     assert int(broken(ours, graphs.y).sum()) >= their_hits - 1
     # Each wrong class in turn is the stronger attack.
@@ -147,14 +170,16 @@ def test_it_is_as_strong_as_theirs(reference_model, victim, reference_graphs):
     assert int(broken(each, graphs.y).sum()) >= int(broken(ours, graphs.y).sum())
 
 
-# --- as a whole -------------------------------------------------------------------------------------------------------
+# --- as a whole -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threat", THREATS)
 @pytest.mark.parametrize("targets", ["each", "nearest"])
 def test_it_keeps_to_the_threat_and_never_helps(victim, reference_graphs, threat, targets):
     y = reference_graphs.y
-    result = attacked(PRBCD(epochs=5, resampling=3, samples=3, targets=targets), victim, reference_graphs, threat)
+    result = attacked(
+        PRBCD(epochs=5, resampling=3, samples=3, targets=targets), victim, reference_graphs, threat
+    )
     after = victim.logits(apply_all(reference_graphs, result.perturbations))
     clean = victim.logits(reference_graphs)
     budgets = threat.budgets(reference_graphs)
@@ -179,17 +204,30 @@ def test_one_edit_never_beats_the_exact_worst_case_and_comes_close(victim, refer
 def test_it_attacks_an_encoder_with_batch_normalisation(random_graphs):
     graphs = random_graphs(2, sizes=(12,) * 12)
     draws = seeded(0)
-    victim = Victim(GraphClassifier(GIN(in_features=3, width=8, layers=2, generator=draws), num_classes=3, hidden=8, generator=draws))
+    victim = Victim(
+        GraphClassifier(
+            GIN(in_features=3, width=8, layers=2, generator=draws),
+            num_classes=3,
+            hidden=8,
+            generator=draws,
+        )
+    )
     graphs = graphs.with_labels(victim.logits(graphs).argmax(1))
     threat = ThreatModel(3, ("add", "delete"))
-    climbed, random = (int(broken(attacked(attack, victim, graphs, threat), graphs.y).sum()) for attack in (PRBCD(), RandSampling()))
+    climbed, random = (
+        int(broken(attacked(attack, victim, graphs, threat), graphs.y).sum())
+        for attack in (PRBCD(), RandSampling())
+    )
     assert climbed > random
 
 
 def test_the_same_generator_gives_the_same_edits(victim, reference_graphs):
     state = torch.get_rng_state()
     attack = PRBCD(epochs=2, resampling=1, block_size=5, samples=2)
-    drawn = [pairs_of(attacked(attack, victim, reference_graphs, ThreatModel(2), seed)) for seed in (0, 0, 1)]
+    drawn = [
+        pairs_of(attacked(attack, victim, reference_graphs, ThreatModel(2), seed))
+        for seed in (0, 0, 1)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -222,11 +260,13 @@ def test_bad_settings_are_refused(settings, message):
         PRBCD(**settings)
 
 
-# --- its parts --------------------------------------------------------------------------------------------------------
+# --- its parts ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threat", THREATS)
-def test_blocks_hold_different_candidates_of_their_graph_and_keep_the_heavy_half(victim, reference_graphs, threat):
+def test_blocks_hold_different_candidates_of_their_graph_and_keep_the_heavy_half(
+    victim, reference_graphs, threat
+):
     ascent = an_ascent(victim, reference_graphs, threat, block_size=20)
     block = torch.full((24, int(ascent.sizes.max())), -1)
     block, weights = ascent.resampled(block, torch.zeros(block.shape))
@@ -241,7 +281,9 @@ def test_blocks_hold_different_candidates_of_their_graph_and_keep_the_heavy_half
             assert bool((ascent.candidates.graph[own] == number).all())
         before = dict(zip(block[number].tolist(), weights[number].tolist(), strict=True))
         after = dict(zip(again[number].tolist(), new_weights[number].tolist(), strict=True))
-        kept = sorted((weight for edit, weight in before.items() if edit >= 0 and weight > 1e-6), reverse=True)[: size - size // 2]
+        kept = sorted(
+            (weight for edit, weight in before.items() if edit >= 0 and weight > 1e-6), reverse=True
+        )[: size - size // 2]
         assert sorted((w for w in after.values() if w > 1e-6), reverse=True) == kept
         assert all(before[edit] == weight for edit, weight in after.items() if weight > 1e-6)
 
@@ -253,11 +295,20 @@ def test_a_relaxed_edit_lies_between_none_and_all_of_it(victim, reference_graphs
     some = candidates.take(edits)
 
     def losses(weight):
-        return victim.relaxed(graphs, some, torch.full((2,), weight), lambda logits, index: wrongness("margin", logits, graphs.y[index]))
+        return victim.relaxed(
+            graphs,
+            some,
+            torch.full((2,), weight),
+            lambda logits, index: wrongness("margin", logits, graphs.y[index]),
+        )
 
     whole = apply_all(graphs, [candidates.perturbation(edit.reshape(1)) for edit in edits])
-    torch.testing.assert_close(losses(0.0)[0], wrongness("margin", victim.logits(graphs), graphs.y), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(losses(1.0)[0], wrongness("margin", victim.logits(whole), graphs.y), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        losses(0.0)[0], wrongness("margin", victim.logits(graphs), graphs.y), rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(
+        losses(1.0)[0], wrongness("margin", victim.logits(whole), graphs.y), rtol=1e-4, atol=1e-4
+    )
     steps = 1e-2
     slope = (losses(0.5 + steps)[0] - losses(0.5 - steps)[0]) / (2 * steps)
     torch.testing.assert_close(losses(0.5)[1], slope, rtol=0.05, atol=0.05)

@@ -1,4 +1,6 @@
-"""RL-S2V against loops: the process, the Q-network, the target, the replay memory, and that it learns."""
+"""RL-S2V against loops: the process, the Q-network, the target, the replay memory, and that it
+learns.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,42 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import from_networkx
 
-from robust_augcl.attack import FitGraphs, fit_attack, run_attack
-from robust_augcl.attacks._two_step_q import EditSpace, Replay, State, Transition, TwoStepQ, best_allowed
+from robust_augcl.adversary.attack_base import FitGraphs, fit_attack, run_attack
+from robust_augcl.adversary.victim import Access, Victim
+from robust_augcl.attacks._two_step_q import (
+    EditSpace,
+    Replay,
+    State,
+    Transition,
+    TwoStepQ,
+    best_allowed,
+)
 from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.attacks.rl_s2v import RLS2V, GreedyProposer, _Learner
 from robust_augcl.data.components import component_graphs
-from robust_augcl.encoder import mlp
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, Victim
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.encoder_base import mlp
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
-QUICK = RLS2V(steps=6, width=8, rounds=2, batch_size=8, burn_in=2, replay_size=64, target_every=2, evaluate_every=3)
-SMALL: dict[str, Any] = {"width": 16, "rounds": 2, "batch_size": 20, "burn_in": 60, "evaluate_every": 50}
+QUICK = RLS2V(
+    steps=6,
+    width=8,
+    rounds=2,
+    batch_size=8,
+    burn_in=2,
+    replay_size=64,
+    target_every=2,
+    evaluate_every=3,
+)
+SMALL: dict[str, Any] = {
+    "width": 16,
+    "rounds": 2,
+    "batch_size": 20,
+    "burn_in": 60,
+    "evaluate_every": 50,
+}
 
 THREATS = {
     "add one": ThreatModel(within_component=True),
@@ -42,11 +66,13 @@ def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
 
-# --- a victim built by hand -------------------------------------------------------------------------------------------
+# --- a victim built by hand -----------------------------------------------------------------------
 
 
 def hub_graphs(to_data, seed, count=60, length=9):
-    """Paths with one more leaf at an inner node: one hub of degree 3, all others of degree 2 or less."""
+    """Paths with one more leaf at an inner node: one hub of degree 3, all others of degree 2 or
+    less.
+    """
     generator = seeded(seed)
     graphs = []
     for _ in range(count):
@@ -60,7 +86,9 @@ def hub_graphs(to_data, seed, count=60, length=9):
 
 
 def degree_victim(needed=1.0):
-    """Says 1 when the sum over nodes of relu(degree - 3) is `needed` or more, else 0: right on `hub_graphs` until the hub is hit."""
+    """Says 1 when the sum over nodes of relu(degree - 3) is `needed` or more, else 0: right on
+    `hub_graphs` until the hub is hit.
+    """
     encoder = Structure2Vec(in_features=1, width=1, layers=1, generator=seeded(0))
     model = GraphClassifier(encoder, num_classes=2, hidden=1, generator=seeded(0))
     with torch.no_grad():
@@ -101,7 +129,7 @@ def test_it_learns_two_edits_in_a_row(to_data):
     assert broken_share(RandSampling(), degree_victim(2.0), graphs, threat, fit) < 0.3
 
 
-# --- the guard's view -------------------------------------------------------------------------------------------------
+# --- the guard's view -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -133,7 +161,9 @@ def test_a_graph_without_candidates_gets_no_edit(victim, to_data):
     for graph in (alone, complete):
         graph.x = torch.ones(graph.num_nodes, 3)
     graphs = PackedGraphs.from_data_list([alone, complete])
-    result = run_attack(QUICK, victim, graphs, ThreatModel(), fit=FitGraphs(graphs, graphs), generator=seeded(0))
+    result = run_attack(
+        QUICK, victim, graphs, ThreatModel(), fit=FitGraphs(graphs, graphs), generator=seeded(0)
+    )
     assert edits(result.perturbations) == edits([Perturbation(), Perturbation()])
 
 
@@ -141,7 +171,10 @@ def test_the_same_seed_gives_the_same_edits_and_another_may_not(victim, random_g
     graphs, fit = random_graphs(3, sizes=(12,) * 10), FitGraphs(random_graphs(1), random_graphs(2))
     threat = THREATS["add or delete two"]
     first, again, other = (
-        edits(run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(seed)).perturbations) for seed in (1, 1, 2)
+        edits(
+            run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(seed)).perturbations
+        )
+        for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other
@@ -155,7 +188,11 @@ def test_the_global_random_state_is_not_touched(victim, random_graphs):
 
 
 def test_what_it_learned_can_be_kept_and_restored(victim, random_graphs):
-    fit, graphs, threat = FitGraphs(random_graphs(1), random_graphs(2)), random_graphs(3), THREATS["add two"]
+    fit, graphs, threat = (
+        FitGraphs(random_graphs(1), random_graphs(2)),
+        random_graphs(3),
+        THREATS["add two"],
+    )
     fitted = fit_attack(QUICK, victim, threat, fit=fit, generator=seeded(4))
     at_once = run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(4))
     again = run_attack(QUICK, victim, graphs, threat, fit=fit, generator=seeded(9), fitted=fitted)
@@ -171,7 +208,8 @@ def test_what_it_learned_on_one_victim_is_turned_on_another(to_data):
     source, other = degree_victim(), another_degree_victim()
     fitted = fit_attack(learner, source, threat, fit=fit, generator=seeded(0))
     result = run_attack(learner, other, graphs, threat, fit=fit, generator=seeded(1), fitted=fitted)
-    # Both victims err when the hub is hit, so what was learned on one breaks the other, which was asked nothing.
+    # Both victims err when the hub is hit, so what was learned on one breaks the other, which was
+    # asked nothing.
     assert bool((result.clean_prediction == graphs.y).all())
     assert float((result.attacked_prediction != graphs.y).float().mean()) > 0.9
     assert (result.queries, other.queries) == (fitted.queries, 2 * graphs.num_graphs)
@@ -198,7 +236,13 @@ def test_the_weights_kept_are_the_best_on_the_validation_graphs(to_data):
     fit, told = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2)), []
     attack = RLS2V(steps=60, width=8, rounds=2, batch_size=10, burn_in=10, evaluate_every=10)
     threat, victim = ThreatModel(), degree_victim()
-    proposer = attack.prepare(victim.restricted(Access.QUERY), fit, threat, seeded(0), lambda fraction, text: told.append(fraction))
+    proposer = attack.prepare(
+        victim.restricted(Access.QUERY),
+        fit,
+        threat,
+        seeded(0),
+        lambda fraction, text: told.append(fraction),
+    )
     broken = 0
     for number, perturbation in enumerate(proposer(fit.validation)):
         edited = perturbation.apply(fit.validation[number])
@@ -208,7 +252,7 @@ def test_the_weights_kept_are_the_best_on_the_validation_graphs(to_data):
     assert told == pytest.approx([k / 6 for k in range(1, 7)])
 
 
-# --- hyper-parameters -------------------------------------------------------------------------------------------------
+# --- hyper-parameters -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -236,7 +280,9 @@ def test_bad_hyper_parameters_are_refused_by_name(name, value, message):
 
 
 def test_bad_train_on_is_refused():
-    with pytest.raises(ValueError, match="Expected `train_on` to be 'correct' or 'all', got 'wrong'"):
+    with pytest.raises(
+        ValueError, match="Expected `train_on` to be 'correct' or 'all', got 'wrong'"
+    ):
         RLS2V(train_on="wrong")
 
 
@@ -257,16 +303,23 @@ def test_sums_are_divided_by_means_of_the_graphs_it_learns_on_and_by_nothing_as_
     short = {"steps": 1, "width": 4, "rounds": 1, "batch_size": 5, "burn_in": 1}
     found = []
     for settings in ({}, RLS2V.paper):
-        proposer = RLS2V(**{**short, **settings}).prepare(degree_victim().restricted(Access.QUERY), fit, threat, seeded(0))
+        proposer = RLS2V(**{**short, **settings}).prepare(
+            degree_victim().restricted(Access.QUERY), fit, threat, seeded(0)
+        )
         found.append([float(proposer.network.mean_degree), float(proposer.network.mean_size)])
-        restored = RLS2V(**{**short, **settings}).restore(proposer.state(), degree_victim().restricted(Access.QUERY), threat)
+        restored = RLS2V(**{**short, **settings}).restore(
+            proposer.state(), degree_victim().restricted(Access.QUERY), threat
+        )
         assert [float(restored.network.mean_degree), float(restored.network.mean_size)] == found[-1]
     assert found == [pytest.approx([2 * 9 / 10, 10]), [1.0, 1.0]]
 
 
 def test_the_first_values_are_of_the_size_of_a_reward():
     graphs = component_graphs(np.repeat([1, 2, 3], 10), (40, 50), 0.05, np.random.default_rng(0))
-    means = {"mean_degree": graphs.edge_index.size(1) / graphs.num_nodes, "mean_size": graphs.num_nodes / graphs.num_graphs}
+    means = {
+        "mean_degree": graphs.edge_index.size(1) / graphs.num_nodes,
+        "mean_size": graphs.num_nodes / graphs.num_graphs,
+    }
     largest = []
     for scales in ({}, means):
         network = TwoStepQ(width=64, rounds=5, max_edits=1, generator=seeded(0), **scales)
@@ -277,19 +330,23 @@ def test_the_first_values_are_of_the_size_of_a_reward():
     assert largest[1] < 2
 
 
-# --- the process ------------------------------------------------------------------------------------------------------
+# --- the process ----------------------------------------------------------------------------------
 
 
 def allowed_by_loop(graph, threat, made, picked):
     """The nodes that may be picked next in one graph."""
-    pairs = {frozenset(pair) for pair in threat.candidates(graph).T.tolist()} - {frozenset(pair) for pair in made}
+    pairs = {frozenset(pair) for pair in threat.candidates(graph).T.tolist()} - {
+        frozenset(pair) for pair in made
+    }
     if picked < 0:
         return {node for pair in pairs for node in pair}
     return {node for pair in pairs if picked in pair for node in pair} - {picked}
 
 
 def walk(space, steps, generator):
-    """A state after `steps` uniform picks in all graphs that have edits enough, with the edits left and the half."""
+    """A state after `steps` uniform picks in all graphs that have edits enough, with the edits left
+    and the half.
+    """
     state = space.start((space.budgets == space.max_edits).nonzero().squeeze(1))
     for step in range(steps):
         left, half = space.max_edits - step // 2, step % 2
@@ -323,7 +380,9 @@ def test_the_graphs_of_a_state_equal_its_perturbations_applied(name, random_grap
     current = space.realise(state)
     for row, perturbation in enumerate(space.perturbations(state)):
         assert perturbation.num_edits == 2
-        assert torch.equal(current[row].edge_index, perturbation.apply(graphs[int(state.graph[row])]).edge_index)
+        assert torch.equal(
+            current[row].edge_index, perturbation.apply(graphs[int(state.graph[row])]).edge_index
+        )
 
 
 def test_the_space_is_the_same_when_listed_in_pieces(random_graphs, monkeypatch):
@@ -336,20 +395,26 @@ def test_the_space_is_the_same_when_listed_in_pieces(random_graphs, monkeypatch)
     assert torch.equal(whole.budgets, pieces.budgets)
 
 
-# --- the Q-network and the target -------------------------------------------------------------------------------------
+# --- the Q-network and the target -----------------------------------------------------------------
 
 
 def q_by_hand(network, graph, picked, node, left, half):
     """The value of one node of one graph, message by message."""
     encoder, head = network.encoder, network.head(left, half)
-    marks = [torch.tensor([0.0, 1.0]) if other == picked else torch.tensor([1.0, 0.0]) for other in range(graph.num_nodes)]
+    marks = [
+        torch.tensor([0.0, 1.0]) if other == picked else torch.tensor([1.0, 0.0])
+        for other in range(graph.num_nodes)
+    ]
     states = [encoder.node_to_latent(mark).relu() for mark in marks]
     for _ in range(encoder.layers):
         pooled = [torch.zeros(encoder.width) for _ in marks]
         for source, target in graph.edge_index.T.tolist():
             pooled[target] = pooled[target] + states[source]
         pooled = [p / network.mean_degree for p in pooled]
-        states = [(encoder.conv(p) + encoder.node_to_latent(mark)).relu() for p, mark in zip(pooled, marks, strict=True)]
+        states = [
+            (encoder.conv(p) + encoder.node_to_latent(mark)).relu()
+            for p, mark in zip(pooled, marks, strict=True)
+        ]
     whole = torch.stack(states).sum(0) / network.mean_size
     return float(head.out(head.hidden(torch.cat([states[node], whole])).relu()))
 
@@ -364,14 +429,23 @@ def q_max_by_loop(network, graph, clean, threat, made, picked, left, half):
 def test_the_maximum_over_allowed_picks_equals_a_loop(steps, random_graphs):
     threat, graphs = THREATS["add or delete two"], random_graphs(10, sizes=(6, 7, 5))
     space = EditSpace.of(graphs, threat)
-    network = TwoStepQ(width=8, rounds=3, max_edits=2, generator=seeded(0), mean_degree=2.5, mean_size=6.0)
+    network = TwoStepQ(
+        width=8, rounds=3, max_edits=2, generator=seeded(0), mean_degree=2.5, mean_size=6.0
+    )
     state, left, half = walk(space, steps, seeded(1))
     current = space.realise(state)
-    best, node = best_allowed(network(current, state.picked, left, half), space.allowed(state, current, half), current)
-    assert torch.equal(network.of_action(current, state.picked, node, left, half) > best - 1e-4, torch.ones(3, dtype=torch.bool))
+    best, node = best_allowed(
+        network(current, state.picked, left, half), space.allowed(state, current, half), current
+    )
+    assert torch.equal(
+        network.of_action(current, state.picked, node, left, half) > best - 1e-4,
+        torch.ones(3, dtype=torch.bool),
+    )
     for row in range(3):
         made = [pair for pair in state.edits[row].tolist() if pair[0] >= 0]
-        value, minus_node = q_max_by_loop(network, current[row], graphs[row], threat, made, int(state.picked[row]), left, half)
+        value, minus_node = q_max_by_loop(
+            network, current[row], graphs[row], threat, made, int(state.picked[row]), left, half
+        )
         assert float(best[row]) == pytest.approx(value, abs=1e-4)
         assert int(node[row]) == -minus_node
 
@@ -396,7 +470,9 @@ def a_learner(graphs, victim, threat, **changes):
     space = EditSpace.of(graphs, threat)
     network = TwoStepQ(width=8, rounds=2, max_edits=space.max_edits, generator=seeded(1))
     learner = _Learner(attack, network, victim.restricted(Access.QUERY), space, seeded(2))
-    learner.target.load_state_dict(TwoStepQ(width=8, rounds=2, max_edits=space.max_edits, generator=seeded(3)).state_dict())
+    learner.target.load_state_dict(
+        TwoStepQ(width=8, rounds=2, max_edits=space.max_edits, generator=seeded(3)).state_dict()
+    )
     return learner
 
 
@@ -414,7 +490,9 @@ def target_by_recursion(learner, clean, threat, made, picked, node, reward, left
         [torch.tensor([p], dtype=torch.long).T for p in made if frozenset(p) in exists],
     )
     none = torch.zeros(2, 0, dtype=torch.long)
-    graph = Perturbation(torch.cat([none, *ends[0]], dim=1), torch.cat([none, *ends[1]], dim=1)).apply(clean)
+    graph = Perturbation(
+        torch.cat([none, *ends[0]], dim=1), torch.cat([none, *ends[1]], dim=1)
+    ).apply(clean)
     chooser = learner.network if learner.attack.double else learner.target
     best = -q_max_by_loop(chooser, graph, clean, threat, made, picked, left, half)[1]
     return q_by_hand(learner.target, graph, picked, best, left, half)
@@ -433,7 +511,9 @@ def test_the_td_target_equals_its_definition(double, victim, random_graphs):
         for row, number in enumerate(state.graph.tolist()):
             made = [tuple(pair) for pair in state.edits[row].tolist() if pair[0] >= 0]
             step = (made, int(state.picked[row]), int(node[row]), float(reward[row]), left, half)
-            assert float(target[row]) == pytest.approx(target_by_recursion(learner, graphs[number], threat, *step), abs=1e-4)
+            assert float(target[row]) == pytest.approx(
+                target_by_recursion(learner, graphs[number], threat, *step), abs=1e-4
+            )
 
 
 def test_the_reward_comes_at_the_end_and_is_the_victims_error(to_data):
@@ -449,7 +529,9 @@ def test_the_reward_comes_at_the_end_and_is_the_victims_error(to_data):
     final = state.edit(node, 1)
     for row in range(100):
         (perturbation,) = learner.space.perturbations(final.take(torch.tensor([row])))
-        wrong = int(victim.logits([perturbation.apply(graphs[int(state.graph[row])])]).argmax()) != 0
+        wrong = (
+            int(victim.logits([perturbation.apply(graphs[int(state.graph[row])])]).argmax()) != 0
+        )
         assert float(reward[row]) == (1.0 if wrong else -1.0)
 
 
@@ -468,11 +550,21 @@ def test_random_picks_are_uniform(to_data):
 
 def test_all_graphs_are_played_on_when_none_that_is_right_can_be_edited(to_data, monkeypatch):
     alone, path = to_data(1, []), hub_graphs(to_data, 1, count=1)[0]
-    alone.x, path.y = torch.ones(1, 1), torch.tensor([1])  # the victim is right about the single node only
+    alone.x, path.y = (
+        torch.ones(1, 1),
+        torch.tensor([1]),
+    )  # the victim is right about the single node only
     graphs = PackedGraphs.from_data_list([alone, path])
     seen = []
-    monkeypatch.setattr(_Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or [])
-    RLS2V().prepare(degree_victim().restricted(Access.QUERY), FitGraphs(graphs, graphs), ThreatModel(), seeded(0))
+    monkeypatch.setattr(
+        _Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or []
+    )
+    RLS2V().prepare(
+        degree_victim().restricted(Access.QUERY),
+        FitGraphs(graphs, graphs),
+        ThreatModel(),
+        seeded(0),
+    )
     assert seen == [2]
 
 
@@ -480,8 +572,14 @@ def test_only_graphs_that_are_right_when_clean_are_played_on(to_data, monkeypatc
     right = hub_graphs(to_data, 1, count=4)
     mixed = right.with_labels(torch.tensor([0, 1, 0, 1]))
     seen = []
-    monkeypatch.setattr(_Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or [])
-    for train_on, graphs in (("correct", mixed), ("all", mixed), ("correct", right.with_labels(torch.ones(4, dtype=torch.long)))):
+    monkeypatch.setattr(
+        _Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or []
+    )
+    for train_on, graphs in (
+        ("correct", mixed),
+        ("all", mixed),
+        ("correct", right.with_labels(torch.ones(4, dtype=torch.long))),
+    ):
         view = degree_victim().restricted(Access.QUERY)
         RLS2V(train_on=train_on).prepare(view, FitGraphs(graphs, graphs), ThreatModel(), seeded(0))
     assert seen == [2, 4, 4]
@@ -493,7 +591,7 @@ def test_an_empty_set_of_graphs_has_no_perturbations(to_data):
     assert GreedyProposer(network, ThreatModel(), [])(none) == []
 
 
-# --- the replay memory ------------------------------------------------------------------------------------------------
+# --- the replay memory ----------------------------------------------------------------------------
 
 
 def numbered(first, last):
@@ -505,26 +603,41 @@ def numbered(first, last):
 
 def test_the_ring_overwrites_the_oldest():
     replay = Replay(10, 1, torch.device("cpu"))
-    for first, last, kept in ((0, 4, range(4)), (4, 9, range(9)), (9, 13, range(3, 13)), (13, 40, range(30, 40))):
+    for first, last, kept in (
+        (0, 4, range(4)),
+        (4, 9, range(9)),
+        (9, 13, range(3, 13)),
+        (13, 40, range(30, 40)),
+    ):
         replay.add(numbered(first, last))
         state, node, reward = replay.draw(500, seeded(first))
         assert set(node.tolist()) == set(kept)
         assert len(replay) == len(kept)
-        for other in (state.graph, state.picked, state.edits[:, 0, 0], state.edits[:, 0, 1], reward.long()):
+        for other in (
+            state.graph,
+            state.picked,
+            state.edits[:, 0, 0],
+            state.edits[:, 0, 1],
+            reward.long(),
+        ):
             assert torch.equal(other, node)
 
 
-# --- speed ------------------------------------------------------------------------------------------------------------
+# --- speed ----------------------------------------------------------------------------------------
 
 
 class PlainLearner:
-    """The same course of learning for one edit, as one would write it first: networkx graphs, copied at every step, one after the other."""
+    """The same course of learning for one edit, as one would write it first: networkx graphs,
+    copied at every step, one after the other.
+    """
 
     def __init__(self, victim, graphs, seed, width=64, rounds=5, batch_size=50):
         self.victim, self.batch_size, self.random = victim, batch_size, random.Random(seed)
         self.graphs = [to_networkx(data) for data in graphs.to_data_list()]
         draws = seeded(seed)
-        self.network = torch.nn.ModuleDict({"encoder": Structure2Vec(in_features=2, width=width, layers=rounds, generator=draws)})
+        self.network = torch.nn.ModuleDict(
+            {"encoder": Structure2Vec(in_features=2, width=width, layers=rounds, generator=draws)}
+        )
         for half in range(2):
             self.network[f"head {half}"] = mlp([2 * width, width, 1], draws)
         self.target = copy.deepcopy(self.network)
@@ -541,13 +654,21 @@ class PlainLearner:
     def values(self, network, states, half):
         batch = self.batch(states)
         nodes, whole = network["encoder"](batch.x, batch.edge_index, batch.batch, len(states))
-        return network[f"head {half}"](torch.cat([nodes, whole[batch.batch]], dim=1)).squeeze(1).split([len(g) for g, _ in states])
+        return (
+            network[f"head {half}"](torch.cat([nodes, whole[batch.batch]], dim=1))
+            .squeeze(1)
+            .split([len(g) for g, _ in states])
+        )
 
     def allowed(self, graph, picked):
         if picked is None:
             parts = nx.connected_components(graph)
             return [node for part in parts for node in part if graph.degree(node) < len(part) - 1]
-        return [node for node in nx.node_connected_component(graph, picked) if node != picked and not graph.has_edge(node, picked)]
+        return [
+            node
+            for node in nx.node_connected_component(graph, picked)
+            if node != picked and not graph.has_edge(node, picked)
+        ]
 
     @torch.no_grad()
     def play(self, epsilon):
@@ -556,11 +677,25 @@ class PlainLearner:
         for half in range(2):
             greedy = [self.random.random() >= epsilon for _ in states]
             rows = [row for row, wants in enumerate(greedy) if wants]
-            values = dict(zip(rows, self.values(self.network, [states[row] for row in rows], half), strict=True)) if rows else {}
+            values = (
+                dict(
+                    zip(
+                        rows,
+                        self.values(self.network, [states[row] for row in rows], half),
+                        strict=True,
+                    )
+                )
+                if rows
+                else {}
+            )
             nodes = []
             for row, state in enumerate(states):
                 allowed = self.allowed(*state)
-                nodes.append(max(allowed, key=values[row].tolist().__getitem__) if greedy[row] else self.random.choice(allowed))
+                nodes.append(
+                    max(allowed, key=values[row].tolist().__getitem__)
+                    if greedy[row]
+                    else self.random.choice(allowed)
+                )
             after = []
             for (graph, picked), node in zip(states, nodes, strict=True):
                 edited = copy.deepcopy(graph)
@@ -569,8 +704,13 @@ class PlainLearner:
                 after.append((edited, None if half else node))
             rewards = [0.0] * len(states)
             if half:
-                data_list = [Data(x=torch.ones(len(g), 1), edge_index=from_networkx(g).edge_index) for g, _ in after]
-                wrong = self.victim.logits(data_list).argmax(1) != torch.tensor([self.graphs[n].graph["y"] for n in chosen])
+                data_list = [
+                    Data(x=torch.ones(len(g), 1), edge_index=from_networkx(g).edge_index)
+                    for g, _ in after
+                ]
+                wrong = self.victim.logits(data_list).argmax(1) != torch.tensor(
+                    [self.graphs[n].graph["y"] for n in chosen]
+                )
                 rewards = [1.0 if errs else -1.0 for errs in wrong.tolist()]
             self.replay[half].extend(zip(states, nodes, rewards, after, strict=True))
             states = after
@@ -582,11 +722,18 @@ class PlainLearner:
         if half == 0:
             with torch.no_grad():
                 states = [after for _, _, _, after in transitions]
-                of_online, of_target = (self.values(network, states, 1) for network in (self.network, self.target))
-                best = [max(self.allowed(*state), key=row.tolist().__getitem__) for state, row in zip(states, of_online, strict=True)]
+                of_online, of_target = (
+                    self.values(network, states, 1) for network in (self.network, self.target)
+                )
+                best = [
+                    max(self.allowed(*state), key=row.tolist().__getitem__)
+                    for state, row in zip(states, of_online, strict=True)
+                ]
                 target = torch.stack([row[node] for row, node in zip(of_target, best, strict=True)])
         values = self.values(self.network, [state for state, _, _, _ in transitions], half)
-        taken = torch.stack([row[node] for row, (_, node, _, _) in zip(values, transitions, strict=True)])
+        taken = torch.stack(
+            [row[node] for row, (_, node, _, _) in zip(values, transitions, strict=True)]
+        )
         loss = torch.nn.functional.mse_loss(taken, target)
         self.optimizer.zero_grad()
         loss.backward()
@@ -603,7 +750,9 @@ def to_networkx(data):
 
 @pytest.mark.parametrize("how", ["networkx and deepcopy", "vectorised"])
 def test_benchmark_a_step_of_learning(benchmark, how):
-    """Graphs of 40-50 nodes: play on 50, learn from 50, half of the picks greedy, one thread; a Q-network of width 64, five rounds."""
+    """Graphs of 40-50 nodes: play on 50, learn from 50, half of the picks greedy, one thread; a
+    Q-network of width 64, five rounds.
+    """
     benchmark.group = "RL-S2V, a step of learning"
     graphs = component_graphs(np.repeat([1, 2, 3], 40), (40, 50), 0.05, np.random.default_rng(0))
     draws = seeded(0)
@@ -623,7 +772,9 @@ def test_benchmark_a_step_of_learning(benchmark, how):
         return loss
 
     steps()
-    assert bool(benchmark.pedantic(steps, rounds=3 if how == "networkx and deepcopy" else 10).isfinite())
+    assert bool(
+        benchmark.pedantic(steps, rounds=3 if how == "networkx and deepcopy" else 10).isfinite()
+    )
 
 
 def test_the_plain_learner_of_the_benchmark_learns_from_the_same_rewards(to_data):
@@ -633,7 +784,9 @@ def test_the_plain_learner_of_the_benchmark_learns_from_the_same_rewards(to_data
     assert learner.update().isfinite()
     states, nodes, rewards, after = zip(*learner.replay[1], strict=True)
     assert set(rewards) == {-1.0, 1.0}
-    for (graph, picked), node, reward, (edited, _) in zip(states, nodes, rewards, after, strict=True):
+    for (graph, picked), node, reward, (edited, _) in zip(
+        states, nodes, rewards, after, strict=True
+    ):
         assert set(edited.edges) - set(graph.edges) in ({(picked, node)}, {(node, picked)})
         hub = max(graph.degree, key=lambda pair: pair[1])[0]
         assert (reward > 0) == (hub in (picked, node))

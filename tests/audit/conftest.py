@@ -7,29 +7,49 @@ from collections.abc import Callable, Sequence
 import pytest
 from hand_made import make_record
 
-from robust_augcl.attack import Attack, FitGraphs, run_attack
-from robust_augcl.cells import plain
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.records import ArtifactRef, Outcome, Record
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, run_attack
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.plan.planner import plain
+from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.seeds import generator
-from robust_augcl.threat import ThreatModel
-from robust_augcl.victim import Victim
+from robust_augcl.threat.model import ThreatModel
 
 
 def audited_record(attack: str = "a", outcomes: Sequence[Outcome] = (), **changes) -> Record:
-    """A record of one attack on the victim "v", edges added inside a component, everything else as changed."""
-    threat = {"budget": changes.get("budget", 1), "operations": ["add"], "within_component": True, "allow_existing": False}
-    usual = {"attack": attack, "attack_settings": {"type": attack}, "threat": threat, "label_rule": "components"}
+    """A record of one attack on the victim "v", edges added inside a component, everything else as
+    changed.
+    """
+    threat = {
+        "budget": changes.get("budget", 1),
+        "operations": ["add"],
+        "within_component": True,
+        "allow_existing": False,
+    }
+    usual = {
+        "attack": attack,
+        "attack_settings": {"type": attack},
+        "threat": threat,
+        "label_rule": "components",
+    }
     refs = {"dataset": ArtifactRef("dataset-d", "1"), "victim": ArtifactRef("victim-v", "2")}
     return make_record(outcomes, **{**usual, **refs, **changes})
 
 
 def make_outcomes(broken: Sequence[bool], edits: int = 1, wrong: int = 0) -> list[Outcome]:
-    """Graphs right when clean, broken or not; then `wrong` ones that are wrong throughout. Margins are 1 and -1."""
+    """Graphs right when clean, broken or not; then `wrong` ones that are wrong throughout. Margins
+    are 1 and -1.
+    """
     pairs = [[0, other + 1] for other in range(edits)]
-    right = [Outcome(i, i % 3, i % 3, (i + b) % 3, 1.0, -1.0 if b else 1.0, pairs, []) for i, b in enumerate(broken)]
+    right = [
+        Outcome(i, i % 3, i % 3, (i + b) % 3, 1.0, -1.0 if b else 1.0, pairs, [])
+        for i, b in enumerate(broken)
+    ]
     first = len(right)
-    return right + [Outcome(i, i % 3, (i + 1) % 3, (i + 1) % 3, -1.0, -1.0, pairs, []) for i in range(first, first + wrong)]
+    return right + [
+        Outcome(i, i % 3, (i + 1) % 3, (i + 1) % 3, -1.0, -1.0, pairs, [])
+        for i in range(first, first + wrong)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +66,17 @@ def outcomes() -> Callable[..., list[Outcome]]:
 def attacked() -> Callable[..., Record]:
     """The record of an attack that the guard ran on a victim."""
 
-    def run(attack: Attack, victim: Victim, graphs: PackedGraphs, threat: ThreatModel, label: str = "a") -> Record:
-        result = run_attack(attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=generator(label))
+    def run(
+        attack: Attack, victim: Victim, graphs: PackedGraphs, threat: ThreatModel, label: str = "a"
+    ) -> Record:
+        result = run_attack(
+            attack,
+            victim,
+            graphs,
+            threat,
+            fit=FitGraphs(graphs, graphs),
+            generator=generator(label),
+        )
         found = [
             Outcome(
                 i,

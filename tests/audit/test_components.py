@@ -9,21 +9,27 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.audit.components import components, forests
-from robust_augcl.dataset import Dataset
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.records import Outcome
+from robust_augcl.graphs.dataset import Dataset
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.results.records import Outcome
+from robust_augcl.review.audit.forests import components, forests
 
 
 @given(data=st.data())
 def test_components_after_edits_equal_networkx(data, data_lists, to_networkx):
     graphs = data.draw(data_lists())
     everything = torch.arange(len(graphs))
-    found = forests(Dataset(PackedGraphs.from_data_list(graphs), everything[:0], everything[:0], everything, 3))
+    found = forests(
+        Dataset(PackedGraphs.from_data_list(graphs), everything[:0], everything[:0], everything, 3)
+    )
     for number, graph in enumerate(graphs):
         picture = to_networkx(graph)
         edges = [list(edge) for edge in picture.edges]
-        free = [list(pair) for pair in combinations(range(graph.num_nodes), 2) if not picture.has_edge(*pair)]
+        free = [
+            list(pair)
+            for pair in combinations(range(graph.num_nodes), 2)
+            if not picture.has_edge(*pair)
+        ]
         removed = data.draw(st.lists(st.sampled_from(edges), unique_by=tuple)) if edges else []
         added = data.draw(st.lists(st.sampled_from(free), unique_by=tuple)) if free else []
         picture.remove_edges_from(removed)

@@ -1,4 +1,6 @@
-"""Faults planted in real attacks, victims and runs: each is caught by the check that should, and an honest run has none."""
+"""Faults planted in real attacks, victims and runs: each is caught by the check that should, and an
+honest run has none.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,19 @@ import torch
 from torch import nn
 
 from robust_augcl import registry
-from robust_augcl.attack import Attack
+from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.grad_argmax import GradArgmax
 from robust_augcl.attacks.rand_sampling import RandSampling
-from robust_augcl.audit.checks import examine
-from robust_augcl.audit.evidence import DataFacts, Evidence, Traits
-from robust_augcl.audit.probes import (
+from robust_augcl.encoders.gin import GIN
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.margins import margins
+from robust_augcl.review.audit.checks import examine
+from robust_augcl.review.audit.evidence import DataFacts, Evidence, Traits
+from robust_augcl.review.audit.probes import (
     DegreeSum,
     look_at_victim,
     planted_graphs,
@@ -26,20 +34,17 @@ from robust_augcl.audit.probes import (
     try_large_budget,
     try_on_planted_victims,
 )
-from robust_augcl.audit.strength import more_iterations_change_little
-from robust_augcl.encoders.gin import GIN
-from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import PackedGraphs
-from robust_augcl.model import GraphClassifier
+from robust_augcl.review.audit.strength import more_iterations_change_little
 from robust_augcl.seeds import generator
-from robust_augcl.threat import Perturbation, ThreatModel
-from robust_augcl.victim import Access, Victim, margins
+from robust_augcl.threat.model import Perturbation, ThreatModel
 
 THREAT = ThreatModel(within_component=True)
 
 
 def failed(evidence: Evidence) -> dict[str, tuple[str, ...]]:
-    return {finding.check: finding.cells for finding in examine(evidence) if finding.status == "FAIL"}
+    return {
+        finding.check: finding.cells for finding in examine(evidence) if finding.status == "FAIL"
+    }
 
 
 @pytest.fixture
@@ -54,7 +59,9 @@ def some(reference_graphs) -> PackedGraphs:
 
 @dataclass(frozen=True)
 class Extreme(Attack):
-    """Takes the candidate of the smallest margin, or the largest: then it helps the victim. Or it leaves the graphs alone."""
+    """Takes the candidate of the smallest margin, or the largest: then it helps the victim. Or it
+    leaves the graphs alone.
+    """
 
     access: ClassVar[Access] = Access.QUERY
 
@@ -65,22 +72,34 @@ class Extreme(Attack):
             if not self.sign:
                 return [Perturbation() for _ in range(graphs.num_graphs)]
             candidates = threat.enumerate(graphs)
-            margin = margins(victim.candidate_logits(graphs, candidates), graphs.y[candidates.graph])
-            return [candidates.perturbation(best) for best in candidates.best(self.sign * margin).split(1)]
+            margin = margins(
+                victim.candidate_logits(graphs, candidates), graphs.y[candidates.graph]
+            )
+            return [
+                candidates.perturbation(best)
+                for best in candidates.best(self.sign * margin).split(1)
+            ]
 
         return propose
 
 
 def test_an_attack_that_helps_the_victim(victim, reference_graphs, attacked):
-    helps, attacks = (attacked(Extreme(sign), victim, reference_graphs, THREAT, label) for sign, label in ((-1, "helps"), (1, "attacks")))
+    helps, attacks = (
+        attacked(Extreme(sign), victim, reference_graphs, THREAT, label)
+        for sign, label in ((-1, "helps"), (1, "attacks"))
+    )
     traits = {record.key: Traits(Access.QUERY) for record in (helps, attacks)}
-    assert failed(Evidence([helps, attacks], traits=traits)) == {"the attack's own loss rises": (helps.key,)}
+    assert failed(Evidence([helps, attacks], traits=traits)) == {
+        "the attack's own loss rises": (helps.key,)
+    }
 
 
 def test_an_attack_that_does_nothing_cannot_break_what_any_edit_breaks(record):
     one = record("idle")
     facts = try_on_planted_victims(Extreme(0), THREAT, "idle", [one.key])
-    assert failed(Evidence([one], planted=[facts])) == {"breaks a broken victim, not a constant one": (one.key,)}
+    assert failed(Evidence([one], planted=[facts])) == {
+        "breaks a broken victim, not a constant one": (one.key,)
+    }
 
 
 class Blind(DegreeSum):
@@ -101,32 +120,54 @@ def test_a_gradient_of_zero(record, cut):
     blind = Victim(GraphClassifier(encoder, num_classes=3, hidden=4, generator=generator(0)))
     white, black = record("white"), record("black")
     facts = {white.victim.key: look_at_victim(blind, planted_graphs(generator(0)), THREAT)}
-    evidence = Evidence([white, black], traits={white.key: Traits(Access.GRADIENT), black.key: Traits(Access.QUERY)}, victims=facts)
+    evidence = Evidence(
+        [white, black],
+        traits={white.key: Traits(Access.GRADIENT), black.key: Traits(Access.QUERY)},
+        victims=facts,
+    )
     assert failed(evidence) == {"the victim's gradients are finite and not zero": (white.key,)}
 
 
 def test_a_victim_in_training_mode(record, random_graphs):
     one, graphs = record(), random_graphs(0)
-    gin = GraphClassifier(GIN(in_features=3, width=8, layers=2, generator=generator(0)), num_classes=3, hidden=8, generator=generator(0))
+    gin = GraphClassifier(
+        GIN(in_features=3, width=8, layers=2, generator=generator(0)),
+        num_classes=3,
+        hidden=8,
+        generator=generator(0),
+    )
     for module in gin.modules():
         if isinstance(module, nn.BatchNorm1d):
             module.running_mean.normal_(generator=generator(1))
     dropout = GraphClassifier(
-        Structure2Vec(in_features=3, width=8, layers=2, generator=generator(0)), num_classes=3, hidden=8, generator=generator(0)
+        Structure2Vec(in_features=3, width=8, layers=2, generator=generator(0)),
+        num_classes=3,
+        hidden=8,
+        generator=generator(0),
     )
     dropout.head.append(nn.Dropout(0.5))
     for model in (gin, dropout):
         victim = Victim(model)
-        at_rest = Evidence([one], victims={one.victim.key: look_at_victim(victim, graphs, ThreatModel())})
+        at_rest = Evidence(
+            [one], victims={one.victim.key: look_at_victim(victim, graphs, ThreatModel())}
+        )
         assert not failed(at_rest)
         model.train()
-        training = Evidence([one], victims={one.victim.key: look_at_victim(victim, graphs, ThreatModel())})
+        training = Evidence(
+            [one], victims={one.victim.key: look_at_victim(victim, graphs, ThreatModel())}
+        )
         assert failed(training) == {"the victim is deterministic": (one.key,)}
 
 
 def test_an_attack_that_ignores_its_budget(victim, reference_graphs, attacked):
     """The guard stops it; a record that was made without the guard is caught too."""
-    wide = attacked(RandSampling(), victim, reference_graphs, ThreatModel(budget=3, within_component=True), "wide")
+    wide = attacked(
+        RandSampling(),
+        victim,
+        reference_graphs,
+        ThreatModel(budget=3, within_component=True),
+        "wide",
+    )
     told = {**wide.threat, "budget": 1}
     forged = type(wide)(**{**wide.__dict__, "threat": told})
     data = {wide.dataset.key: DataFacts("d", {})}
@@ -148,13 +189,15 @@ def test_a_victim_that_answers_at_random(reference_graphs, attacked, random_grap
     noise = Victim(Noise(encoder, num_classes=3, hidden=8, generator=generator(0)))
     record = attacked(RandSampling(), noise, reference_graphs, THREAT)
     facts = {record.victim.key: look_at_victim(noise, reference_graphs, THREAT)}
-    assert failed(Evidence([record], victims=facts, traits={record.key: Traits(Access.NONE)}))["the victim is deterministic"] == (
-        record.key,
-    )
+    assert failed(Evidence([record], victims=facts, traits={record.key: Traits(Access.NONE)}))[
+        "the victim is deterministic"
+    ] == (record.key,)
 
 
 def test_a_victim_that_was_never_trained(reference_graphs, attacked):
-    """It answers the same class to nearly everything, and an attack on it looks weak: that is no robustness."""
+    """It answers the same class to nearly everything, and an attack on it looks weak: that is no
+    robustness.
+    """
     encoder = Structure2Vec(in_features=1, width=8, layers=2, generator=generator(0))
     untrained = Victim(GraphClassifier(encoder, num_classes=3, hidden=8, generator=generator(0)))
     record = attacked(RandSampling(), untrained, reference_graphs, THREAT)
@@ -162,12 +205,15 @@ def test_a_victim_that_was_never_trained(reference_graphs, attacked):
     assert found == {"the victim has learned its task": (record.key,)}
 
 
-# --- the probes themselves ------------------------------------------------------------------------------------------------
+# --- the probes themselves ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("operations", [("add",), ("delete",), ("add", "delete")])
 def test_any_edit_breaks_the_fragile_victim_and_none_the_constant_one(operations):
-    graphs, threat = planted_graphs(generator(0)), ThreatModel(operations=operations, within_component=True)
+    graphs, threat = (
+        planted_graphs(generator(0)),
+        ThreatModel(operations=operations, within_component=True),
+    )
     assert len(set(graphs.num_undirected_edges.tolist())) == 1
     assert graphs.num_components.tolist() == [1] * graphs.num_graphs
     candidates = threat.enumerate(graphs)
@@ -175,7 +221,9 @@ def test_any_edit_breaks_the_fragile_victim_and_none_the_constant_one(operations
         victim = planted_victim(int(graphs.num_undirected_edges[0]), fragile=fragile)
         assert (victim.logits(graphs).argmax(1) == 0).all()
         assert ((victim.candidate_logits(graphs, candidates).argmax(1) != 0) == fragile).all()
-    facts = look_at_victim(planted_victim(int(graphs.num_undirected_edges[0]), fragile=True), graphs, threat)
+    facts = look_at_victim(
+        planted_victim(int(graphs.num_undirected_edges[0]), fragile=True), graphs, threat
+    )
     assert (facts.zero_gradients, facts.nonfinite_gradients, facts.repeat_change) == (0, 0, 0)
 
 
@@ -208,7 +256,9 @@ class Slow(Extreme):
     def prepare(self, victim, fit, threat, generator, report=None):
         def propose(graphs):
             candidates = threat.enumerate(graphs)
-            margin = margins(victim.candidate_logits(graphs, candidates), graphs.y[candidates.graph])
+            margin = margins(
+                victim.candidate_logits(graphs, candidates), graphs.y[candidates.graph]
+            )
             place = torch.arange(len(candidates)) - candidates.ptr[candidates.graph]
             margin[place >= self.iterations] = torch.inf
             return [candidates.perturbation(best) for best in candidates.best(margin).split(1)]
@@ -218,13 +268,22 @@ class Slow(Extreme):
 
 @pytest.mark.parametrize(("iterations", "status"), [(4000, "PASS"), (2, "WARN")])
 def test_an_attack_that_was_stopped_too_early(victim, some, attacked, iterations, status):
-    """Half of more iterations than there are candidates changes nothing; one iteration is far from a record of all candidates."""
-    record = attacked(Exhaustive() if iterations == 2 else Slow(iterations=iterations), victim, some, THREAT)
+    """Half of more iterations than there are candidates changes nothing; one iteration is far from
+    a record of all candidates.
+    """
+    record = attacked(
+        Exhaustive() if iterations == 2 else Slow(iterations=iterations), victim, some, THREAT
+    )
     broken = torch.tensor([outcome.broken for outcome in record.outcomes])
-    facts = try_half_the_iterations(Slow(iterations=iterations), victim, some, THREAT, broken, "slow", [record.key])
+    facts = try_half_the_iterations(
+        Slow(iterations=iterations), victim, some, THREAT, broken, "slow", [record.key]
+    )
     assert (facts.half, facts.full, facts.num_graphs) == (iterations // 2, iterations, 8)
     assert more_iterations_change_little(Evidence([record], halved=[facts])).status == status
-    assert try_half_the_iterations(GradArgmax(), victim, some, THREAT, broken, "none to halve", []) is None
+    assert (
+        try_half_the_iterations(GradArgmax(), victim, some, THREAT, broken, "none to halve", [])
+        is None
+    )
 
 
 def test_random_edits_break_no_graph_that_an_exact_search_cannot(victim, some, attacked):

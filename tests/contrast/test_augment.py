@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_augcl.contrast.augment import Augmentation, augment, node_drop, subgraph
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.packed import PackedGraphs
 
 SEEDS = st.integers(0, 2**32)
 PERCENT = st.integers(0, 99)
@@ -33,20 +33,31 @@ def named(to_networkx, data):
 
 def is_induced(view, whole):
     expected = whole.subgraph(view.nodes)
-    return set(view.nodes) == set(expected.nodes) and {frozenset(e) for e in view.edges} == {frozenset(e) for e in expected.edges}
+    return set(view.nodes) == set(expected.nodes) and {frozenset(e) for e in view.edges} == {
+        frozenset(e) for e in expected.edges
+    }
 
 
 def equal(left, right):
-    pairs = [(left.x, right.x), (left.edge_index, right.edge_index), (left.ptr, right.ptr), (left.y, right.y)]
+    pairs = [
+        (left.x, right.x),
+        (left.edge_index, right.edge_index),
+        (left.ptr, right.ptr),
+        (left.y, right.y),
+    ]
     return all(torch.equal(a, b) for a, b in pairs)
 
 
 def copy(graphs):
-    return PackedGraphs(graphs.x.clone(), graphs.edge_index.clone(), graphs.ptr.clone(), graphs.y.clone())
+    return PackedGraphs(
+        graphs.x.clone(), graphs.edge_index.clone(), graphs.ptr.clone(), graphs.y.clone()
+    )
 
 
 @given(data=st.data(), seed=SEEDS, percent=PERCENT)
-def test_node_drop_leaves_out_its_share_and_keeps_the_induced_subgraph(data, seed, percent, data_lists, to_networkx):
+def test_node_drop_leaves_out_its_share_and_keeps_the_induced_subgraph(
+    data, seed, percent, data_lists, to_networkx
+):
     graphs = data.draw(data_lists(max_nodes=12))
     views = node_drop(PackedGraphs.from_data_list(graphs), percent / 100, seeded(seed))
     assert views.num_graphs == len(graphs)
@@ -59,7 +70,9 @@ def test_node_drop_leaves_out_its_share_and_keeps_the_induced_subgraph(data, see
 def test_node_drop_drops_every_node_equally_often(to_data):
     # The first graph leaves out one node of three, the second two of five.
     draws = 4000
-    graphs = PackedGraphs.from_data_list([to_data(3, [(0, 1)], first_id=0), to_data(5, [(0, 1), (1, 2)], first_id=3)])
+    graphs = PackedGraphs.from_data_list(
+        [to_data(3, [(0, 1)], first_id=0), to_data(5, [(0, 1), (1, 2)], first_id=3)]
+    )
     views = node_drop(graphs.select(torch.arange(2).repeat(draws)), 0.4, seeded(0))
     first, second = torch.bincount(views.x[:, 0].long(), minlength=8).split([3, 5])
     assert int(first.sum()) == draws * 2
@@ -71,7 +84,9 @@ def test_node_drop_drops_every_node_equally_often(to_data):
 
 @pytest.mark.parametrize(("size", "percent"), [(30, 10), (100, 53), (75, 84), (100, 59), (150, 78)])
 def test_shares_that_are_whole_numbers_of_nodes_are_exact(to_data, size, percent):
-    ring = PackedGraphs.from_data_list([to_data(size, [(node, (node + 1) % size) for node in range(size)])])
+    ring = PackedGraphs.from_data_list(
+        [to_data(size, [(node, (node + 1) % size) for node in range(size)])]
+    )
     kept = node_drop(ring, percent / 100, seeded(0)).num_nodes
     assert kept == size - share(size, percent)
 
@@ -84,13 +99,17 @@ def test_the_highest_ratio_keeps_a_node(random_graphs, augmentation):
 
 
 @given(data=st.data(), seed=SEEDS, percent=PERCENT)
-def test_subgraph_is_connected_induced_and_no_larger_than_its_share(data, seed, percent, data_lists, to_networkx):
+def test_subgraph_is_connected_induced_and_no_larger_than_its_share(
+    data, seed, percent, data_lists, to_networkx
+):
     graphs = data.draw(data_lists(max_nodes=12))
     views = subgraph(PackedGraphs.from_data_list(graphs), percent / 100, seeded(seed))
     assert views.num_graphs == len(graphs)
     for number, graph in enumerate(graphs):
         view = named(to_networkx, views[number])
-        assert 1 <= view.number_of_nodes() <= min(share(graph.num_nodes, percent) + 1, graph.num_nodes)
+        assert (
+            1 <= view.number_of_nodes() <= min(share(graph.num_nodes, percent) + 1, graph.num_nodes)
+        )
         assert nx.is_connected(view)
         assert is_induced(view, named(to_networkx, graph))
         assert torch.equal(views[number].y, graph.y)
@@ -104,25 +123,33 @@ def test_subgraph_stays_at_a_node_without_neighbours(seed, to_data):
 
 @given(seed=SEEDS, percent=PERCENT, size=st.integers(1, 9))
 def test_subgraph_on_a_complete_graph_rarely_falls_short(seed, percent, size, to_data):
-    # A complete graph of n nodes: a walk of n steps reaches two nodes for certain, if there are two.
+    # A complete graph of n nodes: a walk of n steps reaches two nodes for certain, if there are
+    # two.
     complete = to_data(size, [(i, j) for i in range(size) for j in range(i)])
-    (kept,) = subgraph(PackedGraphs.from_data_list([complete]), percent / 100, seeded(seed)).sizes.tolist()
+    (kept,) = subgraph(
+        PackedGraphs.from_data_list([complete]), percent / 100, seeded(seed)
+    ).sizes.tolist()
     assert min(share(size, percent) + 1, 2) <= kept <= share(size, percent) + 1
 
 
 @pytest.mark.parametrize("percent", [10, 20, 30])
 def test_subgraph_reaches_its_full_size_where_the_steps_suffice(to_data, percent):
-    # 200 draws on complete graphs of 40 nodes: 40 steps at 13 nodes or fewer reach the share but with a chance of about 1e-12.
-    complete = PackedGraphs.from_data_list([to_data(40, [(i, j) for i in range(40) for j in range(i)])])
+    # 200 draws on complete graphs of 40 nodes: 40 steps at 13 nodes or fewer reach the share but
+    # with a chance of about 1e-12.
+    complete = PackedGraphs.from_data_list(
+        [to_data(40, [(i, j) for i in range(40) for j in range(i)])]
+    )
     views = subgraph(complete.select(torch.zeros(200, dtype=torch.long)), percent / 100, seeded(0))
     assert views.sizes.tolist() == [share(40, percent) + 1] * 200
 
 
 def test_subgraph_walks_at_most_n_steps(to_data):
-    # On a path a walk goes to and fro: to see all 10 nodes in 10 steps it must go 9 in one direction.
+    # On a path a walk goes to and fro: to see all 10 nodes in 10 steps it must go 9 in one
+    # direction.
     path = PackedGraphs.from_data_list([to_data(10, [(k, k + 1) for k in range(9)])])
     sizes = subgraph(path.select(torch.zeros(3000, dtype=torch.long)), 0.9, seeded(0)).sizes
-    # From an end that has a chance of 2^-8 (the first step is forced), from its neighbour less, from elsewhere none.
+    # From an end that has a chance of 2^-8 (the first step is forced), from its neighbour less,
+    # from elsewhere none.
     assert float((sizes == 10).float().mean()) < 0.01
     assert int(sizes.min()) >= 2
 
@@ -139,11 +166,17 @@ def test_subgraph_walks_to_every_neighbour_equally_often(to_data):
     assert float((leaves - draws / 3).abs().max()) < 5 * (draws * 2 / 9) ** 0.5
 
 
-CHOICES = [Augmentation("node_drop", 0.3), Augmentation("subgraph", 0.5), Augmentation("node_drop", 0.0)]
+CHOICES = [
+    Augmentation("node_drop", 0.3),
+    Augmentation("subgraph", 0.5),
+    Augmentation("node_drop", 0.0),
+]
 
 
 @given(data=st.data(), seed=SEEDS, count=st.integers(1, 3))
-def test_views_keep_the_order_of_graphs_and_their_classes(data, seed, count, data_lists, to_networkx):
+def test_views_keep_the_order_of_graphs_and_their_classes(
+    data, seed, count, data_lists, to_networkx
+):
     graphs = data.draw(data_lists(max_graphs=8))
     packed = PackedGraphs.from_data_list(graphs)
     before = copy(packed)
@@ -159,7 +192,9 @@ def test_views_keep_the_order_of_graphs_and_their_classes(data, seed, count, dat
 def test_one_of_the_choices_is_drawn_for_each_graph(to_data):
     # Told apart by size: 10 - 3, 5 + 1 at most, or 10 nodes.
     draws = 3000
-    complete = PackedGraphs.from_data_list([to_data(10, [(i, j) for i in range(10) for j in range(i)])])
+    complete = PackedGraphs.from_data_list(
+        [to_data(10, [(i, j) for i in range(10) for j in range(i)])]
+    )
     sizes = augment(complete.select(torch.zeros(draws, dtype=torch.long)), CHOICES, seeded(0)).sizes
     counts = [int((sizes == 7).sum()), int((sizes <= 6).sum()), int((sizes == 10).sum())]
     assert sum(counts) == draws

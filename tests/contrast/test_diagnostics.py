@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from robust_augcl.contrast.diagnostics import BINS, QUANTILES, diagnose, false_negatives, push, share_on, summary
+from robust_augcl.contrast.diagnostics import (
+    BINS,
+    QUANTILES,
+    diagnose,
+    false_negatives,
+    push,
+    share_on,
+    summary,
+)
 from robust_augcl.contrast.losses import cosine_similarities
 from robust_augcl.contrast.objective import Embedded, LossSettings
 from robust_augcl.methods.augcl import AUGCL
@@ -26,7 +34,10 @@ def seeded(seed):
 def batches():
     """Two batches of four graphs, not in order."""
     z1, z2 = torch.randn(2, 8, 5, generator=seeded(0))
-    return [Embedded(z1[numbers], z2[numbers], numbers) for numbers in (torch.tensor([5, 0, 3, 2]), torch.tensor([7, 1, 6, 4]))]
+    return [
+        Embedded(z1[numbers], z2[numbers], numbers)
+        for numbers in (torch.tensor([5, 0, 3, 2]), torch.tensor([7, 1, 6, 4]))
+    ]
 
 
 def objective(method):
@@ -60,10 +71,20 @@ def test_shares_are_the_loops():
     made = objective(method)
     found = diagnose(batches(), made, LABELS)
     shares = found["false_negatives"]
-    assert shares["share_of_pairs"] == pytest.approx(share(pairs(lambda batch: torch.ones(4, 4))), abs=1e-6)
-    assert shares["share_of_weight"] == pytest.approx(share(pairs(lambda batch: made.weighter(batch.z1, batch.z2))), abs=1e-6)
+    assert shares["share_of_pairs"] == pytest.approx(
+        share(pairs(lambda batch: torch.ones(4, 4))), abs=1e-6
+    )
+    assert shares["share_of_weight"] == pytest.approx(
+        share(pairs(lambda batch: made.weighter(batch.z1, batch.z2))), abs=1e-6
+    )
     weighted = pairs(
-        lambda batch: torch.softmax((made.weighter(batch.z1, batch.z2).log() + cosine_similarities(batch.z1, batch.z2) / 0.5), dim=1)
+        lambda batch: torch.softmax(
+            (
+                made.weighter(batch.z1, batch.z2).log()
+                + cosine_similarities(batch.z1, batch.z2) / 0.5
+            ),
+            dim=1,
+        )
     )
     assert shares["share_of_push"] == pytest.approx(share(weighted), abs=1e-5)
     assert len({round(value, 4) for value in shares.values()}) == 3
@@ -86,7 +107,9 @@ def test_distributions_are_numpys():
             assert numbers["quantiles"][0] == pytest.approx(quantiles[0], rel=1e-4)
             assert numbers["quantiles"][-1] == pytest.approx(quantiles[-1], rel=1e-4)
             assert numbers["quantiles"] == sorted(numbers["quantiles"])
-            assert numbers["histogram"] == pytest.approx(np.histogram(expected[kind], bins=BINS, range=(low, high))[0], abs=1)
+            assert numbers["histogram"] == pytest.approx(
+                np.histogram(expected[kind], bins=BINS, range=(low, high))[0], abs=1
+            )
             assert sum(numbers["histogram"]) == len(expected[kind])
 
 
@@ -119,9 +142,16 @@ def test_the_push_is_the_gradient_by_finite_differences():
     for i, j in ((0, 1), (2, 3), (3, 0)):
         shift = torch.zeros(4, 4, dtype=torch.float64)
         shift[i, j] = 1e-6
-        difference = (made.pair_loss(similarity + shift, z1, z2) - made.pair_loss(similarity - shift, z1, z2)) / 2e-6
+        difference = (
+            made.pair_loss(similarity + shift, z1, z2) - made.pair_loss(similarity - shift, z1, z2)
+        ) / 2e-6
         assert float(found[i, j]) == pytest.approx(abs(float(difference)), rel=1e-4, abs=1e-9)
 
 
 def test_no_weight_has_no_share():
-    assert share_on(torch.zeros(3), torch.tensor([True, False, False]), torch.tensor([False, True, True])) is None
+    assert (
+        share_on(
+            torch.zeros(3), torch.tensor([True, False, False]), torch.tensor([False, True, True])
+        )
+        is None
+    )

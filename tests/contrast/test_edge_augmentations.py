@@ -10,8 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.contrast.augment import Augmentation, _distinct, _pair, attribute_masking, augment, edge_perturbation
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.contrast.augment import (
+    Augmentation,
+    _distinct,
+    _pair,
+    attribute_masking,
+    augment,
+    edge_perturbation,
+)
+from robust_augcl.graphs.packed import PackedGraphs
 
 SEEDS = st.integers(0, 2**32)
 PERCENT = st.integers(0, 99)
@@ -38,7 +45,9 @@ def test_a_share_of_the_edges_goes_and_as_many_new_ones_come(data_lists, data, s
     assert torch.equal(views.x, packed.x)
     assert torch.equal(views.ptr, packed.ptr)
     # Packing again sorts, and refuses an edge in one direction only.
-    assert torch.equal(PackedGraphs.from_data_list(views.to_data_list()).edge_index, views.edge_index)
+    assert torch.equal(
+        PackedGraphs.from_data_list(views.to_data_list()).edge_index, views.edge_index
+    )
     for before, after in zip(whole, views.to_data_list(), strict=True):
         old, new = edges(before), edges(after)
         count = int(Fraction(percent, 100) * len(old))
@@ -68,7 +77,11 @@ def test_every_edge_goes_and_every_missing_one_comes_equally_often(to_data):
 def test_pairs_are_numbered_row_by_row(size):
     pairs = list(combinations(range(size), 2)) if size < 100 else None
     count = size * (size - 1) // 2
-    rank = torch.arange(count) if pairs else torch.tensor([0, size - 2, size - 1, count // 2, count - 1])
+    rank = (
+        torch.arange(count)
+        if pairs
+        else torch.tensor([0, size - 2, size - 1, count // 2, count - 1])
+    )
     i, j = _pair(rank, torch.full_like(rank, size))
     if pairs:
         assert list(zip(i.tolist(), j.tolist(), strict=True)) == pairs

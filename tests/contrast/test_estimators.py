@@ -10,12 +10,16 @@ import pytest
 import torch
 from sklearn.calibration import calibration_curve
 
-from robust_augcl.contrast.calibration import Calibration, best_constant_loss, expected_calibration_error
-from robust_augcl.contrast.estimators import AffinitySettings, AffinityUncertainty
+from robust_augcl.contrast.augcl.calibration import (
+    Calibration,
+    best_constant_loss,
+    expected_calibration_error,
+)
+from robust_augcl.contrast.augcl.estimators import AffinitySettings, AffinityUncertainty
+from robust_augcl.contrast.augcl.partition import partition
+from robust_augcl.contrast.augcl.uncertainty import distance_uncertainty, from_logits, gamblers_loss
 from robust_augcl.contrast.losses import adaptive_margin, cosine_similarities, info_nce, info_nce_of
 from robust_augcl.contrast.objective import InfoNCE, LossSettings
-from robust_augcl.contrast.partition import partition
-from robust_augcl.contrast.uncertainty import distance_uncertainty, from_logits, gamblers_loss
 from robust_augcl.contrast.weighting import Weights, WeightStatistics, mean_normalised, scaled
 
 ESTIMATORS = ["deep_gamblers", "softmax_response", "entropy", "distance"]
@@ -29,7 +33,10 @@ def views_of(scale=1.0, size=24, noise=0.4):
     """Passes over three batches of two noisy clusters."""
     generator = seeded(0)
     centres = torch.randn(2, 6, generator=generator)
-    anchors = [centres[torch.arange(size) % 2] + noise * torch.randn(size, 6, generator=generator) for _ in range(3)]
+    anchors = [
+        centres[torch.arange(size) % 2] + noise * torch.randn(size, 6, generator=generator)
+        for _ in range(3)
+    ]
 
     def views():
         for z in anchors:
@@ -39,10 +46,14 @@ def views_of(scale=1.0, size=24, noise=0.4):
 
 
 def weighter(**settings):
-    return AffinityUncertainty(6, AffinitySettings(**{"hidden": 16, "passes": 12, "pairs_a_batch": 256, **settings}), seeded(1))
+    return AffinityUncertainty(
+        6,
+        AffinitySettings(**{"hidden": 16, "passes": 12, "pairs_a_batch": 256, **settings}),
+        seeded(1),
+    )
 
 
-# --- uncertainty ----------------------------------------------------------------------------------------------------------
+# --- uncertainty ----------------------------------------------------------------------------------
 
 
 def test_uncertainties_are_their_formulas():
@@ -50,10 +61,16 @@ def test_uncertainties_are_their_formulas():
     for i in range(5):
         for j in range(4):
             powers = [math.exp(value) for value in logits[i, j].tolist()]
-            assert float(from_logits("deep_gamblers", logits)[i, j]) == pytest.approx(powers[2] / sum(powers))
+            assert float(from_logits("deep_gamblers", logits)[i, j]) == pytest.approx(
+                powers[2] / sum(powers)
+            )
             p = [value / sum(powers[:2]) for value in powers[:2]]
-            assert float(from_logits("softmax_response", logits[..., :2])[i, j]) == pytest.approx(1 - max(p))
-            assert float(from_logits("entropy", logits[..., :2])[i, j]) == pytest.approx(-sum(q * math.log(q) for q in p))
+            assert float(from_logits("softmax_response", logits[..., :2])[i, j]) == pytest.approx(
+                1 - max(p)
+            )
+            assert float(from_logits("entropy", logits[..., :2])[i, j]) == pytest.approx(
+                -sum(q * math.log(q) for q in p)
+            )
 
 
 def test_certain_answers_have_no_uncertainty_and_no_nan():
@@ -97,16 +114,24 @@ def test_a_fitted_network_is_surest_away_from_the_boundary(name):
     similarity = cosine_similarities(z1, z2)
     labels = partition(similarity).bool()
     # The boundary of each row lies midway between the lowest high and the highest low value.
-    low, high = similarity.masked_fill(labels, -2).amax(1), similarity.masked_fill(~labels, 2).amin(1)
+    low, high = (
+        similarity.masked_fill(labels, -2).amax(1),
+        similarity.masked_fill(~labels, 2).amin(1),
+    )
     distance = (similarity - ((low + high) / 2).unsqueeze(1)).abs().flatten()
     u = made.uncertainty(z1, z2, similarity).flatten()
-    near, far = u[distance < distance.quantile(0.25)].mean(), u[distance > distance.quantile(0.75)].mean()
+    near, far = (
+        u[distance < distance.quantile(0.25)].mean(),
+        u[distance > distance.quantile(0.75)].mean(),
+    )
     assert float(near) > 1.5 * float(far)
 
 
 @pytest.mark.parametrize("pair_input", ["scaled", "unit"])
 def test_large_raw_embeddings_are_reserved_whole_and_others_are_not(pair_input):
-    """The published network sees raw projections. Those of a GIN are so large that the reservation takes everything."""
+    """The published network sees raw projections. Those of a GIN are so large that the reservation
+    takes everything.
+    """
     raw, unit, views = weighter(), weighter(pair_input=pair_input), views_of(scale=60.0)
     for made in (raw, unit):
         made.fit(views, seeded(2))
@@ -117,21 +142,27 @@ def test_large_raw_embeddings_are_reserved_whole_and_others_are_not(pair_input):
     assert unit.notes == []
     assert unit.model.calibration.accuracy > unit.model.calibration.majority + 0.1
     assert float((unit(z1, z2) - 1).abs().max()) > 0.3
-    # Length is all that the unit network does not see; the scaled one sees how an embedding's length differs from the mean.
+    # Length is all that the unit network does not see; the scaled one sees how an embedding's
+    # length differs from the mean.
     same = torch.allclose(unit(z1, z2), unit(z1 / 2, z2 / 2), rtol=1e-3, atol=1e-4)
     assert same == (pair_input == "unit")
 
 
 def test_the_scale_is_the_mean_length_of_a_pass():
-    made, (z1, z2) = weighter(pair_input="scaled", passes=1), torch.randn(2, 9, 6, generator=seeded(0))
+    made, (z1, z2) = (
+        weighter(pair_input="scaled", passes=1),
+        torch.randn(2, 9, 6, generator=seeded(0)),
+    )
     made.fit(lambda: iter([(z1, z2)]), seeded(1))
-    assert made.model.scale == pytest.approx(sum(math.hypot(*z.tolist()) for z in torch.cat([z1, z2])) / 18, rel=1e-5)
+    assert made.model.scale == pytest.approx(
+        sum(math.hypot(*z.tolist()) for z in torch.cat([z1, z2])) / 18, rel=1e-5
+    )
     zero = weighter(pair_input="scaled", passes=1)
     zero.fit(lambda: iter([(0 * z1, 0 * z2)]), seeded(1))
     assert torch.isfinite(zero(z1, z2)).all()
 
 
-# --- alpha ------------------------------------------------------------------------------------------------------------------
+# --- alpha ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -151,12 +182,16 @@ def test_weights_are_alpha_times_the_uncertainty(alpha, factor):
     whole = sum(map(sum, rows)) / 25
     for i, row in enumerate(rows):
         for j, value in enumerate(row):
-            assert float(weight[i, j]) == pytest.approx(1.0 if i == j else factor(sum(row) / 5, whole) * value)
+            assert float(weight[i, j]) == pytest.approx(
+                1.0 if i == j else factor(sum(row) / 5, whole) * value
+            )
     assert not collapsed.any()
     assert not refused.any()
 
 
-@pytest.mark.parametrize("alpha", ["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus", 2.5])
+@pytest.mark.parametrize(
+    "alpha", ["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus", 2.5]
+)
 @pytest.mark.parametrize("value", [0.0, 1e-45, float("nan")])
 def test_nothing_to_weigh_by_weighs_1(alpha, value):
     weight, collapsed, refused = scaled(torch.full((3, 3), value), alpha, delta=0.3)
@@ -182,11 +217,14 @@ def test_an_alpha_that_is_not_positive_has_a_note_of_its_own():
         objective.weighter.model.network.layer3.weight.zero_()
         objective.weighter.model.network.layer3.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))
     objective.loss(*next(views_of()()), torch.arange(24))
-    expected = "alpha = 1/mean - delta is not positive for 100 % of the anchors, whose negatives were weighted 1"
+    expected = (
+        "alpha = 1/mean - delta is not positive for 100 % of the anchors, whose "
+        "negatives were weighted 1"
+    )
     assert objective.notes == [expected]
 
 
-# --- what is noted --------------------------------------------------------------------------------------------------------------
+# --- what is noted --------------------------------------------------------------------------------
 
 
 def test_calibration_error_is_that_of_scikit_learn():
@@ -223,14 +261,22 @@ def test_the_best_constant_answer_costs_what_the_loss_says():
     bet = q - (1 - q) / (reward - 1)
     logits = torch.tensor([bet, 1e-12, 1 - bet]).log().expand(1000, 3)
     labels = (torch.arange(1000) >= 700).long()
-    assert float(gamblers_loss(logits, labels, reward)[0]) == pytest.approx(best_constant_loss(0.7, reward), rel=1e-5)
-    assert best_constant_loss(0.7, None) == pytest.approx(-0.7 * math.log(0.7) - 0.3 * math.log(0.3))
+    assert float(gamblers_loss(logits, labels, reward)[0]) == pytest.approx(
+        best_constant_loss(0.7, reward), rel=1e-5
+    )
+    assert best_constant_loss(0.7, None) == pytest.approx(
+        -0.7 * math.log(0.7) - 0.3 * math.log(0.3)
+    )
 
 
 def test_calibration_looks_where_a_cluster_is_named():
     logits = torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 4.0]])
     found = Calibration.of(0.3, logits, torch.tensor([0, 1, 0, 0]), 1.9)
-    assert (found.coverage, found.accuracy, found.majority) == (0.75, pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert (found.coverage, found.accuracy, found.majority) == (
+        0.75,
+        pytest.approx(2 / 3),
+        pytest.approx(2 / 3),
+    )
     nowhere = Calibration.of(math.log(1.9), logits[[3, 3]], torch.tensor([0, 1]), 1.9)
     assert (nowhere.coverage, nowhere.accuracy, nowhere.error) == (0.0, None, None)
     assert nowhere.underfit
@@ -263,7 +309,9 @@ def test_a_handful_of_negatives_that_carry_the_loss_are_noted():
     row = [float(value) for j, value in enumerate(weight[20]) if j != 20]
     assert statistics.effective_share < 0.1
     alone = noted(weight[[20]].expand(40, 40).clone(), similarity)
-    assert sum(row) ** 2 / sum(value**2 for value in row) / 39 == pytest.approx(alone.effective_share, rel=0.05)
+    assert sum(row) ** 2 / sum(value**2 for value in row) / 39 == pytest.approx(
+        alone.effective_share, rel=0.05
+    )
 
 
 @pytest.mark.parametrize("value", [0.02, 1.0, 3.0])
@@ -285,7 +333,10 @@ def test_the_effective_share_of_weights_close_to_0_is_at_most_1():
     assert statistics.effective_share == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("alpha", "delta"), [(3.0, 0.0), ("batch_mean", 0.0), ("inverse_mean_plus", 2.0), ("inverse_mean_minus", 0.5)])
+@pytest.mark.parametrize(
+    ("alpha", "delta"),
+    [(3.0, 0.0), ("batch_mean", 0.0), ("inverse_mean_plus", 2.0), ("inverse_mean_minus", 0.5)],
+)
 def test_a_constant_uncertainty_gives_equal_weights_with_any_alpha(alpha, delta):
     similarity = cosine_similarities(*next(views_of(size=10)()))
     statistics = WeightStatistics("uncertainty")
@@ -298,7 +349,9 @@ def test_a_single_negative_has_no_equals():
     assert noted(torch.full((2, 2), 3.0), torch.eye(2)).notes == []
 
 
-@pytest.mark.parametrize(("name", "words"), [("flat", "equal weights"), ("few", "unstable"), ("uniform", "too uniform")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("flat", "equal weights"), ("few", "unstable"), ("uniform", "too uniform")]
+)
 def test_what_is_rare_is_not_noted(name, words):
     assert counted(1000, **{name: 50}).notes == []
     (note,) = counted(1000, **{name: 51}).notes
@@ -306,7 +359,10 @@ def test_what_is_rare_is_not_noted(name, words):
     assert "5 % of the anchors" in note
 
 
-@pytest.mark.parametrize(("name", "words"), [("collapsed", "the weights collapsed to 0 for"), ("refused", "alpha = 1/mean - delta is not")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("collapsed", "the weights collapsed to 0 for"), ("refused", "alpha = 1/mean - delta is not")],
+)
 def test_weights_put_in_are_noted_unless_it_is_next_to_never(name, words):
     assert counted(10000, **{name: 10}).notes == []
     (note,) = counted(10000, **{name: 11}).notes
@@ -320,7 +376,7 @@ def test_notes_of_seeds_that_differ_by_a_little_are_equal():
     assert "over 99 %" in note
 
 
-# --- warm passes ------------------------------------------------------------------------------------------------------------
+# --- warm passes ----------------------------------------------------------------------------------
 
 
 def test_warm_passes_come_before_the_passes_and_leave_the_reservation_alone():
@@ -357,7 +413,9 @@ def test_warm_passes_are_those_of_cross_entropy():
     seen = []
 
     def listen(done, text):
-        seen.append({name: value.clone() for name, value in made.model.network.state_dict().items()})
+        seen.append(
+            {name: value.clone() for name, value in made.model.network.state_dict().items()}
+        )
 
     made.model.fit(views_of(), seeded(2), listen)
     for name, value in network.state_dict().items():
@@ -383,11 +441,13 @@ def test_too_uniform_embeddings_are_noted():
     assert not any("too uniform" in note for note in fresh.notes)
 
 
-# --- theorem 1 and the gradient ------------------------------------------------------------------------------------------------
+# --- theorem 1 and the gradient -------------------------------------------------------------------
 
 
 def theorem(distance_own, distances, weight, t):
-    """The linear form of theorem 1: squared distances of unit vectors, the margin with the factor of the paper's derivation."""
+    """The linear form of theorem 1: squared distances of unit vectors, the margin with the factor
+    of the paper's derivation.
+    """
     margin = adaptive_margin(weight, t)
     triplets = (distance_own - distances + 4 * margin).sum()
     return math.exp(-2 / t) * (len(distances) * (1 + 2 / t) + triplets / (2 * t))
@@ -395,12 +455,17 @@ def theorem(distance_own, distances, weight, t):
 
 @pytest.mark.parametrize("t", [0.5, 1.0])
 def test_theorem_1_by_values(t):
-    """log at 1 and exp at -2 / t leave remainders of second order: half the way to the point of expansion, a quarter of each."""
+    """log at 1 and exp at -2 / t leave remainders of second order: half the way to the point of
+    expansion, a quarter of each.
+    """
     generator = seeded(7)
-    direction, log_weight = (torch.rand(6, generator=generator, dtype=torch.float64) + 0.2 for _ in range(2))
+    direction, log_weight = (
+        torch.rand(6, generator=generator, dtype=torch.float64) + 0.2 for _ in range(2)
+    )
 
     def remainders(h):
-        # At h = 0: the positive at distance 0, the negatives opposite (squared distance 4), weights 1.
+        # At h = 0: the positive at distance 0, the negatives opposite (squared distance 4), weights
+        # 1.
         own, others = torch.tensor(0.1 * h, dtype=torch.float64), 4 - h * direction
         weight = (0.3 * h * log_weight).exp()
         similarity = torch.diag_embed(1 - own / 2 + torch.zeros(7, dtype=torch.float64))
@@ -420,7 +485,8 @@ def test_theorem_1_by_values(t):
     # The logarithm's own: of log(1 + y), y down to 0.
     remainder = [y - math.log1p(y) for y in (0.04, 0.02, 0.01)]
     assert [a / b for a, b in itertools.pairwise(remainder)] == pytest.approx([4, 4], rel=0.05)
-    # And at the point itself, the loss is the linear form but for the logarithm's remainder, which is positive and at most y^2 / 2.
+    # And at the point itself, the loss is the linear form but for the logarithm's remainder, which
+    # is positive and at most y^2 / 2.
     exp_part, log_part = remainders(0.0)
     y = 6 * math.exp(-2 / t)
     assert exp_part == pytest.approx(0, abs=1e-12)
@@ -468,5 +534,6 @@ def test_losses_of_both_spellings_are_the_same():
     z1, z2 = next(views_of()())
     weight = mean_normalised(torch.rand(24, 24, generator=seeded(8))).weight
     assert torch.equal(
-        info_nce(z1, z2, temperature=0.2, weight=weight), info_nce_of(cosine_similarities(z1, z2), temperature=0.2, weight=weight)
+        info_nce(z1, z2, temperature=0.2, weight=weight),
+        info_nce_of(cosine_similarities(z1, z2), temperature=0.2, weight=weight),
     )

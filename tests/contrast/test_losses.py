@@ -1,4 +1,6 @@
-"""The contrastive loss against a double loop written from the formula, and against reference values."""
+"""The contrastive loss against a double loop written from the formula, and against reference
+values.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,16 @@ def draw(seed, size=6, width=4, dtype=torch.float64):
 def test_loss_is_the_formula(size, temperature, weighted, positive_in_denominator):
     z1, z2, weight = draw(size, size)
     weight = weight if weighted else None
-    ours = info_nce(z1, z2, temperature=temperature, weight=weight, positive_in_denominator=positive_in_denominator)
-    assert float(ours) == pytest.approx(by_loop(z1, z2, temperature, weight, positive_in_denominator), rel=1e-10)
+    ours = info_nce(
+        z1,
+        z2,
+        temperature=temperature,
+        weight=weight,
+        positive_in_denominator=positive_in_denominator,
+    )
+    assert float(ours) == pytest.approx(
+        by_loop(z1, z2, temperature, weight, positive_in_denominator), rel=1e-10
+    )
 
 
 def test_a_weight_of_0_leaves_the_negative_out():
@@ -65,7 +75,10 @@ def test_the_diagonal_of_the_weight_is_not_used():
     z1, z2, weight = draw(4)
     other = weight.clone().fill_diagonal_(17.0)
     for inside in (True, False):
-        losses = [info_nce(z1, z2, temperature=0.2, weight=w, positive_in_denominator=inside) for w in (weight, other)]
+        losses = [
+            info_nce(z1, z2, temperature=0.2, weight=w, positive_in_denominator=inside)
+            for w in (weight, other)
+        ]
         assert torch.equal(*losses)
 
 
@@ -91,7 +104,9 @@ def gradients(values, **settings):
 def test_value_and_gradients_equal_the_reference(vectors, name):
     values = vectors("augcl")
     weight = mean_normalised(values["uncertainty"])[0] if name == "weighted" else None
-    loss, grad_z1, grad_z2 = gradients(values, temperature=float(values["temperature"]), weight=weight)
+    loss, grad_z1, grad_z2 = gradients(
+        values, temperature=float(values["temperature"]), weight=weight
+    )
     torch.testing.assert_close(loss, values[name], rtol=1e-4, atol=0)
     torch.testing.assert_close(grad_z1, values[f"{name}_grad_z1"], rtol=1e-4, atol=1e-7)
     torch.testing.assert_close(grad_z2, values[f"{name}_grad_z2"], rtol=1e-4, atol=1e-7)
@@ -103,11 +118,22 @@ def test_the_loss_on_component_graphs_equals_the_reference(vectors):
     torch.testing.assert_close(loss, values["graphcl_component_loss"], rtol=1e-4, atol=0)
 
 
-@given(seed=st.integers(0, 2**32), size=st.integers(2, 9), temperature=st.floats(0.05, 5), inside=st.booleans())
+@given(
+    seed=st.integers(0, 2**32),
+    size=st.integers(2, 9),
+    temperature=st.floats(0.05, 5),
+    inside=st.booleans(),
+)
 def test_weights_of_1_are_no_weights(seed, size, temperature, inside):
     z1, z2, _ = draw(seed, size)
     plain = info_nce(z1, z2, temperature=temperature, positive_in_denominator=inside)
-    ones = info_nce(z1, z2, temperature=temperature, weight=torch.ones(size, size), positive_in_denominator=inside)
+    ones = info_nce(
+        z1,
+        z2,
+        temperature=temperature,
+        weight=torch.ones(size, size),
+        positive_in_denominator=inside,
+    )
     torch.testing.assert_close(ones, plain)
 
 
@@ -116,7 +142,13 @@ def test_the_order_of_the_batch_does_not_matter(seed, size, inside, data):
     z1, z2, weight = draw(seed, size)
     order = torch.tensor(data.draw(st.permutations(range(size))))
     loss = info_nce(z1, z2, temperature=0.3, weight=weight, positive_in_denominator=inside)
-    moved = info_nce(z1[order], z2[order], temperature=0.3, weight=weight[order][:, order], positive_in_denominator=inside)
+    moved = info_nce(
+        z1[order],
+        z2[order],
+        temperature=0.3,
+        weight=weight[order][:, order],
+        positive_in_denominator=inside,
+    )
     torch.testing.assert_close(moved, loss)
 
 
@@ -124,13 +156,16 @@ def test_the_length_of_an_embedding_does_not_matter():
     z1, z2, weight = draw(8)
     scale = torch.tensor([[0.5], [3], [1], [10], [0.01], [7]], dtype=torch.float64)
     torch.testing.assert_close(
-        info_nce(z1 * scale, z2 * scale.flip(0), temperature=0.2, weight=weight), info_nce(z1, z2, temperature=0.2, weight=weight)
+        info_nce(z1 * scale, z2 * scale.flip(0), temperature=0.2, weight=weight),
+        info_nce(z1, z2, temperature=0.2, weight=weight),
     )
 
 
 def test_more_weight_on_negatives_raises_the_loss():
     z1, z2, weight = draw(9)
-    assert info_nce(z1, z2, temperature=0.2, weight=2 * weight) > info_nce(z1, z2, temperature=0.2, weight=weight)
+    assert info_nce(z1, z2, temperature=0.2, weight=2 * weight) > info_nce(
+        z1, z2, temperature=0.2, weight=weight
+    )
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0])
@@ -139,7 +174,9 @@ def test_a_temperature_that_is_not_positive_is_refused(temperature):
         info_nce(torch.ones(3, 2), torch.ones(3, 2), temperature=temperature)
 
 
-@pytest.mark.parametrize(("first", "second"), [((3, 2), (4, 2)), ((3, 2), (3, 5)), ((3,), (3,)), ((2, 3, 2), (2, 3, 2))])
+@pytest.mark.parametrize(
+    ("first", "second"), [((3, 2), (4, 2)), ((3, 2), (3, 5)), ((3,), (3,)), ((2, 3, 2), (2, 3, 2))]
+)
 def test_shapes_that_do_not_fit_are_refused(first, second):
     with pytest.raises(ValueError, match="one shape"):
         info_nce(torch.ones(first), torch.ones(second), temperature=0.2)

@@ -11,14 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
+from robust_augcl.contrast.augcl.partition import partition, two_means
 from robust_augcl.contrast.losses import cosine_similarities
-from robust_augcl.contrast.partition import partition, two_means
 
 
 def within_sum(row, labels):
     """Within-cluster sum of squares, from the definition."""
     row, labels = np.asarray(row, dtype=np.float64), np.asarray(labels, dtype=bool)
-    return sum(float(((row[side] - row[side].mean()) ** 2).sum()) for side in (labels, ~labels) if side.any())
+    return sum(
+        float(((row[side] - row[side].mean()) ** 2).sum())
+        for side in (labels, ~labels)
+        if side.any()
+    )
 
 
 def exact_within_sum(values):
@@ -28,9 +32,15 @@ def exact_within_sum(values):
 
 
 def brute_force(row):
-    """Every threshold between two different values, in exact arithmetic: the sums, by number of low values."""
+    """Every threshold between two different values, in exact arithmetic: the sums, by number of low
+    values.
+    """
     ordered = sorted(row)
-    return {k: exact_within_sum(ordered[:k]) + exact_within_sum(ordered[k:]) for k in range(1, len(row)) if ordered[k - 1] < ordered[k]}
+    return {
+        k: exact_within_sum(ordered[:k]) + exact_within_sum(ordered[k:])
+        for k in range(1, len(row))
+        if ordered[k - 1] < ordered[k]
+    }
 
 
 def low_values(row, low_count):
@@ -68,7 +78,9 @@ def test_split_is_the_best_of_all(rows, size):
 
 
 @given(row=st.lists(st.integers(-6, 6), min_size=2, max_size=9))
-def test_equal_values_stay_together_and_of_equally_good_splits_the_one_with_fewest_low_values_is_taken(row):
+def test_equal_values_stay_together_and_ties_go_to_the_split_with_fewest_low_values(
+    row,
+):
     (high,) = two_means(torch.tensor([row], dtype=torch.float32)).tolist()
     sums = brute_force(row)
     if not sums:
@@ -90,13 +102,17 @@ def test_k_means_is_never_better(rows, seed):
 
 def test_similarities_far_from_0_are_split_as_well():
     # One-pass sums of squares would cancel here.
-    row = torch.tensor([[1e4 + d for d in (0.0, 0.01, 0.02, 0.07, 0.08, 0.09)]], dtype=torch.float64)
+    row = torch.tensor(
+        [[1e4 + d for d in (0.0, 0.01, 0.02, 0.07, 0.08, 0.09)]], dtype=torch.float64
+    )
     assert two_means(row).tolist() == [[False] * 3 + [True] * 3]
 
 
 def test_single_precision_similarities_that_differ_in_the_last_bit_are_split():
     above = float(np.nextafter(np.float32(0.9), np.float32(1)))
-    assert two_means(torch.tensor([[0.9, above, 0.9, above]])).tolist() == [[False, True, False, True]]
+    assert two_means(torch.tensor([[0.9, above, 0.9, above]])).tolist() == [
+        [False, True, False, True]
+    ]
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 1 / 3, -0.7])
@@ -107,12 +123,17 @@ def test_equal_values_are_one_cluster(value, size):
 
 
 def test_two_values_are_two_clusters():
-    assert two_means(torch.tensor([[0.1, 0.2], [0.2, 0.1]])).tolist() == [[False, True], [True, False]]
+    assert two_means(torch.tensor([[0.1, 0.2], [0.2, 0.1]])).tolist() == [
+        [False, True],
+        [True, False],
+    ]
 
 
 def test_label_1_holds_the_positive():
     # Row 0: the positive is high; row 1: it is low; row 2: it stands alone.
-    similarity = torch.tensor([[0.9, 0.8, 0.1, 0.0], [0.9, 0.1, 0.8, 0.2], [0.1, 0.2, 0.9, 0.0], [0.9, 0.8, 0.9, 0.7]])
+    similarity = torch.tensor(
+        [[0.9, 0.8, 0.1, 0.0], [0.9, 0.1, 0.8, 0.2], [0.1, 0.2, 0.9, 0.0], [0.9, 0.8, 0.9, 0.7]]
+    )
     assert partition(similarity)[:3].tolist() == [[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]]
 
 
@@ -123,7 +144,9 @@ def test_every_row_of_a_partition_is_labelled_from_its_positive(seed, size):
     assert labels.dtype == torch.int64
     for i in range(size):
         assert labels[i, i] == 1
-        assert [int(high[i, j]) == int(high[i, i]) for j in range(size)] == labels[i].bool().tolist()
+        assert [int(high[i, j]) == int(high[i, i]) for j in range(size)] == labels[
+            i
+        ].bool().tolist()
 
 
 def test_a_row_does_not_depend_on_the_others_or_on_the_order_of_its_values():

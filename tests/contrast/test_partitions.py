@@ -8,8 +8,14 @@ import torch
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import adjusted_rand_score
 
+from robust_augcl.contrast.augcl.partition import (
+    k_means_partition,
+    make_partition,
+    partition,
+    spectral_partition,
+    two_means,
+)
 from robust_augcl.contrast.losses import cosine_similarities
-from robust_augcl.contrast.partition import k_means_partition, make_partition, partition, spectral_partition, two_means
 
 NAMES = ["two_means", "k_means", "spectral"]
 

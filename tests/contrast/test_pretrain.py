@@ -8,12 +8,18 @@ import torch
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.losses import info_nce
 from robust_augcl.contrast.objective import InfoNCE
-from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training
+from robust_augcl.contrast.pretrain import (
+    Batches,
+    ContrastiveModel,
+    Pretraining,
+    contrastive_training,
+)
 from robust_augcl.contrast.weighting import HardnessWeighter, Weights
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.methods.augcl import AUGCL
-from robust_augcl.pretraining_steps import _adam_tensors, _load_adam
+from robust_augcl.models.optimizer import adam
+from robust_augcl.steps.pretraining import _adam_tensors, _load_adam
 
 NODE_DROP = (Augmentation("node_drop", 0.3),)
 BOTH = (Augmentation("node_drop", 0.3), Augmentation("subgraph", 0.4))
@@ -24,11 +30,20 @@ def seeded(seed):
 
 
 def new_model(settings, encoder=Structure2Vec, seed=0):
-    return ContrastiveModel(encoder(in_features=3, width=6, layers=2, generator=seeded(seed)), settings, seeded(seed + 1))
+    return ContrastiveModel(
+        encoder(in_features=3, width=6, layers=2, generator=seeded(seed)),
+        settings,
+        seeded(seed + 1),
+    )
 
 
 def same(left, right):
-    pairs = [(left.x, right.x), (left.edge_index, right.edge_index), (left.ptr, right.ptr), (left.y, right.y)]
+    pairs = [
+        (left.x, right.x),
+        (left.edge_index, right.edge_index),
+        (left.ptr, right.ptr),
+        (left.y, right.y),
+    ]
     return all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -51,7 +66,9 @@ def test_equal_generators_give_the_same_batches_and_views(graphs, reshuffle, aug
 
 def test_other_generators_give_other_batches_and_views(graphs):
     settings = Pretraining(batch_size=20)
-    (batch, view, _), (other, other_view, _) = (next(iter(Batches(graphs, settings, seeded(seed)))) for seed in (3, 4))
+    (batch, view, _), (other, other_view, _) = (
+        next(iter(Batches(graphs, settings, seeded(seed)))) for seed in (3, 4)
+    )
     assert not torch.equal(batch.y, other.y)
     assert not same(view, other_view)
 
@@ -74,13 +91,18 @@ def test_batches_are_drawn_anew_in_each_epoch_only_if_asked_for(graphs, reshuffl
 
 
 def test_the_first_epoch_does_not_depend_on_reshuffling(graphs):
-    first, second = (next(iter(Batches(graphs, Pretraining(batch_size=6, reshuffle=r), seeded(3)))) for r in (False, True))
+    first, second = (
+        next(iter(Batches(graphs, Pretraining(batch_size=6, reshuffle=r), seeded(3))))
+        for r in (False, True)
+    )
     assert same(first[0], second[0])
     assert same(first[1], second[1])
 
 
 def test_views_belong_to_the_graphs_of_their_batch(graphs):
-    for batch, view, numbers in Batches(graphs, Pretraining(batch_size=6, augmentations=BOTH), seeded(0)):
+    for batch, view, numbers in Batches(
+        graphs, Pretraining(batch_size=6, augmentations=BOTH), seeded(0)
+    ):
         assert torch.equal(batch.y, numbers)
         assert torch.equal(view.y, batch.y)
         for number in range(batch.num_graphs):
@@ -98,10 +120,20 @@ def test_a_batch_of_one_graph_is_skipped(random_graphs, size, expected):
 @pytest.mark.parametrize("positive_in_denominator", [True, False])
 def test_training_lowers_the_loss(graphs, encoder, positive_in_denominator):
     settings = Pretraining(
-        batch_size=10, learning_rate=0.01, temperature=0.5, positive_in_denominator=positive_in_denominator, augmentations=NODE_DROP
+        batch_size=10,
+        learning_rate=0.01,
+        temperature=0.5,
+        positive_in_denominator=positive_in_denominator,
+        augmentations=NODE_DROP,
     )
     model = new_model(settings, encoder)
-    losses = contrastive_training(model, adam(model, settings.learning_rate), Batches(graphs, settings, seeded(5)), settings, 15)
+    losses = contrastive_training(
+        model,
+        adam(model, settings.learning_rate),
+        Batches(graphs, settings, seeded(5)),
+        settings,
+        15,
+    )
     assert len(losses) == 15
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
@@ -110,10 +142,20 @@ def test_the_reported_loss_is_the_mean_over_graphs(graphs):
     # A learning rate that moves nothing: the losses can be computed again from the same batches.
     settings = Pretraining(batch_size=6, learning_rate=1e-30)
     model = new_model(settings)
-    (loss,) = contrastive_training(model, adam(model, settings.learning_rate), Batches(graphs, settings, seeded(5)), settings, 1)
+    (loss,) = contrastive_training(
+        model,
+        adam(model, settings.learning_rate),
+        Batches(graphs, settings, seeded(5)),
+        settings,
+        1,
+    )
     expected = 0.0
     for batch, view, _ in Batches(graphs, settings, seeded(5)):
-        expected += float(info_nce(model(batch), model(view), temperature=settings.temperature).detach()) * batch.num_graphs / 20
+        expected += (
+            float(info_nce(model(batch), model(view), temperature=settings.temperature).detach())
+            * batch.num_graphs
+            / 20
+        )
     assert loss == pytest.approx(expected, rel=1e-6)
 
 
@@ -131,7 +173,9 @@ def test_weights_change_what_is_learnt(graphs):
     def trained(weighter):
         model = new_model(settings)
         objective = InfoNCE(settings.loss, weighter)
-        losses = contrastive_training(model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 2, objective)
+        losses = contrastive_training(
+            model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 2, objective
+        )
         return losses, model.encoder.conv.weight.detach()
 
     plain, ones, heavy = trained(None), trained(Constant(1.0)), trained(Constant(3.0))
@@ -146,10 +190,14 @@ def test_weights_change_what_is_learnt(graphs):
 def test_going_on_from_a_saved_state_equals_training_without_a_break(graphs, encoder, weighted):
     settings = Pretraining(batch_size=6, learning_rate=0.01, reshuffle=True, augmentations=BOTH)
     size = new_model(settings, encoder).encoder.embedding_size
-    objective = AUGCL(hidden=8).objective(size, settings.loss, seeded(9), "cpu") if weighted else None
+    objective = (
+        AUGCL(hidden=8).objective(size, settings.loss, seeded(9), "cpu") if weighted else None
+    )
 
     whole = new_model(settings, encoder)
-    losses = contrastive_training(whole, adam(whole, 0.01), Batches(graphs, settings, seeded(5)), settings, 5, objective)
+    losses = contrastive_training(
+        whole, adam(whole, 0.01), Batches(graphs, settings, seeded(5)), settings, 5, objective
+    )
 
     batches = Batches(graphs, settings, seeded(5))
     before = new_model(settings, encoder)
@@ -164,7 +212,9 @@ def test_going_on_from_a_saved_state_equals_training_without_a_break(graphs, enc
     second = contrastive_training(after, optimizer, batches, settings, 3, objective)
 
     assert first + second == losses
-    assert all(torch.equal(value, whole.state_dict()[name]) for name, value in after.state_dict().items())
+    assert all(
+        torch.equal(value, whole.state_dict()[name]) for name, value in after.state_dict().items()
+    )
 
 
 def test_going_on_without_adams_state_is_not_the_same(graphs):
@@ -193,7 +243,10 @@ def test_initial_weights_come_from_the_generator_only():
     for init in ("glorot", "default"):
         settings = Pretraining(projection_init=init)
         first, again = new_model(settings), new_model(settings)
-        assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+        assert all(
+            torch.equal(value, again.state_dict()[name])
+            for name, value in first.state_dict().items()
+        )
         bias = first.projection[0].bias
         assert bool((bias == 0).all()) == (init == "glorot")
     assert torch.equal(torch.get_rng_state(), state)
@@ -203,7 +256,12 @@ def test_no_epochs_change_nothing(graphs):
     settings = Pretraining(batch_size=6)
     model = new_model(settings)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert contrastive_training(model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 0) == []
+    assert (
+        contrastive_training(
+            model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 0
+        )
+        == []
+    )
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

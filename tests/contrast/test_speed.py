@@ -1,4 +1,6 @@
-"""Benchmarks, one thread, B = 128, D = 96, each against a plain reference in the same run: `pytest --benchmark-enable -k speed`."""
+"""Benchmarks, one thread, B = 128, D = 96, each against a plain reference in the same run: `pytest
+--benchmark-enable -k speed`.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,23 @@ from torch.autograd.profiler import profile
 from torch.nn.functional import softmax
 
 from robust_augcl import registry
+from robust_augcl.contrast.augcl.estimators import AffinitySettings, NetworkEstimator
+from robust_augcl.contrast.augcl.pair_pass import PairPass
+from robust_augcl.contrast.augcl.partition import partition
 from robust_augcl.contrast.augment import Augmentation
-from robust_augcl.contrast.estimators import AffinitySettings, NetworkEstimator
 from robust_augcl.contrast.losses import cosine_similarities
-from robust_augcl.contrast.pair_pass import PairPass
-from robust_augcl.contrast.partition import partition
-from robust_augcl.contrast.pretrain import Batch, Batches, ContrastiveModel, Pretraining, adam, contrastive_training, fit_objective
+from robust_augcl.contrast.pretrain import (
+    Batch,
+    Batches,
+    ContrastiveModel,
+    Pretraining,
+    contrastive_training,
+    fit_objective,
+)
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.methods.augcl import AUGCL
 from robust_augcl.methods.graphcl import GraphCL
+from robust_augcl.models.optimizer import adam
 
 B, D = 128, 96
 
@@ -38,7 +48,8 @@ def views():
 
 
 def compare(benchmark, ours, reference, wanted, rounds, repeats=1):
-    """Run ours as a benchmark. Where benchmarks are on, run both in turns, and ask how many times faster ours is.
+    """Run ours as a benchmark. Where benchmarks are on, run both in turns, and ask how many times
+    faster ours is.
 
     Processor time, the best round of each: what else runs on the machine counts least there.
     """
@@ -70,14 +81,18 @@ def test_benchmark_speed_of_the_partition(benchmark):
 
 
 class SideBySide(nn.Module):
-    """AUGCL's code: all pairs of a batch laid side by side, (B * B, 2D), then shuffled batches of pairs."""
+    """AUGCL's code: all pairs of a batch laid side by side, (B * B, 2D), then shuffled batches of
+    pairs.
+    """
 
     def __init__(self, network):
         super().__init__()
         self.layer1, self.layer2, self.layer3 = network.layer1, network.layer2, network.layer3
 
     def rows(self, z1, z2):
-        return torch.cat([z1.unsqueeze(1).repeat(1, B, 1), z2.unsqueeze(0).repeat(B, 1, 1)], dim=2).reshape(-1, 2 * D)
+        return torch.cat(
+            [z1.unsqueeze(1).repeat(1, B, 1), z2.unsqueeze(0).repeat(B, 1, 1)], dim=2
+        ).reshape(-1, 2 * D)
 
     def forward(self, rows):
         return self.layer3(self.layer2(self.layer1(rows).relu()).relu())
@@ -101,10 +116,12 @@ def estimator():
 
 @pytest.mark.parametrize(("reference", "wanted"), [("in the same steps", 2), ("at once", 1.7)])
 def test_benchmark_speed_of_an_uncertainty_pass(benchmark, reference, wanted):
-    """Forward and backward over all pairs of a batch in the steps that training makes, 2,048 shuffled pairs each.
+    """Forward and backward over all pairs of a batch in the steps that training makes, 2,048
+    shuffled pairs each.
 
-    The reference lays the pairs side by side once, as AUGCL's code does, and takes the same steps; or all pairs in one step, whose time
-    varies by a third with how much of its memory happens to be at hand: 1.9 to 2.6 times ours.
+    The reference lays the pairs side by side once, as AUGCL's code does, and takes the same steps;
+    or all pairs in one step, whose time varies by a third with how much of its memory happens to be
+    at hand: 1.9 to 2.6 times ours.
     """
     z1, z2 = views()
     labels = partition(cosine_similarities(z1, z2)).flatten()
@@ -133,16 +150,23 @@ def test_both_ways_to_fit_a_batch_learn_the_same():
     theirs = SideBySide(reference.network)
     ours.fit_batch(z1, z2, labels, torch.optim.SGD(ours.network.parameters(), lr=0.1), seeded(0))
     theirs.fit_batch(z1, z2, labels, torch.optim.SGD(theirs.parameters(), lr=0.1))
-    for ours_now, theirs_now in zip(ours.network.parameters(), reference.network.parameters(), strict=True):
+    for ours_now, theirs_now in zip(
+        ours.network.parameters(), reference.network.parameters(), strict=True
+    ):
         torch.testing.assert_close(ours_now, theirs_now, rtol=1e-3, atol=1e-5)
 
 
 def peak_bytes(function):
-    """The most bytes of tensors held at once beyond those at the start, by the profiler's record of allocations."""
+    """The most bytes of tensors held at once beyond those at the start, by the profiler's record of
+    allocations.
+    """
     with profile(profile_memory=True) as recorded:
         function()
     held = peak = 0
-    for event in sorted((e for e in recorded.kineto_results.events() if e.name() == "[memory]"), key=lambda e: e.start_ns()):
+    for event in sorted(
+        (e for e in recorded.kineto_results.events() if e.name() == "[memory]"),
+        key=lambda e: e.start_ns(),
+    ):
         held += event.nbytes()
         peak = max(peak, held)
     return peak
@@ -162,7 +186,10 @@ def test_an_uncertainty_step_holds_at_most_a_third_of_the_pairs_laid_side_by_sid
         weighing = peak_bytes(lambda: ours(z1, z2))
         weighing_reference = peak_bytes(lambda: theirs(theirs.rows(z1, z2)).softmax(1))
     assert weighing < weighing_reference / 3
-    print(f"fitting {fitting_reference / fitting:.1f}, weighing {weighing_reference / weighing:.1f} times less")
+    print(
+        f"fitting {fitting_reference / fitting:.1f}, weighing "
+        f"{weighing_reference / weighing:.1f} times less"
+    )
 
 
 class Repeated:
@@ -201,7 +228,10 @@ def test_benchmark_speed_of_a_weighted_step(benchmark, random_graphs):
 def test_the_three_stages_on_mutag_take_at_most_6_seconds(benchmark):
     archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
     if not archives:
-        pytest.skip("needs the MUTAG archive: set ROBUST_AUGCL_ARCHIVES to a folder that holds TUDataset/MUTAG.zip")
+        pytest.skip(
+            "needs the MUTAG archive: set ROBUST_AUGCL_ARCHIVES to a folder that holds "
+            "TUDataset/MUTAG.zip"
+        )
     graphs = registry.load("data source", "tu")(name="MUTAG").load(Path(archives), seeded(0))
     augmentations = (Augmentation("node_drop", 0.1), Augmentation("subgraph", 0.2))
     settings = Pretraining(learning_rate=0.01, augmentations=augmentations)
@@ -211,9 +241,13 @@ def test_the_three_stages_on_mutag_take_at_most_6_seconds(benchmark):
         model = ContrastiveModel(encoder, settings, seeded(1))
         optimizer, batches = adam(model, 0.01), Batches(graphs, settings, seeded(2))
         first = contrastive_training(model, optimizer, batches, settings, warm_up)
-        objective = AUGCL(pair_input="unit", passes=passes).objective(encoder.embedding_size, settings.loss, seeded(3), "cpu")
+        objective = AUGCL(pair_input="unit", passes=passes).objective(
+            encoder.embedding_size, settings.loss, seeded(3), "cpu"
+        )
         fit_objective(objective, model, batches, seeded(4))
-        return first, contrastive_training(model, optimizer, batches, settings, continued, objective)
+        return first, contrastive_training(
+            model, optimizer, batches, settings, continued, objective
+        )
 
     if not benchmark.enabled:
         first, second = benchmark.pedantic(stages, args=(2, 1, 1), rounds=1)

@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 import torch
 
-from robust_augcl.cells import plan
-from robust_augcl.step_context import Context
-from robust_augcl.steps import COMPUTE
-from robust_augcl.store import Store
-from robust_augcl.suite import make_suite
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.suite import make_suite
+from robust_augcl.steps.compute import COMPUTE
+from robust_augcl.steps.context import Context
+from robust_augcl.store.store import Store
 
 TABLE = {
     "name": "tiny",
@@ -22,7 +22,13 @@ TABLE = {
     "methods": [
         {"name": "graphcl"},
         {"name": "augcl", "passes": 2, "hidden": 8},
-        {"name": "augcl", "label": "augcl on simgrace", "passes": 2, "hidden": 8, "pretraining": {"base": "simgrace"}},
+        {
+            "name": "augcl",
+            "label": "augcl on simgrace",
+            "passes": 2,
+            "hidden": 8,
+            "pretraining": {"base": "simgrace"},
+        },
     ],
     "attacks": [{"name": "rand_sampling"}],
 }
@@ -41,10 +47,14 @@ def pretrained(tmp_path_factory):
             data, warm_up = step.inputs["dataset"], step.inputs["warm_up"]
             dataset = COMPUTE["dataset"](data.settings, {}, context)
             if labels is not None:
-                dataset = dataclasses.replace(dataset, tensors={**dataset.tensors, "y": labels(dataset.tensors["y"])})
+                dataset = dataclasses.replace(
+                    dataset, tensors={**dataset.tensors, "y": labels(dataset.tensors["y"])}
+                )
             warmed = COMPUTE["warm_up"](warm_up.settings, {"dataset": dataset}, context)
             warmed = dataclasses.replace(warmed, about={"seconds": 1.5})
-            found[attack.cell.method] = COMPUTE["pretraining"](step.settings, {"dataset": dataset, "warm_up": warmed}, context)
+            found[attack.cell.method] = COMPUTE["pretraining"](
+                step.settings, {"dataset": dataset, "warm_up": warmed}, context
+            )
         return found
 
     return run
@@ -54,7 +64,10 @@ def test_labels_are_for_the_diagnosis_alone(pretrained):
     true, other = pretrained(), pretrained(lambda y: (y * 7 + torch.arange(len(y))) % 2)
     for method, artifact in true.items():
         assert artifact.tensors.keys() == other[method].tensors.keys()
-        assert all(torch.equal(value, other[method].tensors[name]) for name, value in artifact.tensors.items())
+        assert all(
+            torch.equal(value, other[method].tensors[name])
+            for name, value in artifact.tensors.items()
+        )
         assert artifact.info["losses"] == other[method].info["losses"]
         assert artifact.info["diagnosis"] != other[method].info["diagnosis"]
 
@@ -65,7 +78,9 @@ def test_what_is_stored(pretrained):
         assert len(artifact.info["losses"]) == 2
         assert artifact.about["warm_up_seconds"] == 1.5
         assert artifact.about["seconds"] > 0
-    shares = {method: artifact.info["diagnosis"]["false_negatives"] for method, artifact in found.items()}
+    shares = {
+        method: artifact.info["diagnosis"]["false_negatives"] for method, artifact in found.items()
+    }
     assert shares["graphcl"]["share_of_weight"] == shares["graphcl"]["share_of_pairs"]
     assert shares["augcl"]["share_of_weight"] != shares["augcl"]["share_of_pairs"]
     assert len(found["augcl"].info["uncertainty_losses"]) == 2
@@ -77,4 +92,6 @@ def test_what_is_stored(pretrained):
 def test_the_base_changes_what_is_learnt(pretrained):
     found = pretrained()
     augcl, simgrace = found["augcl"], found["augcl on simgrace"]
-    assert any(not torch.equal(value, simgrace.tensors[name]) for name, value in augcl.tensors.items())
+    assert any(
+        not torch.equal(value, simgrace.tensors[name]) for name, value in augcl.tensors.items()
+    )

@@ -8,8 +8,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from robust_augcl.contrast.pair_pass import PairPass
-from robust_augcl.contrast.uncertainty import PairNetwork, cluster_loss, gamblers_loss, reservation
+from robust_augcl.contrast.augcl.pair_pass import PairPass
+from robust_augcl.contrast.augcl.uncertainty import (
+    PairNetwork,
+    cluster_loss,
+    gamblers_loss,
+    reservation,
+)
 
 
 @pytest.fixture
@@ -17,12 +22,20 @@ def reference_network(vectors):
     values = vectors("augcl")
     network = PairNetwork(12, 16, torch.Generator())
     layers = [f"layer{number}" for number in (1, 2, 3)]
-    network.load_state_dict({f"{layer}.{part}": values[f"net_{layer}_{part}"] for layer in layers for part in ("weight", "bias")})
+    network.load_state_dict(
+        {
+            f"{layer}.{part}": values[f"net_{layer}_{part}"]
+            for layer in layers
+            for part in ("weight", "bias")
+        }
+    )
     return network
 
 
 def embeddings(size=7, width=5, seed=0):
-    return torch.randn(2, size, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        2, size, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def test_forward_equals_the_layers_applied_to_every_pair_laid_side_by_side():
@@ -39,12 +52,19 @@ def test_forward_equals_the_layers_applied_to_every_pair_laid_side_by_side():
             hidden = torch.cat([z1[i], z2[j]])
             for layer in (network.layer1, network.layer2):
                 hidden = (layer.weight @ hidden + layer.bias).clamp(min=0)
-            torch.testing.assert_close(logits[i, j], network.layer3.weight @ hidden + network.layer3.bias, rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(
+                logits[i, j],
+                network.layer3.weight @ hidden + network.layer3.bias,
+                rtol=1e-10,
+                atol=1e-12,
+            )
 
 
 def test_initial_weights_come_from_the_generator_only():
     before = torch.get_rng_state()
-    first, again, other = (PairNetwork(5, 9, torch.Generator().manual_seed(seed)).state_dict() for seed in (3, 3, 4))
+    first, again, other = (
+        PairNetwork(5, 9, torch.Generator().manual_seed(seed)).state_dict() for seed in (3, 3, 4)
+    )
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
@@ -52,7 +72,12 @@ def test_initial_weights_come_from_the_generator_only():
 
 def test_uncertainty_equals_the_reference(vectors, reference_network):
     values = vectors("augcl")
-    torch.testing.assert_close(reservation(reference_network, values["z1"], values["z2"]), values["uncertainty"], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(
+        reservation(reference_network, values["z1"], values["z2"]),
+        values["uncertainty"],
+        rtol=1e-4,
+        atol=1e-7,
+    )
 
 
 @pytest.mark.parametrize("name", ["official", "optimal"])
@@ -95,8 +120,16 @@ def gamblers_formula(logits, labels):
 
 
 LOSSES = {
-    "deep gamblers": (3, lambda logits, labels: gamblers_loss(logits, labels, 1.7), gamblers_formula),
-    "clusters, with a reservation": (3, cluster_loss, lambda logits, labels: cross_entropy(logits[:, :2], labels)),
+    "deep gamblers": (
+        3,
+        lambda logits, labels: gamblers_loss(logits, labels, 1.7),
+        gamblers_formula,
+    ),
+    "clusters, with a reservation": (
+        3,
+        cluster_loss,
+        lambda logits, labels: cross_entropy(logits[:, :2], labels),
+    ),
     "clusters alone": (2, cluster_loss, cross_entropy),
 }
 
@@ -110,12 +143,19 @@ def test_a_pass_by_hand_gives_the_loss_and_gradient_of_autograd(name):
             layer.bias.normal_(generator=torch.Generator().manual_seed(2))
     z1, z2 = embeddings(width=4)
     passing = PairPass(network, loss, most_pairs=6)
-    # A pair twice, an anchor with two views; then fewer pairs in the same memory, with the weights changed in between.
-    for anchor, view, labels in (([0, 6, 3, 3, 2, 3], [4, 1, 3, 3, 0, 6], [0, 1, 1, 0, 1, 1]), ([5, 1], [5, 2], [0, 0]), ([2], [3], [1])):
+    # A pair twice, an anchor with two views; then fewer pairs in the same memory, with the weights
+    # changed in between.
+    for anchor, view, labels in (
+        ([0, 6, 3, 3, 2, 3], [4, 1, 3, 3, 0, 6], [0, 1, 1, 0, 1, 1]),
+        ([5, 1], [5, 2], [0, 0]),
+        ([2], [3], [1]),
+    ):
         anchor, view, labels = (torch.tensor(values) for values in (anchor, view, labels))
         expected = formula(network(z1, z2)[anchor, view], labels)
         theirs = torch.autograd.grad(expected, list(network.parameters()))
-        torch.testing.assert_close(passing(z1, z2, anchor, view, labels), expected.detach(), rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(
+            passing(z1, z2, anchor, view, labels), expected.detach(), rtol=1e-10, atol=1e-12
+        )
         for parameter, gradient in zip(network.parameters(), theirs, strict=True):
             torch.testing.assert_close(parameter.grad, gradient, rtol=1e-10, atol=1e-12)
         torch.optim.SGD(network.parameters(), lr=0.5).step()
@@ -125,13 +165,17 @@ def test_logits_without_gradients_are_those_of_forward_in_any_blocks():
     network = PairNetwork(5, 9, torch.Generator().manual_seed(1), outputs=2).double()
     z1, z2 = embeddings()
     for pairs_a_block in (1, 7, 20, 49, 1000):
-        torch.testing.assert_close(network.logits(z1, z2, pairs_a_block), network(z1, z2), rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(
+            network.logits(z1, z2, pairs_a_block), network(z1, z2), rtol=1e-12, atol=1e-14
+        )
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_losses_gradient_is_that_of_finite_differences(name):
     outputs, loss, _ = LOSSES[name]
-    logits = torch.randn(6, outputs, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    logits = torch.randn(
+        6, outputs, generator=torch.Generator().manual_seed(4), dtype=torch.float64
+    )
     labels, step = torch.tensor([0, 1, 1, 0, 1, 0]), 1e-6
     _, gradient = loss(logits, labels)
     for place in range(logits.numel()):

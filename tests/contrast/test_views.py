@@ -19,7 +19,9 @@ def seeded(seed):
 
 @pytest.fixture
 def model():
-    made = ContrastiveModel(GIN(in_features=3, width=6, layers=2, generator=seeded(0)), Pretraining(), seeded(1))
+    made = ContrastiveModel(
+        GIN(in_features=3, width=6, layers=2, generator=seeded(0)), Pretraining(), seeded(1)
+    )
     made.encoder.norms[0].running_mean.normal_(generator=seeded(2))
     return made
 
@@ -32,7 +34,9 @@ def graphs(random_graphs):
 def test_the_perturbed_encoder_is_the_encoder_with_noise_written_into_it(model, graphs):
     view = PerturbedView(graphs, 0.3, seed=5)
     generator = seeded(5)
-    by_hand = ContrastiveModel(GIN(in_features=3, width=6, layers=2, generator=seeded(0)), Pretraining(), seeded(1))
+    by_hand = ContrastiveModel(
+        GIN(in_features=3, width=6, layers=2, generator=seeded(0)), Pretraining(), seeded(1)
+    )
     by_hand.load_state_dict(model.state_dict())
     with torch.no_grad():
         for parameter in by_hand.encoder.parameters():
@@ -43,7 +47,9 @@ def test_the_perturbed_encoder_is_the_encoder_with_noise_written_into_it(model, 
         for mode in (True, False):
             model.train(mode)
             by_hand.load_state_dict({**by_hand.state_dict(), **dict(model.named_buffers())})
-            torch.testing.assert_close(embed_view(model, view), by_hand.train(mode)(graphs), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(
+                embed_view(model, view), by_hand.train(mode)(graphs), rtol=1e-4, atol=1e-4
+            )
             assert not torch.allclose(embed_view(model, view), model(graphs), rtol=1e-2)
 
 
@@ -71,8 +77,14 @@ def test_views_of_simgrace_are_the_graphs_under_noise_drawn_anew(graphs):
 def test_both_directions_are_the_mean_of_the_two(weighted):
     z1, z2 = torch.randn(2, 6, 4, generator=seeded(0))
     weighter = AUGCL(hidden=8).weighter(4, seeded(1), "cpu") if weighted else None
-    one, both = (InfoNCE(LossSettings(0.5, directions=directions), weighter) for directions in ("one", "both"))
-    there, back = (info_nce(a, b, temperature=0.5, weight=None if weighter is None else weighter(a, b)) for a, b in ((z1, z2), (z2, z1)))
+    one, both = (
+        InfoNCE(LossSettings(0.5, directions=directions), weighter)
+        for directions in ("one", "both")
+    )
+    there, back = (
+        info_nce(a, b, temperature=0.5, weight=None if weighter is None else weighter(a, b))
+        for a, b in ((z1, z2), (z2, z1))
+    )
     torch.testing.assert_close(one.loss(z1, z2, None), there)
     torch.testing.assert_close(both.loss(z1, z2, None), (there + back) / 2)
     assert abs(float(there - back)) > 1e-3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from robust_augcl.contrast.estimators import AffinitySettings, AffinityUncertainty
+from robust_augcl.contrast.augcl.estimators import AffinitySettings, AffinityUncertainty
+from robust_augcl.contrast.augcl.partition import partition
+from robust_augcl.contrast.augcl.uncertainty import gamblers_loss
 from robust_augcl.contrast.losses import cosine_similarities, info_nce
 from robust_augcl.contrast.objective import InfoNCE, LossSettings, Objective
-from robust_augcl.contrast.partition import partition
 from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, fit_objective
-from robust_augcl.contrast.uncertainty import gamblers_loss
 from robust_augcl.contrast.weighting import mean_normalised
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.methods.augcl import AUGCL
@@ -20,14 +20,19 @@ SETTINGS = {"hidden": 16, "reward": 1.9, "passes": 12, "learning_rate": 0.01, "p
 
 
 def weighter(seed=0, **changes):
-    return AffinityUncertainty(6, AffinitySettings(**{**SETTINGS, **changes}), torch.Generator().manual_seed(seed))
+    return AffinityUncertainty(
+        6, AffinitySettings(**{**SETTINGS, **changes}), torch.Generator().manual_seed(seed)
+    )
 
 
 def clustered_views(seed=0, batches=3, size=24):
     """Two noisy clusters; every pass draws new noise for the views."""
     generator = torch.Generator().manual_seed(seed)
     centres = torch.randn(2, 6, generator=generator)
-    anchors = [centres[torch.arange(size) % 2] + 0.4 * torch.randn(size, 6, generator=generator) for _ in range(batches)]
+    anchors = [
+        centres[torch.arange(size) % 2] + 0.4 * torch.randn(size, 6, generator=generator)
+        for _ in range(batches)
+    ]
 
     def views():
         for z in anchors:
@@ -42,7 +47,9 @@ def test_weights_are_the_uncertainty_over_its_row_mean():
     weight, collapsed, refused = mean_normalised(uncertainty)
     for i, row in enumerate(uncertainty.tolist()):
         for j, value in enumerate(row):
-            assert float(weight[i, j]) == pytest.approx(1.0 if i == j else value / (sum(row) / 5), rel=1e-12)
+            assert float(weight[i, j]) == pytest.approx(
+                1.0 if i == j else value / (sum(row) / 5), rel=1e-12
+            )
     assert not collapsed.any()
     assert not refused.any()
     assert torch.equal(uncertainty, before)
@@ -75,14 +82,21 @@ def test_a_collapsed_reservation_gives_the_plain_loss_and_a_note():
         augcl.model.network.layer3.bias[2] = -1e4
     z1, z2 = next(iter(views()))
     objective = InfoNCE(LossSettings(temperature=0.2), augcl)
-    torch.testing.assert_close(objective.loss(z1, z2, torch.arange(24)), info_nce(z1, z2, temperature=0.2))
+    torch.testing.assert_close(
+        objective.loss(z1, z2, torch.arange(24)), info_nce(z1, z2, temperature=0.2)
+    )
     assert torch.equal(augcl(z1, z2), torch.ones(24, 24))
     (note,) = objective.notes
-    assert note == "the uncertainty collapsed to 0 for 100 % of the anchors, whose negatives were weighted 1"
+    assert (
+        note == "the uncertainty collapsed to 0 for 100 % of the anchors, whose negatives were "
+        "weighted 1"
+    )
 
 
 def test_a_reservation_that_is_the_same_for_all_gives_the_plain_loss_and_a_note():
-    """Seen on molecules, whose raw embeddings are large: every pair is reserved, and weighted training is plain training."""
+    """Seen on molecules, whose raw embeddings are large: every pair is reserved, and weighted
+    training is plain training.
+    """
     z1, z2 = next(iter(clustered_views()()))
     augcl = weighter()
     with torch.no_grad():
@@ -109,12 +123,16 @@ def test_fitted_model_tells_the_clusters_apart_better_than_before():
     z1, z2 = list(clustered_views()())[-1]
     labels = partition(cosine_similarities(z1, z2)).flatten()
     with torch.no_grad():
-        losses = [float(gamblers_loss(w.model.network(z1, z2).reshape(-1, 3), labels, 1.9)[0]) for w in (fresh, fitted)]
+        losses = [
+            float(gamblers_loss(w.model.network(z1, z2).reshape(-1, 3), labels, 1.9)[0])
+            for w in (fresh, fitted)
+        ]
     assert losses[1] < 0.8 * losses[0]
 
 
 def test_each_pair_is_fitted_to_its_own_label():
-    # Views without structure: the labels of (i, j) and (j, i) have nothing to do with one another, and must not be confused.
+    # Views without structure: the labels of (i, j) and (j, i) have nothing to do with one another,
+    # and must not be confused.
     z1, z2 = torch.randn(2, 10, 6, generator=torch.Generator().manual_seed(3))
     labels = partition(cosine_similarities(z1, z2))
     assert int((labels != labels.T).sum()) > 20
@@ -138,9 +156,13 @@ def test_weights_of_a_fitted_model():
     assert torch.equal(weight.diagonal(), torch.ones(24))
     off_diagonal = weight[~torch.eye(24, dtype=torch.bool)]
     assert float((off_diagonal - 1).abs().max()) > 0.1
-    plain, weighted = info_nce(z1, z2, temperature=0.2), info_nce(z1, z2, temperature=0.2, weight=weight)
+    plain, weighted = (
+        info_nce(z1, z2, temperature=0.2),
+        info_nce(z1, z2, temperature=0.2, weight=weight),
+    )
     assert float((plain - weighted).detach().abs()) > 1e-3
-    # The weights are constants of the loss: its gradient is that with the weights written down as numbers.
+    # The weights are constants of the loss: its gradient is that with the weights written down as
+    # numbers.
     (gradient,) = torch.autograd.grad(weighted, z1)
     numbers = torch.tensor(weight.tolist())
     (expected,) = torch.autograd.grad(info_nce(z1, z2, temperature=0.2, weight=numbers), z1)
@@ -167,13 +189,17 @@ def test_fitting_leaves_the_model_as_it_was(random_graphs):
     model = ContrastiveModel(encoder, pretraining, torch.Generator().manual_seed(1))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     batches = Batches(random_graphs(0, [6] * 10), pretraining, torch.Generator().manual_seed(2))
-    objective = AUGCL(passes=3, hidden=8).objective(encoder.embedding_size, pretraining.loss, torch.Generator().manual_seed(3), "cpu")
+    objective = AUGCL(passes=3, hidden=8).objective(
+        encoder.embedding_size, pretraining.loss, torch.Generator().manual_seed(3), "cpu"
+    )
     network = objective.weighter.model.network
     initial = {name: value.clone() for name, value in network.state_dict().items()}
     fit_objective(objective, model, batches, torch.Generator().manual_seed(4))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert any(not torch.equal(value, initial[name]) for name, value in network.state_dict().items())
+    assert any(
+        not torch.equal(value, initial[name]) for name, value in network.state_dict().items()
+    )
 
 
 def test_every_pass_sees_views_drawn_anew(random_graphs):
@@ -197,7 +223,8 @@ def test_every_pass_sees_views_drawn_anew(random_graphs):
 
 
 def test_the_uncertainty_model_learns_with_gradients_of_its_own(random_graphs):
-    # The embeddings are made without gradients; that must not reach into the weighter's own training.
+    # The embeddings are made without gradients; that must not reach into the weighter's own
+    # training.
     pretraining = Pretraining(batch_size=8)
     encoder = GIN(in_features=3, width=4, layers=2, generator=torch.Generator().manual_seed(0))
     model = ContrastiveModel(encoder, pretraining, torch.Generator().manual_seed(1))
@@ -210,7 +237,9 @@ def test_the_uncertainty_model_learns_with_gradients_of_its_own(random_graphs):
 
         def fit(self, views, generator, report=None):
             for z1, z2, _ in views():
-                modes.append((torch.is_grad_enabled(), z1.requires_grad, z2.requires_grad, model.training))
+                modes.append(
+                    (torch.is_grad_enabled(), z1.requires_grad, z2.requires_grad, model.training)
+                )
 
     fit_objective(Recorder(), model, batches, torch.Generator())
     assert modes == [(True, False, False, False)]
@@ -218,7 +247,15 @@ def test_the_uncertainty_model_learns_with_gradients_of_its_own(random_graphs):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("reward", 1.0), ("reward", 2.5), ("passes", 0), ("hidden", 0), ("learning_rate", 0.0), ("learning_rate", -1.0), ("pairs_a_batch", 0)],
+    [
+        ("reward", 1.0),
+        ("reward", 2.5),
+        ("passes", 0),
+        ("hidden", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", -1.0),
+        ("pairs_a_batch", 0),
+    ],
 )
 def test_settings_out_of_range_are_refused(field, value):
     with pytest.raises(ValueError, match=field):

@@ -1,4 +1,6 @@
-"""Component graphs against their definition, checked and simulated with networkx; and splits by class."""
+"""Component graphs against their definition, checked and simulated with networkx; and splits by
+class.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from robust_augcl.data.components import ComponentGraphs, component_graphs
-from robust_augcl.dataset import Split, load_dataset, split_by_class, unproved_labels
 from robust_augcl.errors import InputError
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.dataset import Split, load_dataset, split_by_class, unproved_labels
+from robust_augcl.graphs.packed import PackedGraphs
 
 
 def seeded(seed):
@@ -24,7 +26,12 @@ def seeded(seed):
 
 
 def same(left, right):
-    pairs = [(left.x, right.x), (left.edge_index, right.edge_index), (left.ptr, right.ptr), (left.y, right.y)]
+    pairs = [
+        (left.x, right.x),
+        (left.edge_index, right.edge_index),
+        (left.ptr, right.ptr),
+        (left.y, right.y),
+    ]
     return all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -41,7 +48,9 @@ def check_edges(graphs):
 @given(
     seed=st.integers(0, 2**32),
     components=st.lists(st.integers(1, 3), min_size=1, max_size=6),
-    nodes=st.tuples(st.integers(6, 20), st.integers(0, 12)).map(lambda pair: (pair[0], pair[0] + pair[1])),
+    nodes=st.tuples(st.integers(6, 20), st.integers(0, 12)).map(
+        lambda pair: (pair[0], pair[0] + pair[1])
+    ),
     probability=st.sampled_from([0.0, 0.05, 0.3, 1.0]),
 )
 def test_every_graph_is_what_its_class_says(seed, components, nodes, probability, to_networkx):
@@ -79,14 +88,20 @@ def test_many_graphs_are_drawn_in_blocks_without_a_seam(to_networkx):
 
 
 def test_labels_that_the_count_does_not_prove_are_found(to_data):
-    graphs = PackedGraphs.from_data_list([to_data(3, [(0, 1)], y=1), to_data(3, [(0, 1)], y=0), to_data(2, [(0, 1)], y=0)])
+    graphs = PackedGraphs.from_data_list(
+        [to_data(3, [(0, 1)], y=1), to_data(3, [(0, 1)], y=0), to_data(2, [(0, 1)], y=0)]
+    )
     assert unproved_labels(graphs, "components").tolist() == [False, True, False]
     assert unproved_labels(graphs, "none").tolist() == [False] * 3
 
 
 def test_component_sizes_are_uniform_in_their_range(to_networkx):
     graphs = component_graphs(np.full(600, 2), (40, 50), 0.2, np.random.default_rng(1))
-    sizes = Counter(len(part) for data in graphs.to_data_list() for part in nx.connected_components(to_networkx(data)))
+    sizes = Counter(
+        len(part)
+        for data in graphs.to_data_list()
+        for part in nx.connected_components(to_networkx(data))
+    )
     assert sorted(sizes) == list(range(20, 26))
     assert chisquare(list(sizes.values())).pvalue > 0.001
 
@@ -94,8 +109,15 @@ def test_component_sizes_are_uniform_in_their_range(to_networkx):
 def test_every_pair_is_an_edge_with_the_probability():
     # 20 nodes at 0.5 are all but surely connected, so that there are no joints.
     count, size = 600, 20
-    graphs = component_graphs(np.ones(count, dtype=int), (size, size), 0.5, np.random.default_rng(2))
-    pairs = Counter(tuple(edge) for data in graphs.to_data_list() for edge in data.edge_index.T.tolist() if edge[0] < edge[1])
+    graphs = component_graphs(
+        np.ones(count, dtype=int), (size, size), 0.5, np.random.default_rng(2)
+    )
+    pairs = Counter(
+        tuple(edge)
+        for data in graphs.to_data_list()
+        for edge in data.edge_index.T.tolist()
+        if edge[0] < edge[1]
+    )
     assert len(pairs) == size * (size - 1) // 2
     # Five standard deviations of binomial counts.
     total = count * len(pairs)
@@ -117,7 +139,9 @@ def test_every_pair_is_an_edge_equally_often_joints_included():
 
 
 def simulated(size, probability, rng):
-    """The definition, step by step: an Erdos-Renyi graph, then its components chained up in random order."""
+    """The definition, step by step: an Erdos-Renyi graph, then its components chained up in random
+    order.
+    """
     graph = nx.gnp_random_graph(size, probability, seed=int(rng.integers(2**31)))
     pieces = [list(part) for part in nx.connected_components(graph)]
     rng.shuffle(pieces)
@@ -128,7 +152,9 @@ def simulated(size, probability, rng):
 
 def test_edges_and_degrees_are_those_of_a_simulation(to_networkx):
     count, size, probability = 400, 45, 0.05
-    graphs = component_graphs(np.ones(count, int), (size, size), probability, np.random.default_rng(3))
+    graphs = component_graphs(
+        np.ones(count, int), (size, size), probability, np.random.default_rng(3)
+    )
     ours = [to_networkx(data) for data in graphs.to_data_list()]
     rng = np.random.default_rng(4)
     theirs = [simulated(size, probability, rng) for _ in range(count)]
@@ -137,7 +163,9 @@ def test_edges_and_degrees_are_those_of_a_simulation(to_networkx):
         degrees = [degree for _, degree in graph.degree]
         return [graph.number_of_edges(), np.var(degrees), degrees.count(1), nx.diameter(graph)]
 
-    a, b = (np.array([statistics(graph) for graph in drawn], dtype=float) for drawn in (ours, theirs))
+    a, b = (
+        np.array([statistics(graph) for graph in drawn], dtype=float) for drawn in (ours, theirs)
+    )
     error = np.sqrt((a.var(0) + b.var(0)) / count)
     assert (np.abs(a.mean(0) - b.mean(0)) < 4.5 * error).all()
     # There are joints: more edges than pairs times probability.
@@ -175,7 +203,9 @@ def test_the_same_generator_gives_the_same_graphs():
 
 def test_scaled_changes_the_number_of_graphs_only():
     source = ComponentGraphs(nodes=(12, 14), edge_probability=0.3, graphs_per_class=200)
-    assert source.scaled(0.1) == ComponentGraphs(nodes=(12, 14), edge_probability=0.3, graphs_per_class=20)
+    assert source.scaled(0.1) == ComponentGraphs(
+        nodes=(12, 14), edge_probability=0.3, graphs_per_class=20
+    )
     assert source.scaled(1e-9).graphs_per_class == 1
 
 
@@ -202,7 +232,7 @@ def test_drawing_the_published_number_of_graphs(benchmark):
     assert graphs.num_graphs == 15_000
 
 
-# --- splits -----------------------------------------------------------------------------------------------------------
+# --- splits ---------------------------------------------------------------------------------------
 
 
 def labelled(classes, to_data):
@@ -228,7 +258,11 @@ def test_each_class_is_split_by_the_same_shares(to_data, test, validation):
 def test_a_tenth_is_a_tenth(to_data, per_class):
     dataset = split_by_class(labelled([0, 1, 2] * per_class, to_data), Split(0.1, 0.1), seeded(0))
     tenth = 3 * per_class // 10
-    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (8 * tenth, tenth, tenth)
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (
+        8 * tenth,
+        tenth,
+        tenth,
+    )
 
 
 def test_splits_are_drawn_from_the_generator(to_data):
@@ -257,7 +291,12 @@ def test_too_few_graphs_of_a_class_are_refused(to_data):
 
 @pytest.mark.parametrize(
     ("shares", "field"),
-    [({"test": 0.0}, "test"), ({"test": 1.0}, "test"), ({"validation": -0.1}, "validation"), ({"test": 0.6, "validation": 0.4}, "train")],
+    [
+        ({"test": 0.0}, "test"),
+        ({"test": 1.0}, "test"),
+        ({"validation": -0.1}, "validation"),
+        ({"test": 0.6, "validation": 0.4}, "train"),
+    ],
 )
 def test_shares_out_of_range_are_refused(shares, field):
     with pytest.raises(ValueError, match=field):

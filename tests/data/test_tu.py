@@ -13,18 +13,43 @@ from robust_augcl.data import tu
 from robust_augcl.data.tu import TUGraphs
 from robust_augcl.errors import InputError
 
-# Graph 1: a triangle and a node alone; graph 2: an edge; graph 3: a path of three. Nodes count from 1 over all graphs.
-EDGES = [(1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1), (5, 6), (6, 5), (7, 8), (8, 7), (8, 9), (9, 8)]
+# Graph 1: a triangle and a node alone; graph 2: an edge; graph 3: a path of three. Nodes count from
+# 1 over all graphs.
+EDGES = [
+    (1, 2),
+    (2, 1),
+    (2, 3),
+    (3, 2),
+    (1, 3),
+    (3, 1),
+    (5, 6),
+    (6, 5),
+    (7, 8),
+    (8, 7),
+    (8, 9),
+    (9, 8),
+]
 OF_GRAPH = [1, 1, 1, 1, 2, 2, 3, 3, 3]
 NODE_LABELS = [0, 1, 2, 0, 1, 1, 2, 0, 2]
 GRAPH_LABELS = [-1, 1, 1]
 
 
 def lines(rows):
-    return "\n".join(", ".join(map(str, row)) if isinstance(row, tuple) else str(row) for row in rows) + "\n"
+    return (
+        "\n".join(", ".join(map(str, row)) if isinstance(row, tuple) else str(row) for row in rows)
+        + "\n"
+    )
 
 
-def write(archives, name="TINY", edges=EDGES, of_graph=OF_GRAPH, graph_labels=GRAPH_LABELS, inside=None, **more):
+def write(
+    archives,
+    name="TINY",
+    edges=EDGES,
+    of_graph=OF_GRAPH,
+    graph_labels=GRAPH_LABELS,
+    inside=None,
+    **more,
+):
     """Write an archive as the collection's are; `more` are further files by their ending."""
     inside = inside or name
     tables = {"A": edges, "graph_indicator": of_graph, "graph_labels": graph_labels, **more}
@@ -41,7 +66,10 @@ def load(archives, **settings):
 
 
 def edge_sets(graphs):
-    return [sorted({tuple(sorted(edge)) for edge in data.edge_index.T.tolist()}) for data in graphs.to_data_list()]
+    return [
+        sorted({tuple(sorted(edge)) for edge in data.edge_index.T.tolist()})
+        for data in graphs.to_data_list()
+    ]
 
 
 def test_node_labels_are_the_features(tmp_path):
@@ -50,7 +78,9 @@ def test_node_labels_are_the_features(tmp_path):
     assert graphs.sizes.tolist() == [4, 2, 3]
     assert graphs.y.tolist() == [0, 1, 1]
     assert graphs.x.dtype == torch.float32
-    assert graphs.x.tolist() == [[float(label == column) for column in range(3)] for label in NODE_LABELS]
+    assert graphs.x.tolist() == [
+        [float(label == column) for column in range(3)] for label in NODE_LABELS
+    ]
     assert edge_sets(graphs) == [[(0, 1), (0, 2), (1, 2)], [(0, 1)], [(0, 1), (1, 2)]]
 
 
@@ -70,7 +100,9 @@ def test_without_node_labels_the_feature_is_constant(tmp_path):
 def test_without_node_labels_the_feature_may_be_the_degree(tmp_path):
     write(tmp_path)
     degrees = [2, 2, 2, 0, 1, 1, 1, 2, 1]
-    assert load(tmp_path, features="degree").x.tolist() == [[float(degree == column) for column in range(3)] for degree in degrees]
+    assert load(tmp_path, features="degree").x.tolist() == [
+        [float(degree == column) for column in range(3)] for degree in degrees
+    ]
 
 
 @pytest.mark.parametrize("features", ["constant", "degree"])
@@ -84,7 +116,10 @@ def test_node_attributes_are_no_node_labels(tmp_path, features):
 
 def test_node_labels_are_found_beside_attributes_and_edge_labels_are_not_used(tmp_path):
     write(
-        tmp_path, node_labels=NODE_LABELS, node_attributes=[(0.5, float(node)) for node in range(9)], edge_labels=[i % 4 for i in range(12)]
+        tmp_path,
+        node_labels=NODE_LABELS,
+        node_attributes=[(0.5, float(node)) for node in range(9)],
+        edge_labels=[i % 4 for i in range(12)],
     )
     assert load(tmp_path).x.argmax(1).tolist() == NODE_LABELS
 
@@ -108,7 +143,10 @@ def test_the_archives_folder_is_only_read(tmp_path):
         folder.chmod(0o555)
     try:
         load(tmp_path)
-        assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["TUDataset", "TUDataset/TINY.zip"]
+        assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+            "TUDataset",
+            "TUDataset/TINY.zip",
+        ]
         assert archive.read_bytes() == before
     finally:
         for folder in (archive.parent, tmp_path):
@@ -168,7 +206,19 @@ def edges_out_of_range(archive):
     write(archive.parent.parent, edges=[*EDGES, (9, 40), (40, 9)])
 
 
-@pytest.mark.parametrize("damage", [garbage, cut_short, flipped, other_folder, no_files, no_indicator, no_numbers, edges_out_of_range])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        garbage,
+        cut_short,
+        flipped,
+        other_folder,
+        no_files,
+        no_indicator,
+        no_numbers,
+        edges_out_of_range,
+    ],
+)
 def test_an_archive_that_cannot_be_read_is_an_input_error(tmp_path, damage):
     archive = write(tmp_path, node_labels=NODE_LABELS)
     damage(archive)
@@ -188,9 +238,18 @@ def many(archives):
     for number in range(100):
         size = 2 + number % 5
         of_graph += [number + 1] * size
-        edges += [pair for node in range(first, first + size - 1) for pair in ((node, node + 1), (node + 1, node))]
+        edges += [
+            pair
+            for node in range(first, first + size - 1)
+            for pair in ((node, node + 1), (node + 1, node))
+        ]
         first += size
-    write(archives, edges=edges, of_graph=of_graph, graph_labels=[5 if number % 4 else 3 for number in range(100)])
+    write(
+        archives,
+        edges=edges,
+        of_graph=of_graph,
+        graph_labels=[5 if number % 4 else 3 for number in range(100)],
+    )
 
 
 @pytest.mark.parametrize("fraction", [0.04, 0.2, 0.5, 0.77, 1.0])
@@ -208,7 +267,9 @@ def test_a_fraction_is_of_each_class(tmp_path, to_networkx, fraction):
 def test_the_graphs_of_a_fraction_are_drawn_from_the_generator(tmp_path):
     many(tmp_path)
     source = TUGraphs("TINY", fraction=0.2)
-    first, again, other = (source.load(tmp_path, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        source.load(tmp_path, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
     assert torch.equal(first.sizes, again.sizes)
     assert torch.equal(first.y, again.y)
     assert not torch.equal(first.sizes, other.sizes)

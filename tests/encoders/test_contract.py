@@ -9,20 +9,24 @@ import pytest
 import torch
 
 from robust_augcl import registry
-from robust_augcl.encoder import LocalEncoder
-from robust_augcl.graphs import PackedGraphs
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.encoder_base import LocalEncoder
 
 ENCODERS = registry.names("encoder")
 pytestmark = pytest.mark.parametrize("name", ENCODERS)
 
 
 def build(name, seed=0, layers=3):
-    return registry.load("encoder", name)(in_features=3, width=8, layers=layers, generator=torch.Generator().manual_seed(seed))
+    return registry.load("encoder", name)(
+        in_features=3, width=8, layers=layers, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 @pytest.fixture
 def encoder(name, random_graphs):
-    """In evaluation mode, in double precision, after passes in training mode: running statistics are no longer at their start."""
+    """In evaluation mode, in double precision, after passes in training mode: running statistics
+    are no longer at their start.
+    """
     encoder = build(name).double()
     encoder.train()
     with torch.no_grad():
@@ -33,7 +37,9 @@ def encoder(name, random_graphs):
 
 def run(encoder, graphs, edge_weight=None):
     """Node and graph states."""
-    return encoder(graphs.x.double(), graphs.edge_index, graphs.batch, graphs.num_graphs, edge_weight)
+    return encoder(
+        graphs.x.double(), graphs.edge_index, graphs.batch, graphs.num_graphs, edge_weight
+    )
 
 
 @pytest.fixture
@@ -59,7 +65,9 @@ def test_the_order_of_the_nodes_does_not_matter(encoder, graphs):
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
     shuffled = torch.randperm(graphs.edge_index.size(1), generator=generator)
-    moved = PackedGraphs(graphs.x[order], place[graphs.edge_index[:, shuffled]], graphs.ptr, graphs.y)
+    moved = PackedGraphs(
+        graphs.x[order], place[graphs.edge_index[:, shuffled]], graphs.ptr, graphs.y
+    )
     (nodes, states), (moved_nodes, moved_states) = run(encoder, graphs), run(encoder, moved)
     close(moved_nodes, nodes[order])
     close(moved_states, states)
@@ -67,7 +75,10 @@ def test_the_order_of_the_nodes_does_not_matter(encoder, graphs):
 
 def test_a_batch_equals_its_graphs_one_by_one(encoder, graphs):
     nodes, states = run(encoder, graphs)
-    alone = [run(encoder, PackedGraphs.from_data_list([graphs[number]])) for number in range(graphs.num_graphs)]
+    alone = [
+        run(encoder, PackedGraphs.from_data_list([graphs[number]]))
+        for number in range(graphs.num_graphs)
+    ]
     close(nodes, torch.cat([pair[0] for pair in alone]))
     close(states, torch.cat([pair[1] for pair in alone]))
 
@@ -81,7 +92,10 @@ def test_weight_1_is_no_weight(encoder, graphs):
 def test_weight_0_is_the_edges_absence(encoder, graphs):
     gone = torch.rand(graphs.edge_index.size(1), generator=torch.Generator().manual_seed(2)) < 0.4
     without = PackedGraphs(graphs.x, graphs.edge_index[:, ~gone], graphs.ptr, graphs.y)
-    (nodes, states), (nodes_without, states_without) = run(encoder, graphs, (~gone).double()), run(encoder, without)
+    (nodes, states), (nodes_without, states_without) = (
+        run(encoder, graphs, (~gone).double()),
+        run(encoder, without),
+    )
     close(nodes, nodes_without)
     close(states, states_without)
     # The edges matter at all.
@@ -111,11 +125,17 @@ def test_layers_run_one_by_one_equal_forward(encoder, graphs):
     close(pooled, run(encoder, graphs)[1])
 
 
-def test_edges_known_to_be_sorted_and_undirected_give_the_same_states_and_gradients(encoder, graphs):
+def test_edges_known_to_be_sorted_and_undirected_give_the_same_states_and_gradients(
+    encoder, graphs
+):
     def outcome(edges):
         x = graphs.x.double().requires_grad_()
-        states = torch.cat([part.flatten() for part in encoder(x, edges, graphs.batch, graphs.num_graphs)])
-        scale = torch.linspace(-1, 1, len(states), dtype=states.dtype)  # so that every state has a gradient of its own
+        states = torch.cat(
+            [part.flatten() for part in encoder(x, edges, graphs.batch, graphs.num_graphs)]
+        )
+        scale = torch.linspace(
+            -1, 1, len(states), dtype=states.dtype
+        )  # so that every state has a gradient of its own
         wanted = [x, *encoder.parameters()]
         return states, *torch.autograd.grad((states * scale).sum(), wanted, allow_unused=True)
 
@@ -158,7 +178,11 @@ def test_an_edit_reaches_no_further_than_declared(encoder, to_data, to_networkx,
         size = 60
         graph = nx.gnm_random_graph(size, 75, seed=4)
         edges = list(graph.edges)
-        far = [(i, j) for i, j in combinations(range(size), 2) if nx.has_path(graph, i, j) and nx.shortest_path_length(graph, i, j) > 3]
+        far = [
+            (i, j)
+            for i, j in combinations(range(size), 2)
+            if nx.has_path(graph, i, j) and nx.shortest_path_length(graph, i, j) > 3
+        ]
         pair = far[0] if operation == "add" else edges[20]
     data = to_data(size, edges)
     data.x = torch.randn(size, 3, generator=torch.Generator().manual_seed(3))
@@ -169,7 +193,9 @@ def test_an_edit_reaches_no_further_than_declared(encoder, to_data, to_networkx,
     graph = to_networkx(data)
     distance = nx.multi_source_dijkstra_path_length(graph, set(pair))
     hops = encoder.hops_before_first_round
-    for number, (before, after) in enumerate(zip(layer_by_layer(encoder, clean), layer_by_layer(encoder, edited), strict=True)):
+    for number, (before, after) in enumerate(
+        zip(layer_by_layer(encoder, clean), layer_by_layer(encoder, edited), strict=True)
+    ):
         changed = ((before - after).abs().amax(1) > 1e-12).nonzero().flatten().tolist()
         if number == 0:
             assert changed == []
@@ -188,9 +214,14 @@ def test_a_local_encoder_is_the_sum_of_its_messages(encoder, graphs):
     states = [encoder.first_states(x)]
     for index, expected in enumerate(layer_by_layer(encoder, graphs)[1:]):
         sent = encoder.message(index, states[-1], degree)
-        rows = [sent[source[target == node]].sum(0) + encoder.self_loops * sent[node] for node in range(graphs.num_nodes)]
+        rows = [
+            sent[source[target == node]].sum(0) + encoder.self_loops * sent[node]
+            for node in range(graphs.num_nodes)
+        ]
         states.append(encoder.update(index, torch.stack(rows), x, degree))
         close(states[-1], expected)
     summed = torch.cat([states[number] for number in encoder.summed_rounds], dim=1)
-    sums = torch.stack([summed[graphs.batch == number].sum(0) for number in range(graphs.num_graphs)])
+    sums = torch.stack(
+        [summed[graphs.batch == number].sum(0) for number in range(graphs.num_graphs)]
+    )
     close(encoder.readout(sums), run(encoder, graphs)[1])

@@ -29,8 +29,14 @@ def test_states_equal_those_of_pytorch_geometric(random_graphs, layers, weighted
         for ours in encoder.maps:
             ours.bias.uniform_(-0.3, 0.9, generator=generator)
     # Weights differ by direction, so that degrees of the wrong end would show.
-    weight = torch.rand(graphs.edge_index.size(1), generator=generator, dtype=torch.float64) if weighted else None
-    nodes, states = encoder(graphs.x.double(), graphs.edge_index, graphs.batch, graphs.num_graphs, weight)
+    weight = (
+        torch.rand(graphs.edge_index.size(1), generator=generator, dtype=torch.float64)
+        if weighted
+        else None
+    )
+    nodes, states = encoder(
+        graphs.x.double(), graphs.edge_index, graphs.batch, graphs.num_graphs, weight
+    )
     expected_nodes, expected = expected_states(encoder, graphs, weight)
     assert states.shape == (graphs.num_graphs, 6)
     assert (states > 0).double().mean() > 0.3

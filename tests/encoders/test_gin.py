@@ -1,4 +1,6 @@
-"""GIN against PyTorch Geometric's own convolution, and against the embeddings of AUGCL's public code."""
+"""GIN against PyTorch Geometric's own convolution, and against the embeddings of AUGCL's public
+code.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ class Plain(nn.Module):
     def __init__(self, in_features, width, layers):
         super().__init__()
         sizes = [in_features] + [width] * (layers - 1)
-        self.convs = nn.ModuleList(GINConv(nn.Sequential(nn.Linear(s, width), nn.ReLU(), nn.Linear(width, width))) for s in sizes)
+        self.convs = nn.ModuleList(
+            GINConv(nn.Sequential(nn.Linear(s, width), nn.ReLU(), nn.Linear(width, width)))
+            for s in sizes
+        )
         self.bns = nn.ModuleList(nn.BatchNorm1d(width) for _ in sizes)
 
     def forward(self, x, edge_index, batch):
@@ -28,7 +33,9 @@ class Plain(nn.Module):
         for conv, norm in zip(self.convs, self.bns, strict=True):
             x = norm(conv(x, edge_index).relu())
             states.append(x)
-        return torch.cat(states, 1), torch.cat([global_add_pool(state, batch) for state in states], 1)
+        return torch.cat(states, 1), torch.cat(
+            [global_add_pool(state, batch) for state in states], 1
+        )
 
     def weights_of(self, encoder):
         """Take the weights of one of ours."""
@@ -71,7 +78,10 @@ def test_states_equal_those_of_pytorch_geometric(random_graphs, layers, training
 def test_embeddings_equal_those_of_the_public_code(vectors):
     archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
     if not archives:
-        pytest.skip("needs the MUTAG archive: set ROBUST_AUGCL_ARCHIVES to a folder that holds TUDataset/MUTAG.zip")
+        pytest.skip(
+            "needs the MUTAG archive: set ROBUST_AUGCL_ARCHIVES to a folder that holds "
+            "TUDataset/MUTAG.zip"
+        )
     values = vectors("gin")
     graphs = TUGraphs("MUTAG").load(Path(archives), torch.Generator()).select(values["graph_ids"])
     encoder = GIN(in_features=7, width=8, layers=3, generator=torch.Generator())
@@ -79,7 +89,9 @@ def test_embeddings_equal_those_of_the_public_code(vectors):
     for layer in range(3):
         for place in (0, 2):
             for part in ("weight", "bias"):
-                state[f"mlps.{layer}.{place}.{part}"] = values[f"net_convs_{layer}_nn_{place}_{part}"]
+                state[f"mlps.{layer}.{place}.{part}"] = values[
+                    f"net_convs_{layer}_nn_{place}_{part}"
+                ]
         for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             state[f"norms.{layer}.{part}"] = values[f"net_bns_{layer}_{part}"]
     encoder.load_state_dict(state)

@@ -1,4 +1,6 @@
-"""Sums over neighbours: scattered, or node by node where the edges are known to be sorted and undirected."""
+"""Sums over neighbours: scattered, or node by node where the edges are known to be sorted and
+undirected.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import torch
 from torch_geometric import EdgeIndex
 
 from robust_augcl.data.components import component_graphs
-from robust_augcl.encoder import WeightedSum
+from robust_augcl.models.encoder_base import WeightedSum
 
 
 def by_hand(x, edge_index):
@@ -20,7 +22,9 @@ def by_hand(x, edge_index):
 
 def test_an_undirected_edge_index_is_summed_node_by_node(random_graphs, monkeypatch):
     graphs = random_graphs(3)
-    x = torch.randn(graphs.num_nodes, 5, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(
+        graphs.num_nodes, 5, dtype=torch.double, generator=torch.Generator().manual_seed(0)
+    )
     expected = by_hand(x, graphs.edge_index)
     torch.testing.assert_close(WeightedSum()(x, graphs.edge_index), expected)
     monkeypatch.setattr(WeightedSum, "propagate", lambda *_, **__: pytest.fail("it was scattered"))
@@ -30,7 +34,10 @@ def test_an_undirected_edge_index_is_summed_node_by_node(random_graphs, monkeypa
 def test_a_directed_or_unsorted_edge_index_is_scattered():
     edge_index = torch.tensor([[0, 2, 1, 3], [1, 1, 0, 2]])
     x = torch.tensor([[1.0], [2.0], [4.0], [8.0]])
-    for edges in (EdgeIndex(edge_index, sparse_size=(4, 4)), EdgeIndex(edge_index.sort(1).values, sparse_size=(4, 4), sort_order="row")):
+    for edges in (
+        EdgeIndex(edge_index, sparse_size=(4, 4)),
+        EdgeIndex(edge_index.sort(1).values, sparse_size=(4, 4), sort_order="row"),
+    ):
         torch.testing.assert_close(WeightedSum()(x, edges), by_hand(x, edges.as_tensor()))
 
 
@@ -38,12 +45,20 @@ def test_weights_count_whatever_is_known_of_the_edges(random_graphs):
     graphs = random_graphs(4)
     x = torch.randn(graphs.num_nodes, 2, generator=torch.Generator().manual_seed(1))
     weight = torch.rand(graphs.edge_index.size(1), generator=torch.Generator().manual_seed(2))
-    torch.testing.assert_close(WeightedSum()(x, graphs.edges, weight), WeightedSum()(x, graphs.edge_index, weight))
+    torch.testing.assert_close(
+        WeightedSum()(x, graphs.edges, weight), WeightedSum()(x, graphs.edge_index, weight)
+    )
 
 
 def test_the_gradient_is_that_of_finite_differences(random_graphs):
     graphs = random_graphs(5)
-    x = torch.randn(graphs.num_nodes, 2, dtype=torch.double, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    x = torch.randn(
+        graphs.num_nodes,
+        2,
+        dtype=torch.double,
+        generator=torch.Generator().manual_seed(3),
+        requires_grad=True,
+    )
     assert torch.autograd.gradcheck(lambda x: WeightedSum()(x, graphs.edges), x)
 
 
@@ -59,7 +74,9 @@ def test_benchmark_neighbour_sums(benchmark, how):
     benchmark.group = "neighbour sums"
     graphs = component_graphs(np.repeat([1, 2, 3], 17), (40, 50), 0.05, np.random.default_rng(0))
     edges = graphs.edge_index if how == "scattered" else graphs.edges
-    x = torch.randn(graphs.num_nodes, 64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    x = torch.randn(
+        graphs.num_nodes, 64, generator=torch.Generator().manual_seed(1), requires_grad=True
+    )
     total, out = WeightedSum(), torch.ones(graphs.num_nodes, 64)
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -10,7 +10,9 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 
 
 def dense(adjacency, x, w1, b1, w2, b2, layers):
-    """Node states and graph state from the formula; row i of the adjacency holds the weights of what i receives."""
+    """Node states and graph state from the formula; row i of the adjacency holds the weights of
+    what i receives.
+    """
     first = x @ w1.T + b1
     h = np.maximum(first, 0)
     for _ in range(layers):
@@ -28,33 +30,57 @@ def test_states_equal_those_of_dense_matrices(random_graphs, layers, weighted):
         for layer in (encoder.node_to_latent, encoder.conv):
             layer.bias.uniform_(-0.5, 0.5, generator=generator)
     # Weights differ by direction, so that a transposed adjacency would show.
-    weight = torch.rand(graphs.edge_index.size(1), generator=generator, dtype=torch.float64) if weighted else None
-    nodes, states = encoder(graphs.x.double(), graphs.edge_index, graphs.batch, graphs.num_graphs, weight)
+    weight = (
+        torch.rand(graphs.edge_index.size(1), generator=generator, dtype=torch.float64)
+        if weighted
+        else None
+    )
+    nodes, states = encoder(
+        graphs.x.double(), graphs.edge_index, graphs.batch, graphs.num_graphs, weight
+    )
 
-    parts = [part.detach().numpy() for layer in (encoder.node_to_latent, encoder.conv) for part in (layer.weight, layer.bias)]
+    parts = [
+        part.detach().numpy()
+        for layer in (encoder.node_to_latent, encoder.conv)
+        for part in (layer.weight, layer.bias)
+    ]
     for number in range(graphs.num_graphs):
         first, last = int(graphs.ptr[number]), int(graphs.ptr[number + 1])
         adjacency = np.zeros((last - first, last - first))
         for edge, (source, target) in enumerate(graphs.edge_index.T.tolist()):
             if first <= source < last:
-                adjacency[target - first, source - first] = 1.0 if weight is None else float(weight[edge])
-        expected_nodes, expected_state = dense(adjacency, graphs.x[first:last].double().numpy(), *parts, layers)
-        np.testing.assert_allclose(nodes[first:last].detach().numpy(), expected_nodes, rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(states[number].detach().numpy(), expected_state, rtol=1e-9, atol=1e-12)
+                adjacency[target - first, source - first] = (
+                    1.0 if weight is None else float(weight[edge])
+                )
+        expected_nodes, expected_state = dense(
+            adjacency, graphs.x[first:last].double().numpy(), *parts, layers
+        )
+        np.testing.assert_allclose(
+            nodes[first:last].detach().numpy(), expected_nodes, rtol=1e-9, atol=1e-12
+        )
+        np.testing.assert_allclose(
+            states[number].detach().numpy(), expected_state, rtol=1e-9, atol=1e-12
+        )
 
 
 def test_logits_equal_the_reference(vectors, reference_graphs, reference_model):
     logits = reference_model.eval()(reference_graphs)
-    torch.testing.assert_close(logits.detach(), vectors("components")["logits"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        logits.detach(), vectors("components")["logits"], rtol=1e-4, atol=1e-4
+    )
 
 
 def test_the_shared_map_is_one_map():
-    encoder = Structure2Vec(in_features=2, width=4, layers=5, generator=torch.Generator().manual_seed(0))
+    encoder = Structure2Vec(
+        in_features=2, width=4, layers=5, generator=torch.Generator().manual_seed(0)
+    )
     assert sum(parameter.numel() for parameter in encoder.parameters()) == (2 * 4 + 4) + (4 * 4 + 4)
 
 
 def test_initial_weights_are_glorot_uniform_and_biases_0():
-    encoder = Structure2Vec(in_features=1, width=64, layers=2, generator=torch.Generator().manual_seed(0))
+    encoder = Structure2Vec(
+        in_features=1, width=64, layers=2, generator=torch.Generator().manual_seed(0)
+    )
     for layer in (encoder.node_to_latent, encoder.conv):
         bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
         assert float(layer.weight.detach().abs().max()) <= bound

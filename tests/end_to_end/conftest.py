@@ -11,9 +11,10 @@ from typing import NamedTuple
 import pytest
 from command_line import finish
 
-from robust_augcl import cli, steps
-from robust_augcl.cells import Step
-from robust_augcl.step_context import Context
+from robust_augcl.cli import main as cli
+from robust_augcl.plan.planner import Step
+from robust_augcl.steps import compute as steps
+from robust_augcl.steps.context import Context
 
 TINY = """
 name = "tiny"
@@ -68,7 +69,9 @@ class Answer(NamedTuple):
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
     """Call the command line in this process."""
 
     def call(*arguments: object) -> Answer:
@@ -96,7 +99,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny suite, seeds 0 and 1, one worker. Not to be changed."""
-    return finish(tiny, tmp_path_factory.mktemp("finished") / "tiny", "--seeds", "0,1", "--workers", "1")
+    return finish(
+        tiny, tmp_path_factory.mktemp("finished") / "tiny", "--seeds", "0,1", "--workers", "1"
+    )
 
 
 @pytest.fixture

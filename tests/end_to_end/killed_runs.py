@@ -1,7 +1,8 @@
-"""Not a test: starts a run again and again, kills it at a random moment, and lets the last one finish.
+"""Not a test: starts a run again and again, kills it at a random moment, and lets the last one
+finish.
 
-It has everything imported and forks each run, so that a kill costs a moment and not the seconds of an import.
-Usage: killed_runs.py SUITE OUT KILLS
+It has everything imported and forks each run, so that a kill costs a moment and not the seconds of
+an import. Usage: killed_runs.py SUITE OUT KILLS
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import time
 
 import torch
 
-from robust_augcl import cli, executors
+from robust_augcl.cli import main as cli
+from robust_augcl.workers import executors
 
 
 def run(suite: str, out: str) -> int:
@@ -47,7 +49,9 @@ def main() -> None:
         time.sleep(chance.uniform(0.02, 0.5))
         done, code = os.waitpid(child, os.WNOHANG)
         if done:
-            print(f"finished with {os.waitstatus_to_exitcode(code)} after {killed} kills", flush=True)
+            print(
+                f"finished with {os.waitstatus_to_exitcode(code)} after {killed} kills", flush=True
+            )
             break
         # The whole group, or the main process alone: then its workers are to notice and end.
         (os.killpg if chance.random() < 0.7 else os.kill)(child, signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""Bad input: one line that names the thing, exit code 2, no traceback, nothing already computed lost."""
+"""Bad input: one line that names the thing, exit code 2, no traceback, nothing already computed
+lost.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from robust_augcl import store
-from robust_augcl.records import SCHEMA
+from robust_augcl.results.records import SCHEMA
+from robust_augcl.store import store
 
 
 def refused(answer, *named: str) -> None:
@@ -47,16 +49,28 @@ def refused(answer, *named: str) -> None:
         ("attacks=[{name='rand_sampling', label='clean'}]", ["`label`", "'clean'"]),
         ("attacks=[{name='rand_sampling', label='exhaustive'}]", ["`label`", "'exhaustive'"]),
         ("attacks=[{name='rand_sampling', label='Clean '}]", ["`label`", "'Clean '"]),
-        ("attacks=[{name='exhaustive', label='all'}, {name='beam', label='Exact worst case'}]", ["`label`", "'Exact worst case'"]),
-        ("methods=[{name='graphcl'}, {name='augcl', label='GraphCL'}]", ["[[methods]] augcl", "`label`", "'GraphCL'"]),
-        ("methods=[{name='graphcl'}, {name='graphcl', label='graphCL'}]", ["[[methods]]", "`label`", "'graphcl'", "'graphCL'"]),
+        (
+            "attacks=[{name='exhaustive', label='all'}, {name='beam', label='Exact worst case'}]",
+            ["`label`", "'Exact worst case'"],
+        ),
+        (
+            "methods=[{name='graphcl'}, {name='augcl', label='GraphCL'}]",
+            ["[[methods]] augcl", "`label`", "'GraphCL'"],
+        ),
+        (
+            "methods=[{name='graphcl'}, {name='graphcl', label='graphCL'}]",
+            ["[[methods]]", "`label`", "'graphcl'", "'graphCL'"],
+        ),
         ("training.learning_rate=inf", ["`learning_rate`", "inf"]),
         ("threat.budget=3", ["`budget`", "Exhaustive", "3"]),
         ("threat.operations=['ad']", ["`operations`", "'ad'"]),
         ("pretraining.temperature=0", ["`temperature`", "positive", "0"]),
         ("pretraining.temperature=-1.0", ["`temperature`", "positive", "-1.0"]),
         ("pretraining.augmentations=[{name='node_drop', ratio=2.0}]", ["`ratio`", "2.0"]),
-        ("pretraining.augmentations=[{name='node_drop', ration=0.2}]", ["'ration'", "did you mean 'ratio'"]),
+        (
+            "pretraining.augmentations=[{name='node_drop', ration=0.2}]",
+            ["'ration'", "did you mean 'ratio'"],
+        ),
         ("methods.augcl.reward=2.5", ["`reward`", "2.5"]),
         ("training.epochs='many'", ["`epochs`", "'many'"]),
         ("protocols=['strikt']", ["'strikt'", "did you mean 'strict'"]),
@@ -121,15 +135,25 @@ def test_an_unreadable_archive(tmp_path, command):
 
 def test_a_folder_of_another_suite(tiny, copied, command):
     before = sorted(copied.rglob("*"))
-    refused(command("run", tiny, "--out", copied, "--set", "name='other'"), str(copied), "'tiny'", "'other'")
+    refused(
+        command("run", tiny, "--out", copied, "--set", "name='other'"),
+        str(copied),
+        "'tiny'",
+        "'other'",
+    )
     assert sorted(copied.rglob("*")) == before
 
 
 def test_a_folder_of_another_format_of_records(tiny, copied, command):
     manifest = json.loads((copied / "run.json").read_text())
-    (copied / "run.json").write_text(json.dumps({**manifest, "version": "0.0.1", "format": [SCHEMA + 1]}))
+    (copied / "run.json").write_text(
+        json.dumps({**manifest, "version": "0.0.1", "format": [SCHEMA + 1]})
+    )
     before = sorted(copied.rglob("*"))
-    for arguments in (["run", tiny, "--out", copied], *([name, copied] for name in ("show", "status", "replay", "report", "audit"))):
+    for arguments in (
+        ["run", tiny, "--out", copied],
+        *([name, copied] for name in ("show", "status", "replay", "report", "audit")),
+    ):
         refused(command(*arguments), str(copied), "0.0.1", f"format {SCHEMA + 1}")
     assert sorted(copied.rglob("*")) == before
 
@@ -141,8 +165,20 @@ def test_a_folder_of_another_format_of_records(tiny, copied, command):
         "[]",
         "{",
         '{"version": 1}',
-        json.dumps({"version": "0.1.0", "format": [SCHEMA], "suite": "tiny", "table": {}, "seeds": [0], "records": 5}),
-        *(json.dumps({"version": "0.1.0", "format": [SCHEMA, 4], "suite": "tiny", "table": table}) for table in ("x", ["a"], 5, None)),
+        json.dumps(
+            {
+                "version": "0.1.0",
+                "format": [SCHEMA],
+                "suite": "tiny",
+                "table": {},
+                "seeds": [0],
+                "records": 5,
+            }
+        ),
+        *(
+            json.dumps({"version": "0.1.0", "format": [SCHEMA, 4], "suite": "tiny", "table": table})
+            for table in ("x", ["a"], 5, None)
+        ),
     ],
 )
 def test_a_manifest_that_is_none(copied, command, text):
@@ -157,7 +193,9 @@ def test_an_out_that_is_a_file(tiny, tmp_path, command):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(tiny, finished, tmp_path, command, monkeypatch, workers):
+def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(
+    tiny, finished, tmp_path, command, monkeypatch, workers
+):
     """A real file size limit stands for the full disk: it holds in worker processes too."""
     import resource
     import signal

@@ -1,4 +1,6 @@
-"""Certificates in parts, from the suite to housekeeping: any worker computes a part, and nothing computed is lost."""
+"""Certificates in parts, from the suite to housekeeping: any worker computes a part, and nothing
+computed is lost.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,11 @@ from pathlib import Path
 import pytest
 from command_line import finish
 
-from robust_augcl import steps
-from robust_augcl.cells import Step
-from robust_augcl.run_folder import RunFolder
-from robust_augcl.step_context import Context
-from robust_augcl.store import Artifact
+from robust_augcl.plan.planner import Step
+from robust_augcl.steps import compute as steps
+from robust_augcl.steps.context import Context
+from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.store.store import Artifact
 
 SUITE = """
 name = "parts"
@@ -64,25 +66,45 @@ def parts_in(folder: Path) -> list[Path]:
 
 
 def merged_in(folder: Path) -> Path:
-    """The certificate that was merged: of its inputs, those that are parts determine no address, so it is told by its threat."""
-    (found,) = [p for p in folder.glob("artifacts/certificate-*") if Artifact.read(p).info["threat"]["budget"] == 2]
+    """The certificate that was merged: of its inputs, those that are parts determine no address, so
+    it is told by its threat.
+    """
+    (found,) = [
+        p
+        for p in folder.glob("artifacts/certificate-*")
+        if Artifact.read(p).info["threat"]["budget"] == 2
+    ]
     return found
 
 
 def times(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in [*folder.glob("artifacts/*"), *folder.glob("records/*")]}
+    return {
+        path.name: path.stat().st_mtime_ns
+        for path in [*folder.glob("artifacts/*"), *folder.glob("records/*")]
+    }
 
 
 def test_a_run_computes_and_merges_them_and_counts_the_certificate_alone(certified, command):
     parts = [Artifact.read(path) for path in parts_in(certified)]
-    assert sorted(len(part.info["graphs"]) for part in parts) == [0, 0, 18]  # all graphs lie in one portion
+    assert sorted(len(part.info["graphs"]) for part in parts) == [
+        0,
+        0,
+        18,
+    ]  # all graphs lie in one portion
     log = (certified / "run.log").read_text()
     for number in (1, 2, 3):
-        assert f"done certificate: none, 2 layers, seed 0, budget 2, part {number} of 3 [certificate_part-" in log
+        assert (
+            f"done certificate: none, 2 layers, seed 0, budget 2, part {number} of 3 "
+            "[certificate_part-" in log
+        )
     assert re.search(r"done certificate: none, 2 layers, seed 0, budget 2 \[certificate-", log)
     assert "results: 4 of 4" in command("status", certified).out
     folder = RunFolder(certified)
-    (measured,) = [m for m in folder.load_measurements(folder.existing_manifest()) if m.kind == "certificate" and m.cell.budget == 2]
+    (measured,) = [
+        m
+        for m in folder.load_measurements(folder.existing_manifest())
+        if m.kind == "certificate" and m.cell.budget == 2
+    ]
     assert measured.seconds == sum(part.about["seconds"] for part in parts)
     assert command("replay", certified).out.endswith("All 2 records and 2 certificates hold.\n")
     assert command("audit", certified).code in (0, 1)
@@ -91,12 +113,17 @@ def test_a_run_computes_and_merges_them_and_counts_the_certificate_alone(certifi
 def test_two_workers_give_the_same(suite, certified, tmp_path, command):
     assert command("run", suite, "--out", tmp_path, "--workers", "2").code == 0
     for path in certified.glob("artifacts/*"):
-        assert Artifact.read(path).digest == Artifact.read(tmp_path / "artifacts" / path.name).digest
+        assert (
+            Artifact.read(path).digest == Artifact.read(tmp_path / "artifacts" / path.name).digest
+        )
 
 
 def test_another_number_of_parts_computes_nothing(suite, copy, command):
     before = times(copy)
-    assert command("run", suite, "--out", copy, "--workers", "1", "--set", "certificates.parts=5").code == 0
+    assert (
+        command("run", suite, "--out", copy, "--workers", "1", "--set", "certificates.parts=5").code
+        == 0
+    )
     assert times(copy) == before
 
 
@@ -138,12 +165,30 @@ def test_parts_of_another_victim_are_set_aside(suite, copy, command):
     (_, _, path) = parts_in(copy)
     part = Artifact.read(path)
     store.save(path.stem, Artifact({}, {**part.info, "victim": "another"}, part.about))
-    assert "it rests on another artifact" in command("run", suite, "--out", copy, "--workers", "1").err
+    assert (
+        "it rests on another artifact" in command("run", suite, "--out", copy, "--workers", "1").err
+    )
     assert command("replay", copy).code == 0
 
 
-def test_another_number_of_parts_leaves_the_seeds_of_earlier_runs_in_the_tables(suite, copy, command):
-    assert command("run", suite, "--out", copy, "--workers", "1", "--seeds", "1", "--set", "certificates.parts=2").code == 0
+def test_another_number_of_parts_leaves_the_seeds_of_earlier_runs_in_the_tables(
+    suite, copy, command
+):
+    assert (
+        command(
+            "run",
+            suite,
+            "--out",
+            copy,
+            "--workers",
+            "1",
+            "--seeds",
+            "1",
+            "--set",
+            "certificates.parts=2",
+        ).code
+        == 0
+    )
     assert RunFolder(copy).existing_manifest().seeds == [0, 1]
 
 
@@ -160,9 +205,13 @@ def test_a_run_that_stops_keeps_finished_parts(suite, tmp_path, command, monkeyp
     assert command("run", suite, "--out", tmp_path, "--workers", "1").code == 130
     assert len(parts_in(tmp_path)) == 1
     seen.clear()
-    monkeypatch.setattr(steps, "compute", lambda step, context: (seen.append(step.title), compute(step, context)))
+    monkeypatch.setattr(
+        steps, "compute", lambda step, context: (seen.append(step.title), compute(step, context))
+    )
     assert command("run", suite, "--out", tmp_path, "--workers", "1").code == 0
-    assert [title for title in seen if "budget 2, part" in title] == [f"none, 2 layers, seed 0, budget 2, part {n} of 3" for n in (2, 3)]
+    assert [title for title in seen if "budget 2, part" in title] == [
+        f"none, 2 layers, seed 0, budget 2, part {n} of 3" for n in (2, 3)
+    ]
 
 
 def test_a_part_that_fails_takes_along_its_certificate_alone(suite, tmp_path, command, monkeypatch):
@@ -177,4 +226,7 @@ def test_a_part_that_fails_takes_along_its_certificate_alone(suite, tmp_path, co
     answer = command("run", suite, "--out", tmp_path, "--workers", "1")
     assert answer.code == 1
     assert "1 of 4 results are missing" in answer.err
-    assert "failed: none, 2 layers, seed 0, budget 2, part 2 of 3: RuntimeError: the planted fault" in command("status", tmp_path).out
+    assert (
+        "failed: none, 2 layers, seed 0, budget 2, part 2 of 3: RuntimeError: the planted fault"
+        in command("status", tmp_path).out
+    )

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from robust_augcl import store
-from robust_augcl.housekeeping import remove, survey
-from robust_augcl.run_folder import Manifest, RunFolder
-from robust_augcl.store import Store, write_atomically
+from robust_augcl.store import store
+from robust_augcl.store.housekeeping import remove, survey
+from robust_augcl.store.run_folder import Manifest, RunFolder
+from robust_augcl.store.store import Store, write_atomically
 
 FORK = multiprocessing.get_context("fork")
 
@@ -57,7 +57,10 @@ def half_written(folder):
     return sorted(folder.path.rglob(".writing-*"))
 
 
-@pytest.mark.parametrize("name", ["audit.json", "transfer.json", "records/attack-0.jsonl", "artifacts/victim-0.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    ["audit.json", "transfer.json", "records/attack-0.jsonl", "artifacts/victim-0.safetensors"],
+)
 def test_what_another_process_is_writing_stays(folder, writer, command, name):
     process, go_on = writer(name)
     (there,) = half_written(folder)
@@ -99,7 +102,10 @@ def write_often(path, count):
 
 
 def test_writers_and_cleaners_at_once_do_not_disturb_each_other(folder):
-    writers = [FORK.Process(target=write_often, args=(folder.path / name, 300)) for name in ("audit.json", "transfer.json")]
+    writers = [
+        FORK.Process(target=write_often, args=(folder.path / name, 300))
+        for name in ("audit.json", "transfer.json")
+    ]
     for process in writers:
         process.start()
     cleaned = 0
@@ -112,7 +118,9 @@ def test_writers_and_cleaners_at_once_do_not_disturb_each_other(folder):
         process.join()
     assert [process.exitcode for process in writers] == [0, 0]
     assert cleaned > 3
-    assert {(folder.path / name).read_bytes() for name in ("audit.json", "transfer.json")} == {b"299"}
+    assert {(folder.path / name).read_bytes() for name in ("audit.json", "transfer.json")} == {
+        b"299"
+    }
     assert half_written(folder) == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from robust_augcl.run_folder import RunFolder
+from robust_augcl.store.run_folder import RunFolder
 
 SUITE = """
 name = "beside"
@@ -54,7 +54,11 @@ def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_
     folder = RunFolder(out)
     found = folder.load_measurements(folder.existing_manifest())
     kinds = [measurement.kind for measurement in found]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"certificate": 4, "representation": 2, "pretraining": 2}
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "certificate": 4,
+        "representation": 2,
+        "pretraining": 2,
+    }
     page = (out / "report.md").read_text()
     assert "### Proved and broken" in page
     assert "SVM, no labels" in page
@@ -64,7 +68,9 @@ def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
     assert command("clean", out, "--all").code == 0
     assert command("run", suite, "--out", out, "--workers", "1").code == 0
-    assert {path: path.stat().st_mtime_ns for path in before if path.exists()}.items() <= before.items()
+    assert {
+        path: path.stat().st_mtime_ns for path in before if path.exists()
+    }.items() <= before.items()
     assert len(folder.load_measurements(folder.existing_manifest())) == len(found)
     assert command("replay", out).code == 0
 

@@ -1,4 +1,6 @@
-"""Killed, out of disk, on one worker or a cluster: the rows are the same, and nothing is computed twice."""
+"""Killed, out of disk, on one worker or a cluster: the rows are the same, and nothing is computed
+twice.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from robust_augcl import store
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.run_folder import Manifest, RunFolder
-from robust_augcl.store import Store
+from robust_augcl.store import store
+from robust_augcl.store.run_folder import Manifest, RunFolder
+from robust_augcl.store.store import Store
 
 HERE = Path(__file__).parent
 
@@ -27,7 +29,11 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="session")
 def reference(finished: Path) -> dict[str, list[str]]:
     """The outcomes of an uninterrupted run, seed 0, by record."""
-    return {path.name: path.read_text().splitlines()[1:] for path in sorted(finished.glob("records/*.jsonl")) if seed_of(path) == 0}
+    return {
+        path.name: path.read_text().splitlines()[1:]
+        for path in sorted(finished.glob("records/*.jsonl"))
+        if seed_of(path) == 0
+    }
 
 
 def seed_of(path: Path) -> int:
@@ -35,7 +41,10 @@ def seed_of(path: Path) -> int:
 
 
 def outcomes(folder: Path) -> dict[str, list[str]]:
-    return {path.name: path.read_text().splitlines()[1:] for path in sorted(folder.glob("records/*.jsonl"))}
+    return {
+        path.name: path.read_text().splitlines()[1:]
+        for path in sorted(folder.glob("records/*.jsonl"))
+    }
 
 
 def done(folder: Path) -> Counter[str]:
@@ -103,15 +112,21 @@ class Fault:
 
 
 @pytest.mark.parametrize("kind", ["error", "short", "full", "rename"])
-def test_a_fault_at_every_write_gives_a_message_and_never_a_wrong_row(tiny, tmp_path, command, reference, monkeypatch, kind):
-    """Each run fails at its second write, the first time also at its first: so every write fails once."""
+def test_a_fault_at_every_write_gives_a_message_and_never_a_wrong_row(
+    tiny, tmp_path, command, reference, monkeypatch, kind
+):
+    """Each run fails at its second write, the first time also at its first: so every write fails
+    once.
+    """
     arguments = ["run", tiny, "--out", tmp_path, "--workers", "1"]
     for attempt in range(60):
         monkeypatch.setattr(store, "os", Fault(kind, min(attempt, 1)))
         answer = command(*arguments)
         monkeypatch.setattr(store, "os", os)
         assert not list(tmp_path.rglob(".writing-*"))
-        assert {name: lines for name, lines in outcomes(tmp_path).items() if lines != reference[name]} == {}
+        assert {
+            name: lines for name, lines in outcomes(tmp_path).items() if lines != reference[name]
+        } == {}
         if answer.code == 0:
             break
         assert answer.code == 2
@@ -125,7 +140,17 @@ def test_a_fault_at_every_write_gives_a_message_and_never_a_wrong_row(tiny, tmp_
 
 def test_a_lost_worker_costs_its_running_step_which_is_run_again(tiny, tmp_path, reference):
     process = subprocess.Popen(
-        [sys.executable, "-m", "robust_augcl", "run", str(tiny), "--out", str(tmp_path), "--workers", "2"],
+        [
+            sys.executable,
+            "-m",
+            "robust_augcl",
+            "run",
+            str(tiny),
+            "--out",
+            str(tmp_path),
+            "--workers",
+            "2",
+        ],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -152,13 +177,27 @@ def descendants(pid: int) -> list[int]:
 
 def holds_a_lock(pid: int, folder: Path) -> bool:
     try:
-        return any(str(folder) in os.readlink(handle) and ".lock" in os.readlink(handle) for handle in Path(f"/proc/{pid}/fd").iterdir())
+        return any(
+            str(folder) in os.readlink(handle) and ".lock" in os.readlink(handle)
+            for handle in Path(f"/proc/{pid}/fd").iterdir()
+        )
     except OSError:
         return False
 
 
 def test_two_runs_on_one_folder_share_the_work(tiny, tmp_path, reference):
-    arguments = [sys.executable, "-m", "robust_augcl", "run", str(tiny), "--out", str(tmp_path), "--workers", "1", "--quiet"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "robust_augcl",
+        "run",
+        str(tiny),
+        "--out",
+        str(tmp_path),
+        "--workers",
+        "1",
+        "--quiet",
+    ]
     runs = [subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in runs:
         _, err = process.communicate(timeout=120)
@@ -173,12 +212,32 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(tiny, tmp_path, 
     address_file = tmp_path / "scheduler.json"
 
     def start(*arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     scheduler = start(
-        "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dashboard",
+        "--scheduler-file",
+        str(address_file),
     )
-    options = ["--nthreads", "1", "--no-dashboard", "--scheduler-file", str(address_file), "--local-directory", str(tmp_path)]
+    options = [
+        "--nthreads",
+        "1",
+        "--no-dashboard",
+        "--scheduler-file",
+        str(address_file),
+        "--local-directory",
+        str(tmp_path),
+    ]
     workers = [start("distributed.cli.dask_worker", *options, "--no-nanny") for _ in range(2)]
     out = tmp_path / "run"
     try:
@@ -187,12 +246,28 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(tiny, tmp_path, 
             time.sleep(0.05)
         address = json.loads(address_file.read_text())["address"]
         run = subprocess.Popen(
-            [sys.executable, "-m", "robust_augcl", "run", str(tiny), "--out", str(out), "--executor", "dask", "--scheduler", address],
+            [
+                sys.executable,
+                "-m",
+                "robust_augcl",
+                "run",
+                str(tiny),
+                "--out",
+                str(out),
+                "--executor",
+                "dask",
+                "--scheduler",
+                address,
+            ],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
         )
-        while not list(out.glob("artifacts/victim-*")) and run.poll() is None and time.monotonic() < deadline + 60:
+        while (
+            not list(out.glob("artifacts/victim-*"))
+            and run.poll() is None
+            and time.monotonic() < deadline + 60
+        ):
             time.sleep(0.02)
         workers[0].send_signal(signal.SIGKILL)
         _, err = run.communicate(timeout=180)
@@ -206,7 +281,9 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(tiny, tmp_path, 
 
 def claim(folder: str, seed: int) -> None:
     def of(seeds):
-        return Manifest("tiny", {"name": "tiny"}, None, list(seeds), [f"attack-{number}" for number in seeds])
+        return Manifest(
+            "tiny", {"name": "tiny"}, None, list(seeds), [f"attack-{number}" for number in seeds]
+        )
 
     RunFolder(Path(folder)).claim([seed], of)
 
@@ -226,11 +303,19 @@ def test_runs_that_enter_their_seeds_at_once_all_stay_in(tmp_path):
 
 
 def test_a_folder_of_other_steps_under_the_same_settings_holds_those_of_now(tmp_path):
-    """A version under development may plan other steps for the same settings: what it does not plan is in no table."""
+    """A version under development may plan other steps for the same settings: what it does not plan
+    is in no table.
+    """
     folder = RunFolder(tmp_path)
 
     def of(version):
-        return lambda seeds: Manifest("tiny", {"name": "tiny"}, None, list(seeds), [f"attack-{version}-{seed}" for seed in seeds])
+        return lambda seeds: Manifest(
+            "tiny",
+            {"name": "tiny"},
+            None,
+            list(seeds),
+            [f"attack-{version}-{seed}" for seed in seeds],
+        )
 
     folder.claim([1], of("old"))
     assert folder.claim([0], of("new")).records == ["attack-new-0", "attack-new-1"]
@@ -264,8 +349,21 @@ def test_status_and_clean(tiny, copied, command):
     assert "results: 24 of 24" in command("status", copied).out
     record = sorted(copied.glob("records/*"))[0]
     record.write_text("")
-    command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1")  # sets the damaged one aside
-    command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1", "--set", "attacks.rl_s2v.steps=21")
+    command(
+        "run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1"
+    )  # sets the damaged one aside
+    command(
+        "run",
+        tiny,
+        "--out",
+        copied,
+        "--seeds",
+        "0,1",
+        "--workers",
+        "1",
+        "--set",
+        "attacks.rl_s2v.steps=21",
+    )
     (copied / "artifacts" / ".writing-left-by-a-kill").write_bytes(b"half")
     (copied / "my notes").mkdir()
     (copied / "my notes" / "what was.damaged").write_text("mine")
@@ -310,7 +408,14 @@ def test_quiet_says_nothing(tiny, copied, command):
 def test_records_carry_where_they_come_from(finished):
     folder = RunFolder(finished)
     for record in folder.load_records(folder.existing_manifest().records).records:
-        assert set(record.environment) == {"versions", "commit", "machine", "device", "threads", "peak_memory_mib"}
+        assert set(record.environment) == {
+            "versions",
+            "commit",
+            "machine",
+            "device",
+            "threads",
+            "peak_memory_mib",
+        }
         assert record.environment["threads"] == 1
         assert 50 < record.environment["peak_memory_mib"] < 2048
 

@@ -1,4 +1,6 @@
-"""Replay works from the stored edits, verdicts, graphs and weights: flip one of any of them and it says so, by name."""
+"""Replay works from the stored edits, verdicts, graphs and weights: flip one of any of them and it
+says so, by name.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from robust_augcl.artifacts import dataset_of, victim_of
-from robust_augcl.records import Record
-from robust_augcl.replay import check_record
-from robust_augcl.run_folder import RunFolder
-from robust_augcl.store import Artifact
+from robust_augcl.results.records import Record
+from robust_augcl.review.replay import check_record
+from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.store.store import Artifact
 
 
 def record_paths(folder: Path) -> list[Path]:
@@ -32,7 +34,9 @@ def change_line(path: Path, number: int, change: Callable[[dict[str, Any]], None
 
 
 def forge(path: Path, change: Callable[[Record], Record]) -> Record:
-    """Change a record and give it a valid checksum again, as somebody would who knows the format."""
+    """Change a record and give it a valid checksum again, as somebody would who knows the
+    format.
+    """
     record = change(Record.loads(path.read_text(), path.name))
     path.write_text(record.dumps())
     return record
@@ -77,23 +81,34 @@ def test_one_flipped_value_of_a_record_is_named(copied, command, change):
     ],
     ids=["verdict", "clean verdict", "class", "margin", "budget", "node"],
 )
-def test_a_forged_record_with_a_valid_checksum_is_named_with_its_graph(copied, command, change, what):
+def test_a_forged_record_with_a_valid_checksum_is_named_with_its_graph(
+    copied, command, change, what
+):
     path = record_paths(copied)[5]
-    record = forge(path, lambda r: replace(r, outcomes=[r.outcomes[0], change(r.outcomes[1]), *r.outcomes[2:]]))
+    record = forge(
+        path, lambda r: replace(r, outcomes=[r.outcomes[0], change(r.outcomes[1]), *r.outcomes[2:]])
+    )
     answer = command("replay", copied)
     assert answer.code == 1
     (line,) = [line for line in answer.out.splitlines() if line.startswith("FAILED")]
     assert path.name in line
     assert what in line
-    assert str(record.outcomes[1].graph if "edits" not in what and "node" not in what else 1) in line
+    assert (
+        str(record.outcomes[1].graph if "edits" not in what and "node" not in what else 1) in line
+    )
 
 
 def test_a_forged_threat_model_does_not_hide_a_changed_class(copied, command):
-    """Two components joined by an edge are one: counting them again finds it, whatever the record says is allowed."""
+    """Two components joined by an edge are one: counting them again finds it, whatever the record
+    says is allowed.
+    """
     path = record_paths(copied)[0]
     folder = RunFolder(copied)
     record = Record.loads(path.read_text(), path.name)
-    dataset, victim = dataset_of(folder.store.load(record.dataset.key)), victim_of(folder.store.load(record.victim.key))
+    dataset, victim = (
+        dataset_of(folder.store.load(record.dataset.key)),
+        victim_of(folder.store.load(record.victim.key)),
+    )
     place = next(i for i, o in enumerate(record.outcomes) if o.label == 1)
     graph = dataset.part(dataset.test[[place]])
     other = int((graph.components != graph.components[0]).nonzero()[0])
@@ -107,7 +122,10 @@ def test_a_forged_threat_model_does_not_hide_a_changed_class(copied, command):
     answer = command("replay", copied)
     assert answer.code == 1
     assert "its threat are not those of its step" in answer.out
-    assert any("true class after the edits does not hold for graph" in problem for problem in check_record(forged, dataset, victim))
+    assert any(
+        "true class after the edits does not hold for graph" in problem
+        for problem in check_record(forged, dataset, victim)
+    )
 
 
 def test_left_out_graphs_are_noticed(copied, command):
@@ -189,4 +207,7 @@ def test_nothing_stored_is_a_pickle(finished):
         if path.is_file():
             assert path.suffix in {".safetensors", ".jsonl", ".json", ".md", ".png", ".svg", ".log"}
         if path.suffix == ".safetensors":
-            assert all(isinstance(t, torch.Tensor) for t in safetensors.torch.load(path.read_bytes()).values())
+            assert all(
+                isinstance(t, torch.Tensor)
+                for t in safetensors.torch.load(path.read_bytes()).values()
+            )

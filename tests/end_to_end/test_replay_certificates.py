@@ -1,4 +1,6 @@
-"""Replay proves certificates too: forge what one says, with a valid checksum, and the verdict names it."""
+"""Replay proves certificates too: forge what one says, with a valid checksum, and the verdict names
+it.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ from typing import Any
 import pytest
 from command_line import finish
 
-from robust_augcl.artifacts import dataset_of, victim_of
-from robust_augcl.cells import Step, plan
-from robust_augcl.measurements import stored_certificate
-from robust_augcl.replay import check_certificate
-from robust_augcl.run_folder import RunFolder
-from robust_augcl.store import Artifact
-from robust_augcl.suite import load_suite
+from robust_augcl.plan.planner import Step, plan
+from robust_augcl.plan.suite import load_suite
+from robust_augcl.results.measurements import stored_certificate
+from robust_augcl.review.replay import check_certificate
+from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.store.store import Artifact
 
 SUITE = """
 name = "proofs"
@@ -57,7 +59,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def proofs(suite: Path) -> Path:
-    """A finished run of one victim, certified against one, two and three edits. Not to be changed."""
+    """A finished run of one victim, certified against one, two and three edits. Not to be
+    changed.
+    """
     return finish(suite, suite.parent / "run", "--workers", "1")
 
 
@@ -70,7 +74,11 @@ def spoilt(proofs: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def certificates(suite: Path) -> dict[int, Step]:
     """The certificates' steps by their budgets."""
-    return {int(cell.budget): step for cell, step in plan(load_suite(str(suite))).measurements if step.kind == "certificate"}
+    return {
+        int(cell.budget): step
+        for cell, step in plan(load_suite(str(suite))).measurements
+        if step.kind == "certificate"
+    }
 
 
 def path_of(folder: Path, step: Step) -> Path:
@@ -78,7 +86,9 @@ def path_of(folder: Path, step: Step) -> Path:
 
 
 def forge(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change what an artifact says and give it a valid checksum again, as somebody would who knows the format."""
+    """Change what an artifact says and give it a valid checksum again, as somebody would who knows
+    the format.
+    """
     artifact = Artifact.read(path)
     info = copy.deepcopy(artifact.info)
     change(info)
@@ -87,7 +97,11 @@ def forge(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def place_of(info: dict[str, Any], edits: int | None) -> int:
     """The first graph with a witness of so many edits; None: the first that is certified."""
-    return next(i for i, w in enumerate(info["witnesses"]) if (info["certified"][i] if edits is None else w and len(w[0]) == edits))
+    return next(
+        i
+        for i, w in enumerate(info["witnesses"])
+        if (info["certified"][i] if edits is None else w and len(w[0]) == edits)
+    )
 
 
 def put(name: str, value: object, edits: int | None) -> Callable[[dict[str, Any]], None]:
@@ -99,12 +113,18 @@ def claim(edits: int) -> Callable[[dict[str, Any]], None]:
 
     def change(info: dict[str, Any]) -> None:
         place = place_of(info, edits)
-        info["certified"][place], info["witnesses"][place], info["lower_margin"][place] = True, None, None
+        info["certified"][place], info["witnesses"][place], info["lower_margin"][place] = (
+            True,
+            None,
+            None,
+        )
 
     return change
 
 
-def at(which: Callable[[dict[str, Any], int], bool], **values: object) -> Callable[[dict[str, Any]], None]:
+def at(
+    which: Callable[[dict[str, Any], int], bool], **values: object
+) -> Callable[[dict[str, Any]], None]:
     """Say something else of the first graph of which this holds."""
 
     def change(info: dict[str, Any]) -> None:
@@ -139,13 +159,19 @@ def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command)
     answer = command("replay", proofs)
     assert answer.code == 0
     assert "All 3 records and 3 certificates hold." in answer.out
-    info = {budget: Artifact.read(path_of(proofs, step)).info for budget, step in certificates.items()}
+    info = {
+        budget: Artifact.read(path_of(proofs, step)).info for budget, step in certificates.items()
+    }
     for budget, step in certificates.items():
         (line,) = [line for line in answer.out.splitlines() if path_of(proofs, step).name in line]
         broken = sum(witness is not None for witness in info[budget]["witnesses"])
         assert line.startswith("holds ")
         assert f"18 graphs, {broken} broken again" in line
-    assert {len(w[0]) for w in info[2]["witnesses"] if w} == {0, 1, 2}  # or the tests below are about nothing
+    assert {len(w[0]) for w in info[2]["witnesses"] if w} == {
+        0,
+        1,
+        2,
+    }  # or the tests below are about nothing
     assert f"{sum(info[1]['certified'])} certified again" in answer.out  # by every single edit
     assert "open" in answer.out  # of three edits
 
@@ -161,12 +187,32 @@ def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command)
         (1, claim(1), "the certificate does not hold"),
         (2, claim(1), "the certificate does not hold"),
         (3, claim(1), "the certificate does not hold"),
-        (3, at(is_open, certified=True, settled=True), "the certificate does not hold"),  # nothing but the bound could prove it
+        (
+            3,
+            at(is_open, certified=True, settled=True),
+            "the certificate does not hold",
+        ),  # nothing but the bound could prove it
         (3, at(is_open, lower_margin=0.01), "the lower margin does not hold"),
-        (1, at(is_certified, **UNKNOWN), "the claim that it is open, with one edit at the most, does not hold"),
-        (1, at(one_edit_breaks, **UNKNOWN), "the claim that no single edit is known to break it does not hold"),
-        (2, at(one_edit_breaks, **UNKNOWN), "the claim that no single edit is known to break it does not hold"),
-        (3, at(one_edit_breaks, **UNKNOWN), "the claim that no single edit is known to break it does not hold"),
+        (
+            1,
+            at(is_certified, **UNKNOWN),
+            "the claim that it is open, with one edit at the most, does not hold",
+        ),
+        (
+            1,
+            at(one_edit_breaks, **UNKNOWN),
+            "the claim that no single edit is known to break it does not hold",
+        ),
+        (
+            2,
+            at(one_edit_breaks, **UNKNOWN),
+            "the claim that no single edit is known to break it does not hold",
+        ),
+        (
+            3,
+            at(one_edit_breaks, **UNKNOWN),
+            "the claim that no single edit is known to break it does not hold",
+        ),
         (2, claim(0), "the clean prediction does not hold"),
         (1, put("certified", True, 1), "the certificate beside its breaking edits does not hold"),
         (2, put("settled", False, None), "the verdict that it is settled does not hold"),
@@ -174,21 +220,50 @@ def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command)
         (2, put("lower_margin", 99.0, 2), "the lower margin does not hold"),
         (
             1,
-            lambda info: [info[name].pop() for name in ("graphs", "certified", "settled", "lower_margin", "witnesses")],
+            lambda info: [
+                info[name].pop()
+                for name in ("graphs", "certified", "settled", "lower_margin", "witnesses")
+            ],
             "not the test graphs",
         ),
-        (1, lambda info: info["witnesses"].pop(), "expected a certificate's `witnesses` to say something of each of its 18 graphs"),
+        (
+            1,
+            lambda info: info["witnesses"].pop(),
+            "expected a certificate's `witnesses` to say something of each of its 18 graphs",
+        ),
         (1, lambda info: info.pop("witnesses"), "expected a certificate's `witnesses`, got"),
-        (1, put("witnesses", ["no edits"], 1), "expected a certificate's `witnesses` to hold null or [added, removed]"),
-        (1, lambda info: info.update(certified=list(map(int, info["certified"]))), "expected a certificate's `certified` to hold"),
+        (
+            1,
+            put("witnesses", ["no edits"], 1),
+            "expected a certificate's `witnesses` to hold null or [added, removed]",
+        ),
+        (
+            1,
+            lambda info: info.update(certified=list(map(int, info["certified"]))),
+            "expected a certificate's `certified` to hold",
+        ),
         (1, lambda info: info["threat"].update(budget=2), "its threat is not that of its step"),
         (1, lambda info: info["threat"].update(budget=True), "its threat is not that of its step"),
-        (1, lambda info: info.update(victim="another"), "not the artifact that the result rests on"),
-        (1, lambda info: info.update(dataset="another"), "not the artifact that the result rests on"),
-        (1, lambda info: info.update(dataset=["another"]), "expected a certificate's `dataset` to be a digest"),
+        (
+            1,
+            lambda info: info.update(victim="another"),
+            "not the artifact that the result rests on",
+        ),
+        (
+            1,
+            lambda info: info.update(dataset="another"),
+            "not the artifact that the result rests on",
+        ),
+        (
+            1,
+            lambda info: info.update(dataset=["another"]),
+            "expected a certificate's `dataset` to be a digest",
+        ),
     ],
 )
-def test_a_forged_certificate_with_a_valid_checksum_is_named(spoilt, certificates, command, budget, change, what):
+def test_a_forged_certificate_with_a_valid_checksum_is_named(
+    spoilt, certificates, command, budget, change, what
+):
     path = path_of(spoilt, certificates[budget])
     forge(path, change)
     answer = command("replay", spoilt)
@@ -199,7 +274,9 @@ def test_a_forged_certificate_with_a_valid_checksum_is_named(spoilt, certificate
     assert "1 of 3 certificates do not hold" in answer.err
 
 
-def test_a_pair_that_breaks_a_graph_said_to_be_certified_is_beyond_replay_and_it_says_so(spoilt, certificates, command):
+def test_a_pair_that_breaks_a_graph_said_to_be_certified_is_beyond_replay_and_it_says_so(
+    spoilt, certificates, command
+):
     forge(path_of(spoilt, certificates[2]), claim(2))
     answer = command("replay", spoilt)
     assert answer.code == 0
@@ -212,7 +289,11 @@ def test_certificates_of_one_victim_check_each_other(spoilt, certificates, comma
     place = place_of(before, 2)
 
     def found_there(info: dict[str, Any]) -> None:
-        info["witnesses"][place], info["settled"][place], info["lower_margin"][place] = before["witnesses"][place], True, None
+        info["witnesses"][place], info["settled"][place], info["lower_margin"][place] = (
+            before["witnesses"][place],
+            True,
+            None,
+        )
 
     forge(three, found_there)
     assert command("replay", spoilt).code == 0  # as good a witness as any
@@ -220,11 +301,16 @@ def test_certificates_of_one_victim_check_each_other(spoilt, certificates, comma
     answer = command("replay", spoilt)
     (line,) = [line for line in answer.out.splitlines() if line.startswith("FAILED")]
     assert two.name in line
-    assert f"the certificate beside edits of another certificate does not hold for graph {before['graphs'][place]}" in line
+    assert (
+        "the certificate beside edits of another certificate does not hold for graph "
+        f"{before['graphs'][place]}" in line
+    )
     # What breaks nothing is the fault of who says so.
     forge(two, lambda info: info.update(before))
     forge(three, lambda info: info["witnesses"][place][0].pop())
-    (line,) = [line for line in command("replay", spoilt).out.splitlines() if line.startswith("FAILED")]
+    (line,) = [
+        line for line in command("replay", spoilt).out.splitlines() if line.startswith("FAILED")
+    ]
     assert three.name in line
 
 
@@ -235,11 +321,21 @@ def test_a_witness_that_changes_the_class_is_found_whatever_is_allowed(proofs, c
     info = copy.deepcopy(store.load(step.key).info)
     place = dataset.part(dataset.test).y.tolist().index(1)
     graph = dataset.part(dataset.test[[place]])
-    info["witnesses"][place] = [[[0, int((graph.components != graph.components[0]).nonzero()[0])]], []]
+    info["witnesses"][place] = [
+        [[0, int((graph.components != graph.components[0]).nonzero()[0])]],
+        [],
+    ]
     loose = replace(step.settings["threat"], within_component=False)
-    _, problems = check_certificate(stored_certificate(info, step.key), dataset, victim, loose, "components")
-    assert f"the true class after the edits does not hold for graph {int(dataset.test[place])}" in problems
-    _, problems = check_certificate(stored_certificate(info, step.key), dataset, victim, step.settings["threat"], "components")
+    _, problems = check_certificate(
+        stored_certificate(info, step.key), dataset, victim, loose, "components"
+    )
+    assert (
+        f"the true class after the edits does not hold for graph {int(dataset.test[place])}"
+        in problems
+    )
+    _, problems = check_certificate(
+        stored_certificate(info, step.key), dataset, victim, step.settings["threat"], "components"
+    )
     assert "its ends lie in two components" in problems[-1]
 
 
@@ -270,7 +366,9 @@ def test_a_certificate_of_another_data_set_is_computed_again(suite, spoilt, cert
 
 
 @pytest.mark.parametrize("name", ["dataset", "witnesses"])
-def test_what_a_run_does_not_write_is_set_aside_and_computed_again(suite, spoilt, certificates, command, name):
+def test_what_a_run_does_not_write_is_set_aside_and_computed_again(
+    suite, spoilt, certificates, command, name
+):
     path = path_of(spoilt, certificates[1])
     before = Artifact.read(path).info
     forge(path, lambda info: info.pop(name))

@@ -13,24 +13,48 @@ from pathlib import Path
 import pytest
 
 from robust_augcl import registry
-from robust_augcl.run_folder import RunFolder
-from robust_augcl.store import Artifact
+from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.store.store import Artifact
 
 SECONDS = ("seconds", "pretrain_seconds", "train_seconds", "fit_seconds")
 WANTED = {
-    *("suite", "dataset", "method", "encoder", "layers", "seed", "attack", "protocol", "budget", "n_graphs"),
-    *("clean_accuracy", "attacked_accuracy", "robust_accuracy", "robust_accuracy_by_class", "pretrain_seconds", "seconds"),
+    *(
+        "suite",
+        "dataset",
+        "method",
+        "encoder",
+        "layers",
+        "seed",
+        "attack",
+        "protocol",
+        "budget",
+        "n_graphs",
+    ),
+    *(
+        "clean_accuracy",
+        "attacked_accuracy",
+        "robust_accuracy",
+        "robust_accuracy_by_class",
+        "pretrain_seconds",
+        "seconds",
+    ),
 }
 
 
 def rows_of(command, folder: Path) -> list[dict]:
     answer = command("show", folder, "--format", "json")
     assert answer.code == 0
-    return [{key: value for key, value in row.items() if key not in SECONDS} for row in json.loads(answer.out)]
+    return [
+        {key: value for key, value in row.items() if key not in SECONDS}
+        for row in json.loads(answer.out)
+    ]
 
 
 def times(folder: Path) -> dict[str, int]:
-    return {str(path): path.stat().st_mtime_ns for path in [*folder.glob("artifacts/*"), *folder.glob("records/*")]}
+    return {
+        str(path): path.stat().st_mtime_ns
+        for path in [*folder.glob("artifacts/*"), *folder.glob("records/*")]
+    }
 
 
 def test_rows_are_complete_and_consistent(finished, command):
@@ -39,14 +63,20 @@ def test_rows_are_complete_and_consistent(finished, command):
     for row in rows:
         assert set(row) >= WANTED
         assert row["n_graphs"] == 18
-        assert 0 <= row["robust_accuracy"] <= min(row["clean_accuracy"], row["attacked_accuracy"]) <= 1
+        assert (
+            0 <= row["robust_accuracy"] <= min(row["clean_accuracy"], row["attacked_accuracy"]) <= 1
+        )
         assert len(row["robust_accuracy_by_class"]) == 3
         assert (row["pretrain_seconds"] > 0) == (row["method"] != "none")
 
 
 def test_exhaustive_is_the_worst_of_all_attacks_in_every_cell(finished, command):
     rows = rows_of(command, finished)
-    worst = {(row["method"], row["seed"]): row["robust_accuracy"] for row in rows if row["attack"] == "exhaustive"}
+    worst = {
+        (row["method"], row["seed"]): row["robust_accuracy"]
+        for row in rows
+        if row["attack"] == "exhaustive"
+    }
     assert all(row["robust_accuracy"] >= worst[row["method"], row["seed"]] for row in rows)
 
 
@@ -54,8 +84,13 @@ def test_two_workers_give_the_rows_and_weights_of_one(tiny, finished, tmp_path, 
     assert command("run", tiny, "--out", tmp_path, "--seeds", "0,1", "--workers", "2").code == 0
     assert rows_of(command, tmp_path) == rows_of(command, finished)
     for path in finished.glob("artifacts/*"):
-        assert Artifact.read(path).digest == Artifact.read(tmp_path / "artifacts" / path.name).digest
-    mine, theirs = ({p.name: p.read_text().splitlines()[1:] for p in f.glob("records/*")} for f in (tmp_path, finished))
+        assert (
+            Artifact.read(path).digest == Artifact.read(tmp_path / "artifacts" / path.name).digest
+        )
+    mine, theirs = (
+        {p.name: p.read_text().splitlines()[1:] for p in f.glob("records/*")}
+        for f in (tmp_path, finished)
+    )
     assert mine == theirs
 
 
@@ -76,7 +111,10 @@ def test_only_what_is_missing_is_computed(tiny, copied, command):
     after = times(copied)
     changed = {path for path in after if after[path] != before.get(path)}
     assert record in changed
-    assert changed <= {victim, record}  # the victim is computed again only if the record's attack needs it
+    assert changed <= {
+        victim,
+        record,
+    }  # the victim is computed again only if the record's attack needs it
 
 
 def test_more_seeds_extend_a_run(tiny, copied, command):
@@ -88,7 +126,18 @@ def test_more_seeds_extend_a_run(tiny, copied, command):
 
 def test_one_changed_attack_parameter_recomputes_that_attack_alone(tiny, copied, command):
     before = times(copied)
-    answer = command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1", "--set", "attacks.rl_s2v.steps=21")
+    answer = command(
+        "run",
+        tiny,
+        "--out",
+        copied,
+        "--seeds",
+        "0,1",
+        "--workers",
+        "1",
+        "--set",
+        "attacks.rl_s2v.steps=21",
+    )
     assert answer.code == 0
     assert "settings" in answer.err
     new = [path for path in times(copied) if path not in before]
@@ -97,7 +146,9 @@ def test_one_changed_attack_parameter_recomputes_that_attack_alone(tiny, copied,
     assert len(rows_of(command, copied)) == 24
 
 
-def test_a_damaged_artifact_or_record_is_set_aside_and_computed_again(tiny, finished, copied, command):
+def test_a_damaged_artifact_or_record_is_set_aside_and_computed_again(
+    tiny, finished, copied, command
+):
     record = sorted(copied.glob("records/*"))[0]
     record.write_text(record.read_text()[:-30])
     for victim in copied.glob("artifacts/victim-*"):
@@ -113,7 +164,10 @@ def test_results_of_another_victim_are_set_aside_and_computed_again(tiny, copied
     store = RunFolder(copied).store
     path = next(iter(copied.glob("artifacts/victim-*")))
     victim = Artifact.read(path)
-    changed = {name: tensor * (1 + 1e-3) if tensor.is_floating_point() else tensor for name, tensor in victim.tensors.items()}
+    changed = {
+        name: tensor * (1 + 1e-3) if tensor.is_floating_point() else tensor
+        for name, tensor in victim.tensors.items()
+    }
     store.save(path.stem, Artifact(changed, victim.info, victim.about))
     assert command("replay", copied).code == 1
     answer = command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1")
@@ -128,14 +182,28 @@ def test_a_baseline_and_augcl_share_their_warm_up(finished):
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tiny, finished, tmp_path, command):
-    arguments = [sys.executable, "-m", "robust_augcl", "run", tiny, "--out", tmp_path, "--seeds", "0,1", "--workers", "2"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "robust_augcl",
+        "run",
+        tiny,
+        "--out",
+        tmp_path,
+        "--seeds",
+        "0,1",
+        "--workers",
+        "2",
+    ]
     process = subprocess.Popen(
         arguments,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests that run in the background inherit a deaf one
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # tests that run in the background inherit a deaf one
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("artifacts/victim-*")) and time.monotonic() < deadline:
@@ -157,28 +225,46 @@ def test_a_step_that_fails_takes_along_only_what_needs_it(tiny, tmp_path, comman
     assert answer.code == 1
     assert "the planted fault" in answer.err
     assert "4 of 12 results are missing" in answer.err
-    assert len(RunFolder(tmp_path).load_records(RunFolder(tmp_path).existing_manifest().records).records) == 8
+    assert (
+        len(
+            RunFolder(tmp_path)
+            .load_records(RunFolder(tmp_path).existing_manifest().records)
+            .records
+        )
+        == 8
+    )
 
 
 @pytest.mark.parametrize("name", registry.suite_texts())
 def test_the_suites_of_the_package_are_valid(name):
-    from robust_augcl.cells import plan
-    from robust_augcl.suite import load_suite
+    from robust_augcl.plan.planner import plan
+    from robust_augcl.plan.suite import load_suite
 
     suite = load_suite(name)
     assert suite.name == name
     cells = [(attack.label, budget) for attack in suite.attacks for budget in attack.budgets]
-    assert len(plan(suite).attacks) == len(cells) * len(suite.methods) * len(suite.encoder.layers) * len(suite.seeds)
+    assert len(plan(suite).attacks) == len(cells) * len(suite.methods) * len(
+        suite.encoder.layers
+    ) * len(suite.seeds)
 
 
 def test_protocols_differ_in_what_they_say_they_do(tiny, tmp_path, command):
-    answer = command("run", tiny, "--out", tmp_path, "--workers", "1", "--set", 'protocols=["strict","paper"]')
+    answer = command(
+        "run", tiny, "--out", tmp_path, "--workers", "1", "--set", 'protocols=["strict","paper"]'
+    )
     assert answer.code == 0
-    records = RunFolder(tmp_path).load_records(RunFolder(tmp_path).existing_manifest().records).records
+    records = (
+        RunFolder(tmp_path).load_records(RunFolder(tmp_path).existing_manifest().records).records
+    )
     by_protocol = {p: [r for r in records if r.cell.protocol == p] for p in ("strict", "paper")}
     assert {r.threat["allow_existing"] for r in by_protocol["strict"]} == {False}
     assert {r.threat["allow_existing"] for r in by_protocol["paper"]} == {True}
-    directions = {p: {r.attack_settings.get("directions") for r in rs} - {None} for p, rs in by_protocol.items()}
+    directions = {
+        p: {r.attack_settings.get("directions") for r in rs} - {None}
+        for p, rs in by_protocol.items()
+    }
     assert directions == {"strict": {"summed"}, "paper": {"apart"}}
-    assert not {r.victim.key for r in by_protocol["strict"]} & {r.victim.key for r in by_protocol["paper"]}
+    assert not {r.victim.key for r in by_protocol["strict"]} & {
+        r.victim.key for r in by_protocol["paper"]
+    }
     assert command("replay", tmp_path).code == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from robust_augcl import cli
+from robust_augcl.cli import main as cli
 
 
 def finish(suite: Path, out: Path, *options: str) -> Path:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 
 _CELL = Cell("suite", "data", "none", "gin", 2, 0, "a", "strict", 1)
 
 
 def make_record(outcomes: Sequence[Outcome] = (), **changes: Any) -> Record:
-    """A record of these graphs: of an attack "a" on a victim that is the same for all, with one edit, at no cost.
+    """A record of these graphs: of an attack "a" on a victim that is the same for all, with one
+    edit, at no cost.
 
     Args:
         outcomes: one a graph.

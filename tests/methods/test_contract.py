@@ -73,7 +73,11 @@ def test_what_is_stored_is_json(name):
     if objective.learns:
         objective.fit(lambda: iter(batches(8, 8)), seeded(2))
     objective.loss(*batches(8)[0])
-    stored = {"notes": objective.notes, **objective.info, "diagnosis": diagnose(batches(8, 6), objective, torch.arange(14) % 3)}
+    stored = {
+        "notes": objective.notes,
+        **objective.info,
+        "diagnosis": diagnose(batches(8, 6), objective, torch.arange(14) % 3),
+    }
     assert json.loads(json.dumps(stored, allow_nan=False)) == stored
     assert stored["diagnosis"]["false_negatives"]["share_of_pairs"] > 0
 

@@ -9,11 +9,11 @@ import pytest
 import scipy.stats
 import torch
 
-from robust_augcl.contrast import progcl
 from robust_augcl.contrast.losses import cosine_similarities, info_nce
-from robust_augcl.contrast.mixture import BetaMixture
 from robust_augcl.contrast.objective import InfoNCE, LossSettings
-from robust_augcl.contrast.progcl import MixtureSettings, MixtureWeighter, mixed_nce_of
+from robust_augcl.contrast.progcl import weights as progcl
+from robust_augcl.contrast.progcl.mixture import BetaMixture
+from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighter, mixed_nce_of
 from robust_augcl.methods.progcl_mix import ProGCLMix
 
 
@@ -27,12 +27,16 @@ def published(vectors):
 
 
 def test_em_equals_the_published_code(published):
-    start = BetaMixture(published["alphas_init"], published["betas_init"], published["weights_init"])
+    start = BetaMixture(
+        published["alphas_init"], published["betas_init"], published["weights_init"]
+    )
     mixture = start.fitted(published["similarity"], int(published["iterations"]))
     torch.testing.assert_close(mixture.alphas, published["alphas"], rtol=1e-9, atol=0)
     torch.testing.assert_close(mixture.betas, published["betas"], rtol=1e-9, atol=0)
     torch.testing.assert_close(mixture.shares, published["weights"], rtol=1e-9, atol=0)
-    torch.testing.assert_close(mixture.posterior(published["similarity"]), published["posterior_0"], rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        mixture.posterior(published["similarity"]), published["posterior_0"], rtol=1e-9, atol=0
+    )
 
 
 def test_em_starts_where_the_published_code_does(published):
@@ -43,12 +47,16 @@ def test_em_starts_where_the_published_code_does(published):
 
 
 def test_one_step_of_em_is_the_loop():
-    x = np.concatenate([np.random.default_rng(0).beta(2, 8, 60), np.random.default_rng(1).beta(9, 6, 40)])
+    x = np.concatenate(
+        [np.random.default_rng(0).beta(2, 8, 60), np.random.default_rng(1).beta(9, 6, 40)]
+    )
     start = BetaMixture.start(0.3)
     alphas, betas, shares = (part.tolist() for part in (start.alphas, start.betas, start.shares))
     r = [[], []]
     for value in x:
-        joint = [max(shares[k] * scipy.stats.beta.pdf(value, alphas[k], betas[k]), 1e-12) for k in (0, 1)]
+        joint = [
+            max(shares[k] * scipy.stats.beta.pdf(value, alphas[k], betas[k]), 1e-12) for k in (0, 1)
+        ]
         for k in (0, 1):
             r[k].append(joint[k] / sum(joint))
     mixture = start.fitted(torch.from_numpy(x), 1)
@@ -64,7 +72,9 @@ def test_one_step_of_em_is_the_loop():
 
 def test_the_second_beta_is_kept_above_1():
     # Mass piled up at 1 pulls it below.
-    x = torch.cat([torch.rand(200, generator=seeded(0)) * 0.5, 1 - torch.rand(200, generator=seeded(1)) ** 6])
+    x = torch.cat(
+        [torch.rand(200, generator=seeded(0)) * 0.5, 1 - torch.rand(200, generator=seeded(1)) ** 6]
+    )
     assert float(BetaMixture.start(0.5).fitted(x, 5).betas[1]) == 1.01
 
 
@@ -95,10 +105,15 @@ def test_weights_are_the_formula():
         for j in range(6):
             if j != i:
                 x = (similarity[i][j] + 1) / 2
-                first, second = 0.95 * scipy.stats.beta.pdf(x, 1, 2), 0.05 * scipy.stats.beta.pdf(x, 2, 1)
+                first, second = (
+                    0.95 * scipy.stats.beta.pdf(x, 1, 2),
+                    0.05 * scipy.stats.beta.pdf(x, 2, 1),
+                )
                 row[j] = first / (first + second + 1e-12) * x
         mean = sum(row.values()) / 5
-        assert [float(weight[i, j]) for j in row] == pytest.approx([value / mean for value in row.values()], rel=1e-9)
+        assert [float(weight[i, j]) for j in row] == pytest.approx(
+            [value / mean for value in row.values()], rel=1e-9
+        )
         assert float(weight[i, i]) == 1
 
 
@@ -106,7 +121,15 @@ def test_the_mixture_is_fitted_to_columns_of_similarities_of_negatives():
     batches = [tuple(torch.randn(2, 8, 4, generator=seeded(seed))) for seed in range(3)]
     everything = MixtureWeighter(MixtureSettings(columns=100))
     everything.fit(lambda: iter(batches), seeded(0))
-    values = torch.stack([cosine_similarities(z1, z2)[i, j] for z1, z2 in batches for j in range(8) for i in range(8) if i != j])
+    values = torch.stack(
+        [
+            cosine_similarities(z1, z2)[i, j]
+            for z1, z2 in batches
+            for j in range(8)
+            for i in range(8)
+            if i != j
+        ]
+    )
     expected = BetaMixture.start(0.05).fitted((values + 1) / 2, 10)
     torch.testing.assert_close(everything.mixture.alphas, expected.alphas, rtol=1e-6, atol=0)
     some, again, other = (MixtureWeighter(MixtureSettings(columns=5)) for _ in range(3))
@@ -117,16 +140,21 @@ def test_the_mixture_is_fitted_to_columns_of_similarities_of_negatives():
 
 
 def test_positive_pairs_do_not_touch_the_mixture():
-    # Small batches, whose positives would be a fifth of the values: how alike they are must not matter.
+    # Small batches, whose positives would be a fifth of the values: how alike they are must not
+    # matter.
     def fitted(positive):
         anchors = [
-            torch.eye(5, 6, dtype=torch.float64) + 0.3 * torch.rand(5, 6, generator=seeded(k), dtype=torch.float64) for k in range(4)
+            torch.eye(5, 6, dtype=torch.float64)
+            + 0.3 * torch.rand(5, 6, generator=seeded(k), dtype=torch.float64)
+            for k in range(4)
         ]
         units = [z / z.norm(dim=1, keepdim=True) for z in anchors]
         made = MixtureWeighter(MixtureSettings())
 
         def similarities(z1, z2):
-            return cosine_similarities(z1, z2).diagonal_scatter(torch.full((5,), positive, dtype=torch.float64))
+            return cosine_similarities(z1, z2).diagonal_scatter(
+                torch.full((5,), positive, dtype=torch.float64)
+            )
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(progcl, "cosine_similarities", similarities)
@@ -161,7 +189,9 @@ def test_mixing_is_the_loop(inside):
         e = [math.exp(float(similarity[i, j]) / 0.4) for j in range(6)]
         below = sum(math.exp(m / 0.4) for m in mixed) + sum(e) - (0 if inside else e[i])
         total -= math.log(e[i] / below)
-    loss = mixed_nce_of(similarity, hardness, torch.tensor(order), temperature=0.4, positive_in_denominator=inside)
+    loss = mixed_nce_of(
+        similarity, hardness, torch.tensor(order), temperature=0.4, positive_in_denominator=inside
+    )
     assert float(loss) == pytest.approx(total / 6, rel=1e-9)
 
 

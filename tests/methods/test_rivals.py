@@ -29,7 +29,11 @@ def objective(method, width=5, **settings):
 
 
 def cosine(a, b):
-    return sum(p * q for p, q in zip(a, b, strict=True)) / math.sqrt(sum(p * p for p in a)) / math.sqrt(sum(q * q for q in b))
+    return (
+        sum(p * q for p, q in zip(a, b, strict=True))
+        / math.sqrt(sum(p * p for p in a))
+        / math.sqrt(sum(q * q for q in b))
+    )
 
 
 def debiased_by_loop(z1, z2, temperature, tau, beta, positive_in_denominator):
@@ -39,7 +43,9 @@ def debiased_by_loop(z1, z2, temperature, tau, beta, positive_in_denominator):
         e = [math.exp(cosine(anchor, view) / temperature) for view in views]
         negatives = [value for j, value in enumerate(e) if j != i]
         importance = [value**beta for value in negatives]
-        hard = sum(v * value for v, value in zip(importance, negatives, strict=True)) / sum(importance)
+        hard = sum(v * value for v, value in zip(importance, negatives, strict=True)) / sum(
+            importance
+        )
         g = max((hard - tau * e[i]) / (1 - tau), math.exp(-1 / temperature))
         total -= math.log(e[i] / ((e[i] if positive_in_denominator else 0.0) + len(negatives) * g))
     return total / len(anchors)
@@ -51,8 +57,12 @@ def debiased_by_loop(z1, z2, temperature, tau, beta, positive_in_denominator):
 def test_dcl_is_the_papers_loss(temperature, tau, inside):
     z1, z2 = embeddings(1)
     z2 = z1 + 0.7 * z2  # near positives, so that the estimate is sometimes cut off
-    loss = objective(DCL(class_prior=tau), temperature=temperature, positive_in_denominator=inside).loss(z1, z2, torch.arange(7))
-    assert float(loss) == pytest.approx(debiased_by_loop(z1, z2, temperature, tau, 0.0, inside), rel=1e-10)
+    loss = objective(
+        DCL(class_prior=tau), temperature=temperature, positive_in_denominator=inside
+    ).loss(z1, z2, torch.arange(7))
+    assert float(loss) == pytest.approx(
+        debiased_by_loop(z1, z2, temperature, tau, 0.0, inside), rel=1e-10
+    )
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -60,7 +70,9 @@ def test_dcl_is_the_papers_loss(temperature, tau, inside):
 def test_hcl_is_the_papers_loss(tau, beta, inside):
     z1, z2 = embeddings(2)
     z2 = z1 + 0.7 * z2
-    loss = objective(HCL(class_prior=tau, hardness=beta), temperature=0.4, positive_in_denominator=inside).loss(z1, z2, torch.arange(7))
+    loss = objective(
+        HCL(class_prior=tau, hardness=beta), temperature=0.4, positive_in_denominator=inside
+    ).loss(z1, z2, torch.arange(7))
     assert float(loss) == pytest.approx(debiased_by_loop(z1, z2, 0.4, tau, beta, inside), rel=1e-10)
 
 
@@ -90,7 +102,9 @@ def test_the_importances_of_hcl_are_its_weights():
     hcl = objective(HCL(0.0, 1.5), temperature=0.5)
     weight = hcl.pair_weights(z1, z2)
     # Without a prior, HCL is InfoNCE with these weights.
-    torch.testing.assert_close(hcl.loss(z1, z2, None), info_nce(z1, z2, temperature=0.5, weight=weight))
+    torch.testing.assert_close(
+        hcl.loss(z1, z2, None), info_nce(z1, z2, temperature=0.5, weight=weight)
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.02, 0.01])
@@ -98,14 +112,18 @@ def test_low_temperatures_stay_finite(temperature):
     z1, z2 = (z.float().requires_grad_(True) for z in embeddings(5))
     for inside in (True, False):
         loss = debiased_nce_of(
-            cosine_similarities(z1, z2), temperature=temperature, class_prior=0.1, hardness=1.0, positive_in_denominator=inside
+            cosine_similarities(z1, z2),
+            temperature=temperature,
+            class_prior=0.1,
+            hardness=1.0,
+            positive_in_denominator=inside,
         )
         gradient = torch.autograd.grad(loss, z1)[0]
         assert torch.isfinite(loss)
         assert torch.isfinite(gradient).all()
 
 
-# --- MoCo ---------------------------------------------------------------------------------------------------------------
+# --- MoCo -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -117,7 +135,11 @@ def test_moco_is_the_papers_loss(inside):
     total = 0.0
     for i, anchor in enumerate(z1.tolist()):
         positive = math.exp(cosine(anchor, z2[i].tolist()) / 0.3)
-        negatives = sum(math.exp(cosine(anchor, key) / 0.3) for k, key in enumerate(queue.tolist()) if not own[i, k])
+        negatives = sum(
+            math.exp(cosine(anchor, key) / 0.3)
+            for k, key in enumerate(queue.tolist())
+            if not own[i, k]
+        )
         total -= math.log(positive / ((positive if inside else 0) + negatives))
     loss = queue_nce(z1, z2, queue, own, LossSettings(0.3, inside))
     assert float(loss) == pytest.approx(total / 7, rel=1e-10)
@@ -125,7 +147,10 @@ def test_moco_is_the_papers_loss(inside):
 
 def test_the_queue_holds_the_latest_keys_and_whose_they_are():
     moco = objective(MoCo(queue=5))
-    batches = [(embeddings(seed, size=3)[1], torch.tensor(numbers)) for seed, numbers in ((0, [4, 1, 7]), (1, [0, 2, 3]))]
+    batches = [
+        (embeddings(seed, size=3)[1], torch.tensor(numbers))
+        for seed, numbers in ((0, [4, 1, 7]), (1, [0, 2, 3]))
+    ]
     for z2, numbers in batches:
         moco.loss(z2, z2, numbers)
     expected = torch.cat([z2 for z2, _ in batches])[1:]
@@ -155,7 +180,7 @@ def test_no_negatives_give_no_loss_and_no_nan():
         assert torch.isfinite(z1.grad).all()
 
 
-# --- prototypes ------------------------------------------------------------------------------------------------------------
+# --- prototypes -----------------------------------------------------------------------------------
 
 
 def test_assignments_are_balanced():
@@ -165,7 +190,12 @@ def test_assignments_are_balanced():
     torch.testing.assert_close(q.sum(0), torch.full((6,), 4.0, dtype=torch.float64))
     # Q = Diag(u) exp(S / e) Diag(v): cross-ratios are those of exp(S / e).
     ratio = q.log() - scores / 0.5
-    torch.testing.assert_close(ratio - ratio[:1] - ratio[:, :1] + ratio[0, 0], torch.zeros(24, 6, dtype=torch.float64), atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        ratio - ratio[:1] - ratio[:, :1] + ratio[0, 0],
+        torch.zeros(24, 6, dtype=torch.float64),
+        atol=1e-9,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("directions", ["one", "both"])
@@ -186,7 +216,10 @@ def test_prototypes_are_the_papers_loss(directions):
         total = 0.0
         for a, row in zip(z.tolist(), q, strict=True):
             powers = [math.exp(cosine(a, c) / 0.1) for c in centres]
-            total -= sum(share * math.log(power / sum(powers)) for share, power in zip(row, powers, strict=True))
+            total -= sum(
+                share * math.log(power / sum(powers))
+                for share, power in zip(row, powers, strict=True)
+            )
         return total / len(q)
 
     expected = prediction(z1, assignment(z2))
@@ -196,7 +229,7 @@ def test_prototypes_are_the_papers_loss(directions):
     assert float(swav.loss(z1, z2, None).detach()) == pytest.approx(expected, rel=1e-6)
 
 
-# --- all --------------------------------------------------------------------------------------------------------------------
+# --- all ------------------------------------------------------------------------------------------
 
 METHODS = [name for name in registry.names("method") if name != "none"]
 
@@ -204,12 +237,26 @@ METHODS = [name for name in registry.names("method") if name != "none"]
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("base", ["graphcl", "simgrace"])
 def test_every_method_trains_on_every_base(name, base, random_graphs):
-    from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretraining, adam, contrastive_training, fit_objective
+    from robust_augcl.contrast.pretrain import (
+        Batches,
+        ContrastiveModel,
+        Pretraining,
+        contrastive_training,
+        fit_objective,
+    )
     from robust_augcl.encoders.gin import GIN
+    from robust_augcl.models.optimizer import adam
 
     small = {"augcl": {"passes": 1, "hidden": 8}}
     method = registry.load("method", name)(**small.get(name, {}))
-    settings = Pretraining(base=base, batch_size=8, learning_rate=0.01, temperature=0.5, directions="both", perturbation=0.5)
+    settings = Pretraining(
+        base=base,
+        batch_size=8,
+        learning_rate=0.01,
+        temperature=0.5,
+        directions="both",
+        perturbation=0.5,
+    )
     graphs = random_graphs(0, [7] * 20)
 
     def train():
@@ -218,7 +265,9 @@ def test_every_method_trains_on_every_base(name, base, random_graphs):
         made = method.objective(encoder.embedding_size, settings.loss, seeded(2), "cpu")
         if made.learns:
             fit_objective(made, model, Batches(graphs, settings, seeded(3)), seeded(4))
-        losses = contrastive_training(model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 4, made)
+        losses = contrastive_training(
+            model, adam(model, 0.01), Batches(graphs, settings, seeded(5)), settings, 4, made
+        )
         return losses, model
 
     state = torch.get_rng_state()
@@ -226,10 +275,19 @@ def test_every_method_trains_on_every_base(name, base, random_graphs):
     again, same = train()
     assert torch.equal(torch.get_rng_state(), state)
     assert losses == again
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), same.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), same.parameters(), strict=True)
+    )
     assert all(math.isfinite(loss) for loss in losses)
-    start = ContrastiveModel(GIN(in_features=3, width=4, layers=2, generator=seeded(0)), settings, seeded(1))
-    assert all(not torch.equal(a, b) for a, b in zip(model.encoder.mlps.parameters(), start.encoder.mlps.parameters(), strict=True))
+    start = ContrastiveModel(
+        GIN(in_features=3, width=4, layers=2, generator=seeded(0)), settings, seeded(1)
+    )
+    assert all(
+        not torch.equal(a, b)
+        for a, b in zip(
+            model.encoder.mlps.parameters(), start.encoder.mlps.parameters(), strict=True
+        )
+    )
 
 
 @pytest.mark.parametrize(

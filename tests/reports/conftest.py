@@ -1,4 +1,6 @@
-"""Synthetic records that behave like real ones: one victim a method, layer count and seed, attacked in several ways."""
+"""Synthetic records that behave like real ones: one victim a method, layer count and seed, attacked
+in several ways.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from hand_made import make_record
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from robust_augcl.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 
 # The chance that an attack breaks a graph that can be broken at all.
 STRENGTH = {"rand_sampling": 0.3, "rl_s2v": 0.6, "grad_argmax": 0.8, "exhaustive": 1.0}
@@ -33,7 +35,9 @@ def make_campaign(
     notes: Sequence[str] = (),
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Record]:
-    """One record a cell, drawn from one random state for each victim; `settings` are those of methods, beside their usual ones."""
+    """One record a cell, drawn from one random state for each victim; `settings` are those of
+    methods, beside their usual ones.
+    """
     given = settings or {}
     records = []
     for method in methods:
@@ -42,22 +46,53 @@ def make_campaign(
                 chance = random.Random(f"{method} {layer} {seed} {dataset} {protocol}")
                 labels = [graph % 3 for graph in range(n)]
                 clean = [label if chance.random() < 0.92 else (label + 1) % 3 for label in labels]
-                weak = [chance.random() < WEAKNESS[label] + SHIFT.get(method, 0.0) for label in labels]
+                weak = [
+                    chance.random() < WEAKNESS[label] + SHIFT.get(method, 0.0) for label in labels
+                ]
                 luck = [chance.random() for _ in labels]
                 for attack in attacks:
                     strength = STRENGTH.get(attack, 0.5)
                     broken = [w and u < strength for w, u in zip(weak, luck, strict=True)]
                     outcomes = [
-                        Outcome(graph, y, c, (c + 2) % 3 if b else c, 1.0, -1.0 if b else 1.0, [[0, graph + 1]], [])
+                        Outcome(
+                            graph,
+                            y,
+                            c,
+                            (c + 2) % 3 if b else c,
+                            1.0,
+                            -1.0 if b else 1.0,
+                            [[0, graph + 1]],
+                            [],
+                        )
                         for graph, (y, c, b) in enumerate(zip(labels, clean, broken, strict=True))
                     ]
                     records.append(
                         make_record(
                             outcomes,
-                            cell=Cell("paper", dataset, method, "structure2vec", layer, seed, attack, protocol, 1),
-                            method_settings={"type": TYPES.get(method, "Other"), **given.get(method, {})},
-                            attack_settings={"type": "Exhaustive"} if attack == "exhaustive" else {},
-                            threat={"budget": 1, "operations": ["add"], "within_component": True, "allow_existing": False},
+                            cell=Cell(
+                                "paper",
+                                dataset,
+                                method,
+                                "structure2vec",
+                                layer,
+                                seed,
+                                attack,
+                                protocol,
+                                1,
+                            ),
+                            method_settings={
+                                "type": TYPES.get(method, "Other"),
+                                **given.get(method, {}),
+                            },
+                            attack_settings={"type": "Exhaustive"}
+                            if attack == "exhaustive"
+                            else {},
+                            threat={
+                                "budget": 1,
+                                "operations": ["add"],
+                                "within_component": True,
+                                "allow_existing": False,
+                            },
                             label_rule="components",
                             dataset=ArtifactRef("dataset/x", f"{dataset} {seed}"),
                             victim=ArtifactRef("victim/x", f"{method} {layer} {seed} {protocol}"),
@@ -67,7 +102,11 @@ def make_campaign(
                             fit_seconds=1.0,
                             attack_seconds=2.0,
                             queries=100 * n,
-                            environment={"versions": {"robust_augcl": "0.1.0", "torch": "2.8.0"}, "machine": "a", "device": "cpu"},
+                            environment={
+                                "versions": {"robust_augcl": "0.1.0", "torch": "2.8.0"},
+                                "machine": "a",
+                                "device": "cpu",
+                            },
                             notes=list(notes),
                         )
                     )
@@ -89,11 +128,23 @@ def find_overlaps(figure: Figure) -> list[tuple[str, str]]:
         texts += [*axes.texts, axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label]
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())  # no tick beyond is drawn
-            texts += [label for label, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=False) if low <= at <= high]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()]
-    apart = [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-1).overlaps(other.padded(-1))]
+            texts += [
+                label
+                for label, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=False)
+                if low <= at <= high
+            ]
+    boxes = [
+        (text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()
+    ]
+    apart = [
+        (a, b)
+        for (a, one), (b, other) in itertools.combinations(boxes, 2)
+        if one.padded(-1).overlaps(other.padded(-1))
+    ]
     outside = [
-        (text, "the figure's edge") for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1
+        (text, "the figure's edge")
+        for text, box in boxes
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1
     ]
     return apart + outside
 

@@ -1,4 +1,6 @@
-"""The audit in reports: findings in order, and a mark on every number that comes from a result that failed."""
+"""The audit in reports: findings in order, and a mark on every number that comes from a result that
+failed.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +12,37 @@ from pathlib import Path
 
 import pytest
 
-from robust_augcl.audit.findings import Audit, Finding
-from robust_augcl.records import Record
 from robust_augcl.reports._audit import headline, render_findings
 from robust_augcl.reports._transfer import render_transfers
 from robust_augcl.reports.markdown import is_current, page, render
 from robust_augcl.reports.tables import render_rows, rows
-from robust_augcl.transfer.results import Transfer, Transfers, matrix
+from robust_augcl.results.findings import Audit, Finding
+from robust_augcl.results.records import Record
+from robust_augcl.results.transfers import Transfer, Transfers, matrix
 
 Campaign = Callable[..., list[Record]]
-PASSED, WARNED = Finding("first", "PASS", "All is well."), Finding("second", "WARN", "Take | care.", ("k",))
+PASSED, WARNED = (
+    Finding("first", "PASS", "All is well."),
+    Finding("second", "WARN", "Take | care.", ("k",)),
+)
 
 
 def keyed(records: list[Record]) -> list[Record]:
-    return [replace(r, key=f"{r.cell.attack}-{r.cell.method}-{r.cell.layers}-{r.cell.seed}") for r in records]
+    return [
+        replace(r, key=f"{r.cell.attack}-{r.cell.method}-{r.cell.layers}-{r.cell.seed}")
+        for r in records
+    ]
 
 
 def audit_of(*failed: Record) -> Audit:
-    return Audit("stamp", (PASSED, WARNED, Finding("third", "FAIL", "Broken.", tuple(record.key for record in failed))))
+    return Audit(
+        "stamp",
+        (
+            PASSED,
+            WARNED,
+            Finding("third", "FAIL", "Broken.", tuple(record.key for record in failed)),
+        ),
+    )
 
 
 def lines(text: str, heading: str) -> list[str]:
@@ -50,10 +65,18 @@ def test_every_number_of_a_failed_result_is_marked_and_no_other(campaign: Campai
         marked = [row for row in body if "†" in row]
         assert len(marked) == rows_marked
         assert all(row.startswith("| GradArgmax") for row in marked)
-        assert all(["†" in cell for cell in row.split(" | ")].index(True) == place and row.count("†") == 1 for row in marked)
+        assert all(
+            ["†" in cell for cell in row.split(" | ")].index(True) == place and row.count("†") == 1
+            for row in marked
+        )
     differences = [row for row in lines(text, "Differences between methods") if "†" in row]
-    assert [row.split(" | ")[0].strip("| ") for row in differences] == ["AUGCL less GraphCL", "GraphCL less No pretraining"]
-    assert text.count("† The attack, or what it rests on, failed its audit") == 5  # under each of these tables
+    assert [row.split(" | ")[0].strip("| ") for row in differences] == [
+        "AUGCL less GraphCL",
+        "GraphCL less No pretraining",
+    ]
+    assert (
+        text.count("† The attack, or what it rests on, failed its audit") == 5
+    )  # under each of these tables
     assert "†" not in "".join(lines(text, "What it took"))
 
 
@@ -61,24 +84,37 @@ def test_a_failed_exact_search_marks_every_gap_to_it(campaign: Campaign) -> None
     records = keyed(campaign(layers=[2], methods=["none", "augcl"]))
     (failed,) = [r for r in records if (r.cell.attack, r.cell.method) == ("exhaustive", "none")]
     body = lines(page(records, audit_of(failed)), "How far each attack is from the worst case")[1:]
-    assert [[cell.count("†") for cell in row.strip("| ").split(" | ")] for row in body] == [[0, 1, 0]] * 3
+    assert [[cell.count("†") for cell in row.strip("| ").split(" | ")] for row in body] == [
+        [0, 1, 0]
+    ] * 3
 
 
 def test_the_page_tells_the_findings_the_worst_first(campaign: Campaign) -> None:
     records = keyed(campaign(layers=[2]))
     text = page(records, audit_of(records[0]))
-    table = re.findall(r"^\| (\S+) \| (\w+) \|", text.split("## The audit")[1].split("## Settings")[0], re.MULTILINE)
+    table = re.findall(
+        r"^\| (\S+) \| (\w+) \|",
+        text.split("## The audit")[1].split("## Settings")[0],
+        re.MULTILINE,
+    )
     assert table == [("**FAIL**", "third"), ("WARN", "second"), ("PASS", "first")]
     assert "Take \\| care." in text
     assert f"- † {records[0].cell.attack} on {records[0].cell.method}" in text
-    assert "**The audit of the attacks: 1 FAIL, 1 WARN, 1 PASS**: third. 1 results are marked †." in text
+    assert (
+        "**The audit of the attacks: 1 FAIL, 1 WARN, 1 PASS**: third. 1 results are marked †."
+        in text
+    )
     assert "not audited" in page(records)
     assert headline(Audit("", (PASSED,))).endswith("nothing here speaks against the numbers.")
 
 
 def test_rows_carry_the_audit(campaign: Campaign) -> None:
     records = keyed(campaign(layers=[2], methods=["none"]))
-    failed = [rows(records, audit_of(records[0])), rows(records, Audit("", (PASSED,))), rows(records)]
+    failed = [
+        rows(records, audit_of(records[0])),
+        rows(records, Audit("", (PASSED,))),
+        rows(records),
+    ]
     assert sorted(row["audit"] for row in failed[0]) == ["", "", "", "third"]
     assert {row["audit"] for row in failed[1]} == {""}
     assert {row["audit"] for row in failed[2]} == {None}
@@ -100,7 +136,12 @@ def test_findings_in_their_formats() -> None:
     audit = Audit("stamp", (PASSED, WARNED))
     found = json.loads(render_findings(audit, "json"))
     assert found["summary"] == {"FAIL": 0, "WARN": 1, "PASS": 1, "n/a": 0}
-    assert found["findings"][1] == {"check": "second", "status": "WARN", "evidence": "Take | care.", "cells": ["k"]}
+    assert found["findings"][1] == {
+        "check": "second",
+        "status": "WARN",
+        "evidence": "Take | care.",
+        "cells": ["k"],
+    }
     assert "| WARN | second | Take \\| care. |" in render_findings(audit, "markdown")
     assert "Take | care." in render_findings(audit, "table")
     with pytest.raises(ValueError, match="Expected `format`"):
@@ -108,18 +149,31 @@ def test_findings_in_their_formats() -> None:
 
 
 def test_matrices_of_transfer(campaign: Campaign) -> None:
-    records = keyed(campaign(layers=[2], methods=["none", "augcl"], attacks=["rl_s2v", "rand_sampling"], n=30))
+    records = keyed(
+        campaign(layers=[2], methods=["none", "augcl"], attacks=["rl_s2v", "rand_sampling"], n=30)
+    )
     by_key = {record.key: record for record in records}
     source, target = by_key["rl_s2v-none-2-0"], by_key["rl_s2v-augcl-2-0"]
     right = [o.label for o in source.outcomes]
     transfers = Transfers(
-        "stamp", (Transfer(source.key, target.key, right, [1.0] * 30), Transfer(target.key, source.key, right, [1.0] * 30))
+        "stamp",
+        (
+            Transfer(source.key, target.key, right, [1.0] * 30),
+            Transfer(target.key, source.key, right, [1.0] * 30),
+        ),
     )
     text = page(records, audit_of(source), transfers)
-    header, *body = [line.strip("| ").split(" | ") for line in lines(text, "Edits made for one victim, turned on another")]
+    header, *body = [
+        line.strip("| ").split(" | ")
+        for line in lines(text, "Edits made for one victim, turned on another")
+    ]
     assert header == ["Attack", "Layers", "Edits made for", "on No pretraining", "on AUGCL"]
-    assert [row[:3] for row in body] == [["RL-S2V", "2 layers", "No pretraining"], ["RL-S2V", "2 layers", "AUGCL"]]
-    # Edits that break nothing there leave the clean accuracy; whatever was made for the failed result, or on its victim, is marked.
+    assert [row[:3] for row in body] == [
+        ["RL-S2V", "2 layers", "No pretraining"],
+        ["RL-S2V", "2 layers", "AUGCL"],
+    ]
+    # Edits that break nothing there leave the clean accuracy; whatever was made for the failed
+    # result, or on its victim, is marked.
     assert body[0][4].startswith(f"{100 * target.clean_accuracy:.1f}†")
     assert body[1][3].startswith(f"{100 * source.clean_accuracy:.1f}†")
     assert body[1][4].startswith(f"{100 * target.robust_accuracy:.1f} (")

@@ -1,4 +1,6 @@
-"""What stands in a report beside the records: budgets and brackets, representations, the mechanism, curves of learning."""
+"""What stands in a report beside the records: budgets and brackets, representations, the mechanism,
+curves of learning.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +8,16 @@ import dataclasses
 
 import pytest
 
-from robust_augcl.brackets import Bracket, bracket_group
-from robust_augcl.measurements import Measurement
-from robust_augcl.records import Cell
 from robust_augcl.reports._budgets import bracket_table, budget_figure, families
 from robust_augcl.reports._figures import figures
 from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._sections import sections
 from robust_augcl.reports.markdown import is_current, page, render
-from robust_augcl.statistics import Estimate, estimate
+from robust_augcl.results.brackets import Bracket, bracket_group
+from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.records import Cell
+from robust_augcl.results.statistics import Estimate, estimate
 
 HISTOGRAM = {"count": 4, "histogram": [0, 1, 3, 0]}
 
@@ -28,18 +30,29 @@ def campaign_over_budgets(campaign, budgets=(1, 2)):
             if record.cell.attack == "exhaustive" and budget > 1:
                 continue
             cell = dataclasses.replace(record.cell, budget=budget)
-            found.append(dataclasses.replace(record, cell=cell, threat={**record.threat, "budget": budget}, key=f"{record.key}-{budget}"))
+            found.append(
+                dataclasses.replace(
+                    record,
+                    cell=cell,
+                    threat={**record.threat, "budget": budget},
+                    key=f"{record.key}-{budget}",
+                )
+            )
     return found
 
 
 def measurements(records) -> list[Measurement]:
     found = []
-    exact = {(r.cell.method, r.cell.seed): r.outcomes for r in records if r.cell.attack == "exhaustive"}
+    exact = {
+        (r.cell.method, r.cell.seed): r.outcomes for r in records if r.cell.attack == "exhaustive"
+    }
     for record in records:
         c = record.cell
         if c.attack != "rand_sampling":
             continue
-        about = Cell(c.suite, c.dataset, c.method, c.encoder, c.layers, c.seed, "", c.protocol, c.budget)
+        about = Cell(
+            c.suite, c.dataset, c.method, c.encoder, c.layers, c.seed, "", c.protocol, c.budget
+        )
         values = {
             "graphs": [o.graph for o in record.outcomes],
             "certified": [o.robust and o.graph % 2 == 0 for o in exact[c.method, c.seed]],
@@ -50,17 +63,32 @@ def measurements(records) -> list[Measurement]:
         if c.budget > 1:
             continue
         scored = dataclasses.replace(about, protocol="unsupervised", budget=0)
-        found.append(Measurement("representation", scored, {"accuracy": [0.5 + 0.1 * c.seed, 0.7], "c": [1.0, 1.0]}, 2.0))
+        found.append(
+            Measurement(
+                "representation",
+                scored,
+                {"accuracy": [0.5 + 0.1 * c.seed, 0.7], "c": [1.0, 1.0]},
+                2.0,
+            )
+        )
         if c.method != "none":
             diagnosis = {
-                "false_negatives": {"share_of_pairs": 0.33, "share_of_weight": 0.27, "share_of_push": None},
+                "false_negatives": {
+                    "share_of_pairs": 0.33,
+                    "share_of_weight": 0.27,
+                    "share_of_push": None,
+                },
                 "similarity": {"range": [-1.0, 1.0], "true": HISTOGRAM, "false": HISTOGRAM},
-                "uncertainty": {"range": [0.0, 0.5], "true": HISTOGRAM, "false": HISTOGRAM} if c.method == "augcl" else None,
+                "uncertainty": {"range": [0.0, 0.5], "true": HISTOGRAM, "false": HISTOGRAM}
+                if c.method == "augcl"
+                else None,
             }
             pretrained = dataclasses.replace(about, protocol="", budget=0)
             found.append(Measurement("pretraining", pretrained, {"diagnosis": diagnosis}, 3.0))
         curve = [[100, 1.0, 0.8], [200, 0.5, 0.6]]
-        found.append(Measurement("attacker", dataclasses.replace(c, attack="rl_s2v"), {"curve": curve}, 3.0))
+        found.append(
+            Measurement("attacker", dataclasses.replace(c, attack="rl_s2v"), {"curve": curve}, 3.0)
+        )
     return found
 
 
@@ -74,10 +102,16 @@ def test_the_report_shows_budgets_brackets_scores_and_shares(campaign, tmp_path)
     text = page(records, None, None, beside)
     assert "### Proved and broken" in text
     assert "Warning" not in text.split("### Proved and broken")[1].split("###")[0]
-    row = next(line for line in text.split("### Method by method")[1].splitlines() if line.startswith("| AUGCL"))
+    row = next(
+        line
+        for line in text.split("### Method by method")[1].splitlines()
+        if line.startswith("| AUGCL")
+    )
     cells = [part.strip() for part in row.strip("|").split("|")]
     assert cells[-3:] == ["33.0", "27.0", "-"]
-    assert any(part.startswith("62.5 (") for part in cells)  # the mean of 60 and 65 % over two seeds
+    assert any(
+        part.startswith("62.5 (") for part in cells
+    )  # the mean of 60 and 65 % over two seeds
 
 
 def test_of_several_budgets_the_smallest_is_told_in_full(campaign):
@@ -91,7 +125,9 @@ def test_of_several_budgets_the_smallest_is_told_in_full(campaign):
 def test_a_proof_that_an_attack_contradicts_is_warned_of(campaign):
     records = campaign_over_budgets(campaign)
     wrong = [
-        dataclasses.replace(m, values={**m.values, "certified": [True] * len(m.values["graphs"])}) if m.kind == "certificate" else m
+        dataclasses.replace(m, values={**m.values, "certified": [True] * len(m.values["graphs"])})
+        if m.kind == "certificate"
+        else m
         for m in measurements(records)
     ]
     assert "graphs are proved and yet broken" in page(records, None, None, wrong)
@@ -102,10 +138,17 @@ def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
     settled = []
     for m in measurements(records):
         if m.kind == "certificate":
-            exact = next(r for r in records if (r.cell.attack, r.cell.method, r.cell.seed) == ("exhaustive", m.cell.method, m.cell.seed))
+            exact = next(
+                r
+                for r in records
+                if (r.cell.attack, r.cell.method, r.cell.seed)
+                == ("exhaustive", m.cell.method, m.cell.seed)
+            )
             robust = [o.robust for o in exact.outcomes]
             witnesses = [None if stands else [[[0, 1]], []] for stands in robust]
-            m = dataclasses.replace(m, values={**m.values, "certified": robust, "witnesses": witnesses})
+            m = dataclasses.replace(
+                m, values={**m.values, "certified": robust, "witnesses": witnesses}
+            )
         settled.append(m)
 
     def rows(beside):
@@ -130,50 +173,93 @@ def test_the_mechanism_of_no_model_is_refused():
 
 def test_notes_of_encoders_without_labels_are_warnings(campaign):
     records = campaign_over_budgets(campaign)
-    about = dataclasses.replace(records[0].cell, method="augcl", attack="", protocol="unsupervised", budget=0)
-    text = page(records, None, None, [Measurement("pretraining", about, {"notes": ["the uncertainty collapsed"]}, 1.0)])
+    about = dataclasses.replace(
+        records[0].cell, method="augcl", attack="", protocol="unsupervised", budget=0
+    )
+    text = page(
+        records,
+        None,
+        None,
+        [Measurement("pretraining", about, {"notes": ["the uncertainty collapsed"]}, 1.0)],
+    )
     warnings = text.split("## Warnings")[1]
-    assert "the uncertainty collapsed (components 40-50, without labels, AUGCL, 2 layers, seed 0)" in warnings
+    assert (
+        "the uncertainty collapsed (components 40-50, without labels, AUGCL, 2 layers, seed 0)"
+        in warnings
+    )
 
 
 def test_one_number_is_shown_only_where_every_graph_is_settled(campaign):
-    # One of 90 graphs, as good as proved; with the rounding of a larger set both ends would read the same.
+    # One of 90 graphs, as good as proved; with the rounding of a larger set both ends would read
+    # the same.
     records = campaign_over_budgets(campaign)
     found = families(sections(records))[0]
     key = bracket_group(next(iter(found[0].groups)), 1)
     one = Estimate(0.5, 0.4, 0.6, 2, 180)
     for settled, cell in ((1.0, "| 50.0 |"), (0.9999, "| 50.0 to 50.0, 100.0 settled |")):
         known = {key: Bracket(one, one, settled, 0)}
-        (row,) = [line for line in bracket_table(found, known).splitlines() if line.startswith("| 1 |")]
+        (row,) = [
+            line for line in bracket_table(found, known).splitlines() if line.startswith("| 1 |")
+        ]
         assert cell in row
     contradicted = {key: Bracket(Estimate(0.6, 0.5, 0.7, 2, 180), one, 1.0, 18)}
     assert "60.0 to 50.0" in bracket_table(found, contradicted)
 
 
 def test_panels_of_budgets_wrap_and_hold_their_titles_and_names(campaign, overlaps):
-    methods = ["none", "graphcl", "augcl", "dcl", "a method with a very long name that somebody chose for it, with its settings"]
+    methods = [
+        "none",
+        "graphcl",
+        "augcl",
+        "dcl",
+        "a method with a very long name that somebody chose for it, with its settings",
+    ]
     records = []
     for budget in (1, 2):
         for record in campaign(methods=methods, layers=[2], n=30, attacks=["_hidden", "rl_s2v"]):
             cell = dataclasses.replace(record.cell, budget=budget)
-            records.append(dataclasses.replace(record, cell=cell, threat={**record.threat, "budget": budget}))
+            records.append(
+                dataclasses.replace(record, cell=cell, threat={**record.threat, "budget": budget})
+            )
     figure = budget_figure(sections(records), {})
     assert overlaps(figure) == []
-    assert {text.get_text() for legend in figure.legends for text in legend.get_texts()} == {"_hidden", "RL-S2V"}
+    assert {text.get_text() for legend in figure.legends for text in legend.get_texts()} == {
+        "_hidden",
+        "RL-S2V",
+    }
     assert len([axes for axes in figure.axes if axes.get_title(loc="left")]) == 5
     assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 2
     drawn = figure.axes[0].lines
-    clean = estimate([r for r in records if r.cell.method == "none" and r.cell.attack == "rl_s2v" and r.cell.budget == 1], "clean")
+    clean = estimate(
+        [
+            r
+            for r in records
+            if r.cell.method == "none" and r.cell.attack == "rl_s2v" and r.cell.budget == 1
+        ],
+        "clean",
+    )
     assert all(line.get_ydata()[0] == pytest.approx(100 * clean.mean) for line in drawn)
 
 
 @pytest.mark.parametrize(
     ("protocols", "graphs"),
-    [(("strict",), "validation graphs"), (("paper",), "test graphs"), (("strict", "paper"), "graphs it was chosen by")],
+    [
+        (("strict",), "validation graphs"),
+        (("paper",), "test graphs"),
+        (("strict", "paper"), "graphs it was chosen by"),
+    ],
 )
 def test_curves_say_which_graphs_they_are_of(campaign, protocols, graphs):
-    records = [record for protocol in protocols for record in campaign(methods=["dcl", "augcl"], layers=[2], n=9, protocol=protocol)]
-    beside = [Measurement("attacker", r.cell, {"curve": [[1, 1.0, 0.8]]}, 1.0) for r in records if r.cell.attack == "rl_s2v"]
+    records = [
+        record
+        for protocol in protocols
+        for record in campaign(methods=["dcl", "augcl"], layers=[2], n=9, protocol=protocol)
+    ]
+    beside = [
+        Measurement("attacker", r.cell, {"curve": [[1, 1.0, 0.8]]}, 1.0)
+        for r in records
+        if r.cell.attack == "rl_s2v"
+    ]
     loss, accuracy = figures(records, beside)["learning"].make().axes
     assert graphs in accuracy.get_ylabel()
     colours = [line.get_color() for line in loss.lines]

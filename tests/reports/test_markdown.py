@@ -10,22 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from robust_augcl.records import Outcome, Record
 from robust_augcl.reports.markdown import page, render
+from robust_augcl.results.records import Outcome, Record
 
 Campaign = Callable[..., list[Record]]
 FILES = ["report.md", "accuracy.png", "accuracy.svg", "by_class.png", "by_class.svg"]
 
 
 def table(text: str, heading: str) -> list[list[str]]:
-    """The first Markdown table after a heading: rows of cells, without the rule under the header."""
+    """The first Markdown table after a heading: rows of cells, without the rule under the
+    header.
+    """
     after = text.split(f"### {heading}\n", 1)[1].split("\n### ")[0].splitlines()
     lines = [line for line in after if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if ":---" not in line]
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in lines
+        if ":---" not in line
+    ]
 
 
 def with_robust(record: Record, robust: list[bool]) -> Record:
-    outcomes = [Outcome(i, i % 3, i % 3, i % 3 if right else (i + 1) % 3, 1.0, 1.0, [], []) for i, right in enumerate(robust)]
+    outcomes = [
+        Outcome(i, i % 3, i % 3, i % 3 if right else (i + 1) % 3, 1.0, 1.0, [], [])
+        for i, right in enumerate(robust)
+    ]
     return dataclasses.replace(record, outcomes=outcomes)
 
 
@@ -43,11 +52,17 @@ def test_another_process_gives_the_same_bytes(campaign: Campaign, tmp_path: Path
     for number, record in enumerate(records):
         (tmp_path / f"{number}.jsonl").write_text(record.dumps())
     code = (
-        "import sys; from pathlib import Path; from robust_augcl.records import Record; from robust_augcl.reports.markdown import render;"
-        "here = Path(sys.argv[1]); render([Record.loads(p.read_text(), '') for p in here.glob('*.jsonl')], here / sys.argv[2])"
+        "import sys; from pathlib import Path; from robust_augcl.results.records import "
+        "Record; from robust_augcl.reports.markdown import render;"
+        "here = Path(sys.argv[1]); render([Record.loads(p.read_text(), '') for p in "
+        "here.glob('*.jsonl')], here / sys.argv[2])"
     )
     for seed in ("1", "2"):
-        subprocess.run([sys.executable, "-c", code, str(tmp_path), seed], check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), seed],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
     for name in FILES:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 
@@ -63,15 +78,33 @@ def test_first_lines_say_what_it_is_and_the_numbers(campaign: Campaign) -> None:
 
 
 def test_paper_table_has_attacks_by_layers_and_methods(campaign: Campaign) -> None:
-    records = campaign(attacks=["exhaustive", "zebra", "grad_argmax", "rl_s2v", "rand_sampling", "ant"])
+    records = campaign(
+        attacks=["exhaustive", "zebra", "grad_argmax", "rl_s2v", "rand_sampling", "ant"]
+    )
     header, *body = table(page(records), "Accuracy under attack")
-    assert header == ["Attack"] + [f"{layers} layers: {name}" for layers in (2, 3) for name in ("No pretraining", "GraphCL", "AUGCL")]
-    assert [row[0] for row in body] == ["Clean", "RandSampling", "GradArgmax", "RL-S2V", "ant", "zebra", "Exact worst case"]
+    assert header == ["Attack"] + [
+        f"{layers} layers: {name}"
+        for layers in (2, 3)
+        for name in ("No pretraining", "GraphCL", "AUGCL")
+    ]
+    assert [row[0] for row in body] == [
+        "Clean",
+        "RandSampling",
+        "GradArgmax",
+        "RL-S2V",
+        "ant",
+        "zebra",
+        "Exact worst case",
+    ]
     assert {len(row) for row in body} == {7}
     by_cell = {(r.cell.attack, r.cell.layers, r.cell.method): r for r in records}
     for attack, row in (("rl_s2v", body[3]), ("exhaustive", body[-1])):
-        for cell, (layers, method) in zip(row[1:], [(n, m) for n in (2, 3) for m in ("none", "graphcl", "augcl")], strict=True):
-            assert cell.replace("*", "").startswith(f"{100 * by_cell[attack, layers, method].robust_accuracy:.1f} (")
+        for cell, (layers, method) in zip(
+            row[1:], [(n, m) for n in (2, 3) for m in ("none", "graphcl", "augcl")], strict=True
+        ):
+            assert cell.replace("*", "").startswith(
+                f"{100 * by_cell[attack, layers, method].robust_accuracy:.1f} ("
+            )
     assert body[0][1].startswith(f"{100 * by_cell['rl_s2v', 2, 'none'].clean_accuracy:.1f} (")
 
 
@@ -79,12 +112,16 @@ def test_bold_only_where_a_paired_test_decides(campaign: Campaign) -> None:
     base = campaign(methods=["none", "graphcl", "augcl"], layers=[2], attacks=["rl_s2v"])
 
     def bold(*right: int) -> list[bool]:
-        records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, right, strict=True)]
+        records = [
+            with_robust(record, [i < n for i in range(90)])
+            for record, n in zip(base, right, strict=True)
+        ]
         body = table(page(records), "Accuracy under attack")[1:]
         assert not any("**" in cell for cell in body[0])  # clean: all the same
         return ["**" in cell for cell in body[1][1:]]
 
-    # Nested graphs: the discordant ones all speak for one side; 6 of 6 give p = 2 / 2^6 = 0.031, 5 of 5 give 0.0625.
+    # Nested graphs: the discordant ones all speak for one side; 6 of 6 give p = 2 / 2^6 = 0.031, 5
+    # of 5 give 0.0625.
     assert bold(40, 50, 56) == [False, False, True]
     assert bold(40, 50, 55) == [False, False, False]
     assert bold(60, 50, 40) == [True, False, False]
@@ -99,7 +136,10 @@ def test_nothing_is_bold_with_one_method(campaign: Campaign) -> None:
 
 def test_differences_by_hand(campaign: Campaign) -> None:
     base = campaign(methods=["none", "graphcl", "augcl"], layers=[2], attacks=["rl_s2v"])
-    records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, (50, 59, 50), strict=True)]
+    records = [
+        with_robust(record, [i < n for i in range(90)])
+        for record, n in zip(base, (50, 59, 50), strict=True)
+    ]
     text = page(records)
     header, *body = table(text, "Differences between methods")
     assert header == ["Difference", "Attack", "2 layers"]
@@ -108,7 +148,10 @@ def test_differences_by_hand(campaign: Campaign) -> None:
     assert found["AUGCL less GraphCL", "RL-S2V"].endswith("p = 0.004")  # 2 / 2^9
     assert found["AUGCL less No pretraining", "RL-S2V"].startswith("+0.0 (")
     assert found["AUGCL less No pretraining", "RL-S2V"].endswith("p = 1.000")
-    assert "AUGCL against GraphCL under attack: better in 0, worse in 1, undecided in 0, of 1 comparisons." in text
+    assert (
+        "AUGCL against GraphCL under attack: better in 0, worse in 1, undecided in 0, of 1 "
+        "comparisons." in text
+    )
     assert "One seed" in text
 
 
@@ -130,12 +173,22 @@ def pairs(text: str) -> list[str]:
 
 def test_pairs_follow_what_methods_are_not_what_they_are_called(campaign: Campaign) -> None:
     def of(*methods: str) -> list[str]:
-        return pairs(page(campaign(methods=methods, layers=[2], attacks=["rl_s2v"], n=30, settings=SETTINGS)))
+        return pairs(
+            page(campaign(methods=methods, layers=[2], attacks=["rl_s2v"], n=30, settings=SETTINGS))
+        )
 
     assert of("plain", "1/mean", "unit") == ["1/mean less plain", "unit less plain"]
-    # A relabelled base is a plain method for those of equal pretraining only, and only they meet the rival.
-    assert of("plain", "SimGRACE", "SimGRACE + AUGCL", "rival") == ["SimGRACE + AUGCL less SimGRACE", "rival less plain"]
-    assert of("1/mean", "rival", "raw") == ["1/mean less rival", "1/mean less raw", "rival less raw"]
+    # A relabelled base is a plain method for those of equal pretraining only, and only they meet
+    # the rival.
+    assert of("plain", "SimGRACE", "SimGRACE + AUGCL", "rival") == [
+        "SimGRACE + AUGCL less SimGRACE",
+        "rival less plain",
+    ]
+    assert of("1/mean", "rival", "raw") == [
+        "1/mean less rival",
+        "1/mean less raw",
+        "rival less raw",
+    ]
     assert of("1/mean", "unit") == ["unit less 1/mean"]
     assert len(of(*SETTINGS)) == len(set(of(*SETTINGS))) == 4 + 2 + 6
 
@@ -155,13 +208,21 @@ def test_many_pairs_are_told_in_short(campaign: Campaign) -> None:
 
 
 def test_labels_are_in_natural_order(campaign: Campaign) -> None:
-    header, *_ = table(page(campaign(methods=["v10", "v9", "prototypes", "none"], layers=[2], n=30)), "Accuracy under attack")
-    assert header[1:] == [f"2 layers: {name}" for name in ("No pretraining", "Prototypes", "v9", "v10")]
+    header, *_ = table(
+        page(campaign(methods=["v10", "v9", "prototypes", "none"], layers=[2], n=30)),
+        "Accuracy under attack",
+    )
+    assert header[1:] == [
+        f"2 layers: {name}" for name in ("No pretraining", "Prototypes", "v9", "v10")
+    ]
 
 
 def test_gap_by_hand(campaign: Campaign) -> None:
     base = campaign(methods=["augcl"], layers=[2], attacks=["rl_s2v", "exhaustive"])
-    records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, (63, 45), strict=True)]
+    records = [
+        with_robust(record, [i < n for i in range(90)])
+        for record, n in zip(base, (63, 45), strict=True)
+    ]
     text = page(records)
     _, *body = table(text, "How far each attack is from the worst case")
     assert [row[0] for row in body] == ["RL-S2V"]
@@ -170,14 +231,27 @@ def test_gap_by_hand(campaign: Campaign) -> None:
     assert "leaves 50.0 %: 20.0 points" in text
     assert "Warning" not in text.split("## Warnings")[0]
     # The other way round, the search cannot have been exact.
-    records = [with_robust(record, [i < n for i in range(90)]) for record, n in zip(base, (45, 63), strict=True)]
-    assert "**Warning:** 18 times an attack broke a graph that the exact search says no edit breaks" in page(records)
+    records = [
+        with_robust(record, [i < n for i in range(90)])
+        for record, n in zip(base, (45, 63), strict=True)
+    ]
+    assert (
+        "**Warning:** 18 times an attack broke a graph that the exact search says no edit breaks"
+        in page(records)
+    )
 
 
 def test_attacked_accuracy_can_rise_and_is_marked(campaign: Campaign) -> None:
     (record,) = campaign(methods=["augcl"], layers=[2], attacks=["rl_s2v"])
-    outcomes = [Outcome(0, 0, 0, 0, 1.0, 1.0, [], []), Outcome(1, 0, 1, 0, -1.0, 1.0, [], []), Outcome(2, 0, 1, 1, -1.0, -1.0, [], [])]
-    _, *body = table(page([dataclasses.replace(record, outcomes=outcomes)]), "The published measure beside this one")
+    outcomes = [
+        Outcome(0, 0, 0, 0, 1.0, 1.0, [], []),
+        Outcome(1, 0, 1, 0, -1.0, 1.0, [], []),
+        Outcome(2, 0, 1, 1, -1.0, -1.0, [], []),
+    ]
+    _, *body = table(
+        page([dataclasses.replace(record, outcomes=outcomes)]),
+        "The published measure beside this one",
+    )
     assert body == [["RL-S2V", "66.7 / 33.3 ↑"]]
 
 
@@ -205,7 +279,8 @@ def test_missing_records_leave_gaps_not_errors(campaign: Campaign) -> None:
     records = [
         record
         for record in campaign(seeds=[0, 1])
-        if (record.cell.attack, record.cell.method) != ("rl_s2v", "augcl") and (record.cell.method, record.cell.seed) != ("graphcl", 1)
+        if (record.cell.attack, record.cell.method) != ("rl_s2v", "augcl")
+        and (record.cell.method, record.cell.seed) != ("graphcl", 1)
     ]
     text = page(records)
     rows = {row[0]: row for row in table(text, "Accuracy under attack")}
@@ -222,10 +297,16 @@ def test_without_the_exact_worst_case_it_says_what_is_unknown(campaign: Campaign
 
 def test_an_exhaustive_search_of_another_label_is_known_by_its_type(campaign: Campaign) -> None:
     records = [
-        dataclasses.replace(record, attack_settings={"type": "Exhaustive"}) if record.cell.attack == "aaa" else record
+        dataclasses.replace(record, attack_settings={"type": "Exhaustive"})
+        if record.cell.attack == "aaa"
+        else record
         for record in campaign(attacks=["aaa", "rl_s2v"])
     ]
-    assert [row[0] for row in table(page(records), "Accuracy under attack")[1:]] == ["Clean", "RL-S2V", "Exact worst case"]
+    assert [row[0] for row in table(page(records), "Accuracy under attack")[1:]] == [
+        "Clean",
+        "RL-S2V",
+        "Exact worst case",
+    ]
 
 
 def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:
@@ -240,7 +321,9 @@ def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:
 
 
 def test_settings_and_warnings_are_there(campaign: Campaign) -> None:
-    text = page(campaign(notes=["the reservation | collapsed"], settings={"augcl": {"temperature": 0.5}}))
+    text = page(
+        campaign(notes=["the reservation | collapsed"], settings={"augcl": {"temperature": 0.5}})
+    )
     assert "1 edge added, inside one component" in text
     assert "proved for every attacked graph by counting its components" in text
     assert "`type AUGCL, temperature 0.5`" in text
@@ -263,5 +346,8 @@ def test_no_records_is_an_error(tmp_path: Path) -> None:
 
 
 def test_reports_do_not_import_torch() -> None:
-    code = "import sys, robust_augcl.reports.markdown; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib.pyplot')))"
+    code = (
+        "import sys, robust_augcl.reports.markdown; sys.exit(any(m in sys.modules for m in "
+        "('torch', 'matplotlib.pyplot')))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -18,7 +18,11 @@ TABLE: dict[str, Any] = {
     "methods": [
         {"name": "none"},
         {"name": "graphcl"},
-        {"name": "graphcl", "label": "Sim | GRACE", "pretraining": {"base": "simgrace", "perturbation": 0.1}},
+        {
+            "name": "graphcl",
+            "label": "Sim | GRACE",
+            "pretraining": {"base": "simgrace", "perturbation": 0.1},
+        },
     ],
     "attacks": [{"name": "rand_sampling"}],
 }
@@ -39,7 +43,11 @@ def test_what_all_methods_share_stands_before_what_they_set(campaign):
 
 def test_equal_settings_give_the_same_bytes_in_any_order(campaign):
     def backwards(value):
-        return {key: backwards(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+        return (
+            {key: backwards(value[key]) for key in reversed(value)}
+            if isinstance(value, dict)
+            else value
+        )
 
     records = campaign(layers=[2])
     assert page(records, table=TABLE) == page(records, table=backwards(TABLE))

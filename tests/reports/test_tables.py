@@ -8,14 +8,32 @@ from collections.abc import Callable
 
 import pytest
 
-from robust_augcl.records import Record
 from robust_augcl.reports.tables import FORMATS, escape, markdown_table, percent, render_rows, rows
+from robust_augcl.results.records import Record
 
 Campaign = Callable[..., list[Record]]
 
 WANTED = [
-    *("suite", "dataset", "method", "encoder", "layers", "seed", "attack", "protocol", "budget", "n_graphs"),
-    *("clean_accuracy", "attacked_accuracy", "robust_accuracy", "robust_accuracy_by_class", "pretrain_seconds", "seconds"),
+    *(
+        "suite",
+        "dataset",
+        "method",
+        "encoder",
+        "layers",
+        "seed",
+        "attack",
+        "protocol",
+        "budget",
+        "n_graphs",
+    ),
+    *(
+        "clean_accuracy",
+        "attacked_accuracy",
+        "robust_accuracy",
+        "robust_accuracy_by_class",
+        "pretrain_seconds",
+        "seconds",
+    ),
 ]
 
 
@@ -42,14 +60,18 @@ def test_csv_joins_lists_by_semicolons(campaign: Campaign) -> None:
     records = campaign()
     table = list(csv.DictReader(io.StringIO(render_rows(records, "csv"))))
     for row, expected in zip(table, rows(records), strict=True):
-        assert [float(share) for share in row["robust_accuracy_by_class"].split(";")] == expected["robust_accuracy_by_class"]
+        assert [float(share) for share in row["robust_accuracy_by_class"].split(";")] == expected[
+            "robust_accuracy_by_class"
+        ]
         assert float(row["robust_accuracy"]) == expected["robust_accuracy"]
         assert row["attack"] == expected["attack"]
 
 
 def test_unknown_accuracies_are_null_or_empty(campaign: Campaign) -> None:
     (record,) = campaign(methods=["augcl"], layers=[2], attacks=["rl_s2v"])
-    only_class_1 = dataclasses.replace(record, outcomes=[o for o in record.outcomes if o.label == 1])
+    only_class_1 = dataclasses.replace(
+        record, outcomes=[o for o in record.outcomes if o.label == 1]
+    )
     (row,) = json.loads(render_rows([only_class_1], "json"))
     assert [share is None for share in row["robust_accuracy_by_class"]] == [True, False, True]
     (line,) = csv.DictReader(io.StringIO(render_rows([only_class_1], "csv")))
@@ -94,27 +116,45 @@ def test_markdown_rows_have_as_many_cells(campaign: Campaign) -> None:
     assert len(lines) == 2 + 2 * 3 * 2
 
 
-@pytest.mark.parametrize(("form", "text"), [("json", "[]\n"), ("csv", ""), ("table", "No records.\n"), ("markdown", "No records.\n")])
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("json", "[]\n"), ("csv", ""), ("table", "No records.\n"), ("markdown", "No records.\n")],
+)
 def test_no_records(form: str, text: str) -> None:
     assert render_rows([], form) == text
 
 
 def test_unknown_format_is_told() -> None:
-    with pytest.raises(ValueError, match="Expected `format` to be one of table, json, csv, markdown, got 'xml'"):
+    with pytest.raises(
+        ValueError, match="Expected `format` to be one of table, json, csv, markdown, got 'xml'"
+    ):
         render_rows([], "xml")
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.7194, "71.9"), (1.0, "100.0"), (0.0, "0.0"), (None, "-"), (float("nan"), "-")])
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.7194, "71.9"), (1.0, "100.0"), (0.0, "0.0"), (None, "-"), (float("nan"), "-")],
+)
 def test_percent(share: float | None, text: str) -> None:
     assert percent(share) == text
 
 
 @pytest.mark.parametrize(
-    ("text", "escaped"), [("a|b", "a\\|b"), ("rl_s2v", "rl_s2v"), ("_x_", "\\_x\\_"), ("<b>*", "\\<b\\>\\*"), ("two\nlines", "two lines")]
+    ("text", "escaped"),
+    [
+        ("a|b", "a\\|b"),
+        ("rl_s2v", "rl_s2v"),
+        ("_x_", "\\_x\\_"),
+        ("<b>*", "\\<b\\>\\*"),
+        ("two\nlines", "two lines"),
+    ],
 )
 def test_escape(text: str, escaped: str) -> None:
     assert escape(text) == escaped
 
 
 def test_markdown_table_by_hand() -> None:
-    assert markdown_table(["a", "b"], [["1", "2"], ["3", "4"]]) == "| a | b |\n| :--- | ---: |\n| 1 | 2 |\n| 3 | 4 |\n"
+    assert (
+        markdown_table(["a", "b"], [["1", "2"], ["3", "4"]])
+        == "| a | b |\n| :--- | ---: |\n| 1 | 2 |\n| 3 | 4 |\n"
+    )

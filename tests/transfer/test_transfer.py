@@ -9,22 +9,50 @@ import pytest
 from hand_made import make_record
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.records import ArtifactRef, Outcome, Record
-from robust_augcl.statistics import wilson_interval
-from robust_augcl.transfer.results import Transfer, Transfers, matrix, pairs_to_transfer, turned_on
+from robust_augcl.results.records import ArtifactRef, Outcome, Record
+from robust_augcl.results.statistics import wilson_interval
+from robust_augcl.results.transfers import Transfer, Transfers, matrix, pairs_to_transfer, turned_on
 
 
-def record(method: str, attack: str = "ga", seed: int = 0, first_edit: int = 1, clean_right: int = 4, **changes) -> Record:
-    """Four graphs of class 0: the first `clean_right` right when clean, the first two of those broken."""
+def record(
+    method: str,
+    attack: str = "ga",
+    seed: int = 0,
+    first_edit: int = 1,
+    clean_right: int = 4,
+    **changes,
+) -> Record:
+    """Four graphs of class 0: the first `clean_right` right when clean, the first two of those
+    broken.
+    """
     outcomes = []
     for i in range(4):
         clean = 0 if i < clean_right else 1
         attacked = 1 if i < 2 else clean
         outcomes.append(
-            Outcome(10 + i, 0, clean, attacked, 1.0 if clean == 0 else -1.0, 1.0 if attacked == 0 else -1.0, [[0, first_edit]], [])
+            Outcome(
+                10 + i,
+                0,
+                clean,
+                attacked,
+                1.0 if clean == 0 else -1.0,
+                1.0 if attacked == 0 else -1.0,
+                [[0, first_edit]],
+                [],
+            )
         )
-    usual = {"outcomes": outcomes, "key": f"{attack}-{method}-{seed}", "method": method, "seed": seed, "attack": attack, "num_classes": 2}
-    refs = {"dataset": ArtifactRef("dataset", str(seed)), "victim": ArtifactRef(f"victim-{method}-{seed}", "1")}
+    usual = {
+        "outcomes": outcomes,
+        "key": f"{attack}-{method}-{seed}",
+        "method": method,
+        "seed": seed,
+        "attack": attack,
+        "num_classes": 2,
+    }
+    refs = {
+        "dataset": ArtifactRef("dataset", str(seed)),
+        "victim": ArtifactRef(f"victim-{method}-{seed}", "1"),
+    }
     return make_record(**{**usual, **refs, **changes})
 
 
@@ -54,27 +82,43 @@ def test_a_transfer_is_a_record_of_the_other_victim_under_edits_that_were_not_ma
     found = turned_on(source, target, transfer)
     assert (found.cell, found.victim) == (target.cell, target.victim)
     assert [o.added for o in found.outcomes] == [[[0, 1]]] * 4
-    assert [(o.clean, o.attacked, o.attacked_margin) for o in found.outcomes] == [(0, 1, -0.5), (0, 0, 0.25), (0, 0, 0.5), (1, 1, -2.0)]
+    assert [(o.clean, o.attacked, o.attacked_margin) for o in found.outcomes] == [
+        (0, 1, -0.5),
+        (0, 0, 0.25),
+        (0, 0, 0.5),
+        (1, 1, -2.0),
+    ]
 
 
 def test_the_matrix_by_hand_over_two_seeds():
     records, entries = [], []
     for seed in (0, 1):
-        none, augcl = record("none", seed=seed), record("augcl", seed=seed, first_edit=2, clean_right=3)
+        none, augcl = (
+            record("none", seed=seed),
+            record("augcl", seed=seed, first_edit=2, clean_right=3),
+        )
         records += [none, augcl]
         entries += [
             Transfer(none.key, augcl.key, [1, 0, 0, 1] if seed == 0 else [0, 0, 0, 1], [1.0] * 4),
             Transfer(augcl.key, none.key, [0, 0, 1, 1], [1.0] * 4),
         ]
-    found = {(e.group.method, e.attacked): e for e in matrix(Transfers("x", tuple(entries)), records)}
-    assert sorted(found) == [("augcl", "augcl"), ("augcl", "none"), ("none", "augcl"), ("none", "none")]
+    found = {
+        (e.group.method, e.attacked): e for e in matrix(Transfers("x", tuple(entries)), records)
+    }
+    assert sorted(found) == [
+        ("augcl", "augcl"),
+        ("augcl", "none"),
+        ("none", "augcl"),
+        ("none", "none"),
+    ]
     assert found["none", "none"].robust.mean == 2 / 4
     assert found["augcl", "augcl"].robust.mean == 1 / 4
     mixed = found["none", "augcl"]
     assert mixed.robust.mean == pytest.approx((2 / 4 + 3 / 4) / 2)
     assert mixed.robust.n_graphs == 8
     assert mixed.robust.low <= wilson_interval(5, 8)[0]
-    # Of the two graphs that a seed's edits break on none, and that augcl gets right, one falls there with seed 0, none with seed 1.
+    # Of the two graphs that a seed's edits break on none, and that augcl gets right, one falls
+    # there with seed 0, none with seed 1.
     assert mixed.carried_over == 1 / 4
     assert found["augcl", "none"].carried_over == 0
     assert found["none", "none"].carried_over == 1

@@ -1,0 +1,1 @@
+"""Access and judging: the victim and its views, the bases of attacks, the guard."""

@@ -1,0 +1,242 @@
+"""The victim: a frozen classifier, seen through a declared access level.
+
+Letters: G graphs, C classes, M candidate edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from robust_augcl.errors import AccessViolation
+from robust_augcl.graphs.packed import PackedGraphs, pack
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.oracle.edge_gradients import Loss, by_states, by_weights, of_relaxed
+from robust_augcl.oracle.pair_logits import PairLogits
+from robust_augcl.oracle.single_logits import candidate_logits, chunks
+from robust_augcl.threat.model import Candidates
+
+
+class Access(IntEnum):
+    """What an attack may ask of a victim; each level includes those before it."""
+
+    NONE = 0
+    QUERY = 1
+    GRADIENT = 2
+
+
+class Victim:
+    """A frozen classifier in evaluation mode that counts what it is asked.
+
+    Args:
+        model: the classifier; it is put in evaluation mode and its parameters are frozen.
+    """
+
+    def __init__(self, model: GraphClassifier) -> None:
+        self._model = model.eval().requires_grad_(False)
+        self.num_classes = model.num_classes
+        self.device = next(model.parameters()).device
+        self.queries = 0
+        self.gradient_calls = 0
+
+    @property
+    def model(self) -> GraphClassifier:
+        """The classifier itself, for certificates; an attack sees a `VictimView`, which has
+        none.
+        """
+        return self._model
+
+    @torch.no_grad()
+    def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
+        """Logits (G, C), one query a graph."""
+        packed = pack(graphs).to(self.device)
+        self.queries += packed.num_graphs
+        parts = chunks(packed.sizes)
+        pieces = (
+            [self._model(packed)]
+            if len(parts) == 1
+            else [self._model(packed.select(index)) for index in parts]
+        )
+        return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
+
+    @torch.no_grad()
+    def candidate_logits(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
+    ) -> Tensor:
+        """Logits (M, C) of the graphs after one candidate each. One query a candidate.
+
+        Where the encoder is a `LocalEncoder`, only what an edit changes is computed; predictions
+        are those of a full evaluation, which decides wherever the two highest logits are close.
+        """
+        packed = pack(graphs).to(self.device)
+        self.queries += len(candidates)
+        graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
+        changes = (~candidates.exists | candidates.deletes).to(self.device)
+        return candidate_logits(self._model, packed, graph, pairs, changes)
+
+    @torch.no_grad()
+    def pair_logits(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Prepare graphs for questions about pairs of candidates.
+
+        The answer takes the numbers of two different candidates of one graph, (P,) and (P,), and
+        returns the logits (P, C) of the graphs after both. One query a pair that is asked about;
+        what is prepared is nothing that is shown.
+        """
+        ready = PairLogits(self._model, pack(graphs).to(self.device), candidates.to(self.device))
+
+        @torch.no_grad()
+        def ask(one: Tensor, other: Tensor) -> Tensor:
+            self.queries += one.numel()
+            return ready(one.to(self.device), other.to(self.device))
+
+        return ask
+
+    def edge_gradients(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor
+    ) -> Tensor:
+        """Gradient of each graph's cross-entropy for the class `towards` with respect to the weight
+        of candidate edges.
+
+        A candidate that is not an edge has weight 0, one that is has weight 1. Both directions
+        stand apart.
+
+        Shapes: towards (G,) -> (M, 2): i to j, j to i; towards T classes a graph (G, T) -> (M, 2,
+        T). One gradient call a graph and class.
+        """
+        packed = pack(graphs).to(self.device)
+        columns = towards.to(self.device).reshape(packed.num_graphs, -1)
+        self.gradient_calls += columns.numel()
+        plain = self._model.encoder.plain_sums
+        out = packed.x.new_zeros(len(candidates), 2, columns.size(1))
+        ptr = candidates.ptr.to(self.device)
+        graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
+        # Where candidates are messages, each costs two directed edges in each round, a node about
+        # as much as one.
+        for index in chunks(packed.sizes if plain else packed.sizes + 2 * ptr.diff()):
+            first, last = int(index[0]), int(index[-1]) + 1
+            own = slice(int(ptr[first]), int(ptr[last]))
+            gradients = by_states if plain else by_weights
+            out[own] = gradients(
+                self._model,
+                packed.select(index),
+                graph[own] - first,
+                pairs[:, own],
+                columns[first:last],
+            )
+        return out if towards.dim() == 2 else out.squeeze(2)
+
+    def relaxed(
+        self,
+        graphs: PackedGraphs | Sequence[Data],
+        candidates: Candidates,
+        weights: Tensor,
+        loss: Loss,
+    ) -> tuple[Tensor, Tensor]:
+        """Each graph's loss with its candidates edited in part, and the gradient of that loss with
+        respect to the parts.
+
+        A candidate of weight w in [0, 1] adds an edge of weight w, or leaves an edge that it
+        deletes the weight 1 - w. `loss` takes logits (B, C) of some of the graphs and these graphs'
+        numbers (B,), and returns (B,), with autograd; it is given no module.
+
+        Shapes: weights (M,) -> (G,), (M,). One gradient call a graph.
+        """
+        packed = pack(graphs).to(self.device)
+        self.gradient_calls += packed.num_graphs
+        ptr = candidates.ptr.to(self.device)
+        graph, pairs, weights = (
+            part.to(self.device) for part in (candidates.graph, candidates.pairs, weights)
+        )
+        change = (1 - candidates.exists.long() * (1 + int(candidates.deletes))).to(self.device)
+        losses, gradient = (
+            packed.x.new_zeros(packed.num_graphs),
+            packed.x.new_zeros(len(candidates)),
+        )
+        for index in chunks(packed.sizes + 2 * ptr.diff()):
+            first, last = int(index[0]), int(index[-1]) + 1
+            own = slice(int(ptr[first]), int(ptr[last]))
+            asked = (
+                packed.select(index),
+                graph[own] - first,
+                pairs[:, own],
+                change[own],
+                weights[own],
+            )
+            losses[first:last], gradient[own] = of_relaxed(self._model, *asked, loss, index)
+        return losses, gradient
+
+    def restricted(self, access: Access) -> VictimView:
+        """Return the victim as an attack of this access level sees it."""
+        return VictimView(self, access)
+
+
+class VictimView:
+    """A victim limited to an access level: it carries no module, no parameters and no autograd
+    graph.
+
+    Whatever lies beyond the level raises `AccessViolation`.
+    """
+
+    __slots__ = ("_ask", "access", "device", "num_classes")
+
+    def __init__(self, victim: Victim, access: Access) -> None:
+        self.access = access
+        self.num_classes = victim.num_classes
+        self.device = victim.device
+
+        def ask(needed: Access, what: str) -> Callable[..., Any]:
+            if access < needed:
+                raise AccessViolation(
+                    f"The attack declared access {access.name.lower()!r} and asked for {what}"
+                )
+            method: Callable[..., Any] = getattr(victim, what)
+            return method
+
+        self._ask = ask
+
+    def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
+        """See `Victim.logits`; needs query access."""
+        return cast(Tensor, self._ask(Access.QUERY, "logits")(graphs))
+
+    def candidate_logits(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
+    ) -> Tensor:
+        """See `Victim.candidate_logits`; needs query access."""
+        return cast(Tensor, self._ask(Access.QUERY, "candidate_logits")(graphs, candidates))
+
+    def pair_logits(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """See `Victim.pair_logits`; needs query access."""
+        return cast(
+            Callable[[Tensor, Tensor], Tensor],
+            self._ask(Access.QUERY, "pair_logits")(graphs, candidates),
+        )
+
+    def edge_gradients(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor
+    ) -> Tensor:
+        """See `Victim.edge_gradients`; needs gradient access."""
+        return cast(
+            Tensor, self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards)
+        )
+
+    def relaxed(
+        self,
+        graphs: PackedGraphs | Sequence[Data],
+        candidates: Candidates,
+        weights: Tensor,
+        loss: Loss,
+    ) -> tuple[Tensor, Tensor]:
+        """See `Victim.relaxed`; needs gradient access."""
+        return cast(
+            tuple[Tensor, Tensor],
+            self._ask(Access.GRADIENT, "relaxed")(graphs, candidates, weights, loss),
+        )

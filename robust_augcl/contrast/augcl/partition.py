@@ -1,0 +1,147 @@
+"""Partition of each anchor's negatives in two clusters (AUGCL, arXiv 2301.13340, section 3.2).
+
+Letters: R rows, B values a row (graphs in a batch), D embedding.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from robust_augcl.contrast.losses import cosine_similarities
+
+PartitionName = Literal["two_means", "k_means", "spectral"]
+
+
+def two_means(values: Tensor) -> Tensor:
+    """Split every row in two by exact two-means: (R, B) -> (R, B) bool, True for the cluster of the
+    higher values.
+
+    On a line the best two clusters are separated by a threshold. So sorting and prefix sums try
+    every split of every row at once and find the smallest within-cluster sum of squares, where
+    Lloyd's iterations may stop at a local one. Of equally good splits the one with the fewest low
+    values is taken. A row of equal values (or of one) is a single cluster, all True.
+
+    Raises:
+        ValueError: values that are not finite.
+    """
+    _check_finite(values, "similarities")
+    size = values.size(1)
+    if size < 2:
+        return torch.ones_like(values, dtype=torch.bool)
+    thresholds = _sorted(values.detach())
+    ordered = thresholds.double()
+    centred = ordered - ordered.mean(1, keepdim=True)
+    low_sum = centred.cumsum(1)[
+        :, :-1
+    ]  # of the k lowest, k = 1 ... B - 1; the others sum to its negative
+    low_count = torch.arange(1, size, device=values.device, dtype=torch.float64)
+    # Within-cluster sum = total - low_sum^2 / k - high_sum^2 / (B - k).
+    explained = low_sum.square() * (1 / low_count + 1 / (size - low_count))
+    first_high = explained.argmax(1, keepdim=True) + 1
+    # Equal values stay on one side; in a row of equal values, that is the high one.
+    return values >= thresholds.gather(1, first_high)
+
+
+def partition(similarity: Tensor) -> Tensor:
+    """Label 1 for the cluster that holds the anchor's positive (the diagonal), else 0: (B, B) ->
+    (B, B) int64.
+    """
+    return _with_positive(two_means(similarity.detach()))
+
+
+def k_means_partition(z1: Tensor, z2: Tensor, iterations: int = 50) -> Tensor:
+    """`partition` by two-means of embeddings relative to the anchor: z1, z2 (B, D) -> labels (B, B)
+    int64.
+
+    A view j relative to anchor i is the elementwise product of their unit vectors, a_i * v_j: its
+    entries sum to the similarity, so this looks at where two graphs agree, not only how much. (A
+    difference would give every anchor the same clusters.) Lloyd's iterations for all anchors at
+    once start from the exact split of the similarities and stop when nothing changes, or after
+    `iterations`. The products are never built: distances to a centre c_i are matrix products of
+    a_i^2 and v_j^2, and of a_i c_i and v_j.
+
+    Raises:
+        ValueError: embeddings that are not finite.
+    """
+    _check_finite(torch.cat([z1, z2]), "embeddings")
+    anchors, views = normalize(z1.detach().double(), dim=1), normalize(z2.detach().double(), dim=1)
+    high = two_means(anchors @ views.T)
+    for _ in range(iterations):
+        distances = []
+        for side in (high, ~high):
+            count = side.sum(1, keepdim=True)
+            centres = anchors * (side.double() @ views) / count.clamp(min=1)
+            # |a v - c|^2 without |a v|^2, which both sides share; a cluster without members
+            # attracts none.
+            distance = centres.square().sum(1, keepdim=True) - 2 * (anchors * centres) @ views.T
+            distances.append(torch.where(count > 0, distance, torch.inf))
+        moved = distances[0] <= distances[1]
+        if torch.equal(moved, high):
+            break
+        high = moved
+    return _with_positive(high)
+
+
+def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
+    """`partition` by a two-way spectral cut of the batch's views: z1, z2 (B, D) -> labels (B, B)
+    int64.
+
+    The normalised cut (Shi and Malik 2000; Ng et al. 2002): the affinity of views k and l is
+    exp(-(1 - s_kl) / m), m the mean of 1 - s over pairs; the second eigenvector of D^-1/2 A D^-1/2,
+    each entry divided by the root of its degree, is split by exact two-means. One cut serves all
+    anchors: label 1 is the side of the anchor's own view. `z1` is not looked at. Views that are all
+    the same, or three and more that are all equally far from one another, are one cluster, all 1.
+
+    Raises:
+        ValueError: embeddings that are not finite.
+    """
+    _check_finite(torch.cat([z1, z2]), "embeddings")
+    size = z2.size(0)
+    distance = (1 - cosine_similarities(z2.detach().double(), z2.detach().double())).clamp(min=0)
+    scale = distance.sum() / max(size * (size - 1), 1)
+    apart = distance[~torch.eye(size, dtype=torch.bool, device=z2.device)]
+    if (
+        size < 2
+        or not bool(scale > 1e-12)
+        or (size > 2 and bool(apart.max() - apart.min() < 1e-12))
+    ):
+        return torch.ones(size, size, dtype=torch.int64, device=z2.device)
+    affinity = torch.exp(-distance / scale)
+    root = affinity.sum(1).sqrt()
+    vector = torch.linalg.eigh(affinity / root / root.unsqueeze(1)).eigenvectors[:, -2] / root
+    side = two_means(vector.unsqueeze(0))
+    return (side == side.T).long()
+
+
+def make_partition(name: PartitionName, z1: Tensor, z2: Tensor, similarity: Tensor) -> Tensor:
+    """The partition of that name: z1, z2 (B, D), their similarities (B, B) -> labels (B, B)
+    int64.
+    """
+    if name == "two_means":
+        return partition(similarity)
+    return k_means_partition(z1, z2) if name == "k_means" else spectral_partition(z1, z2)
+
+
+def _sorted(values: Tensor) -> Tensor:
+    """Each row in rising order; NumPy's sort is twenty times as fast as PyTorch's, which also looks
+    for the order.
+    """
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.sort(values.numpy(), axis=1))
+    return values.sort(dim=1).values
+
+
+def _with_positive(high: Tensor) -> Tensor:
+    return (high == high.diagonal().unsqueeze(1)).long()
+
+
+def _check_finite(values: Tensor, what: str) -> None:
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError(
+            f"Expected finite {what} to partition, got NaN or infinity: the encoder has diverged"
+        )

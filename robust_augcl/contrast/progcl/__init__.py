@@ -1,0 +1,1 @@
+"""ProGCL: how likely a negative is a false one, from a mixture of similarities."""

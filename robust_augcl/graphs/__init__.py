@@ -1,0 +1,1 @@
+"""Graphs without models: packed graphs, unfolding trees, keys of graphs, data sets and splits."""

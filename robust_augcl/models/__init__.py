@@ -1,0 +1,3 @@
+"""Differentiable classifiers: the encoder contract, the classifier, training, representations,
+margins.
+"""

@@ -1,0 +1,49 @@
+"""A graph classifier: an encoder and a head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.unfolding import Unfolding
+from robust_augcl.models.encoder_base import Encoder, mlp
+
+
+class GraphClassifier(nn.Module):
+    """An encoder and a classifier head on its graph states, D - hidden - C with relu.
+
+    Args:
+        encoder: embeds graphs into (B, D).
+        num_classes: C, at least 2.
+        hidden: the head's hidden width.
+        generator: the source of the head's initial weights.
+    """
+
+    def __init__(
+        self, encoder: Encoder, *, num_classes: int, hidden: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.num_classes = num_classes
+        self.head = mlp([encoder.embedding_size, hidden, num_classes], generator)
+
+    def forward(self, graphs: PackedGraphs, edge_weight: Tensor | None = None) -> Tensor:
+        """Logits (B, C) of packed graphs; edge_weight (E,) or None."""
+        edges = graphs.edges if edge_weight is None else graphs.edge_index
+        _, states = self.encoder(graphs.x, edges, graphs.batch, graphs.num_graphs, edge_weight)
+        logits: Tensor = self.head(states)
+        return logits
+
+    def batched(self, graphs: PackedGraphs) -> Callable[[Tensor], Tensor]:
+        """A function from numbers of graphs (B,) to their logits (B, C): what batches have in
+        common is prepared once.
+
+        Where the encoder can, nodes with the same unfolding tree are computed once a batch.
+        """
+        if type(self.encoder).embed_unfolded is Encoder.embed_unfolded:
+            return lambda index: self(graphs.select(index))
+        unfolding = Unfolding(graphs, self.encoder.layers)
+        return lambda index: self.head(self.encoder.embed_unfolded(unfolding.batch(index)))

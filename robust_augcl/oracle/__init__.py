@@ -1,0 +1,3 @@
+"""What edits do to logits, exactly: single edits, pairs, sets, gradients; bounds and
+certificates.
+"""

@@ -1,0 +1,1 @@
+"""What a suite asks for, as data: its tables, protocols, steps, and the table of step kinds."""

@@ -1,0 +1,1 @@
+"""Finished results, without torch: records, measurements, statistics, brackets, findings."""

@@ -1,0 +1,215 @@
+"""What transferred edits did, kept beside the records as checksummed JSON; estimates of it come
+from the statistics of records.
+
+A transfer is told from the record of the attack that found the edits, the record of the same attack
+on the victim they are turned on, and what that victim then predicts. So it is a record again: of
+the other victim, under edits that were not made for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.results.records import Record
+from robust_augcl.results.statistics import Estimate, Group, estimate
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Edits of one record on the victim of another: G graphs.
+
+    Args:
+        source: the key of the record whose edits these are.
+        target: the key of the record of the same attack on the other victim.
+        attacked: what that victim predicts (G).
+        margins: the true class's logit less the best other one (G).
+    """
+
+    source: str
+    target: str
+    attacked: list[int]
+    margins: list[float]
+
+
+@dataclass(frozen=True)
+class Transfers:
+    """All transfers between a set of records.
+
+    Args:
+        of: the records' `stamp`.
+        entries: one for each ordered pair of victims and each attack whose edits depend on the
+            victim.
+    """
+
+    of: str
+    entries: tuple[Transfer, ...]
+
+    def dumps(self) -> str:
+        """The transfers as JSON, with their checksum."""
+        content: dict[str, Any] = {"version": VERSION, **asdict(self)}
+        return json.dumps({**content, "digest": _digest(content)}, separators=(",", ":")) + "\n"
+
+    @classmethod
+    def loads(cls, text: str, source: str) -> Transfers:
+        """Read what `dumps` wrote; `source` names it in errors.
+
+        Raises:
+            ArtifactDamaged: not transfers, of another version, or altered since they were written.
+        """
+        try:
+            content = json.loads(text)
+            if content.pop("digest") != _digest(content) or content.pop("version") != VERSION:
+                raise ArtifactDamaged(
+                    f"{source}: the transfers were altered, or another version wrote them"
+                )
+            return cls(content["of"], tuple(Transfer(**entry) for entry in content["entries"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ArtifactDamaged(f"{source}: expected transfers as JSON ({error})") from error
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a matrix: the edits made for one method's victims on another's, seeds together.
+
+    Args:
+        group: whose edits they are.
+        attacked: the method whose victims they are turned on; the diagonal holds the attack itself.
+        records: the victims under these edits, one record a seed; its key is that of the record
+            whose edits they are.
+        made_for: the records whose edits they are.
+        own: the records of the same attack on the victims that these edits are turned on.
+    """
+
+    group: Group
+    attacked: str
+    records: tuple[Record, ...]
+    made_for: tuple[Record, ...]
+    own: tuple[Record, ...]
+
+    @cached_property
+    def robust(self) -> Estimate | None:
+        """The robust accuracy, as of any attack."""
+        return estimate(self.records)
+
+    @property
+    def carried_over(self) -> float | None:
+        """Of the graphs that the edits break on the victim they were made for and that the other
+        gets right when clean, the share that they break on the other too; None where there are
+        none.
+        """
+        shared = [
+            other.broken
+            for mine, theirs in zip(self.made_for, self.records, strict=True)
+            for own, other in zip(mine.outcomes, theirs.outcomes, strict=True)
+            if own.broken and other.clean_right
+        ]
+        return sum(shared) / len(shared) if shared else None
+
+    def row(self) -> dict[str, Any]:
+        """The entry as one flat row, shares from 0 to 1."""
+        found, group = self.robust, self.group
+        return {
+            **{
+                name: getattr(group, name)
+                for name in (
+                    "suite",
+                    "dataset",
+                    "encoder",
+                    "layers",
+                    "protocol",
+                    "budget",
+                    "attack",
+                )
+            },
+            "made_for": group.method,
+            "attacked": self.attacked,
+            "robust_accuracy": found.mean if found else None,
+            "low": found.low if found else None,
+            "high": found.high if found else None,
+            "carried_over": self.carried_over,
+            "n_seeds": len(self.records),
+            "n_graphs": found.n_graphs if found else 0,
+        }
+
+
+def matrix(transfers: Transfers, records: Iterable[Record]) -> list[Entry]:
+    """The entries of all matrices, the diagonals included, sorted by group and then by the method
+    attacked.
+    """
+    by_key = {record.key: record for record in records}
+    found: dict[tuple[Group, str], list[tuple[Record, Record, Record]]] = {}
+    seen = set()
+    for entry in transfers.entries:
+        source, target = by_key[entry.source], by_key[entry.target]
+        found.setdefault((Group.of(source.cell), target.cell.method), []).append(
+            (turned_on(source, target, entry), source, target)
+        )
+        for record in (source, target):
+            if record.key not in seen:
+                seen.add(record.key)
+                found.setdefault((Group.of(record.cell), record.cell.method), []).append(
+                    (record, record, record)
+                )
+    entries = []
+    for (group, method), triples in sorted(found.items(), key=lambda item: item[0]):
+        triples.sort(key=lambda triple: triple[0].cell.seed)
+        entries.append(Entry(group, method, *zip(*triples, strict=True)))
+    return entries
+
+
+def turned_on(source: Record, target: Record, entry: Transfer) -> Record:
+    """The record of the target's victim under the source's edits."""
+    outcomes = [
+        replace(
+            theirs,
+            attacked=attacked,
+            attacked_margin=margin,
+            added=mine.added,
+            removed=mine.removed,
+        )
+        for mine, theirs, attacked, margin in zip(
+            source.outcomes, target.outcomes, entry.attacked, entry.margins, strict=True
+        )
+    ]
+    return replace(target, key=source.key, outcomes=outcomes)
+
+
+def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Ordered pairs of records of one attack on two victims of the same data, seed, encoder,
+    layers, protocol and budget.
+
+    Attacks that make the same edits for every victim have nothing to transfer.
+    """
+    groups: dict[Any, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.cell):
+        threat = json.dumps(record.threat, sort_keys=True)
+        groups.setdefault(
+            (replace(record.cell, method=""), record.dataset.digest, threat), []
+        ).append(record)
+    return [
+        (source, target)
+        for group in groups.values()
+        if any(_edits(record) != _edits(group[0]) for record in group)
+        for source in group
+        for target in group
+        if source is not target
+        and [o.graph for o in source.outcomes] == [o.graph for o in target.outcomes]
+    ]
+
+
+def _edits(record: Record) -> list[tuple[list[list[int]], list[list[int]]]]:
+    return [(o.added, o.removed) for o in record.outcomes]
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()

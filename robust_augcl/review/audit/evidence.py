@@ -1,0 +1,254 @@
+"""What the checks look at: records, and facts gathered about what the records rest on. Plain data:
+a test can make it by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from robust_augcl.adversary.victim import Access
+from robust_augcl.results.findings import Finding
+from robust_augcl.results.records import Record
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an attack is, beyond its record.
+
+    Args:
+        access: what it may ask.
+        learns, combines, exact: see `Attack`.
+        of: the labels of the attacks that it combines.
+        searches: whether it asked about as many edited graphs as the threat has single edits, or
+            more.
+    """
+
+    access: Access
+    learns: bool = False
+    combines: bool = False
+    exact: bool = False
+    of: tuple[str, ...] = ()
+    searches: bool = False
+
+    @property
+    def chooses(self) -> bool:
+        """Whether its edits depend on the victim in any way."""
+        return self.access > Access.NONE or self.learns or self.combines
+
+
+@dataclass(frozen=True)
+class VictimFacts:
+    """What a look at a stored victim found, on a few test graphs.
+
+    Args:
+        num_graphs: looked at.
+        repeat_change: the largest change of a logit between two equal questions.
+        batch_change: the largest change of a logit when graphs are asked one by one, over the scale
+            of the logits.
+        nonfinite_gradients, zero_gradients: graphs whose gradients with respect to candidate edges
+            are not finite, or all 0.
+        no_gradients: why there are no gradients, None where there are.
+    """
+
+    num_graphs: int
+    repeat_change: float
+    batch_change: float
+    nonfinite_gradients: int = 0
+    zero_gradients: int = 0
+    no_gradients: str | None = None
+
+
+@dataclass(frozen=True)
+class PlantedFacts:
+    """What an attack did to victims that were built for it.
+
+    Args:
+        records: keys of the attack's records.
+        name: the attack, for people.
+        num_graphs: attacked.
+        fragile_broken: graphs broken of a victim that any edit breaks.
+        constant_broken: graphs broken of a victim that nothing breaks.
+        error: what stopped the attack, None where it ran.
+    """
+
+    records: tuple[str, ...]
+    name: str
+    num_graphs: int
+    fragile_broken: int = 0
+    constant_broken: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class LargeBudgetFacts:
+    """What an attack does to a stored victim with a large budget, on a few graphs that are right
+    when clean.
+
+    Args:
+        records: keys of the attack's records.
+        name: the attack and the victim, for people.
+        budget: edits a graph.
+        num_graphs: attacked.
+        broken: by the attack.
+        only_random, only_attack: graphs that only one of them breaks: the best of many random edits
+            within the budget, the attack.
+        error: what stopped the attack, None where it ran.
+    """
+
+    records: tuple[str, ...]
+    name: str
+    budget: int
+    num_graphs: int
+    broken: int
+    only_random: int
+    only_attack: int
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class IterationFacts:
+    """What an attack that learns nothing does with half its iterations, on a few graphs.
+
+    Args:
+        records: keys of the attack's records.
+        name: the attack and the victim, for people.
+        half, full: numbers of iterations.
+        num_graphs: attacked.
+        only_half, only_full: graphs that only half of them break, or only all of them.
+    """
+
+    records: tuple[str, ...]
+    name: str
+    half: int
+    full: int
+    num_graphs: int
+    only_half: int
+    only_full: int
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a data set's parts are.
+
+    Args:
+        name: the data set, for people.
+        edges: undirected edges of each test graph, by its number.
+        overlap: graphs that stand in two parts.
+        duplicates: test graphs that message passing cannot tell from one for training or
+            validation.
+    """
+
+    name: str
+    edges: Mapping[int, int]
+    overlap: int = 0
+    duplicates: int = 0
+
+
+@dataclass(frozen=True)
+class Use:
+    """Which test graphs were used before the attack.
+
+    Args:
+        selection: test graphs among those that chose the victim's epoch.
+        fit: test graphs among those that the attack learned on; None where that is not known.
+    """
+
+    selection: int = 0
+    fit: int | None = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that an audit looks at. Facts are keyed by what they are about: the keys of
+    records, victims, data sets.
+
+    Args:
+        records: in any order.
+        traits: of each record's attack.
+        curves: of learning, for attacks that learn: step, loss, robust accuracy on the graphs it
+            was chosen by.
+        replayed: what replaying each record found wrong.
+        unproved: why a record could not be replayed.
+        miscounted: attacked graphs whose number of components, counted anew, is not that of their
+            class; only where the label rule says so.
+        uses: of each record.
+        victims, data: facts by key.
+        planted, large, halved: facts of each attack.
+        proved: of each record, the graphs that certificates prove to withstand everything that its
+            attack was allowed.
+    """
+
+    records: Sequence[Record]
+    traits: Mapping[str, Traits] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[tuple[int, float, float]]] = field(default_factory=dict)
+    replayed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unproved: Mapping[str, str] = field(default_factory=dict)
+    miscounted: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    uses: Mapping[str, Use] = field(default_factory=dict)
+    victims: Mapping[str, VictimFacts] = field(default_factory=dict)
+    data: Mapping[str, DataFacts] = field(default_factory=dict)
+    planted: Sequence[PlantedFacts] = ()
+    large: Sequence[LargeBudgetFacts] = ()
+    halved: Sequence[IterationFacts] = ()
+    proved: Mapping[str, Collection[int]] = field(default_factory=dict)
+
+    def of(self, record: Record) -> Traits:
+        """The traits of a record's attack; without any, it is taken for one that asks for
+        answers.
+        """
+        return self.traits.get(record.key, Traits(Access.QUERY))
+
+    def same_threat(self) -> list[list[Record]]:
+        """Records by victim and threat, budget included."""
+        return grouped(
+            self.records, lambda r: (r.victim.key, json.dumps(r.threat), r.cell.protocol)
+        )
+
+
+_ITERATIONS = ("steps", "iterations", "generations", "epochs", "rounds")
+"""The first of these that an attack has: an attack of so many steps may well have rounds of
+something else.
+"""
+
+Check = Callable[[Evidence], Finding]
+
+
+def grouped(records: Iterable[Record], key: Callable[[Record], Any]) -> list[list[Record]]:
+    """Records of the same key together, in the order of cells."""
+    groups: dict[Any, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.cell):
+        groups.setdefault(key(record), []).append(record)
+    return list(groups.values())
+
+
+def name_of(record: Record) -> str:
+    """A cell in words."""
+    cell = record.cell
+    layers = "1 layer" if cell.layers == 1 else f"{cell.layers} layers"
+    return (
+        f"{cell.attack} on {cell.method}, {layers}, seed {cell.seed}, {cell.protocol}, "
+        f"budget {cell.budget}"
+    )
+
+
+def iterations_of(settings: Mapping[str, Any]) -> str | None:
+    """The name of the hyper-parameter that says how long an attack runs; None where it has no such
+    thing.
+    """
+    return next((name for name in _ITERATIONS if isinstance(settings.get(name), int)), None)
+
+
+def keys_of(records: Iterable[Record]) -> tuple[str, ...]:
+    """The keys of records, each once, in the order of cells."""
+    return tuple(
+        dict.fromkeys(record.key for record in sorted(records, key=lambda record: record.cell))
+    )
+
+
+def listed(names: Sequence[str], limit: int = 3) -> str:
+    """Some names, and how many more there are."""
+    more = len(names) - limit
+    return "; ".join(names[:limit]) + (f"; and {more} more" if more > 0 else "")

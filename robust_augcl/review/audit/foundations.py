@@ -1,0 +1,198 @@
+"""Checks of what records rest on: victims, the attacks themselves on victims built for the purpose,
+and the split.
+"""
+
+from __future__ import annotations
+
+from robust_augcl.adversary.victim import Access
+from robust_augcl.results.findings import Finding
+from robust_augcl.review.audit.evidence import Evidence, VictimFacts, keys_of, listed, name_of
+
+_SAME = 1e-4  # relative: the same graph alone and among others
+_MOST_ZERO = 0.5
+
+
+def victim_is_deterministic(evidence: Evidence) -> Finding:
+    """The victim gives the same graph the same logits: twice in a row to the bit, alone or among
+    others up to rounding.
+    """
+    name = "the victim is deterministic"
+    if not evidence.victims:
+        return Finding(name, "n/a", "No victim was looked at.")
+    bad = [
+        key
+        for key, facts in evidence.victims.items()
+        if not (facts.repeat_change == 0 and facts.batch_change <= _SAME)
+    ]
+    if bad:
+        facts = evidence.victims[bad[0]]
+        return Finding(
+            name,
+            "FAIL",
+            f"{len(bad)} of {len(evidence.victims)} victims answer differently to the same "
+            "graph (in training mode?): "
+            f"by {facts.repeat_change:.2g} when asked twice, by {facts.batch_change:.2g} when "
+            "asked one by one.",
+            _on(evidence, bad),
+        )
+    largest = max(facts.batch_change for facts in evidence.victims.values())
+    looked = sum(facts.num_graphs for facts in evidence.victims.values())
+    return Finding(
+        name,
+        "PASS",
+        f"{len(evidence.victims)} victims, {looked} graphs: the same bits twice, and one by "
+        f"one within {largest:.1g}.",
+    )
+
+
+def gradients_are_usable(evidence: Evidence) -> Finding:
+    """The gradients that white-box attacks follow are finite and not zero."""
+    name = "the victim's gradients are finite and not zero"
+    with_gradients = {
+        key: facts for key, facts in evidence.victims.items() if facts.no_gradients is None
+    }
+    white = [r for r in evidence.records if evidence.of(r).access == Access.GRADIENT]
+    without = sorted(
+        {r.victim.key for r in white} & evidence.victims.keys() - with_gradients.keys()
+    )
+    if without:
+        text = (
+            "There are none, though attacks follow them: "
+            f"{evidence.victims[without[0]].no_gradients}."
+        )
+        return Finding(name, "FAIL", text, keys_of(r for r in white if r.victim.key in without))
+    if not with_gradients:
+        return Finding(
+            name,
+            "n/a",
+            "No victim was looked at, or none has gradients, and no attack follows them.",
+        )
+
+    def unusable(facts: VictimFacts, share: float) -> bool:
+        return facts.nonfinite_gradients > 0 or facts.zero_gradients > share * facts.num_graphs
+
+    bad = [key for key, facts in with_gradients.items() if unusable(facts, _MOST_ZERO)]
+    some = [key for key, facts in with_gradients.items() if unusable(facts, 0)]
+    if bad or some:
+        facts = with_gradients[(bad or some)[0]]
+        text = (
+            f"{len(bad or some)} of {len(with_gradients)} victims: of {facts.num_graphs} "
+            f"graphs, {facts.zero_gradients} have no gradient "
+            f"at all and {facts.nonfinite_gradients} one that is not finite; an attack that "
+            "follows it is blind there."
+        )
+        return Finding(
+            name,
+            "FAIL" if bad else "WARN",
+            text,
+            keys_of(r for r in white if r.victim.key in (bad or some)),
+        )
+    looked = sum(facts.num_graphs for facts in with_gradients.values())
+    return Finding(
+        name,
+        "PASS",
+        f"{len(with_gradients)} victims, {looked} graphs: all gradients are finite, none is "
+        "all zeros.",
+    )
+
+
+def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
+    """An attack breaks a victim that any edit breaks, and cannot break one that answers the same to
+    everything.
+    """
+    name = "breaks a broken victim, not a constant one"
+    if not evidence.planted:
+        return Finding(name, "n/a", "No attack was run on planted victims.")
+    bad = [
+        f
+        for f in evidence.planted
+        if f.error or f.constant_broken or f.fragile_broken < f.num_graphs
+    ]
+    if bad:
+        shown = [
+            f"{f.name}: {f.error}"
+            if f.error
+            else f"{f.name} breaks {f.fragile_broken} of {f.num_graphs} graphs that any edit "
+            f"breaks, {f.constant_broken} that none does"
+            for f in bad
+        ]
+        spoiled = {key for facts in bad for key in facts.records}
+        return Finding(
+            name,
+            "FAIL",
+            f"{listed(shown)}.",
+            keys_of(r for r in evidence.records if r.key in spoiled),
+        )
+    count = evidence.planted[0].num_graphs
+    names = ", ".join(dict.fromkeys(f.name for f in evidence.planted))
+    return Finding(
+        name,
+        "PASS",
+        f"{names}: {count} of {count} graphs of a victim that any edit breaks, none of a "
+        "constant one.",
+    )
+
+
+def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
+    """Under the strict protocol no test graph chose the victim's epoch, and none was among those
+    that an attack learned on.
+    """
+    name = "no test graph used for selection or learning"
+    strict = [r for r in evidence.records if r.cell.protocol == "strict" and r.key in evidence.uses]
+    if not strict:
+        return Finding(name, "n/a", "Nothing here claims the strict protocol.")
+    bad = [r for r in strict if evidence.uses[r.key].selection or evidence.uses[r.key].fit]
+    mixed = [r for r in strict if (facts := evidence.data.get(r.dataset.key)) and facts.overlap]
+    if bad or mixed:
+        shown = [
+            f"{name_of(r)}: {evidence.uses[r.key].selection} chose the victim's epoch, "
+            f"{evidence.uses[r.key].fit or 0} taught the attack"
+            for r in bad
+        ]
+        shown += [f"{name_of(r)}: the parts of its data set overlap" for r in mixed if r not in bad]
+        return Finding(
+            name, "FAIL", f"Test graphs were used: {listed(shown)}.", keys_of([*bad, *mixed])
+        )
+    unknown = [r for r in strict if evidence.uses[r.key].fit is None]
+    if unknown:
+        return Finding(
+            name,
+            "WARN",
+            f"What these learned on was not kept: {listed([name_of(r) for r in unknown])}.",
+            keys_of(unknown),
+        )
+    return Finding(
+        name,
+        "PASS",
+        f"{len(strict)} strict records: no test graph chose a victim's epoch or taught an attack.",
+    )
+
+
+def parts_of_the_data_differ(evidence: Evidence) -> Finding:
+    """No test graph is one that message passing cannot tell from a graph for training or
+    validation.
+    """
+    name = "test graphs differ from the other parts"
+    if not evidence.data:
+        return Finding(name, "n/a", "No data set was looked at.")
+    twins = {key: facts for key, facts in evidence.data.items() if facts.duplicates}
+    if twins:
+        shown = [f"{f.duplicates} of {len(f.edges)} in {f.name}" for f in twins.values()]
+        text = (
+            "Test graphs that equal one for training or validation, to message passing: "
+            f"{listed(shown)}."
+        )
+        return Finding(
+            name, "WARN", text, keys_of(r for r in evidence.records if r.dataset.key in twins)
+        )
+    looked = sum(len(f.edges) for f in evidence.data.values())
+    return Finding(
+        name,
+        "PASS",
+        f"{looked:,} test graphs of {len(evidence.data)} data sets: none has a twin in another "
+        "part.",
+    )
+
+
+def _on(evidence: Evidence, victims: list[str]) -> tuple[str, ...]:
+    return keys_of(record for record in evidence.records if record.victim.key in victims)

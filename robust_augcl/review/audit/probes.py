@@ -1,0 +1,284 @@
+"""Live looks: at stored victims, and at attacks on victims that are built for the purpose. A few
+graphs each, so that they cost little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, run_attack
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.graphs.packed import PackedGraphs, concatenate
+from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.encoder_base import Encoder, WeightedSum, sum_pool
+from robust_augcl.review.audit.evidence import (
+    IterationFacts,
+    LargeBudgetFacts,
+    PlantedFacts,
+    VictimFacts,
+    iterations_of,
+)
+from robust_augcl.seeds import generator
+from robust_augcl.threat.model import ThreatModel, apply_all
+
+_FEW = {
+    "steps": 5,
+    "burn_in": 2,
+    "batch_size": 8,
+    "iterations": 20,
+    "generations": 5,
+    "epochs": 20,
+    "population": 20,
+}
+"""What an attack's hyper-parameters of these names are lowered to."""
+_PLANTED_NODES, _PLANTED_GRAPHS = 8, 8
+_DRAWS = 8
+
+
+def few(attack: Attack) -> Attack:
+    """The attack with few learning steps and iterations."""
+    own = {f.name: getattr(attack, f.name) for f in fields(attack)}  # type: ignore[arg-type]
+    changes = {
+        name: min(own[name], most) for name, most in _FEW.items() if isinstance(own.get(name), int)
+    }
+    return replace(attack, **changes)  # type: ignore[type-var]
+
+
+def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) -> VictimFacts:
+    """Ask a victim about the same graphs twice, then one by one, then for its gradients towards a
+    wrong class.
+    """
+    first, second = victim.logits(graphs), victim.logits(graphs)
+    try:
+        alone = torch.cat(
+            [
+                victim.logits(graphs.select(index))
+                for index in torch.arange(graphs.num_graphs).split(1)
+            ]
+        )
+    except (RuntimeError, ValueError):  # batch normalisation in training mode refuses a single node
+        alone = torch.full_like(first, torch.inf)
+    scale = first.abs().max().clamp(min=1)
+    changes = float((first - second).abs().max()), float((first - alone).abs().max() / scale)
+    try:
+        candidates = threat.enumerate(graphs)
+        towards = (graphs.y + 1) % victim.num_classes
+        gradients = victim.edge_gradients(graphs, candidates, towards).abs().max(1).values.cpu()
+    except (NotImplementedError, RuntimeError, TypeError, AttributeError) as error:
+        return VictimFacts(graphs.num_graphs, *changes, no_gradients=_text(error))
+    pieces = [piece for piece in gradients.split(candidates.counts.tolist()) if piece.numel()]
+    return VictimFacts(
+        num_graphs=graphs.num_graphs,
+        repeat_change=changes[0],
+        batch_change=changes[1],
+        nonfinite_gradients=sum(not bool(piece.isfinite().all()) for piece in pieces),
+        zero_gradients=sum(bool((piece == 0).all()) for piece in pieces),
+    )
+
+
+def _text(error: Exception) -> str:
+    """An error in one line, not too long."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+# --- planted victims ------------------------------------------------------------------------------
+
+
+class DegreeSum(Encoder):
+    """Counts edges: a graph's state is the sum of its nodes' degrees, twice its number of edges."""
+
+    def build(self, generator: torch.Generator) -> None:
+        self.sum = WeightedSum()
+
+    @property
+    def embedding_size(self) -> int:
+        return 1
+
+    def first_states(self, x: Tensor) -> Tensor:
+        return torch.ones_like(x[:, :1])
+
+    def round(
+        self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
+    ) -> Tensor:
+        out: Tensor = self.sum(states, edge_index, edge_weight)
+        return out
+
+    def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
+        return states[-1], sum_pool(states[-1], batch, num_graphs)
+
+
+def planted_victim(num_edges: int, *, fragile: bool) -> Victim:
+    """A victim that answers 0 to a graph of `num_edges` undirected edges, 1 to one of more, 2 to
+    one of fewer; or 0 to everything.
+
+    Its logits, 0, d - 1 and -d - 1 for d twice the edges too many, have a gradient everywhere.
+    """
+    encoder = DegreeSum(in_features=1, width=1, layers=1, generator=torch.Generator())
+    model = GraphClassifier(encoder, num_classes=3, hidden=1, generator=torch.Generator())
+    head: nn.Linear = nn.utils.skip_init(nn.Linear, 1, 3)
+    slope = torch.tensor([0.0, 1.0, -1.0]) if fragile else torch.zeros(3)
+    with torch.no_grad():
+        head.weight.copy_(slope.unsqueeze(1))
+        head.bias.copy_(torch.tensor([0.0, -1.0, -1.0]) - 2 * num_edges * slope)
+    model.head = nn.Sequential(head)
+    return Victim(model)
+
+
+def planted_graphs(chance: torch.Generator) -> PackedGraphs:
+    """Different rings with two chords each: connected, of one number of edges, of class 0."""
+    nodes = torch.arange(_PLANTED_NODES)
+    rings = []
+    for _ in range(_PLANTED_GRAPHS):
+        order = torch.randperm(_PLANTED_NODES, generator=chance)
+        ring = torch.stack([order[nodes], order[nodes.roll(-1)]])
+        chords = torch.stack([order[:2], order[4:6]])  # opposite nodes of the ring
+        pairs = torch.cat([ring, chords, ring.flip(0), chords.flip(0)], dim=1)
+        keys = (pairs[0] * _PLANTED_NODES + pairs[1]).sort().values
+        edges = torch.stack([keys // _PLANTED_NODES, keys % _PLANTED_NODES])
+        rings.append(
+            PackedGraphs(
+                torch.ones(_PLANTED_NODES, 1),
+                edges,
+                torch.tensor([0, _PLANTED_NODES]),
+                torch.zeros(1, dtype=torch.long),
+            )
+        )
+    return concatenate(rings)
+
+
+def try_on_planted_victims(
+    attack: Attack, threat: ThreatModel, name: str, records: Sequence[str]
+) -> PlantedFacts:
+    """Run an attack, with few steps, on a fragile and on a constant victim, with a budget of one
+    edit that changes something.
+    """
+    graphs, fit = (
+        planted_graphs(generator("planted", "attacked")),
+        planted_graphs(generator("planted", "fit")),
+    )
+    num_edges = int(graphs.num_undirected_edges[0])
+    one_edit = replace(threat, budget=1, allow_existing=False)
+    broken = []
+    try:
+        for fragile in (True, False):
+            victim = planted_victim(num_edges, fragile=fragile)
+            draws = generator("planted", name, fragile)
+            result = run_attack(
+                few(attack), victim, graphs, one_edit, fit=FitGraphs(fit, fit), generator=draws
+            )
+            broken.append(int((result.attacked_prediction != graphs.y).sum()))
+    except Exception as error:
+        return PlantedFacts(tuple(records), name, graphs.num_graphs, error=_text(error))
+    return PlantedFacts(
+        tuple(records), name, graphs.num_graphs, fragile_broken=broken[0], constant_broken=broken[1]
+    )
+
+
+# --- large budgets --------------------------------------------------------------------------------
+
+
+def try_large_budget(
+    attack: Attack,
+    victim: Victim,
+    graphs: PackedGraphs,
+    threat: ThreatModel,
+    budget: int,
+    name: str,
+    records: Sequence[str],
+) -> LargeBudgetFacts | None:
+    """Run an attack with a large budget on graphs that are right when clean, beside random edits of
+    up to that budget.
+
+    Returns:
+        None where the victim gets no graph right.
+    """
+    right = (victim.logits(graphs).argmax(1).cpu() == graphs.y).nonzero().squeeze(1)
+    if not len(right):
+        return None
+    graphs, wide = graphs.select(right), replace(threat, budget=budget, allow_existing=False)
+    empty: Any = FitGraphs(graphs.select(right[:0]), graphs.select(right[:0]))
+    try:
+        result = run_attack(
+            few(attack), victim, graphs, wide, fit=empty, generator=generator("large budget", name)
+        )
+    except Exception as error:
+        return LargeBudgetFacts(
+            tuple(records), name, budget, graphs.num_graphs, 0, 0, 0, _text(error)
+        )
+    broken = result.attacked_prediction != graphs.y
+    by_chance = random_breaks(victim, graphs, wide, budget)
+    return LargeBudgetFacts(
+        records=tuple(records),
+        name=name,
+        budget=budget,
+        num_graphs=graphs.num_graphs,
+        broken=int(broken.sum()),
+        only_random=int((by_chance & ~broken).sum()),
+        only_attack=int((broken & ~by_chance).sum()),
+    )
+
+
+def try_half_the_iterations(
+    attack: Attack,
+    victim: Victim,
+    graphs: PackedGraphs,
+    threat: ThreatModel,
+    broken: Tensor,
+    name: str,
+    records: Sequence[str],
+) -> IterationFacts | None:
+    """Run an attack with half its iterations on graphs of which the whole attack broke some,
+    `broken` (G,).
+
+    Returns:
+        None where the attack has no iterations to halve, or cannot be run so.
+    """
+    what = iterations_of({f.name: getattr(attack, f.name) for f in fields(attack)})  # type: ignore[arg-type]
+    full = getattr(attack, what) if what else 0
+    if what is None or full < 2:
+        return None
+    empty: Any = FitGraphs(graphs.select(torch.arange(0)), graphs.select(torch.arange(0)))
+    try:
+        halved: Attack = replace(attack, **{what: full // 2})  # type: ignore[type-var]
+        result = run_attack(
+            halved, victim, graphs, threat, fit=empty, generator=generator("half", name)
+        )
+    except ValueError:  # a number of iterations that another setting does not allow
+        return None
+    after = (result.attacked_prediction != graphs.y) & (result.clean_prediction == graphs.y)
+    only = int((after & ~broken).sum()), int((broken & ~after).sum())
+    return IterationFacts(
+        tuple(records),
+        name,
+        full // 2,
+        full,
+        graphs.num_graphs,
+        only_half=only[0],
+        only_full=only[1],
+    )
+
+
+def random_breaks(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, budget: int) -> Tensor:
+    """Which graphs (G,) some of many random sets of 1, 2, 4, ... and `budget` edits break."""
+    chance = generator("random breaks")
+    candidates = threat.enumerate(graphs)
+    firsts, counts = candidates.ptr.tolist(), candidates.counts.tolist()
+    broken = torch.zeros(graphs.num_graphs, dtype=torch.bool)
+    sizes = sorted({*(2**power for power in range(budget.bit_length())), budget})
+    for _ in range(_DRAWS):
+        order = torch.argsort(
+            candidates.graph + torch.rand(len(candidates), generator=chance, dtype=torch.float64)
+        )
+        for size in sizes:
+            taken = zip(firsts, counts, strict=False)
+            edits = [
+                candidates.perturbation(order[first : first + min(size, count)])
+                for first, count in taken
+            ]
+            broken |= victim.logits(apply_all(graphs, edits)).argmax(1).cpu() != graphs.y
+    return broken

@@ -1,0 +1,112 @@
+"""Turning stored edits on other stored victims: forward passes alone. Kept in the run's folder,
+made again when the records change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import torch
+
+from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.graphs.dataset import Dataset
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.margins import margins
+from robust_augcl.results.records import Record
+from robust_augcl.results.transfers import Transfer, Transfers, pairs_to_transfer
+from robust_augcl.review.replay import perturbations_of
+from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.store.store import write_atomically
+from robust_augcl.threat.model import apply_all
+
+TRANSFER = "transfer.json"
+
+
+def stored_transfers(folder: RunFolder, records: Sequence[Record]) -> Transfers | None:
+    """The transfers between these records that the folder holds; None where there are none, or
+    others, or damaged ones.
+    """
+    path = folder.path / TRANSFER
+    try:
+        transfers = Transfers.loads(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError, ArtifactDamaged):
+        return None
+    return transfers if transfers.of == folder.stamp(records) else None
+
+
+class Turner:
+    """Turns edits on other victims, each once: what was turned ahead is not turned again.
+
+    Args:
+        folder: holds the victims.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._datasets = lru_cache(maxsize=2)(lambda ref: dataset_of(folder.load_artifact(ref)))
+        self._victims = lru_cache(maxsize=None)(lambda ref: victim_of(folder.load_artifact(ref)))
+        self._last: tuple[str, PackedGraphs] | None = None
+        self._turned: dict[tuple[str, str], Transfer] = {}
+
+    def turn(self, source: Record, target: Record) -> Transfer:
+        """The source's edits on the target's victim; raises `ArtifactDamaged` where a data set or
+        victim is not what the record says.
+        """
+        pair = source.dumps(), target.dumps()
+        if pair not in self._turned:
+            if (
+                self._last is None or self._last[0] != pair[0]
+            ):  # the graphs of the last source are kept alone
+                self._last = pair[0], _attacked(source, self._datasets(source.dataset))
+            graphs = self._last[1]
+            logits = self._victims(target.victim).logits(graphs).cpu()
+            margin = [round(value, 6) for value in margins(logits, graphs.y).tolist()]
+            self._turned[pair] = Transfer(source.key, target.key, logits.argmax(1).tolist(), margin)
+        return self._turned[pair]
+
+    def look_ahead(
+        self, records: Sequence[Record], enough: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Turn what there is to turn between these records, until it is `enough`, so that it need
+        not be done later.
+        """
+        for source, target in pairs_to_transfer(records):
+            if enough():
+                return
+            self.turn(source, target)
+
+
+def transfer_records(
+    folder: RunFolder, records: Sequence[Record], turner: Turner | None = None
+) -> Transfers:
+    """Turn the edits of every record on the victims of the others that they can be turned on, and
+    keep what comes of it.
+
+    `turner` may have turned some already.
+
+    Raises:
+        ArtifactDamaged: a data set or victim that a record rests on is missing, or not what the
+            record says.
+        InputError: the result cannot be written.
+    """
+    pairs = pairs_to_transfer(records)
+    if turner is None:
+        turner = Turner(folder)
+    else:  # what it has read may have changed since
+        for ref in dict.fromkeys(
+            ref for pair in pairs for record in pair for ref in (record.dataset, record.victim)
+        ):
+            folder.load_artifact(ref)
+    entries = tuple(turner.turn(source, target) for source, target in pairs)
+    transfers = Transfers(folder.stamp(records), entries)
+    write_atomically(folder.path / TRANSFER, transfers.dumps().encode())
+    return transfers
+
+
+def _attacked(record: Record, dataset: Dataset) -> PackedGraphs:
+    graphs = dataset.part(
+        torch.tensor([outcome.graph for outcome in record.outcomes], dtype=torch.long)
+    )
+    return apply_all(graphs, perturbations_of(record))

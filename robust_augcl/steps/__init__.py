@@ -1,0 +1,1 @@
+"""How each kind of step is computed, and what its artifact holds."""

@@ -1,0 +1,1 @@
+"""Files: artifacts, the run folder, housekeeping. A file is whole or absent."""

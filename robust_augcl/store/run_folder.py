@@ -1,0 +1,308 @@
+"""A run's folder: which suite it holds, which records belong to it, and reading them.
+
+``run.json`` names the suite, the revisions of the code, and the records of the latest run of it;
+artifacts and records lie beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robust_augcl import __version__
+from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.plan.toml_tables import build
+from robust_augcl.results.measurements import Measurement, stored_certificate
+from robust_augcl.results.records import SCHEMA, ArtifactRef, Record, stamp
+from robust_augcl.revisions import before_parts, changes
+from robust_augcl.store.store import Artifact, Store, write_atomically
+
+if TYPE_CHECKING:  # whoever only reads records needs none of what makes them
+    from robust_augcl.plan.planner import Plan
+
+MANIFEST = "run.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run's folder holds.
+
+    Args:
+        suite: the suite's name.
+        table: the suite as in its file, overrides included, seeds apart.
+        fingerprint: of the files that the data came from, None where there are none.
+        seeds: of all runs with these settings.
+        records: the keys of the records that belong to it, in the order of tables.
+        measurements: the keys of the artifacts that are shown beside them.
+        revisions: of the code behind them, by what they are of (`Plan.revisions`).
+        version: of the package.
+        format: the schema of records.
+    """
+
+    suite: str
+    table: dict[str, Any]
+    fingerprint: str | None
+    seeds: list[int]
+    records: list[str]
+    measurements: list[str] = field(default_factory=list)
+    revisions: dict[str, int] = field(default_factory=dict)
+    version: str = __version__
+    format: tuple[int, ...] = (SCHEMA,)
+
+    def dumps(self) -> bytes:
+        return (json.dumps(self.__dict__, indent=1, default=str) + "\n").encode()
+
+    def same_settings(self, other: Manifest) -> bool:
+        """Whether two runs differ in seeds alone, and in how many parts their certificates are
+        searched, which changes no result.
+        """
+        mine, theirs = (json.loads(m.dumps()) for m in (self, other))
+        for manifest in (mine, theirs):
+            certificates = manifest["table"].get("certificates")
+            if isinstance(certificates, dict):
+                certificates.pop("parts", None)
+        return all(mine[name] == theirs[name] for name in ("suite", "table", "fingerprint"))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The records of a folder that can be read, and what is wrong with or missing of the others."""
+
+    records: list[Record]
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+class RunFolder:
+    """A folder that holds a run.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store = Store(path)
+        self._records: dict[
+            str, tuple[Any, Record]
+        ] = {}  # as last read, with what tells the file from another
+
+    def manifest(self) -> Manifest | None:
+        """What the folder holds, None where there is no run.
+
+        Raises:
+            InputError: a run whose records have another format, or a manifest that cannot be read.
+        """
+        path = self.path / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            version, (schema, *revision) = content["version"], content["format"]
+            if type(content["table"]) is not dict:
+                raise TypeError("a table that is none")
+            if schema == SCHEMA and revision:  # one number was the revision of all code
+                content |= {
+                    "format": [SCHEMA],
+                    "revisions": before_parts(revision[0], content["table"]),
+                }
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError:
+            raise InputError(f"Expected {self.path} to be a folder, got a file") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"Cannot read {path}: expected what a run wrote, got {error!r}"
+            ) from None
+        if schema != SCHEMA:
+            raise InputError(
+                f"{self.path} holds a run of robust_augcl {version}, with records of format "
+                f"{schema}; {__version__} reads format {SCHEMA} "
+                "alone: choose another --out, or use that version"
+            )
+        return build(Manifest, content, str(path))
+
+    def existing_manifest(self) -> Manifest:
+        """What the folder holds; raises `InputError` where there is no run."""
+        manifest = self.manifest()
+        if manifest is None:
+            raise InputError(
+                f"Expected {self.path} to hold a run (a file {MANIFEST}), there is none: see "
+                "`robust-augcl run --help`"
+            )
+        return manifest
+
+    def plan(self, manifest: Manifest) -> Plan:
+        """What the manifest's suite and seeds ask of the code of today; raises `InputError` where
+        it holds no valid suite.
+        """
+        from robust_augcl.plan.planner import plan
+        from robust_augcl.plan.suite import make_suite
+
+        return plan(
+            make_suite({**manifest.table, "seeds": manifest.seeds}, str(self.path / MANIFEST)),
+            manifest.fingerprint,
+        )
+
+    def revised(self, manifest: Manifest) -> list[str]:
+        """What of the code behind the results was revised since, in words; raises `InputError`
+        where the suite is not valid any more.
+        """
+        return changes(manifest.revisions, self.plan(manifest).revisions)
+
+    def current_manifest(self) -> Manifest:
+        """What the folder holds, for whoever goes on from it with the code of today.
+
+        Raises:
+            InputError: there is no run, no valid suite, or the code behind the results was revised
+                since.
+        """
+        manifest = self.existing_manifest()
+        if revised := self.revised(manifest):
+            raise InputError(
+                f"{self.path} holds results of other revisions: {', '.join(revised)}. "
+                "`robust-augcl run` on its suite and seeds computes "
+                "again what has changed and reuses the rest; `show` shows what is there"
+            )
+        return manifest
+
+    def require_planned(self, keys: Iterable[str], planned: Container[str]) -> None:
+        """Raise `InputError` where the suite does not ask for all these results today: a setting
+        came or went with the code.
+        """
+        if any(key not in planned for key in keys):
+            raise InputError(
+                f"{self.path} holds results that its suite does not ask for today: "
+                "`robust-augcl run` on its suite and seeds "
+                "computes what it asks for and reuses the rest"
+            )
+
+    def claim(self, seeds: Sequence[int], make: Callable[[Sequence[int]], Manifest]) -> Manifest:
+        """Enter a suite in the folder before it runs; runs that differ in seeds alone are kept
+        together.
+
+        `make` makes the manifest of the suite with any seeds.
+
+        Raises:
+            InputError: the folder holds another suite, or a run whose records have another format,
+                or cannot be written.
+        """
+        self.manifest()  # a folder of something else is refused before anything is made
+        new = make(sorted(seeds))
+        with self.store.exclusive():
+            old = self.manifest()
+            if old is not None and old.suite != new.suite:
+                raise InputError(
+                    f"{self.path} holds a run of the suite {old.suite!r}, not {new.suite!r}: "
+                    "choose another --out"
+                )
+            if old is not None and old.same_settings(new) and not set(old.seeds) <= set(seeds):
+                new = make(sorted({*old.seeds, *seeds}))
+            if old is None or old.dumps() != new.dumps():
+                write_atomically(self.path / MANIFEST, new.dumps())
+        return new
+
+    def load_record(self, key: str) -> Record:
+        """Read one record; raises `ArtifactDamaged` where it is missing or not what was written. A
+        file is read once while it stays.
+        """
+        try:
+            state = self.store.record_path(key).stat()
+        except OSError:
+            return load_record(self.store, key)
+        identity = state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+        known = self._records.get(key)
+        if known is None or known[0] != identity:
+            self._records[key] = known = (identity, load_record(self.store, key))
+        return known[1]
+
+    def load_artifact(self, ref: ArtifactRef) -> Artifact:
+        """Read the artifact that a result rests on; raises `ArtifactDamaged` where it is missing,
+        damaged, or another one.
+        """
+        artifact = self.store.load(ref.key)
+        if artifact.digest != ref.digest:
+            raise ArtifactDamaged(
+                f"{ref.key}.safetensors: not the artifact that the result rests on: its digest "
+                "is another"
+            )
+        return artifact
+
+    def load_records(self, keys: Sequence[str]) -> Loaded:
+        """Read records, those that are there and whole."""
+        loaded = Loaded([])
+        for key in keys:
+            if not self.store.record_path(key).exists():
+                loaded.missing.append(f"{key}.jsonl")
+                continue
+            try:
+                loaded.records.append(self.load_record(key))
+            except ArtifactDamaged as error:
+                loaded.damaged.append(str(error))
+        return loaded
+
+    def stamp(self, records: Sequence[Record], beside: Iterable[str] = ()) -> str:
+        """Tells these records, and the files that they rest on as they lie here now, from any
+        others; and artifacts beside them, by key.
+        """
+        refs = {
+            ref.key
+            for record in records
+            for ref in (record.dataset, record.victim, record.attacker)
+            if ref
+        } | set(beside)
+        held = []
+        for key in sorted(refs):
+            try:
+                state = self.store.artifact_path(key).stat()
+                held.append(f"{key} {state.st_size} {state.st_mtime_ns}")
+            except OSError:
+                held.append(f"{key} is missing")
+        return hashlib.sha256("\n".join([stamp(records), *held]).encode()).hexdigest()
+
+    def load_measurements(self, manifest: Manifest) -> list[Measurement]:
+        """The measurements that are there and whole, in the order of the run's plan.
+
+        Raises:
+            InputError: the manifest holds no valid suite, or the suite asks for others today.
+        """
+        planned = self.plan(manifest).measurements
+        self.require_planned(manifest.measurements, {step.key for _, step in planned})
+        found = []
+        for cell, step in planned:
+            try:
+                artifact = self.store.load(step.key)
+                if step.kind == "certificate":
+                    stored_certificate(artifact.info, f"{step.key}.safetensors")
+            except ArtifactDamaged:
+                continue  # missing; or damaged, which the next run mends
+            about = artifact.about
+            # Of a representation, those of its pretraining: the SVM's say nothing about a method.
+            seconds = (
+                about["pretrain_seconds"]
+                if step.kind == "representation"
+                else about["seconds"] + about.get("warm_up_seconds", 0.0)
+            )
+            found.append(Measurement(step.kind, cell, artifact.info, seconds))  # type: ignore[arg-type]
+        return found
+
+
+def load_record(store: Store, key: str) -> Record:
+    """Read one record of a store; raises `ArtifactDamaged` where it is missing or not what was
+    written.
+    """
+    path = store.record_path(key)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactDamaged(
+            f"{path.name}: expected a record, got a file that cannot be read ({error})"
+        ) from error
+    record = Record.loads(text, path.name)
+    if record.key != key:
+        raise ArtifactDamaged(
+            f"{path.name}: expected the record of that step, got that of {record.key}"
+        )
+    return record

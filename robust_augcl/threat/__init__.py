@@ -1,0 +1,1 @@
+"""What may be edited: threat models, perturbations, candidates."""

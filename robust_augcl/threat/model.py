@@ -1,0 +1,315 @@
+"""The threat: which edits of a graph an attack may make, and the edits themselves.
+
+Letters: G graphs, M candidate pairs, k edits. An edit is of one undirected edge, a pair of nodes i
+< j numbered within its graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from robust_augcl.errors import ThreatViolation
+from robust_augcl.graphs.packed import PackedGraphs, ranges
+
+_MOST_EDITS = 2**31 - 1
+Operation = Literal["add", "delete"]
+
+
+def _no_pairs() -> Tensor:
+    return torch.zeros(2, 0, dtype=torch.long)
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbation:
+    """Edits of one graph: undirected edges added (2, k) and removed (2, r), each once."""
+
+    added: Tensor = field(default_factory=_no_pairs)
+    removed: Tensor = field(default_factory=_no_pairs)
+
+    @property
+    def num_edits(self) -> int:
+        return self.added.size(1) + self.removed.size(1)
+
+    def apply(self, data: Data) -> Data:
+        """Return a new graph with the edits; `data` is not touched."""
+        return apply_all(PackedGraphs.from_data_list([data]), [self])[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The single edits that a threat model allows, for many graphs at once, sorted by graph.
+
+    Args:
+        graph: the graph of each candidate (M,).
+        pairs: its two nodes, i < j, numbered within their graph (2, M).
+        exists: whether the pair is an edge already (M,).
+        num_graphs: G.
+        deletes: what an existing edge means: its removal, or (False) an addition that changes
+            nothing.
+    """
+
+    graph: Tensor
+    pairs: Tensor
+    exists: Tensor
+    num_graphs: int
+    deletes: bool
+
+    def __len__(self) -> int:
+        return self.graph.numel()
+
+    @property
+    def counts(self) -> Tensor:
+        """Candidates of each graph (G,)."""
+        return torch.bincount(self.graph, minlength=self.num_graphs)
+
+    @property
+    def ptr(self) -> Tensor:
+        """The first candidate of each graph, and M at the end (G + 1,)."""
+        counts = self.counts
+        return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+    def take(self, index: Tensor) -> Candidates:
+        """Return the candidates at `index`, in that order."""
+        return Candidates(
+            self.graph[index],
+            self.pairs[:, index],
+            self.exists[index],
+            self.num_graphs,
+            self.deletes,
+        )
+
+    def to(self, device: torch.device | str) -> Candidates:
+        """Return the candidates on `device`."""
+        return Candidates(
+            self.graph.to(device),
+            self.pairs.to(device),
+            self.exists.to(device),
+            self.num_graphs,
+            self.deletes,
+        )
+
+    def perturbation(self, index: Tensor) -> Perturbation:
+        """Return the candidates at `index` (k,), all of one graph, as one perturbation."""
+        pairs = self.pairs[:, index].cpu()
+        remove = self.exists[index].cpu() & self.deletes
+        return Perturbation(added=pairs[:, ~remove], removed=pairs[:, remove])
+
+    def best(self, score: Tensor) -> Tensor:
+        """The candidate of the lowest score (M,) in each graph, the first of equals, -1 where a
+        graph has none: (G,).
+        """
+        return first_lowest(self.graph, score, self.num_graphs)
+
+
+def first_lowest(group: Tensor, score: Tensor, num_groups: int) -> Tensor:
+    """The row of the lowest score (K,) in each group (K,), the first of equals, -1 where there is
+    none: (number of groups,).
+    """
+    finite = score.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    lowest = score.new_full((num_groups,), torch.inf).scatter_reduce(0, group, finite, "amin")
+    rows = (finite == lowest.index_select(0, group)).nonzero().squeeze(1)
+    first = torch.full((num_groups,), score.numel(), device=score.device).scatter_reduce(
+        0, group[rows], rows, "amin"
+    )
+    return torch.where(first < score.numel(), first, -1)
+
+
+@dataclass(frozen=True)
+class ThreatModel:
+    """Which edits are allowed.
+
+    Args:
+        budget: edits of undirected edges at the most: a count, or (a float) a fraction of the
+            graph's undirected edges, rounded down, at least 1.
+        operations: what may be done: "add", "delete", or both.
+        within_component: whether an added edge must join two nodes of one connected component of
+            the clean graph.
+        allow_existing: whether an edge that exists may be "added", which changes nothing (the
+            published attacks do).
+
+    Raises:
+        ValueError: a budget that is not positive, a fraction above 1, no operation.
+    """
+
+    budget: int | float = 1
+    operations: tuple[Operation, ...] = ("add",)
+    within_component: bool = False
+    allow_existing: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.budget > 0:
+            raise ValueError(f"Expected `budget` to be positive, got {self.budget}")
+        if self.budget > _MOST_EDITS:
+            raise ValueError(f"Expected `budget` to be at most {_MOST_EDITS}, got {self.budget}")
+        if isinstance(self.budget, float) and self.budget > 1:
+            raise ValueError(
+                "Expected `budget` to be a whole number of edits or a fraction up to 1.0, got "
+                f"{self.budget}"
+            )
+        if (
+            not self.operations
+            or len(set(self.operations)) != len(self.operations)
+            or set(self.operations) - {"add", "delete"}
+        ):
+            raise ValueError(
+                "Expected `operations` to be 'add', 'delete' or both, each once, got "
+                f"{list(self.operations)}"
+            )
+
+    def budgets(self, graphs: PackedGraphs) -> Tensor:
+        """The number of edits allowed in each graph (G,)."""
+        if isinstance(self.budget, int):
+            return torch.full_like(graphs.sizes, self.budget)
+        # The small term keeps 0.1 of 30 edges at 3, which binary floating point puts just below.
+        return (
+            (graphs.num_undirected_edges.double() * self.budget + 1e-9).floor().long().clamp(min=1)
+        )
+
+    def candidates(self, data: Data) -> Tensor:
+        """Every allowed single edit of one graph as pairs of nodes i < j: (2, M)."""
+        return self.enumerate(PackedGraphs.from_data_list([data])).pairs
+
+    def enumerate(self, graphs: PackedGraphs) -> Candidates:
+        """Every allowed single edit of every graph, by graph, then i, then j."""
+        last = graphs.ptr[1:][graphs.batch]
+        nodes = torch.arange(graphs.num_nodes, device=graphs.device)
+        partners = last - nodes - 1
+        source = torch.repeat_interleave(nodes, partners)
+        target = ranges(nodes + 1, partners)
+        exists = graphs.has_edges(source, target)
+        keep = torch.ones_like(exists)
+        if "add" not in self.operations:
+            keep &= exists
+        elif "delete" not in self.operations and not self.allow_existing:
+            keep &= ~exists
+        if self.within_component:  # an existing edge is always inside one
+            keep &= graphs.components[source] == graphs.components[target]
+        source, target = source[keep], target[keep]
+        graph = graphs.batch[source]
+        pairs = torch.stack([source, target]) - graphs.ptr[graph]
+        return Candidates(
+            graph, pairs, exists[keep], graphs.num_graphs, "delete" in self.operations
+        )
+
+    def check(self, data: Data, perturbation: Perturbation) -> None:
+        """Raise `ThreatViolation` unless every edit of one graph is allowed."""
+        self.check_all(PackedGraphs.from_data_list([data]), [perturbation])
+
+    def check_all(self, graphs: PackedGraphs, perturbations: Sequence[Perturbation]) -> None:
+        """Raise `ThreatViolation` unless every edit of every graph is allowed; the message names
+        graph and edit.
+
+        Looked for: edits that are no pairs of whole numbers, too many of them, a node that does not
+        exist, a loop, one undirected edge twice, an operation that is not allowed, adding an edge
+        that exists (unless `allow_existing`), removing one that does not, an added edge between two
+        components (if `within_component`).
+        """
+        if len(perturbations) != graphs.num_graphs:
+            raise ThreatViolation(
+                f"Expected one perturbation a graph, {graphs.num_graphs}, got {len(perturbations)}"
+            )
+        for index, perturbation in enumerate(perturbations):
+            check_form(index, perturbation)
+        graph, pairs, added = pack_edits(perturbations)
+
+        def refuse(bad: Tensor, what: str) -> None:
+            if bool(bad.any()):
+                first = int(bad.nonzero()[0])
+                i, j = pairs[:, first].tolist()
+                verb = "adds" if bool(added[first]) else "removes"
+                raise ThreatViolation(
+                    f"The perturbation of graph {int(graph[first])} {verb} ({i}, {j}): {what}"
+                )
+
+        counts = torch.bincount(graph, minlength=graphs.num_graphs)
+        budgets = self.budgets(graphs).cpu()
+        if bool((counts > budgets).any()):
+            first = int((counts > budgets).nonzero()[0])
+            raise ThreatViolation(
+                f"The perturbation of graph {first} has {int(counts[first])} edits, its budget "
+                f"is {int(budgets[first])}"
+            )
+        sizes = graphs.sizes.cpu()
+        refuse((pairs < 0).any(0) | (pairs >= sizes[graph]).any(0), "a node that does not exist")
+        refuse(pairs[0] == pairs[1], "a loop")
+        low, high = pairs.min(0).values, pairs.max(0).values
+        keys = (graph * int(sizes.max()) + low) * int(sizes.max()) + high
+        order = keys.sort(stable=True)
+        duplicate = torch.zeros_like(added)
+        duplicate[order.indices[1:]] = order.values.diff() == 0
+        refuse(duplicate, "the same undirected edge twice")
+        refuse(
+            added if "add" not in self.operations else torch.zeros_like(added),
+            "additions are not allowed",
+        )
+        refuse(
+            ~added if "delete" not in self.operations else torch.zeros_like(added),
+            "deletions are not allowed",
+        )
+        ends = (pairs + graphs.ptr.cpu()[graph]).to(graphs.device)
+        exists = graphs.has_edges(ends[0], ends[1]).cpu()
+        if not self.allow_existing:
+            refuse(added & exists, "an edge that is already there")
+        refuse(~added & ~exists, "an edge that is not there")
+        if self.within_component:
+            parts = graphs.components
+            refuse(
+                added & (parts[ends[0]] != parts[ends[1]]).cpu(), "its ends lie in two components"
+            )
+
+
+def check_form(index: int, perturbation: Perturbation) -> None:
+    """Raise `ThreatViolation` for what is no plain `Perturbation` of plain tensors: a subclass
+    could say one thing and do another.
+    """
+    if type(perturbation) is not Perturbation:
+        raise ThreatViolation(
+            f"Expected a Perturbation for graph {index}, got {type(perturbation).__name__}"
+        )
+    for name in ("added", "removed"):
+        pairs = getattr(perturbation, name)
+        if (
+            type(pairs) is not Tensor
+            or pairs.dtype != torch.long
+            or pairs.dim() != 2
+            or pairs.size(0) != 2
+        ):
+            got = (
+                f"{pairs.dtype} of shape {tuple(pairs.shape)}"
+                if isinstance(pairs, Tensor)
+                else type(pairs).__name__
+            )
+            raise ThreatViolation(
+                f"Expected `{name}` of graph {index} to be whole numbers of shape (2, k), got {got}"
+            )
+
+
+def pack_edits(perturbations: Sequence[Perturbation]) -> tuple[Tensor, Tensor, Tensor]:
+    """All edits in one set of tensors, on the CPU: graph (K,), pairs (2, K), added (K,) bool."""
+    counts = torch.tensor(
+        [[p.added.size(1), p.removed.size(1)] for p in perturbations], dtype=torch.long
+    ).reshape(-1, 2)
+    graph = torch.repeat_interleave(
+        torch.arange(len(perturbations)).repeat_interleave(2), counts.flatten()
+    )
+    added = torch.repeat_interleave(
+        torch.tensor([True, False]).repeat(len(perturbations)), counts.flatten()
+    )
+    pieces = [pairs.cpu() for p in perturbations for pairs in (p.added, p.removed)]
+    return graph, torch.cat(pieces, dim=1) if pieces else _no_pairs(), added
+
+
+def apply_all(graphs: PackedGraphs, perturbations: Sequence[Perturbation]) -> PackedGraphs:
+    """Return new graphs with the edits applied, one perturbation a graph; nothing is checked
+    here.
+    """
+    graph, pairs, added = (part.to(graphs.device) for part in pack_edits(perturbations))
+    ends = pairs + graphs.ptr[graph]
+    effective = added != graphs.has_edges(ends[0], ends[1])  # adding what is there changes nothing
+    return graphs.flip(graph[effective], pairs[:, effective])
