@@ -502,7 +502,9 @@ def replay(folder: Path) -> None:
             f"{' and '.join(failed)} {'does' if failed == [MANIFEST] else 'do'} not hold"
         )
     counts = [_counted(len(of_kind[kind]), kind) for kind in ("record", "certificate")]
-    proved = [text for kind, text in zip(("record", "certificate"), counts) if of_kind[kind]]
+    proved = [
+        text for kind, text in zip(("record", "certificate"), counts, strict=True) if of_kind[kind]
+    ]
     click.echo(f"All {' and '.join(proved)} hold.")
 
 
