@@ -74,6 +74,11 @@ class Candidates:
         counts = self.counts
         return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
+    @property
+    def changes(self) -> Tensor:
+        """Whether each candidate changes the graph: not where an edge that exists is added (M,)."""
+        return ~self.exists | self.deletes
+
     def take(self, index: Tensor) -> Candidates:
         """Return the candidates at `index`, in that order."""
         return Candidates(
