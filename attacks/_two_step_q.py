@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 from torch_geometric.utils import scatter
 
-from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl import registry
 from robust_augcl.graphs.packed import PackedGraphs, ranges
 from robust_augcl.models.encoder_base import NeighbourSum, linear
 from robust_augcl.threat.model import Perturbation, ThreatModel
@@ -253,7 +253,8 @@ class TwoStepQ(nn.Module):
         mean_size: float = 1.0,
     ) -> None:
         super().__init__()
-        self.encoder = Structure2Vec(in_features=2, width=width, layers=rounds, generator=generator)
+        encoder = registry.load("encoder", "structure2vec")
+        self.encoder = encoder(in_features=2, width=width, layers=rounds, generator=generator)
         self.heads = nn.ModuleList([Head(width, generator) for _ in range(2 * max_edits)])
         self.register_buffer("mean_degree", torch.tensor(mean_degree))
         self.register_buffer("mean_size", torch.tensor(mean_size))
