@@ -32,6 +32,7 @@ class Beam(Attack):
     """
 
     access: ClassVar[Access] = Access.QUERY
+    display_name: ClassVar[str] = "Beam search"
     revision: ClassVar[int] = 2  # sums of two edits are added in another order
 
     width: int = 1

@@ -38,6 +38,7 @@ class Exhaustive(Attack):
     """
 
     access: ClassVar[Access] = Access.QUERY
+    display_name: ClassVar[str] = "Exhaustive search"
     revision: ClassVar[int] = 2  # sums of two edits are added in another order
     max_budget: ClassVar[int | None] = 2
     exact: ClassVar[bool] = True

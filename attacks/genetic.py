@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, at_most, in_parts
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.attacks._edit_sets import random_order, with_edits
 from robust_augcl.graphs.packed import PackedGraphs
@@ -50,6 +50,8 @@ class Genetic(Attack):
     """
 
     access: ClassVar[Access] = Access.QUERY
+    display_name: ClassVar[str] = "Genetic algorithm"
+    effort: ClassVar[str | None] = "rounds"
 
     population: int = 50
     rounds: int = 10
@@ -63,6 +65,9 @@ class Genetic(Attack):
                 raise ValueError(
                     f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}"
                 )
+
+    def brief(self) -> Genetic:
+        return at_most(self, population=20)
 
     def prepare(
         self,

@@ -45,6 +45,7 @@ class GradArgmax(Attack):
     """
 
     access: ClassVar[Access] = Access.GRADIENT
+    display_name: ClassVar[str] = "GradArgmax"
     paper: ClassVar[dict[str, Any]] = {"directions": "apart", "verify": 0}
 
     directions: Literal["summed", "apart"] = "summed"

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, at_most, in_parts
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.attacks._edit_sets import with_edits
 from robust_augcl.graphs.packed import PackedGraphs
@@ -65,6 +65,8 @@ class PRBCD(Attack):
     """
 
     access: ClassVar[Access] = Access.GRADIENT
+    display_name: ClassVar[str] = "PRBCD"
+    effort: ClassVar[str | None] = "epochs"
     paper: ClassVar[Mapping[str, Any]] = {
         "targets": "nearest",
         "loss": "prob_margin",
@@ -84,6 +86,9 @@ class PRBCD(Attack):
         require_not_negative(self, "resampling")
         require_one_of(self, "loss", tuple(SCORES))
         require_one_of(self, "targets", ("each", "nearest"))
+
+    def brief(self) -> PRBCD:
+        return at_most(self, epochs=20)
 
     def prepare(
         self,

@@ -21,6 +21,7 @@ class RandSampling(Attack):
     """
 
     access: ClassVar[Access] = Access.NONE
+    display_name: ClassVar[str] = "RandSampling"
 
     def prepare(
         self,

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.nn.utils import clip_grad_norm_
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs
+from robust_augcl.adversary.attack_base import FitGraphs, LearningAttack, at_most
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.attacks._two_step_q import (
     EditSpace,
@@ -35,7 +35,7 @@ _GRAPHS_AT_ONCE, _NODES_AT_ONCE = 200, 50_000  # bound the memory of acting gree
 
 
 @dataclass(frozen=True)
-class RLS2V(Attack):
+class RLS2V(LearningAttack):
     """Pick an edit's two ends one after the other, each the node of the highest learned value; k
     edits in a row for a budget of k.
 
@@ -71,7 +71,8 @@ class RLS2V(Attack):
     """
 
     access: ClassVar[Access] = Access.QUERY
-    learns: ClassVar[bool] = True
+    display_name: ClassVar[str] = "RL-S2V"
+    effort: ClassVar[str | None] = "steps"
     encoders: ClassVar[tuple[str, ...]] = ("structure2vec",)
     revision: ClassVar[int] = 2
     paper: ClassVar[Mapping[str, Any]] = {
@@ -114,6 +115,9 @@ class RLS2V(Attack):
 
     def scaled(self, factor: float) -> RLS2V:
         return replace(self, steps=max(1, round(self.steps * factor)))
+
+    def brief(self) -> RLS2V:
+        return at_most(self, steps=5, burn_in=2, batch_size=8)
 
     def epsilon(self, step: int) -> float:
         """The probability of a random pick before update `step`, counted from 0."""

@@ -6,20 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer
+from robust_augcl.adversary.attack_base import CombiningAttack, Proposer
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.progress import Report, silent
 from robust_augcl.threat.model import Perturbation, ThreatModel
 
 
 @dataclass(frozen=True)
-class WorstCase(Attack):
+class WorstCase(CombiningAttack):
     """Take, for each graph, the edits among those of other attacks on this victim that leave the
     true class the smallest margin.
 
@@ -35,27 +34,14 @@ class WorstCase(Attack):
     """
 
     access: ClassVar[Access] = Access.NONE
-    combines: ClassVar[bool] = True
+    display_name: ClassVar[str] = "Worst of the attacks"
 
     of: tuple[str, ...] = ()
 
-    def prepare(
-        self,
-        victim: VictimView,
-        fit: FitGraphs,
-        threat: ThreatModel,
-        generator: torch.Generator,
-        report: Report = silent,
-    ) -> NoReturn:
-        raise TypeError(
-            "Expected what other attacks found, got nothing to combine: this attack runs in a "
-            "suite, after those it names"
-        )
-
-    def restore(
-        self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel
+    def combine(
+        self, found: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel
     ) -> Proposer:
-        chosen = _best(state) - 1  # the place of the attack, -1 for the clean graph
+        chosen = _best(found) - 1  # the place of the attack, -1 for the clean graph
 
         def propose(graphs: PackedGraphs) -> list[Perturbation]:
             if graphs.num_graphs != chosen.numel():
@@ -63,11 +49,11 @@ class WorstCase(Attack):
                     f"Expected the {chosen.numel()} graphs that the attacks were run on, got "
                     f"{graphs.num_graphs}"
                 )
-            mine = chosen[state["graph"]] == state["attack"]
+            mine = chosen[found["graph"]] == found["attack"]
             graph, pairs, added = (
-                state["graph"][mine],
-                state["pairs"][:, mine],
-                state["added"][mine],
+                found["graph"][mine],
+                found["pairs"][:, mine],
+                found["added"][mine],
             )
             order = graph.argsort(stable=True)
             counts = torch.bincount(graph, minlength=graphs.num_graphs).tolist()

@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from robust_augcl import __version__
 from robust_augcl.errors import unknown
 
 GROUPS = {
@@ -74,6 +75,15 @@ def load(kind: str, name: str) -> type[Any]:
     if len(found) != 1:
         raise TypeError(f"Expected {module.__name__} to define one {base_name}, got {len(found)}")
     return found[0]
+
+
+def origin(cls: type[Any]) -> dict[str, str]:
+    """Who made a plug-in: the distribution, its version, and the qualified name of the class."""
+    return {
+        "distribution": "robust-augcl",
+        "version": __version__,
+        "name": f"{cls.__module__}:{cls.__qualname__}",
+    }
 
 
 def suite_texts() -> dict[str, str]:

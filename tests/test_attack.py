@@ -10,13 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from robust_augcl.adversary.attack_base import (
-    Attack,
-    FitGraphs,
-    check_supported,
-    fit_attack,
-    run_attack,
-)
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, LearningAttack
+from robust_augcl.adversary.guard import check_supported, fit_attack, run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.rand_sampling import RandSampling
@@ -174,11 +169,10 @@ def test_changed_training_graphs_are_caught(graphs, victim):
 
 def test_what_an_attack_has_learned_is_used_again_and_its_questions_count(graphs, victim):
     @dataclass(frozen=True)
-    class Learner(Attack):
+    class Learner(LearningAttack):
         """Learns which candidate to take, by asking about the training graphs."""
 
         access: ClassVar[Access] = Access.QUERY
-        learns: ClassVar[bool] = True
 
         def prepare(self, victim, fit, threat, generator, report=None):
             victim.logits(fit.train)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from robust_augcl import registry
-from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs
+from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.structure2vec import Structure2Vec

@@ -202,7 +202,7 @@ def test_swapped_and_repeated_lines_are_noticed() -> None:
         '"text"\n',
         "{}\n",
         "not JSON\n",
-        '{"schema":1}\n',
+        '{"schema":2}\n',
         "[" * 100_000 + "\n",
     ],
 )

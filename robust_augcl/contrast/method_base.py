@@ -17,10 +17,12 @@ class Method:
     `objective`. Either composes with any base (GraphCL, SimGRACE) by configuration.
 
     Class attributes:
+        display_name: what readers call the method; empty for its label.
         pretrains: whether there is any contrastive pretraining.
         revision: raised when its code changes what is learnt (revisions.py).
     """
 
+    display_name: ClassVar[str] = ""
     pretrains: ClassVar[bool] = True
     revision: ClassVar[int] = 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -17,6 +18,8 @@ class AUGCL(AffinitySettings, Method):
 
     See `AffinitySettings` for the settings.
     """
+
+    display_name: ClassVar[str] = "AUGCL"
 
     def weighter(
         self, embedding_size: int, generator: torch.Generator, device: torch.device | str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ class DCL(Method):
     Raises:
         ValueError: a value out of range.
     """
+
+    display_name: ClassVar[str] = "DCL"
 
     class_prior: float = 0.1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from robust_augcl.contrast.method_base import Method
 
@@ -12,3 +13,5 @@ class GraphCL(Method):
     """Goes on from the warm-up for as many plain epochs as a weighted method has weighted ones, on
     the same batches and views.
     """
+
+    display_name: ClassVar[str] = "GraphCL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ class HCL(Method):
     Raises:
         ValueError: a value out of range.
     """
+
+    display_name: ClassVar[str] = "HCL"
 
     class_prior: float = 0.1
     hardness: float = 1.0

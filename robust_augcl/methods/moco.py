@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,8 @@ class MoCo(Method):
     Raises:
         ValueError: a value out of range.
     """
+
+    display_name: ClassVar[str] = "MoCo"
 
     queue: int = 512
     momentum: float = 0.9

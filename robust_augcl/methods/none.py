@@ -12,4 +12,6 @@ from robust_augcl.contrast.method_base import Method
 class NoPretraining(Method):
     """The encoder's initial weights are those that the pretrained ones started from."""
 
+    display_name: ClassVar[str] = "No pretraining"
+
     pretrains: ClassVar[bool] = False

@@ -5,6 +5,7 @@ similar.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -15,6 +16,8 @@ from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighte
 @dataclass(frozen=True)
 class ProGCL(MixtureSettings, Method):
     """See `MixtureSettings` for the settings."""
+
+    display_name: ClassVar[str] = "ProGCL"
 
     def weighter(
         self, embedding_size: int, generator: torch.Generator, device: torch.device | str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -23,6 +24,8 @@ class ProGCLMix(MixtureSettings, Method):
     Raises:
         ValueError: a value out of range.
     """
+
+    display_name: ClassVar[str] = "ProGCL, mixing"
 
     hardest: int = 32
 

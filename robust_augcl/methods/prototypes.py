@@ -5,6 +5,7 @@ negatives.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ class Prototypes(Method):
     Raises:
         ValueError: a value out of range.
     """
+
+    display_name: ClassVar[str] = "Prototypes"
 
     prototypes: int = 16
     smoothness: float = 0.05

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from robust_augcl import registry
-from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.plan.protocols import Protocol
 from robust_augcl.plan.suite import Certificates, Named, Suite
@@ -314,7 +314,9 @@ class _Planner:
         for budget in suite.budgets:
             made = found[budget] = {}
             chosen = [attack for attack in suite.attacks if budget in attack.budgets]
-            for attack in sorted(chosen, key=lambda attack: attack.what.combines):
+            for attack in sorted(
+                chosen, key=lambda attack: isinstance(attack.what, CombiningAttack)
+            ):
                 settings = {
                     "attack": suite.attack_for(attack, protocol),
                     "label": attack.label,
@@ -326,7 +328,7 @@ class _Planner:
                     f", budget {budget}" if len(suite.budgets) > 1 else ""
                 )
                 needed = {"dataset": inputs["dataset"], "victim": victim}
-                if attack.what.learns:
+                if isinstance(attack.what, LearningAttack):
                     needed["attacker"] = self.step(
                         "attacker", title, settings, None, _attack(attack), **needed
                     )
@@ -334,8 +336,8 @@ class _Planner:
                         method.label, layers, seed, protocol.name, attack.label, budget
                     )
                     self.measurements.append(Planned(cell, needed["attacker"]))
-                if attack.what.combines:
-                    of = attack.what.of  # type: ignore[attr-defined]
+                if isinstance(attack.what, CombiningAttack):
+                    of = attack.what.of
                     if not any(label in made for label in of):
                         continue  # none of them can make so many edits
                     needed |= {
@@ -346,7 +348,8 @@ class _Planner:
                     }
                 settings = {
                     **settings,
-                    "method": _in_force(method),
+                    "method": method.what,
+                    "method_pretraining": method.pretraining,
                     "label_rule": suite.source.label_rule,
                 }
                 cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
@@ -414,10 +417,15 @@ def _attack(attack: Named[Attack]) -> dict[str, int]:
     return found
 
 
-def _in_force(method: Named[Method]) -> Any:
-    """What a record says of a method: its hyper-parameters, and the settings of pretraining where
-    they are not the suite's.
+def method_settings(settings: Mapping[str, Any]) -> Any:
+    """What a record says of a method: its hyper-parameters, in JSON.
+
+    The settings of pretraining are among them where they are not the suite's. `settings` are those
+    of an attack step.
     """
-    if method.pretraining is None:
-        return method.what
-    return {**plain(method.what), "pretraining": plain(method.pretraining)}
+    own = (
+        {}
+        if settings["method_pretraining"] is None
+        else {"pretraining": plain(settings["method_pretraining"])}
+    )
+    return {**plain(settings["method"]), **own}

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from robust_augcl import registry
-from robust_augcl.adversary.attack_base import Attack, check_supported
+from robust_augcl.adversary.attack_base import Attack, CombiningAttack
+from robust_augcl.adversary.guard import check_supported
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.pretrain import Pretraining
@@ -318,10 +319,14 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
 
 def _combined(attacks: tuple[Named[Attack], ...], source: str) -> tuple[Named[Attack], ...]:
     """The attacks, with the labels in full of those that each combining one combines."""
-    single = {attack.label: attack.what.exact for attack in attacks if not attack.what.combines}
+    single = {
+        attack.label: attack.what.exact
+        for attack in attacks
+        if not isinstance(attack.what, CombiningAttack)
+    }
     found = []
     for attack in attacks:
-        if attack.what.combines:
+        if isinstance(attack.what, CombiningAttack):
             of: tuple[str, ...] = attack.what.of or tuple(
                 label for label, exact in single.items() if not exact
             )  # type: ignore[attr-defined]

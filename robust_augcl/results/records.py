@@ -16,7 +16,7 @@ from typing import Any
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.revisions import BESIDE
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of this format; a reader refuses any other."""
 
 
@@ -49,14 +49,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One attacked graph.
+    """One attacked target: a graph, or a node in a graph.
 
     Args:
-        graph: its number in the data set.
+        graph: the graph's number in the data set.
         label: its true class.
         clean, attacked: the victim's predictions before and after the edits.
         clean_margin, attacked_margin: the true class's logit less the best other one.
         added, removed: the edits, pairs of nodes.
+        node: the target's number in its graph; None where the target is the graph as a whole.
+        exact: proved to be the worst case: these edits break the target, or it is wrong when
+            clean, or no allowed edits break it. Only proved where the attack claims to be exact.
     """
 
     graph: int
@@ -67,6 +70,13 @@ class Outcome:
     attacked_margin: float
     added: list[list[int]]
     removed: list[list[int]]
+    node: int | None = None
+    exact: bool = False
+
+    @property
+    def target(self) -> tuple[int, int | None]:
+        """What was attacked: the graph, and the node in it where the target is a node."""
+        return self.graph, self.node
 
     @property
     def clean_right(self) -> bool:
@@ -88,6 +98,29 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What an attack is, as its plug-in declares it.
+
+    Args:
+        access: what it may ask of the victim: "none", "query" or "gradient".
+        learns: whether it learns something before it attacks.
+        combines: whether it chooses among what other attacks found.
+        of: the labels of those attacks; empty where it combines none.
+        claims_exact: whether it claims that no edits within the budget do more damage.
+        effort: the hyper-parameter that says how long it runs; None for none.
+        name: what readers call it.
+    """
+
+    access: str
+    learns: bool
+    combines: bool
+    of: list[str]
+    claims_exact: bool
+    effort: str | None
+    name: str
+
+
+@dataclass(frozen=True)
 class ArtifactRef:
     """A stored artifact that a record rests on: its key in the store and the digest of its
     content.
@@ -104,7 +137,12 @@ class Record:
     Args:
         key: the address of the step that made it.
         cell: what it is about.
-        outcomes: one a graph, in the order of the data set.
+        outcomes: one a target, in the order of the data set.
+        traits: what the attack is, as its plug-in declares it.
+        method_name: what readers call the method.
+        made_by: who made the plug-ins: of the attack, method, encoder and data source the
+            distribution, its version and the qualified name; of foreign code also a digest of its
+            source.
         method_settings, attack_settings, threat: every hyper-parameter in force.
         num_classes: C.
         label_rule: how label preservation can be proved: "components" (by counting them) or "none".
@@ -121,6 +159,9 @@ class Record:
     key: str
     cell: Cell
     outcomes: list[Outcome]
+    traits: Traits
+    method_name: str
+    made_by: dict[str, dict[str, str]]
     method_settings: dict[str, Any]
     attack_settings: dict[str, Any]
     threat: dict[str, Any]
@@ -141,6 +182,16 @@ class Record:
     @property
     def num_graphs(self) -> int:
         return len(self.outcomes)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether this is the exact worst case: claimed by the attack, and proved throughout."""
+        return self.traits.claims_exact and all(outcome.exact for outcome in self.outcomes)
+
+    @property
+    def exact_share(self) -> float:
+        """The share of targets for which the worst case is proved."""
+        return _share([outcome.exact for outcome in self.outcomes])
 
     @property
     def clean_accuracy(self) -> float:
@@ -228,7 +279,7 @@ class Record:
                 raise ArtifactDamaged(
                     f"{source}: the record was altered: its checksum does not match its content"
                 )
-            for name, kind in (("cell", Cell), ("dataset", ArtifactRef), ("victim", ArtifactRef)):
+            for name, kind in _PARTS.items():
                 header[name] = kind(**header[name])
             header["attacker"] = header["attacker"] and ArtifactRef(**header["attacker"])
             del header["schema"]
@@ -239,6 +290,10 @@ class Record:
             raise ArtifactDamaged(
                 f"{source}: expected a record as JSON lines, got {_shorten(first)} ({error})"
             ) from error
+
+
+_PARTS = {"cell": Cell, "traits": Traits, "dataset": ArtifactRef, "victim": ArtifactRef}
+"""The fields of a header that are objects of their own."""
 
 
 def stamp(records: Iterable[Record]) -> str:

@@ -20,7 +20,8 @@ from robust_augcl.graphs.dataset import Dataset, unproved_labels
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.certificates import SLACK, certify, largest_sets
-from robust_augcl.plan.planner import Step, plain, plan
+from robust_augcl.plan.declared import declared
+from robust_augcl.plan.planner import Step, method_settings, plain, plan
 from robust_augcl.plan.suite import make_suite
 from robust_augcl.results.measurements import StoredCertificate, stored_certificate
 from robust_augcl.results.records import ArtifactRef, Record
@@ -148,8 +149,9 @@ def _not_of(step: Step, record: Record) -> list[str]:
         "cell": step.cell,
         "threat": plain(step.settings["threat"]),
         "attack_settings": plain(step.settings["attack"]),
-        "method_settings": plain(step.settings["method"]),
+        "method_settings": method_settings(step.settings),
         "label_rule": step.settings["label_rule"],
+        **declared(step),
     }
     wrong = [name for name, value in expected.items() if getattr(record, name) != value]
     for role in ("dataset", "victim", "attacker"):

@@ -7,17 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from robust_augcl.adversary.attack_base import FitGraphs, Fitted, fit_attack, run_attack
+from robust_augcl.adversary.attack_base import Attack, CombiningAttack, FitGraphs, Fitted
+from robust_augcl.adversary.guard import AttackResult, fit_attack, run_attack
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.dataset import Dataset, refuse_other_classes
 from robust_augcl.graphs.keys import graph_keys
-from robust_augcl.plan.planner import Step, plain
-from robust_augcl.results.records import ArtifactRef, Outcome, Record
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.oracle.certificates import certify
+from robust_augcl.plan.declared import declared
+from robust_augcl.plan.planner import Step, method_settings, plain
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
 from robust_augcl.store.store import Artifact
-from robust_augcl.threat.model import apply_all
+from robust_augcl.threat.model import ThreatModel, apply_all
 
 
 def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
@@ -80,7 +86,7 @@ def what_they_found(records: Sequence[Record]) -> Fitted:
             record.victim,
             record.dataset,
             but_budget,
-            tuple(outcome.graph for outcome in record.outcomes),
+            tuple(o.target for o in record.outcomes),
         )
 
     if len({about(record) for record in records}) != 1:
@@ -117,32 +123,84 @@ def what_they_found(records: Sequence[Record]) -> Fitted:
 def compute_attack(
     step: Step, inputs: Mapping[str, Artifact], others: Sequence[Record], context: Context
 ) -> Record:
-    """Attack the test graphs; `others` are the records that an attack combines."""
+    """Attack the test targets; `others` are the records that an attack combines."""
     settings = step.settings
     dataset = dataset_of(inputs["dataset"])
-    victim_artifact = inputs["victim"]
-    victim = victim_of(victim_artifact, context.device)
+    victim = victim_of(inputs["victim"], context.device)
     test = dataset.part(dataset.test)
-    attack, threat = settings["attack"], settings["threat"]
-    assert step.cell is not None
-    fitted = (
-        what_they_found(others)
-        if attack.combines
-        else fitted_of(inputs["attacker"])
-        if "attacker" in inputs
-        else None
-    )
     result = run_attack(
-        attack,
+        settings["attack"],
         victim,
         test,
-        threat,
+        settings["threat"],
         fit=_fit_graphs(settings, dataset),
         generator=generator("attack", settings["label"], settings["seed"]),
-        fitted=fitted,
+        fitted=_fitted(settings["attack"], inputs, others),
         report=context.report,
     )
-    outcomes = [
+    edited = apply_all(test, result.perturbations)
+    refuse_other_classes(edited, settings["label_rule"], dataset.test)
+    exact = proved_exact(settings["attack"], victim, test, settings["threat"], result)
+    other_seconds = sum(other.attack_seconds for other in others)
+    return Record(
+        key=step.key,
+        cell=_cell(step),
+        outcomes=_outcomes(dataset, test, result, exact),
+        **declared(step),
+        method_settings=method_settings(settings),
+        attack_settings=plain(settings["attack"]),
+        threat=plain(settings["threat"]),
+        num_classes=dataset.num_classes,
+        label_rule=settings["label_rule"],
+        dataset=_ref("dataset", step, inputs),
+        victim=_ref("victim", step, inputs),
+        attacker=_ref("attacker", step, inputs) if "attacker" in inputs else None,
+        pretrain_seconds=inputs["victim"].about["pretrain_seconds"],
+        train_seconds=inputs["victim"].about["seconds"],
+        fit_seconds=result.fit_seconds,
+        attack_seconds=result.attack_seconds + other_seconds,
+        queries=result.queries,
+        gradient_calls=result.gradient_calls,
+        environment=environment(context),
+        notes=inputs["victim"].info["notes"],
+    )
+
+
+def _fitted(
+    attack: Attack, inputs: Mapping[str, Artifact], others: Sequence[Record]
+) -> Fitted | None:
+    """What the attack has learned, or what it is to combine; None for an attack that needs none."""
+    if isinstance(attack, CombiningAttack):
+        return what_they_found(others)
+    return fitted_of(inputs["attacker"]) if "attacker" in inputs else None
+
+
+def proved_exact(
+    attack: Attack, victim: Victim, graphs: PackedGraphs, threat: ThreatModel, result: AttackResult
+) -> Tensor:
+    """For which targets (G,) it is proved that no allowed edits do more damage than the attack's.
+
+    An attack is not believed when it claims to be exact. Edits that break a target need no proof,
+    and a target that is wrong when clean cannot be broken. Every other target must be certified:
+    the oracle tries all that is allowed, whatever the attack has tried.
+    """
+    wrong_after = result.attacked_prediction != graphs.y.cpu()
+    wrong_before = result.clean_prediction != graphs.y.cpu()
+    if not attack.exact:
+        return torch.zeros_like(wrong_after)
+    proved = wrong_after | wrong_before
+    unbroken = (~proved).nonzero().squeeze(1)
+    if unbroken.numel():
+        certificate = certify(victim, graphs.select(unbroken.to(graphs.device)), threat)
+        proved[unbroken] = certificate.certified
+    return proved
+
+
+def _outcomes(
+    dataset: Dataset, test: PackedGraphs, result: AttackResult, exact: Tensor
+) -> list[Outcome]:
+    """What the attack did to each test target, in the order of the data set."""
+    return [
         Outcome(
             graph=int(dataset.test[i]),
             label=int(test.y[i]),
@@ -152,32 +210,18 @@ def compute_attack(
             attacked_margin=round(float(result.attacked_margin[i]), 6),
             added=result.perturbations[i].added.T.tolist(),
             removed=result.perturbations[i].removed.T.tolist(),
+            exact=bool(exact[i]),
         )
         for i in range(test.num_graphs)
     ]
-    refuse_other_classes(
-        apply_all(test, result.perturbations), settings["label_rule"], dataset.test
-    )
-    return Record(
-        key=step.key,
-        cell=step.cell,
-        outcomes=outcomes,
-        method_settings=plain(settings["method"]),
-        attack_settings=plain(attack),
-        threat=plain(threat),
-        num_classes=dataset.num_classes,
-        label_rule=settings["label_rule"],
-        dataset=ArtifactRef(step.inputs["dataset"].key, inputs["dataset"].digest),
-        victim=ArtifactRef(step.inputs["victim"].key, victim_artifact.digest),
-        attacker=ArtifactRef(step.inputs["attacker"].key, inputs["attacker"].digest)
-        if "attacker" in inputs
-        else None,
-        pretrain_seconds=victim_artifact.about["pretrain_seconds"],
-        train_seconds=victim_artifact.about["seconds"],
-        fit_seconds=result.fit_seconds,
-        attack_seconds=result.attack_seconds + sum(other.attack_seconds for other in others),
-        queries=result.queries,
-        gradient_calls=result.gradient_calls,
-        environment=environment(context),
-        notes=victim_artifact.info["notes"],
-    )
+
+
+def _cell(step: Step) -> Cell:
+    if step.cell is None:
+        raise TypeError(f"Expected an attack step to have a cell, got none for {step.title}")
+    return step.cell
+
+
+def _ref(role: str, step: Step, inputs: Mapping[str, Artifact]) -> ArtifactRef:
+    """The artifact that a record rests on, by its role among the step's inputs."""
+    return ArtifactRef(step.inputs[role].key, inputs[role].digest)

@@ -19,7 +19,8 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import from_networkx
 
 from robust_augcl import registry
-from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs
+from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.grad_argmax import GradArgmax

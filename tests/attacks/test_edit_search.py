@@ -7,7 +7,8 @@ from itertools import combinations
 import pytest
 import torch
 
-from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs
+from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.attacks.beam import Beam
 from robust_augcl.attacks.exhaustive import Exhaustive

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs
+from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.genetic import Genetic, Neighbourhood, _Evolution, mixed

@@ -15,7 +15,8 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import from_networkx
 
-from robust_augcl.adversary.attack_base import FitGraphs, fit_attack, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs
+from robust_augcl.adversary.guard import fit_attack, run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks._two_step_q import (
     EditSpace,

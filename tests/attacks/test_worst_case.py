@@ -12,7 +12,8 @@ from hand_made import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.adversary.attack_base import FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import FitGraphs
+from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.worst_case import WorstCase
 from robust_augcl.errors import InputError, ThreatViolation
@@ -60,7 +61,7 @@ def test_it_equals_a_loop_over_graphs_and_attacks(data, num_attacks, num_graphs)
         )
     fitted = what_they_found(records)
     graphs = _graphs(num_graphs)
-    answers = WorstCase().restore(fitted.state, None, ThreatModel())(graphs)
+    answers = WorstCase().combine(fitted.state, None, ThreatModel())(graphs)
     for graph, answer in enumerate(answers):
         best, added, removed = (True, clean[graph], 0), [], []
         for each in records:
@@ -275,7 +276,7 @@ def test_what_fewer_edits_found_is_taken_where_it_is_better():
         threat={"budget": 2},
     )
     fitted = what_they_found([fewer, more])
-    answers = WorstCase().restore(fitted.state, None, ThreatModel(2))(_graphs(2))
+    answers = WorstCase().combine(fitted.state, None, ThreatModel(2))(_graphs(2))
     assert [answer.added.T.tolist() for answer in answers] == [[[0, 1]], [[1, 2], [1, 3]]]
     assert fitted.queries == 20
 
@@ -286,13 +287,13 @@ def test_a_break_is_taken_though_its_rounded_margin_is_no_smaller():
     breaking = record("a", [(0.0, -0.0)], [([[0, 1]], [])], broken=[True])
     tie = record("b", [(0.0, -0.0)], [([[0, 2]], [])])
     for records in ([breaking], [breaking, tie], [tie, breaking]):
-        (answer,) = WorstCase().restore(what_they_found(records).state, None, ThreatModel())(
+        (answer,) = WorstCase().combine(what_they_found(records).state, None, ThreatModel())(
             _graphs(1)
         )
         assert answer.added.T.tolist() == [[0, 1]]
     fewer = record("c", [(0.0, -0.0)], [([[3, 4]], [])], broken=[True])
     more = record("d", [(0.0, -0.0)], [([[0, 1], [0, 2]], [])], broken=[True])
-    (answer,) = WorstCase().restore(what_they_found([more, fewer]).state, None, ThreatModel(2))(
+    (answer,) = WorstCase().combine(what_they_found([more, fewer]).state, None, ThreatModel(2))(
         _graphs(1)
     )
     assert answer.added.T.tolist() == [[3, 4]]

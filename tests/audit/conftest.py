@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from hand_made import make_record
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import Attack, FitGraphs
+from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.plan.planner import plain

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record, Traits
 
+TRAITS = Traits("query", False, False, [], False, None, "a")
+"""Of an attack that asks for answers, and of which nothing else is known."""
 _CELL = Cell("suite", "data", "none", "gin", 2, 0, "a", "strict", 1)
 
 
@@ -26,6 +28,9 @@ def make_record(outcomes: Sequence[Outcome] = (), **changes: Any) -> Record:
         key=f"attack-{cell.attack}-{cell.budget}-{cell.seed}",
         cell=cell,
         outcomes=list(outcomes),
+        traits=TRAITS,
+        method_name=cell.method,
+        made_by={},
         method_settings={},
         attack_settings={},
         threat={"budget": cell.budget},

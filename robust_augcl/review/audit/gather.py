@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.adversary.attack_base import Attack, CombiningAttack
 from robust_augcl.adversary.victim import Access
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.dataset import Dataset
@@ -31,7 +31,6 @@ from robust_augcl.review.audit.evidence import (
     Use,
     VictimFacts,
     grouped,
-    iterations_of,
 )
 from robust_augcl.review.audit.forests import forests
 from robust_augcl.review.audit.probes import (
@@ -95,7 +94,7 @@ class Gatherer:
             time.thread_time()
         )  # of the processor: a thread of low priority waits most of the time
         for steps in self._by_attack.values():
-            if not enough() and not steps[0].settings["attack"].combines:
+            if not enough() and not isinstance(steps[0].settings["attack"], CombiningAttack):
                 self.planted_facts(steps[0])
         self.seconds_ahead += time.thread_time() - start
 
@@ -195,7 +194,7 @@ class Gatherer:
                 self._load(record.attacker).info["queries"] if record.attacker else 0
             )
             searches = (
-                not attack.combines
+                not record.traits.combines
                 and 0 < self._num_candidates(record.dataset, _threat(record)) <= asked
             )
             exact = self._tries_everything(attack, record)
@@ -203,8 +202,8 @@ class Gatherer:
             searches = exact = False
         return Traits(
             attack.access,
-            attack.learns,
-            attack.combines,
+            record.traits.learns,
+            record.traits.combines,
             exact,
             getattr(attack, "of", ()),
             searches,
@@ -310,7 +309,7 @@ class Gatherer:
                 self.planted_facts(self.steps[group[0].key]), records=tuple(r.key for r in group)
             )
             for group in _by_attack(records)
-            if not self.steps[group[0].key].settings["attack"].combines
+            if not isinstance(self.steps[group[0].key].settings["attack"], CombiningAttack)
         ]
 
     def planted_facts(self, step: Step) -> PlantedFacts:
@@ -341,8 +340,8 @@ class Gatherer:
         attack, traits = self.steps[record.key].settings["attack"], self.traits(record)
         if (
             attack.access == Access.NONE
-            or attack.learns
-            or attack.combines
+            or record.traits.learns
+            or record.traits.combines
             or traits.searches
             or attack.max_budget is not None
         ):
@@ -371,7 +370,7 @@ class Gatherer:
 
     def halved_facts(self, record: Record) -> IterationFacts | None:
         attack = self.steps[record.key].settings["attack"]
-        if attack.learns or attack.combines or iterations_of(record.attack_settings) is None:
+        if record.traits.learns or record.traits.combines or attack.effort is None:
             return None
 
         def look() -> IterationFacts | None:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs, run_attack
+from robust_augcl.adversary.attack_base import Attack, FitGraphs
+from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs, concatenate
 from robust_augcl.models.classifier import GraphClassifier
@@ -26,27 +27,8 @@ from robust_augcl.review.audit.evidence import (
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel, apply_all
 
-_FEW = {
-    "steps": 5,
-    "burn_in": 2,
-    "batch_size": 8,
-    "iterations": 20,
-    "generations": 5,
-    "epochs": 20,
-    "population": 20,
-}
-"""What an attack's hyper-parameters of these names are lowered to."""
 _PLANTED_NODES, _PLANTED_GRAPHS = 8, 8
 _DRAWS = 8
-
-
-def few(attack: Attack) -> Attack:
-    """The attack with few learning steps and iterations."""
-    own = {f.name: getattr(attack, f.name) for f in fields(attack)}  # type: ignore[arg-type]
-    changes = {
-        name: min(own[name], most) for name, most in _FEW.items() if isinstance(own.get(name), int)
-    }
-    return replace(attack, **changes)  # type: ignore[type-var]
 
 
 def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) -> VictimFacts:
@@ -169,7 +151,7 @@ def try_on_planted_victims(
             victim = planted_victim(num_edges, fragile=fragile)
             draws = generator("planted", name, fragile)
             result = run_attack(
-                few(attack), victim, graphs, one_edit, fit=FitGraphs(fit, fit), generator=draws
+                attack.brief(), victim, graphs, one_edit, fit=FitGraphs(fit, fit), generator=draws
             )
             broken.append(int((result.attacked_prediction != graphs.y).sum()))
     except Exception as error:
@@ -204,7 +186,12 @@ def try_large_budget(
     empty: Any = FitGraphs(graphs.select(right[:0]), graphs.select(right[:0]))
     try:
         result = run_attack(
-            few(attack), victim, graphs, wide, fit=empty, generator=generator("large budget", name)
+            attack.brief(),
+            victim,
+            graphs,
+            wide,
+            fit=empty,
+            generator=generator("large budget", name),
         )
     except Exception as error:
         return LargeBudgetFacts(

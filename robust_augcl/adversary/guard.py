@@ -1,0 +1,245 @@
+"""The guard: it runs every attack, and no attack can override it.
+
+It hands an attack graphs of its own and a victim that is limited to the declared access. Then it
+checks every edit, applies it to its own graphs, and predicts again. The attack's own word on its
+success is never used. A graph that an attack changed by hand is found out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from robust_augcl.adversary.attack_base import (
+    Attack,
+    CombiningAttack,
+    FitGraphs,
+    Fitted,
+    LearningAttack,
+    Proposer,
+)
+from robust_augcl.adversary.victim import Victim, VictimView
+from robust_augcl.errors import GuardViolation
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.margins import margins
+from robust_augcl.progress import Report, silent
+from robust_augcl.threat.model import Perturbation, ThreatModel, apply_all, check_form
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """What an attack did to G targets, as the guard saw it.
+
+    Args:
+        perturbations: the edits, checked (G).
+        clean_prediction: the classes that the victim predicts before the edits (G,).
+        attacked_prediction: those that it predicts after them (G,).
+        clean_margin: the true class's logit less the best other one, before the edits (G,).
+        attacked_margin: the same after them (G,).
+        queries: what the attack asked of the victim, learning included.
+        gradient_calls: the gradients that it asked for, learning included.
+        fit_seconds: for learning.
+        attack_seconds: for proposing.
+    """
+
+    perturbations: list[Perturbation]
+    clean_prediction: Tensor
+    attacked_prediction: Tensor
+    clean_margin: Tensor
+    attacked_margin: Tensor
+    queries: int
+    gradient_calls: int
+    fit_seconds: float
+    attack_seconds: float
+
+
+def check_supported(attack: Attack, threat: ThreatModel) -> None:
+    """Raise `ValueError` if the attack cannot make as many edits as the threat model allows."""
+    limit = attack.max_budget
+    if limit is not None and (isinstance(threat.budget, float) or threat.budget > limit):
+        raise ValueError(
+            f"Expected `budget` to be at most {limit} for the attack {type(attack).__name__}, "
+            f"got {threat.budget}"
+        )
+
+
+def fit_attack(
+    attack: LearningAttack,
+    victim: Victim,
+    threat: ThreatModel,
+    *,
+    fit: FitGraphs,
+    generator: torch.Generator,
+    report: Report = silent,
+) -> Fitted:
+    """Let an attack learn under guard, and return what it has learned.
+
+    `run_attack` takes it from there, on this victim or another one.
+
+    Raises:
+        AccessViolation, GuardViolation, ValueError: as `run_attack`.
+    """
+    check_supported(attack, threat)
+    queries, gradient_calls = victim.queries, victim.gradient_calls
+    handed = FitGraphs(*(_copy(part) for part in fit))
+    start = time.perf_counter()
+    view = victim.restricted(attack.access)
+    proposer = attack.prepare(view, handed, replace(threat), generator, report)
+    state = {name: tensor.detach().cpu().clone() for name, tensor in proposer.state().items()}
+    seconds = time.perf_counter() - start
+    _check_unchanged(attack, _fit_pairs(fit, handed))
+    curve = [(int(step), float(loss), float(accuracy)) for step, loss, accuracy in proposer.curve]
+    asked = victim.queries - queries, victim.gradient_calls - gradient_calls
+    return Fitted(state, curve, *asked, seconds)
+
+
+def run_attack(
+    attack: Attack,
+    victim: Victim,
+    graphs: PackedGraphs,
+    threat: ThreatModel,
+    *,
+    fit: FitGraphs,
+    generator: torch.Generator,
+    fitted: Fitted | None = None,
+    report: Report = silent,
+) -> AttackResult:
+    """Run an attack under guard.
+
+    Args:
+        attack: what is run.
+        victim: what is attacked; it counts the questions.
+        graphs: the targets (G), with their true classes.
+        threat: what is allowed.
+        fit: the graphs that the attack may learn on.
+        generator: the source of all chance.
+        fitted: what the attack has learned before, which is not learned again, or what it is to
+            combine.
+        report: told how far the attack is.
+
+    Raises:
+        ThreatViolation: an edit that the threat model does not allow.
+        AccessViolation: a question beyond the declared access.
+        GuardViolation: changed input graphs, or an answer that is no list of perturbations.
+        ValueError: an attack that cannot make as many edits as the threat model allows.
+    """
+    check_supported(attack, threat)
+    clean_logits = victim.logits(graphs)
+    answer = _ask(attack, victim, graphs, threat, fit, generator, fitted, report)
+    # What is checked is what is applied: the attack may still hold its own tensors.
+    perturbations = [
+        Perturbation(p.added.cpu().clone(), p.removed.cpu().clone()) for p in answer.proposed
+    ]
+    threat.check_all(graphs, perturbations)
+    attacked_logits = victim.logits(apply_all(graphs, perturbations))
+    y = graphs.y.to(victim.device)
+    return AttackResult(
+        perturbations=perturbations,
+        clean_prediction=clean_logits.argmax(1).cpu(),
+        attacked_prediction=attacked_logits.argmax(1).cpu(),
+        clean_margin=margins(clean_logits, y).cpu(),
+        attacked_margin=margins(attacked_logits, y).cpu(),
+        queries=answer.queries + (fitted.queries if fitted else 0),
+        gradient_calls=answer.gradient_calls + (fitted.gradient_calls if fitted else 0),
+        fit_seconds=fitted.seconds if fitted else answer.prepare_seconds,
+        attack_seconds=answer.propose_seconds,
+    )
+
+
+class _Answer(NamedTuple):
+    """What an attack proposed, in the right form, and what it took."""
+
+    proposed: list[Perturbation]
+    queries: int
+    gradient_calls: int
+    prepare_seconds: float
+    propose_seconds: float
+
+
+def _ask(
+    attack: Attack,
+    victim: Victim,
+    graphs: PackedGraphs,
+    threat: ThreatModel,
+    fit: FitGraphs,
+    generator: torch.Generator,
+    fitted: Fitted | None,
+    report: Report,
+) -> _Answer:
+    """Ask an attack for its edits, and check that it kept its hands off what it was given."""
+    queries, gradient_calls = victim.queries, victim.gradient_calls
+    handed, handed_fit = _copy(graphs), FitGraphs(*(_copy(part) for part in fit))
+    # The attack is judged by another threat model than the one that it can reach.
+    view, told = victim.restricted(attack.access), replace(threat)
+
+    start = time.perf_counter()
+    if fitted is None:
+        proposer = attack.prepare(view, handed_fit, told, generator, report)
+    else:
+        proposer = _proposer_of(attack, fitted, view, told)
+    prepared = time.perf_counter()
+    proposed = proposer(handed)
+    finished = time.perf_counter()
+
+    asked = victim.queries - queries, victim.gradient_calls - gradient_calls
+    _check_unchanged(attack, {"attacked": (graphs, handed), **_fit_pairs(fit, handed_fit)})
+    if type(proposed) is not list:
+        raise GuardViolation(
+            f"Expected a list of perturbations from {type(attack).__name__}, "
+            f"got {type(proposed).__name__}"
+        )
+    for index, perturbation in enumerate(proposed):
+        check_form(index, perturbation)
+    return _Answer(proposed, *asked, prepared - start, finished - prepared)
+
+
+def _proposer_of(
+    attack: Attack, fitted: Fitted, victim: VictimView, threat: ThreatModel
+) -> Proposer:
+    """The proposer of an attack that has learned before, or that combines what others found."""
+    if isinstance(attack, LearningAttack):
+        return attack.restore(fitted.state, victim, threat)
+    if isinstance(attack, CombiningAttack):
+        return attack.combine(fitted.state, victim, threat)
+    raise TypeError(f"Expected an attack that learns or combines, got {type(attack).__name__}")
+
+
+GraphPairs = Mapping[str, tuple[PackedGraphs, PackedGraphs]]
+"""Graphs as they are, and as they came back from an attack, by what they are for."""
+
+
+def _fit_pairs(own: FitGraphs, handed: FitGraphs) -> GraphPairs:
+    return {
+        "training": (own.train, handed.train),
+        "validation": (own.validation, handed.validation),
+    }
+
+
+def _check_unchanged(attack: Attack, pairs: GraphPairs) -> None:
+    """Raise `GuardViolation` if graphs that were handed out are not as they were."""
+    for name, (own, theirs) in pairs.items():
+        if not _same(own, theirs):
+            raise GuardViolation(
+                f"The attack {type(attack).__name__} changed the {name} graphs that it was given"
+            )
+
+
+def _copy(graphs: PackedGraphs) -> PackedGraphs:
+    return PackedGraphs(
+        graphs.x.clone(), graphs.edge_index.clone(), graphs.ptr.clone(), graphs.y.clone()
+    )
+
+
+def _same(own: PackedGraphs, theirs: PackedGraphs) -> bool:
+    pairs = (
+        (own.x, theirs.x),
+        (own.edge_index, theirs.edge_index),
+        (own.ptr, theirs.ptr),
+        (own.y, theirs.y),
+    )
+    return all(torch.equal(mine, other) for mine, other in pairs)

@@ -1,0 +1,70 @@
+"""What plug-ins say of themselves, for records: traits, names for readers, who made them.
+
+Nobody else guesses any of this from a label or from a class's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from robust_augcl import registry
+from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
+from robust_augcl.results.records import Traits
+
+if TYPE_CHECKING:
+    from robust_augcl.plan.planner import Step
+
+
+def traits_of(attack: Attack, label: str) -> Traits:
+    """What an attack declares; `label` is its label in the suite.
+
+    Example:
+        >>> beam = registry.load("attack", "beam")()
+        >>> traits_of(beam, "beam").name, traits_of(beam, "my beam").name
+        ('Beam search', 'my beam')
+    """
+    combines = isinstance(attack, CombiningAttack)
+    return Traits(
+        access=attack.access.name.lower(),
+        learns=isinstance(attack, LearningAttack),
+        combines=combines,
+        of=list(attack.of) if isinstance(attack, CombiningAttack) else [],
+        claims_exact=attack.exact,
+        effort=attack.effort,
+        name=readers_name(attack, label),
+    )
+
+
+def readers_name(plug_in: object, label: str) -> str:
+    """What readers call a method or an attack.
+
+    That is its own display name, unless the suite gave it a label other than its name in the
+    registry.
+    """
+    display_name = str(getattr(plug_in, "display_name", ""))
+    is_default = label == type(plug_in).__module__.rpartition(".")[2]
+    return display_name if is_default and display_name else label
+
+
+def made_by(step: Step) -> dict[str, dict[str, str]]:
+    """Who made the plug-ins behind an attack step, by kind of plug-in."""
+    encoder = step.inputs["victim"].settings["encoder"]
+    classes: Mapping[str, Any] = {
+        "attack": type(step.settings["attack"]),
+        "method": type(step.settings["method"]),
+        "encoder": registry.load("encoder", encoder),
+        "data source": type(step.inputs["dataset"].settings["source"]),
+    }
+    return {kind: registry.origin(cls) for kind, cls in classes.items()}
+
+
+def declared(step: Step) -> dict[str, Any]:
+    """The fields of an attack step's record that the plug-ins declare."""
+    settings = step.settings
+    assert step.cell is not None
+    return {
+        "traits": traits_of(settings["attack"], settings["label"]),
+        "method_name": readers_name(settings["method"], step.cell.method),
+        "made_by": made_by(step),
+    }
