@@ -19,9 +19,7 @@ def with_edits(
     """A copy of the graphs (R,) each with the edits of its row (R, K)."""
     row, column = (rows >= 0).nonzero(as_tuple=True)
     edits = rows[row, column]
-    changes = (
-        ~candidates.exists[edits] | candidates.deletes
-    )  # "adding" an edge that exists changes nothing
+    changes = candidates.changes[edits]  # "adding" an edge that exists changes nothing
     return graphs.select(graph).flip(row[changes], candidates.pairs[:, edits[changes]])
 
 

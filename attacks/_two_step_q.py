@@ -20,11 +20,10 @@ from torch.nn.functional import embedding_bag
 from torch_geometric.utils import scatter
 
 from robust_augcl import registry
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, ranges
 from robust_augcl.models.encoder_base import NeighbourSum, linear
 from robust_augcl.threat.model import Perturbation, ThreatModel
-
-_PAIRS_AT_ONCE = 2_000_000  # bounds the memory of listing the allowed pairs to some 100 MiB
 
 
 def best_allowed(values: Tensor, allowed: Tensor, graphs: PackedGraphs) -> tuple[Tensor, Tensor]:
@@ -104,7 +103,7 @@ class EditSpace:
         """List what `threat` allows in `graphs`."""
         partners, counts, pairs = [], [], []
         cost = (graphs.sizes * (graphs.sizes - 1) // 2).cumsum(0)
-        number = torch.div(cost, _PAIRS_AT_ONCE, rounding_mode="floor")
+        number = torch.div(cost, limits().listed_pairs, rounding_mode="floor")
         sizes = torch.unique_consecutive(number, return_counts=True)[1]
         for index in torch.arange(graphs.num_graphs, device=graphs.device).split(sizes.tolist()):
             part = graphs.select(index)

@@ -122,7 +122,7 @@ class GradArgmax(Attack):
             edits = best[usable]
             open_candidates[edits] = False
             chosen[step, usable] = edits
-            changes = ~candidates.exists[edits] | candidates.deletes
+            changes = candidates.changes[edits]
             current = current.flip(
                 candidates.graph[edits[changes]], candidates.pairs[:, edits[changes]]
             )

@@ -24,14 +24,13 @@ from robust_augcl.attacks._two_step_q import (
     TwoStepQ,
     best_allowed,
 )
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, runs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn
 from robust_augcl.threat.model import Perturbation, ThreatModel
 from robust_augcl.validation import require_not_negative, require_positive
-
-_GRAPHS_AT_ONCE, _NODES_AT_ONCE = 200, 50_000  # bound the memory of acting greedily
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ class GreedyProposer:
 def act_greedily(network: TwoStepQ, space: EditSpace) -> State:
     """The final state of every graph of the space, in order."""
     sizes = space.graphs.sizes
-    parts = runs((torch.ones_like(sizes), _GRAPHS_AT_ONCE), (sizes, _NODES_AT_ONCE))
+    parts = runs((torch.ones_like(sizes), limits().played_graphs), (sizes, limits().played_nodes))
     finals = [space.start(part) for part in parts or [sizes.new_zeros(0)]]
     for final in finals:
         for edits_left in range(space.max_edits, 0, -1):

@@ -14,6 +14,7 @@ from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
@@ -155,9 +156,9 @@ def test_bounds_of_large_graphs_are_found_piece_by_piece(operations, monkeypatch
         "_least",
         lambda self, *asked: sizes.append(len(asked[2])) or least(self, *asked),
     )
-    monkeypatch.setattr(bounds, "_CHANGES_AT_ONCE", 12)
-    monkeypatch.setattr(bounds, "_PADDED_AT_ONCE", 1)
-    for pieces, one in zip(found(), whole, strict=True):
+    with using(Limits(bound_changes=12, bound_costs=1)):
+        in_pieces = found()
+    for pieces, one in zip(in_pieces, whole, strict=True):
         torch.testing.assert_close(pieces, one, rtol=1e-12, atol=1e-12)
     assert max(size for size in sizes if size != graphs.num_nodes) <= 12
 

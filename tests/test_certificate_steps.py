@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.graphs import packed as graphs
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.planner import Step, plan, with_inputs
 from robust_augcl.plan.suite import make_suite
@@ -70,9 +70,13 @@ def rounded(margins: list[float]) -> list[float | None]:
         ((8, 30), "gcn", 50),
     ],
 )
-def test_it_says_what_one_made_at_once_says(tmp_path, monkeypatch, nodes, encoder, at_once):
-    monkeypatch.setattr(graphs, "_GRAPHS_AT_ONCE", at_once)
-    monkeypatch.setattr(graphs, "_PAIRS_AT_ONCE", 1000)  # so that portions are cut by this too
+def test_it_says_what_one_made_at_once_says(tmp_path, nodes, encoder, at_once):
+    # By graphs and by pairs, so that portions are cut by both.
+    with using(Limits(portion_graphs=at_once, portion_pairs=1000)):
+        compare_with_one_made_at_once(tmp_path, nodes, encoder)
+
+
+def compare_with_one_made_at_once(tmp_path, nodes, encoder):
     store, found = Store(tmp_path), []
     for parts in (1, 3, 8, 50):  # 50 is more than there are graphs
         step = certificate_step(nodes, encoder=encoder, parts=parts)

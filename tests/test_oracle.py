@@ -14,9 +14,9 @@ from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs, concatenate
 from robust_augcl.oracle import single_logits as single_edits
-from robust_augcl.oracle import single_oracle as oracle_module
 from robust_augcl.oracle.single_logits import candidate_logits, full_logits
 from robust_augcl.oracle.single_oracle import Edits, Oracle
 from robust_augcl.oracle.trees import distinct_rows
@@ -114,15 +114,15 @@ def test_verdicts_of_2000_random_graphs_are_those_of_brute_force(encoder):
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("at_once", [400_000, 100])
-def test_in_double_precision_sums_are_exact(encoder, at_once, monkeypatch):
-    monkeypatch.setattr(oracle_module, "_ENTRIES_AT_ONCE", at_once)
+def test_in_double_precision_sums_are_exact(encoder, at_once):
     graphs = mixed_graphs(7, 20, "few")
     graphs = PackedGraphs(graphs.x.double(), graphs.edge_index, graphs.ptr, graphs.y)
     model = new_model(encoder, layers=3, features=3).double()
     candidates = THREATS[2].enumerate(graphs)
     i, j = candidates.pairs + graphs.ptr[candidates.graph]
     edits = Edits(candidates.graph, i, j, ~candidates.exists)
-    logits = model.head(model.encoder.readout(Oracle(model.encoder, graphs).sums(edits)))
+    with using(Limits(entries=at_once)):
+        logits = model.head(model.encoder.readout(Oracle(model.encoder, graphs).sums(edits)))
     torch.testing.assert_close(
         logits, by_brute_force(model, graphs, candidates), rtol=1e-10, atol=1e-10, check_dtype=False
     )
@@ -143,7 +143,7 @@ def full(monkeypatch):
 
 def asked(model, graphs, threat=THREATS[2]):
     candidates = threat.enumerate(graphs)
-    changes = ~candidates.exists | candidates.deletes
+    changes = candidates.changes
     answer = candidate_logits(model, graphs, candidates.graph, candidates.pairs, changes)
     return answer, full_logits(model, graphs, candidates.graph, candidates.pairs, changes)
 

@@ -14,8 +14,8 @@ from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs, ranges
-from robust_augcl.oracle import pair_logits as pair_edits
 from robust_augcl.oracle import pair_oracle
 from robust_augcl.oracle.pair_logits import PairLogits, pairs_on_copies
 from robust_augcl.seeds import generator
@@ -77,7 +77,7 @@ def all_pairs(candidates):
 def in_full(model, graphs, candidates, one, other):
     """Logits of a copy of the graph for each pair, with both of its edits."""
     pair, copy = torch.cat([one, other]), torch.arange(one.numel()).repeat(2)
-    changes = (~candidates.exists | candidates.deletes)[pair]
+    changes = candidates.changes[pair]
     return model(
         graphs.select(candidates.graph[one]).flip(copy[changes], candidates.pairs[:, pair[changes]])
     )
@@ -157,15 +157,14 @@ def test_edits_that_lengthen_the_reach_of_one_another(encoder, two):
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_blocks_orders_and_no_pairs_at_all(encoder, monkeypatch):
+def test_blocks_orders_and_no_pairs_at_all(encoder):
     graphs = drawn_graphs(5, "few")
     model, candidates = new_model(encoder, layers=3, features=2), BOTH.enumerate(graphs)
     one, other = all_pairs(candidates)
     whole = PairLogits(model, graphs, candidates)(one, other)
-    monkeypatch.setattr(pair_oracle, "_ROWS_AT_ONCE", 40)
-    torch.testing.assert_close(
-        PairLogits(model, graphs, candidates)(one, other), whole, rtol=1e-12, atol=1e-12
-    )
+    with using(Limits(pair_rows=40)):
+        in_blocks = PairLogits(model, graphs, candidates)(one, other)
+    torch.testing.assert_close(in_blocks, whole, rtol=1e-12, atol=1e-12)
     order = torch.randperm(len(candidates), generator=generator("order"))
     place = torch.argsort(order)
     torch.testing.assert_close(
@@ -235,14 +234,14 @@ class Louder(Structure2Vec):
 
 @pytest.mark.parametrize(("encoder", "at_most"), [(Louder, 10**9), (Structure2Vec, 10), (GCN, 10)])
 def test_what_the_oracle_cannot_answer_or_hold_is_asked_of_copies(encoder, at_most, monkeypatch):
-    monkeypatch.setattr(pair_edits, "_STATES_AT_MOST", at_most)
     monkeypatch.setattr(
         pair_oracle.PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
     )
     graphs, model = drawn_graphs(2, "constant"), new_model(encoder, layers=2)
     candidates = THREATS[3].enumerate(graphs)
     one, other = all_pairs(candidates)
-    answer = PairLogits(model, graphs, candidates)(one, other)
+    with using(Limits(pair_states=at_most)):
+        answer = PairLogits(model, graphs, candidates)(one, other)
     torch.testing.assert_close(
         answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
     )
@@ -252,11 +251,13 @@ def test_more_distinct_trees_than_fit_are_asked_of_copies(monkeypatch):
     graphs, model = drawn_graphs(3, "normal"), new_model(GIN, layers=3, features=2)
     candidates = BOTH.enumerate(graphs)
     one, other = all_pairs(candidates)
-    monkeypatch.setattr(pair_oracle, "_BYTES_AT_MOST", 1000)
-    prepared = PairLogits(model, graphs, candidates)
-    assert prepared._oracle is None
+    monkeypatch.setattr(
+        pair_oracle.PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
+    )
+    with using(Limits(tree_bytes=1000)):
+        answer = PairLogits(model, graphs, candidates)(one, other)
     torch.testing.assert_close(
-        prepared(one, other), in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
+        answer, in_full(model, graphs, candidates, one, other), rtol=1e-9, atol=1e-9
     )
 
 

@@ -15,11 +15,10 @@ from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.errors import AccessViolation
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle import single_logits as single_edits
-from robust_augcl.oracle import single_oracle as oracle_module
 from robust_augcl.oracle.edge_gradients import by_states, by_weights
 from robust_augcl.threat.model import ThreatModel
 
@@ -61,14 +60,11 @@ def graphs(random_graphs):
     return double(random_graphs(3, [5, 2, 8, 6]))
 
 
-@pytest.fixture(params=[24_000, 9])
-def _chunk(request, monkeypatch):
+@pytest.fixture(params=[Limits(), Limits(nodes=9, distances=50, edits=7, entries=60)])
+def _chunk(request):
     """Everything in one piece, or a few graphs at a time."""
-    monkeypatch.setattr(single_edits, "_NODES_AT_ONCE", request.param)
-    if request.param == 9:
-        monkeypatch.setattr(single_edits, "_PAIRS_AT_ONCE", 50)
-        monkeypatch.setattr(single_edits, "_EDITS_AT_ONCE", 7)
-        monkeypatch.setattr(oracle_module, "_ENTRIES_AT_ONCE", 60)
+    with using(request.param):
+        yield
 
 
 def test_margins_by_loop():

@@ -76,7 +76,7 @@ class Victim:
         packed = pack(graphs).to(self.device)
         self.queries += len(candidates)
         graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
-        changes = (~candidates.exists | candidates.deletes).to(self.device)
+        changes = candidates.changes.to(self.device)
         return candidate_logits(self._model, packed, graph, pairs, changes)
 
     @torch.no_grad()
@@ -154,7 +154,7 @@ class Victim:
         graph, pairs, weights = (
             part.to(self.device) for part in (candidates.graph, candidates.pairs, weights)
         )
-        change = (1 - candidates.exists.long() * (1 + int(candidates.deletes))).to(self.device)
+        change = (torch.where(candidates.exists, -1, 1) * candidates.changes).to(self.device)
         losses, gradient = (
             packed.x.new_zeros(packed.num_graphs),
             packed.x.new_zeros(len(candidates)),

@@ -20,10 +20,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError
-
-_GRAPHS_AT_ONCE = 50
-# 50 graphs of 142 nodes; candidates, their logits and their margins take some 300 bytes a pair
-_PAIRS_AT_ONCE = 500_000
+from robust_augcl.graphs.limits import limits
 
 
 def ranges(starts: Tensor, counts: Tensor) -> Tensor:
@@ -230,8 +227,8 @@ class PackedGraphs:
         50 graphs, fewer large ones.
         """
         return runs(
-            (torch.ones_like(self.sizes), _GRAPHS_AT_ONCE),
-            (self.sizes * (self.sizes - 1) // 2, _PAIRS_AT_ONCE),
+            (torch.ones_like(self.sizes), limits().portion_graphs),
+            (self.sizes * (self.sizes - 1) // 2, limits().portion_pairs),
         )
 
     def select(self, index: Tensor) -> PackedGraphs:

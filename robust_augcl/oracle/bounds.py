@@ -27,14 +27,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edit_sets import effective
 from robust_augcl.threat.model import Candidates
-
-_CHANGES_AT_ONCE = 200_000  # a candidate in a context each: some 2 KiB at width 64
-_PADDED_AT_ONCE = 30_000_000  # costs of candidates, graphs padded to the largest: 240 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +174,10 @@ class _Influences:
             )
             ends = [out[:0]]
             for end, far in zip(
-                *(part.split(max(_CHANGES_AT_ONCE // len(contexts), 1)) for part in (here, there)),
+                *(
+                    part.split(max(limits().bound_changes // len(contexts), 1))
+                    for part in (here, there)
+                ),
                 strict=True,
             ):
                 joined = [self._bounds(end, step * self._sends[t][far]) for t in contexts]
@@ -222,7 +223,7 @@ class _Influences:
         counts, first = self._candidates.counts, self._candidates.ptr[:-1]
         longest = max(int(counts.max()), self._most)
         if (
-            counts.numel() * longest * cost.size(1) > _PADDED_AT_ONCE
+            counts.numel() * longest * cost.size(1) > limits().bound_costs
         ):  # graph by graph, then, since they may be of very different sizes
             graphs = zip(cost.split(counts.tolist()), self._budgets.tolist(), strict=True)
             return torch.stack(

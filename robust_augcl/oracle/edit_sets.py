@@ -16,6 +16,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, ranges, runs, take
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.pair_logits import Ask, AskPairs
@@ -26,13 +27,6 @@ Harmless = Callable[[Tensor, Tensor], Tensor]
 bool.
 """
 
-_EXTENSIONS_AT_ONCE = 200_000
-_COPIED_NODES_AT_ONCE = (
-    500_000  # of the copies that are extended: large graphs, or few extensions of each
-)
-# of the nodes of a graph after each of its single edits, 4 bytes each in each round; one graph at
-# the least
-_STATES_AT_ONCE = 1_000_000
 _WIDTH_WORTH_IT = (
     3  # of a beam: fewer sets are extended faster as copies than the oracle for pairs is prepared
 )
@@ -234,7 +228,7 @@ def search_pairs(
     done, wanted = torch.zeros_like(count), budgets >= 2
     left = wanted & (count >= 2)
     left = (left & ~best.broken if stop_when_broken else left).nonzero().squeeze(1)
-    for group in runs((count[left] * graphs.sizes[left], _STATES_AT_ONCE)):
+    for group in runs((count[left] * graphs.sizes[left], limits().searched_states)):
         block = _FIRST_BLOCK
         ask_pairs = _of_some(pairs, graphs, candidates, left[group])
         while True:
@@ -247,7 +241,7 @@ def search_pairs(
             # far as the limit allows.
             here = (count[graph] - 1 - done[graph]).clamp(max=block)
             owner, place = torch.repeat_interleave(graph, here), ranges(done[graph], here)
-            for rows in runs((count[owner] - 1 - place, _EXTENSIONS_AT_ONCE)):
+            for rows in runs((count[owner] - 1 - place, limits().extensions)):
                 rows = rows[wanted[owner[rows]]]
                 own = owner[rows]
                 fits = search.judge(ask_pairs, own, place[rows], count[own])
@@ -341,7 +335,7 @@ def _split(extensions: Tensor, nodes: Tensor) -> list[Tensor]:
     """Runs of 0 ... K - 1, copies of so many nodes to be extended in so many ways: what is asked at
     once.
     """
-    return runs((extensions, _EXTENSIONS_AT_ONCE), (nodes, _COPIED_NODES_AT_ONCE))
+    return runs((extensions, limits().extensions), (nodes, limits().copied_nodes))
 
 
 def _running(values: Tensor, counts: Tensor) -> Tensor:

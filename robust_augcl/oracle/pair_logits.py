@@ -12,6 +12,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, take
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
@@ -25,9 +26,6 @@ Ask = Callable[[PackedGraphs, Candidates], Tensor]
 
 AskPairs = Callable[[PackedGraphs, Candidates], Callable[[Tensor, Tensor], Tensor]]
 """Prepares graphs for questions about pairs of candidates, as `Victim.pair_logits`."""
-
-# nodes of graphs after each edit, 4 bytes each in each round: one graph of 300 nodes
-_STATES_AT_MOST = 16_000_000
 
 
 class PairLogits:
@@ -56,7 +54,7 @@ class PairLogits:
         if (
             not isinstance(encoder, LocalEncoder)
             or model.training
-            or not 0 < states <= _STATES_AT_MOST
+            or not 0 < states <= limits().pair_states
         ):
             return
         # The edits, by graph; a candidate that changes nothing is none, -1.

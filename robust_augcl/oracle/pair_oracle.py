@@ -20,17 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, ranges, take
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.single_oracle import Edits, Oracle
 from robust_augcl.oracle.trees import distinct_rows
-
-_BYTES_AT_MOST = (
-    2**28
-)  # of trees after single edits, their states and messages; for a moment they are held twice
-_ROWS_AT_ONCE = 50_000  # some 12 MiB a tensor of states of width 64, if all were distinct
-_PLACES_AT_ONCE = 1_000_000  # pairs times nodes of a graph
-_TREES_AT_ONCE = 4_096  # 1 MiB a tensor of states of width 64
 
 
 class _Table:
@@ -159,7 +153,7 @@ class PairOracle:
             graphs.edge_index.size(1) / graphs.num_nodes / 8, 1
         )  # each row hears from its neighbours
         self.at_once = max(
-            min(int(_ROWS_AT_ONCE / max(rows, 1)), _PLACES_AT_ONCE // self._padded), 1
+            min(int(limits().pair_rows / max(rows, 1)), limits().pair_places // self._padded), 1
         )
         """Pairs that are best asked about at once."""
 
@@ -186,7 +180,7 @@ class PairOracle:
                 rows[place] += trees.keys.numel()
                 held += sum(values.numel() * values.element_size() for values in trees)
             if (
-                held > _BYTES_AT_MOST
+                held > limits().tree_bytes
                 # where features tell all nodes apart there is a tree for each edit and node that it
                 # reaches
             ):
@@ -283,8 +277,8 @@ class PairOracle:
         own, own_pair, own_degree = take(node, chosen), take(pair, chosen), take(degree, chosen)
         states, of_both = alone.states.room(chosen.numel())
         sent, sent_by_both = alone.sent.room(chosen.numel())
-        for start in range(0, chosen.numel(), _TREES_AT_ONCE):
-            part = slice(start, start + _TREES_AT_ONCE)
+        for start in range(0, chosen.numel(), limits().trees):
+            part = slice(start, start + limits().trees)
             features = take(self._graphs.x, own[part])
             if number == 0:
                 of_both[part] = self._encoder.first_states(features)

@@ -9,15 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, runs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.single_oracle import Edits, Oracle
 
-# about 6 MiB a state tensor of width 64: larger chunks fall out of the cache and are slower
-_NODES_AT_ONCE = 24_000
-_PAIRS_AT_ONCE = 4_000_000  # pairs of nodes whose distances an oracle holds, one graph at the least
-_EDITS_AT_ONCE = 300_000  # edits whose summed states an oracle holds: 77 MB at width 64
 # what the two highest logits differ by, at the least, for the oracle to decide between them
 _CLOSE = 1e-4
 _EDITS_WORTH_IT = 4  # edits a graph below which the preparation costs more than it saves
@@ -27,7 +24,7 @@ def chunks(cost: Tensor, limit: int | None = None) -> list[Tensor]:
     """Split 0 ... K - 1 into runs whose cost (K,) adds up to about `limit` each, one item at the
     least.
     """
-    return runs((cost, _NODES_AT_ONCE if limit is None else limit))
+    return runs((cost, limits().nodes if limit is None else limit))
 
 
 def full_logits(
@@ -76,7 +73,7 @@ def candidate_logits(
     ptr = torch.searchsorted(
         graph[order], torch.arange(graphs.num_graphs + 1, device=graphs.device)
     )
-    for index in chunks(graphs.sizes.square(), _PAIRS_AT_ONCE):
+    for index in chunks(graphs.sizes.square(), limits().distances):
         mine = order[ptr[index[0]] : ptr[index[-1] + 1]]
         if mine.numel():
             out[mine] = _by_oracle(
@@ -105,7 +102,7 @@ def _by_oracle(
     if not agree(again, clean):
         return full_logits(model, graphs, graph, pairs, changes)
     parts = [
-        slice(start, start + _EDITS_AT_ONCE) for start in range(0, graph.numel(), _EDITS_AT_ONCE)
+        slice(start, start + limits().edits) for start in range(0, graph.numel(), limits().edits)
     ]
     return torch.cat(
         [

@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, ranges, take
 from robust_augcl.graphs.unfolding import mixed
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.trees import Reached, Trees, distinct_rows, segment_sums
 
-_ENTRIES_AT_ONCE = 400_000  # about 3 MiB an integer tensor; more falls out of the cache
 _SALT = 0x9E3779B97F4A7C15
 _FEATURE_SALT = 0xD1B54A32D192ED03
 
@@ -226,7 +226,7 @@ class Oracle:
         inside = torch.cat([members.new_zeros(1), self._count[members].cumsum(0)])
         around = inside[first + counts] - inside[first] + self._count
         cost = self._graphs.sizes[edits.graph] + around[edits.i] + around[edits.j]
-        number = torch.div(cost.cumsum(0) - cost, _ENTRIES_AT_ONCE, rounding_mode="floor")
+        number = torch.div(cost.cumsum(0) - cost, limits().entries, rounding_mode="floor")
         start = 0
         for length in torch.unique_consecutive(number, return_counts=True)[1].tolist():
             yield edits.part(start, start + length)

@@ -14,12 +14,11 @@ from robust_augcl.attacks.beam import Beam
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.structure2vec import Structure2Vec
-from robust_augcl.graphs import packed as packed_graphs
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle import edit_sets, pair_oracle
-from robust_augcl.oracle import single_logits as single_edits
+from robust_augcl.oracle import edit_sets
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import Perturbation, ThreatModel
@@ -107,12 +106,11 @@ def beam_by_loop(victim, data, pairs, budget, width):
 @pytest.mark.parametrize("operations", OPERATIONS)
 @pytest.mark.parametrize(("width", "budget"), [(1, 1), (1, 3), (2, 2), (3, 2), (3, 0.5)])
 @pytest.mark.parametrize("at_once", [200_000, 7])
-def test_beam_search_equals_a_loop(victim, graphs, operations, width, budget, at_once, monkeypatch):
-    monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", at_once)
-    monkeypatch.setattr(edit_sets, "_COPIED_NODES_AT_ONCE", 2 * at_once)
+def test_beam_search_equals_a_loop(victim, graphs, operations, width, budget, at_once):
     threat = ThreatModel(budget, operations)
     budgets = threat.budgets(graphs).tolist()
-    result = attacked(Beam(width=width), victim, graphs, threat)
+    with using(Limits(extensions=at_once, copied_nodes=2 * at_once)):
+        result = attacked(Beam(width=width), victim, graphs, threat)
     for number, data in enumerate(graphs.to_data_list()):
         pairs = [tuple(pair) for pair in threat.candidates(data).T.tolist()]
         expected = beam_by_loop(victim, data, pairs, budgets[number], width)
@@ -173,25 +171,23 @@ def test_a_limit_on_pairs_bounds_the_questions(reference_model, reference_graphs
 
 @pytest.mark.parametrize("at_once", [200_000, 30])
 @pytest.mark.parametrize("short", [0, 1])
-def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(
-    victim, graphs, monkeypatch, short, at_once
-):
-    monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", at_once)
+def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, short, at_once):
     candidates = ThreatModel(2, ("add", "delete")).enumerate(graphs)
     clean, budgets = victim.logits(graphs), torch.full((graphs.num_graphs,), 2)
 
     def search(limit, harmless):
-        return edit_sets.search_pairs(
-            victim.candidate_logits,
-            victim.pair_logits,
-            graphs,
-            candidates,
-            clean,
-            budgets,
-            limit=limit,
-            stop_when_broken=False,
-            harmless=harmless,
-        )
+        with using(Limits(extensions=at_once)):
+            return edit_sets.search_pairs(
+                victim.candidate_logits,
+                victim.pair_logits,
+                graphs,
+                candidates,
+                clean,
+                budgets,
+                limit=limit,
+                stop_when_broken=False,
+                harmless=harmless,
+            )
 
     def most(one, other):  # all but some
         return (one * other) % 5 != 0
@@ -272,17 +268,16 @@ def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(
     assert max(asked)[0] > 60  # all single edits of all graphs, or pairs of many
     # As if graphs of seven nodes were large: no more at once than this, and one graph or copy of 21
     # pairs.
-    monkeypatch.setattr(packed_graphs, "_PAIRS_AT_ONCE", 20)
-    monkeypatch.setattr(single_edits, "_EDITS_AT_ONCE", 10)
-    monkeypatch.setattr(edit_sets, "_EXTENSIONS_AT_ONCE", 20)
-    monkeypatch.setattr(edit_sets, "_COPIED_NODES_AT_ONCE", 12)
-    monkeypatch.setattr(edit_sets, "_STATES_AT_ONCE", 50)
-    monkeypatch.setattr(pair_oracle, "_ROWS_AT_ONCE", 5)
+    few = Limits(
+        portion_pairs=20, edits=10, extensions=20, copied_nodes=12, searched_states=50, pair_rows=5
+    )
     assert budget == 1 or (max(pairs_asked) > 100 and max(states)[1] > 4)
     for seen in (asked, pairs_asked, states):
         seen.clear()
-    for name, search in searches.items():
-        torch.testing.assert_close(search(), together[name], rtol=1e-12, atol=1e-12)
+    with using(few):
+        in_pieces = {name: search() for name, search in searches.items()}
+    for name in searches:
+        torch.testing.assert_close(in_pieces[name], together[name], rtol=1e-12, atol=1e-12)
     assert max(number for number, _ in asked) <= 20 + 21
     assert max(nodes for _, nodes in asked) <= max(12 + 7, 7 * 7)
     assert max(pairs_asked, default=0) <= 20 + 21

@@ -30,6 +30,7 @@ from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.attacks.rl_s2v import RLS2V, GreedyProposer, _Learner
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import mlp
@@ -386,11 +387,11 @@ def test_the_graphs_of_a_state_equal_its_perturbations_applied(name, random_grap
         )
 
 
-def test_the_space_is_the_same_when_listed_in_pieces(random_graphs, monkeypatch):
+def test_the_space_is_the_same_when_listed_in_pieces(random_graphs):
     graphs = random_graphs(9, sizes=(9, 1, 14, 6))
     whole = EditSpace.of(graphs, THREATS["add one"])
-    monkeypatch.setattr("robust_augcl.attacks._two_step_q._PAIRS_AT_ONCE", 20)
-    pieces = EditSpace.of(graphs, THREATS["add one"])
+    with using(Limits(listed_pairs=20)):
+        pieces = EditSpace.of(graphs, THREATS["add one"])
     assert torch.equal(whole.partners, pieces.partners)
     assert torch.equal(whole.first, pieces.first)
     assert torch.equal(whole.budgets, pieces.budgets)
