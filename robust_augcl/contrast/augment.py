@@ -1,7 +1,8 @@
-"""Graph augmentations (GraphCL, You et al. 2020, arXiv 2010.13902, section 3.1), for whole batches
-of graphs at once.
+"""Graph augmentations, for whole batches of graphs at once.
 
-Letters: G graphs, N nodes.
+Source: GraphCL (You et al. 2020, arXiv 2010.13902, section 3.1).
+
+Letters: G graphs, N nodes, K things.
 """
 
 from __future__ import annotations
@@ -20,16 +21,22 @@ AugmentationName = Literal["node_drop", "edge_perturbation", "attribute_masking"
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One augmentation and how strong it is.
+    """One augmentation and its strength.
 
     Args:
-        name: "node_drop" leaves out this share of the nodes; "edge_perturbation" takes away this
-            share of the edges and puts in as many new ones; "attribute_masking" sets the features
-            of this share of the nodes to 0; "subgraph" keeps this share of the nodes and one more.
-        ratio: in [0, 1).
+        name: "node_drop" leaves out this share of the nodes. "edge_perturbation" takes away this
+            share of the edges and puts in as many new ones. "attribute_masking" sets the features
+            of this share of the nodes to 0. "subgraph" keeps this share of the nodes and one more.
+        ratio: the share, in [0, 1).
 
     Raises:
-        ValueError: a ratio out of range.
+        ValueError: the ratio is out of range.
+
+    >>> Augmentation("node_drop", 0.2)
+    Augmentation(name='node_drop', ratio=0.2)
+    >>> Augmentation("node_drop", 1.0)
+    Traceback (most recent call last):
+    ValueError: Expected `ratio` to be at least 0 and below 1, got 1.0
     """
 
     name: AugmentationName
@@ -43,7 +50,19 @@ class Augmentation:
 def augment(
     graphs: PackedGraphs, choices: Sequence[Augmentation], generator: torch.Generator
 ) -> PackedGraphs:
-    """Return a view of every graph, each by one of `choices`, drawn uniformly for each graph."""
+    """Return a view of every graph, each made by one of `choices`.
+
+    The augmentation is drawn uniformly for each graph.
+
+    >>> from torch_geometric.data import Data
+    >>> triangle = torch.tensor([[0, 1, 0, 2, 1, 2], [1, 0, 2, 0, 2, 1]])
+    >>> graph = Data(x=torch.ones(3, 1), edge_index=triangle, y=torch.tensor([0]))
+    >>> graphs = PackedGraphs.from_data_list([graph, graph])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> view = augment(graphs, [Augmentation("node_drop", 0.4)], generator)
+    >>> view.sizes.tolist(), view.num_undirected_edges.tolist()
+    ([2, 2], [1, 1])
+    """
     if len(choices) == 1:
         return _APPLY[choices[0].name](graphs, choices[0].ratio, generator)
     drawn = torch.randint(len(choices), (graphs.num_graphs,), generator=generator).to(graphs.device)
@@ -57,8 +76,9 @@ def augment(
 
 
 def node_drop(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
-    """Leave out floor(n * ratio) random nodes of each graph of n nodes: the induced subgraph of the
-    others.
+    """Leave out floor(n * ratio) random nodes of each graph of n nodes.
+
+    The view is the induced subgraph of the other nodes. At least one node stays.
     """
     drop = _share(graphs.sizes, ratio).clamp(max=graphs.sizes - 1)
     return graphs.keep_nodes(~_draw(graphs.batch, graphs.ptr, drop, generator))
@@ -67,8 +87,9 @@ def node_drop(graphs: PackedGraphs, ratio: float, generator: torch.Generator) ->
 def attribute_masking(
     graphs: PackedGraphs, ratio: float, generator: torch.Generator
 ) -> PackedGraphs:
-    """Set all features of floor(n * ratio) random nodes of each graph of n nodes to 0 (as in
-    AUGCL's code).
+    """Set all features of floor(n * ratio) random nodes of each graph of n nodes to 0.
+
+    AUGCL's code masks in the same way.
     """
     masked = _draw(graphs.batch, graphs.ptr, _share(graphs.sizes, ratio), generator)
     return replace(graphs, x=graphs.x.masked_fill(masked.unsqueeze(1), 0.0))
@@ -77,11 +98,11 @@ def attribute_masking(
 def edge_perturbation(
     graphs: PackedGraphs, ratio: float, generator: torch.Generator
 ) -> PackedGraphs:
-    """Take away floor(m * ratio) random edges of each graph of m undirected edges, and put in as
-    many that were not there.
+    """Replace floor(m * ratio) random edges of each graph of m undirected edges by new ones.
 
-    Of a graph that misses fewer edges, all missing ones come. (GraphCL's code draws the new ends
-    independently, which may give loops, edges that exist, and edges in one direction only.)
+    The new edges were not there before. A graph that lacks fewer edges gets all that it lacks.
+    GraphCL's code draws the new ends independently, which may give loops, edges that exist, and
+    edges in one direction only.
     """
     source, target = graphs.edge_index[:, graphs.edge_index[0] < graphs.edge_index[1]]
     graph = graphs.batch[source]
@@ -91,14 +112,14 @@ def edge_perturbation(
     size = graphs.sizes
     pairs = size * (size - 1) // 2
     missing = pairs - graphs.num_undirected_edges
-    # Number the pairs i < j of a graph row by row; the r-th pair that is no edge is found from how
-    # many edges come before it.
+    # The pairs i < j of a graph are numbered row by row: `rank` is an edge's number. A hole is a
+    # pair that is no edge. `holes` says how many holes come before each edge; so the number of a
+    # hole is its place among the holes plus the number of the edges before it.
     first, n = source - graphs.ptr[graph], size[graph]
     rank = first * (2 * n - first - 1) // 2 + (target - source) - 1
     begins = torch.cat([pairs.new_zeros(1), pairs.cumsum(0)])
-    holes = (
-        rank - (torch.arange(rank.numel(), device=rank.device) - ptr[graph]) + begins[graph]
-    )  # pairs before it that are no edges
+    edges_before = torch.arange(rank.numel(), device=rank.device) - ptr[graph]
+    holes = rank - edges_before + begins[graph]
     new_graph, hole = _distinct(missing, torch.minimum(count, missing), generator)
     before = torch.searchsorted(holes, hole + begins[new_graph], right=True) - ptr[new_graph]
     i, j = _pair(hole + before, size[new_graph])
@@ -109,12 +130,12 @@ def edge_perturbation(
 
 
 def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
-    """Keep the nodes of a random walk from a random node: floor(n * ratio) + 1 of them, or what n
-    steps reach.
+    """Keep the nodes of a random walk that starts at a random node.
 
-    GraphCL's and AUGCL's code draws every node from the neighbours of the first one (a union is
-    computed and discarded) and adds self-loops; the connected random walk of the paper is meant,
-    and done here.
+    The walk stops when it has seen floor(n * ratio) + 1 nodes, or after n steps. The code of
+    GraphCL and AUGCL draws every node from the neighbours of the first one (it computes a union
+    and discards it) and adds self-loops. The paper means a connected random walk, and that is what
+    is done here.
     """
     first_edge = torch.searchsorted(
         graphs.edge_index[0].contiguous(), torch.arange(graphs.num_nodes + 1, device=graphs.device)
@@ -139,8 +160,9 @@ def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> 
 
 
 def _draw(graph: Tensor, ptr: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw `count` (G,) things of each graph, things being sorted by graph: graph (K,), first thing
-    of each (G + 1,) -> (K,) bool.
+    """Draw `count` things of each graph, where the things are sorted by graph.
+
+    Shapes: graph (K,), ptr with the first thing of each graph (G + 1,), count (G,) -> (K,) bool.
     """
     keys = torch.rand(graph.numel(), generator=generator, dtype=torch.float64).to(graph.device)
     order = torch.argsort(graph + keys)  # each graph's things in a random order
@@ -150,8 +172,12 @@ def _draw(graph: Tensor, ptr: Tensor, count: Tensor, generator: torch.Generator)
 
 
 def _distinct(bound: Tensor, count: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw `count` (G,) different whole numbers below each bound (G,), at most the bound: which
-    graph each is for, and the numbers.
+    """Draw `count` different whole numbers below each bound.
+
+    No count may be above its bound.
+
+    Shapes: bound (G,), count (G,) -> the graph of each number, and the numbers, both (sum of
+    counts,).
     """
     start = torch.cat([bound.new_zeros(1), bound.cumsum(0)])
     taken = bound.new_empty(0)
@@ -167,22 +193,25 @@ def _distinct(bound: Tensor, count: Tensor, generator: torch.Generator) -> tuple
 
 
 def _pair(rank: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-    """The pair i < j of that number, counted row by row in a graph of that size: (K,), (K,) ->
-    (K,), (K,).
+    """Return the pair i < j of each rank; pairs are counted row by row in a graph of that size.
+
+    Shapes: rank (K,), size (K,) -> (K,), (K,).
     """
     width = 2 * size - 1
     i = ((width - (width.double().square() - 8 * rank).sqrt()) / 2).floor().long()
-    i -= (i * (width - i) // 2 > rank).long()  # the root may be off by one at the start of a row
+    # The root is rounded: at the start of a row it may be off by one.
+    i -= (i * (width - i) // 2 > rank).long()
     i += ((i + 1) * (width - i - 1) // 2 <= rank).long()
     return i, rank - i * (width - i) // 2 + i + 1
 
 
 def _share(sizes: Tensor, ratio: float) -> Tensor:
-    return (sizes.double() * ratio + 1e-9).floor().long()  # the small term keeps 0.1 of 30 at 3
+    # The small term keeps 0.1 of 30 at 3, which binary floating point puts just below.
+    return (sizes.double() * ratio + 1e-9).floor().long()
 
 
 def _below(bound: Tensor, generator: torch.Generator) -> Tensor:
-    """One uniform whole number below each bound: (K,) -> (K,)."""
+    """Return one uniform whole number below each bound: (K,) -> (K,)."""
     draw = torch.rand(bound.numel(), generator=generator, dtype=torch.float64).to(bound.device)
     return (draw * bound).long().clamp(max=bound - 1)
 

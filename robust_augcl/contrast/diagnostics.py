@@ -1,8 +1,9 @@
 """How weights, similarities and uncertainties relate to true and false negatives.
 
-A false negative is a negative of the anchor's own class. Classes are known to the benchmark and
-never to a method: nothing here is used in training. Letters: B graphs in a batch, D embedding, P
-pairs.
+A false negative is a negative of the anchor's own class. The benchmark knows the classes, a method
+never does: nothing here is used in training.
+
+Letters: B graphs in a batch, D embedding, P pairs, G graphs of the data set.
 """
 
 from __future__ import annotations
@@ -21,8 +22,17 @@ BINS = 40
 
 
 def false_negatives(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks of false and of true negatives: labels (B,) -> (B, B) bool, (B, B) bool; neither holds
-    the diagonal.
+    """Return the masks of the false and of the true negatives.
+
+    Neither mask holds the diagonal.
+
+    Shapes: labels (B,) -> (B, B) bool, (B, B) bool.
+
+    >>> false, true = false_negatives(torch.tensor([0, 0, 1]))
+    >>> false.nonzero().tolist()
+    [[0, 1], [1, 0]]
+    >>> int(true.sum())
+    4
     """
     same = labels.unsqueeze(1) == labels.unsqueeze(0)
     own = torch.eye(labels.numel(), dtype=torch.bool, device=labels.device)
@@ -30,18 +40,30 @@ def false_negatives(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def share_on(weight: Tensor, false: Tensor, true: Tensor) -> float | None:
-    """The share of the total weight of negatives that lies on false ones; None where there is no
-    weight.
+    """Return the share of the negatives' total weight that lies on false ones.
 
-    Shapes: weight, not negative, and the masks of false and true negatives, all (B, B) or (P,).
+    Where there is no weight, the share is None.
+
+    Shapes: weight, not negative, and the masks of false and of true negatives, all (B, B) or all
+    (P,).
+
+    >>> false = torch.tensor([True, False, False])
+    >>> share_on(torch.tensor([1.0, 2.0, 1.0]), false, ~false)
+    0.25
     """
     on_false, on_true = float(weight[false].double().sum()), float(weight[true].double().sum())
     return on_false / (on_false + on_true) if on_false + on_true > 0 else None
 
 
 def summary(values: Tensor, low: float, high: float) -> dict[str, Any]:
-    """Count, mean, `QUANTILES` and a histogram of `BINS` equal bins over [low, high], as JSON:
-    values (P,).
+    """Describe values by count, mean, `QUANTILES` and a histogram of `BINS` equal bins, as JSON.
+
+    The bins cover [low, high]; values outside count in the outermost bins.
+
+    Shapes: values (P,).
+
+    >>> summary(torch.tensor([0.0, 1.0]), 0.0, 1.0)["mean"]
+    0.5
     """
     values = values.double().cpu()
     if not values.numel():
@@ -60,8 +82,11 @@ def summary(values: Tensor, low: float, high: float) -> dict[str, Any]:
 
 
 def push(objective: Objective, z1: Tensor, z2: Tensor) -> Tensor | None:
-    """How strongly the loss pushes each pair apart, |d loss / d s_ij|: (B, D), (B, D) -> (B, B);
-    None if it is no loss of pairs.
+    """Return how strongly the loss pushes each pair apart, |d loss / d s_ij|.
+
+    The answer is None if the objective is no loss of pairs.
+
+    Shapes: z1 (B, D), z2 (B, D) -> (B, B).
     """
     if not isinstance(objective, PairObjective):
         return None
@@ -72,35 +97,24 @@ def push(objective: Objective, z1: Tensor, z2: Tensor) -> Tensor | None:
 
 
 def diagnose(batches: Iterable[Embedded], objective: Objective, labels: Tensor) -> dict[str, Any]:
-    """Describe a pass over the data with a trained encoder, as small JSON; labels are those of all
-    graphs (G,).
+    """Describe a pass over the data with a trained encoder, as small JSON.
 
-    `false_negatives`: the share of false negatives among the pairs, of the weight on them, and of
-    the loss's push on them (None: the method has no such thing). `similarity`, `uncertainty`: a
-    `summary` for true and for false negatives, the range of the histogram beside it.
+    `false_negatives` holds the share of false negatives among the pairs, of the weight that lies
+    on them, and of the loss's push on them. A share is None where the method has no such thing.
+    `similarity` and `uncertainty` hold a `summary` for the true and one for the false negatives,
+    with the range of their histogram.
 
     Looking at the push counts as one more batch of training in `objective.notes` and
-    `objective.info`: read them before.
+    `objective.info`: read these before.
+
+    Args:
+        batches: the embedded batches of one pass.
+        objective: what the encoder was trained with.
+        labels: the classes of all graphs (G,).
     """
-    names = ("false", "pairs", "weight", "push", "similarity", "uncertainty")
-    kept: dict[str, list[Tensor]] = {name: [] for name in names}
-    for z1, z2, numbers in batches:
-        false, true = false_negatives(labels[numbers])
-        pairs = false | true
-        found: dict[str, Tensor | None] = {
-            "false": false,
-            "pairs": torch.ones_like(pairs, dtype=torch.float32),
-            "weight": objective.pair_weights(z1, z2),
-            "push": push(objective, z1, z2),
-            "similarity": cosine_similarities(z1, z2),
-            "uncertainty": objective.uncertainty(z1, z2),
-        }
-        for name, values in found.items():
-            if values is not None:
-                kept[name].append(values[pairs])
-    if not kept["false"]:
+    whole = _pass(batches, objective, labels)
+    if not whole:
         return {}
-    whole = {name: torch.cat(parts) for name, parts in kept.items() if parts}
     false = whole["false"]
     shares = {
         name: share_on(whole[name], false, ~false) if name in whole else None
@@ -117,6 +131,29 @@ def diagnose(batches: Iterable[Embedded], objective: Objective, labels: Tensor) 
         if "uncertainty" in whole
         else None,
     }
+
+
+def _pass(batches: Iterable[Embedded], objective: Objective, labels: Tensor) -> dict[str, Tensor]:
+    """Collect what is known of every negative of a pass: name -> values (P,).
+
+    A name that the objective knows nothing of is left out.
+    """
+    kept: dict[str, list[Tensor]] = {}
+    for z1, z2, numbers in batches:
+        false, true = false_negatives(labels[numbers])
+        pairs = false | true
+        found: dict[str, Tensor | None] = {
+            "false": false,
+            "pairs": torch.ones_like(pairs, dtype=torch.float32),
+            "weight": objective.pair_weights(z1, z2),
+            "push": push(objective, z1, z2),
+            "similarity": cosine_similarities(z1, z2),
+            "uncertainty": objective.uncertainty(z1, z2),
+        }
+        for name, values in found.items():
+            if values is not None:
+                kept.setdefault(name, []).append(values[pairs])
+    return {name: torch.cat(parts) for name, parts in kept.items()}
 
 
 def _by_kind(values: Tensor, false: Tensor, limits: Sequence[float] | None) -> dict[str, Any]:

@@ -13,13 +13,19 @@ from robust_augcl.contrast.weighting import HardnessWeighter
 class Method:
     """Base of methods: a frozen dataclass of hyper-parameters.
 
-    A method that weighs negatives says how in `weighter`; one that has another loss makes its own
-    `objective`. Either composes with any base (GraphCL, SimGRACE) by configuration.
+    A method that weighs negatives says how in `weighter`. A method that has another loss makes its
+    own `objective`. Each works with any base (GraphCL, SimGRACE): the suite chooses the base.
 
     Class attributes:
         display_name: what readers call the method; empty for its label.
         pretrains: whether there is any contrastive pretraining.
-        revision: raised when its code changes what is learnt (revisions.py).
+        revision: raised when the code changes what is learned (revisions.py).
+
+    >>> from robust_augcl.contrast.objective import LossSettings
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> objective = Method().objective(8, LossSettings(), generator, "cpu")
+    >>> type(objective).__name__, objective.learns
+    ('InfoNCE', False)
     """
 
     display_name: ClassVar[str] = ""
@@ -29,9 +35,14 @@ class Method:
     def weighter(
         self, embedding_size: int, generator: torch.Generator, device: torch.device | str
     ) -> HardnessWeighter | None:
-        """A new weighter for the training after the warm-up, None for plain training.
+        """Return a new weighter for the training after the warm-up, or None for plain training.
 
-        It is fitted on the warm-up's embeddings. `generator` is the source of its initial weights.
+        The weighter is fitted on the embeddings of the warm-up's model.
+
+        Args:
+            embedding_size: D, the size of an embedding.
+            generator: the source of the weighter's initial weights.
+            device: where the weighter computes.
         """
         return None
 
@@ -42,7 +53,14 @@ class Method:
         generator: torch.Generator,
         device: torch.device | str,
     ) -> Objective:
-        """A new objective for the training after the warm-up: InfoNCE with `weighter`'s weights,
-        unless a method has its own.
+        """Return a new objective for the training after the warm-up.
+
+        By default it is InfoNCE with the weights of `weighter`.
+
+        Args:
+            embedding_size: D, the size of an embedding.
+            settings: what every loss needs.
+            generator: the source of initial weights.
+            device: where the objective computes.
         """
         return InfoNCE(settings, self.weighter(embedding_size, generator, device))

@@ -1,5 +1,6 @@
-"""What contrastive training minimises: the seam between the base (where views come from) and a
-method.
+"""What contrastive training minimises.
+
+An objective stands between a base, which says where views come from, and a method.
 
 Letters: B graphs in a batch, D embedding.
 """
@@ -21,8 +22,11 @@ from robust_augcl.validation import require_positive
 
 
 class Embedded(NamedTuple):
-    """A batch as a method sees it before it trains: z1, z2 (B, D), detached, and the graphs'
-    numbers (B,).
+    """A batch as a method sees it before it trains.
+
+    Args:
+        z1, z2: the embeddings of the graphs and of their second views (B, D), detached.
+        numbers: the graphs' numbers in the training set (B,).
     """
 
     z1: Tensor
@@ -31,7 +35,7 @@ class Embedded(NamedTuple):
 
 
 Views = Callable[[], Iterator[Embedded]]
-"""One pass over the data, its views drawn anew."""
+"""Makes one pass over the data; each pass draws its views anew."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,16 @@ class LossSettings:
     """What every loss needs.
 
     Args:
-        temperature: of the similarities.
+        temperature: what similarities are divided by.
         positive_in_denominator: whether the positive stands in the loss's denominator too.
-        directions: "one": graphs are anchors, second views the candidates; "both": the mean of this
-            and the reverse.
+        directions: "one": the graphs are the anchors, and their second views are what they are
+            compared with. "both": the mean of this and the reverse.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value is out of range.
+
+    >>> LossSettings(temperature=0.5).directions
+    'one'
     """
 
     temperature: float = 0.2
@@ -57,55 +64,64 @@ class LossSettings:
 
 
 class Objective(ABC):
-    """A loss with whatever a method needs to compute it.
+    """A loss, with whatever a method needs to compute it.
 
     Class attributes:
-        learns: whether `fit` reads its views; otherwise none are drawn.
+        learns: whether `fit` reads its views. If it does not, none are drawn.
     """
 
     learns: bool = False
 
-    def fit(self, views: Views, generator: torch.Generator, report: Report = silent) -> None:  # noqa: B027 (nothing is the default)
-        """Learn from the embeddings of the warm-up's model in evaluation mode; all chance comes
-        from `generator`.
+    def fit(  # noqa: B027 (by default there is nothing to learn)
+        self, views: Views, generator: torch.Generator, report: Report = silent
+    ) -> None:
+        """Learn from the embeddings of the warm-up's model in evaluation mode.
+
+        All chance comes from `generator`.
         """
 
     def begin(self, model: nn.Module) -> None:  # noqa: B027
-        """Training of `model` begins."""
+        """Prepare for the training of `model`, which begins now."""
 
     def parameters(self) -> list[nn.Parameter]:
-        """Parameters of the objective's own, trained along with the model's."""
+        """Return the objective's own parameters, which are trained along with the model's."""
         return []
 
     def key_model(self, model: nn.Module) -> nn.Module:
-        """The model that embeds second views, by default the one that is trained."""
+        """Return the model that embeds second views: by default the one that is trained."""
         return model
 
     @abstractmethod
     def loss(self, z1: Tensor, z2: Tensor, numbers: Tensor) -> Tensor:
-        """The loss of a batch: z1, z2 (B, D), the graphs' numbers (B,) -> ()."""
+        """Return the loss of a batch.
+
+        Shapes: z1 (B, D), z2 (B, D), the graphs' numbers (B,) -> ().
+        """
 
     def after_step(self, model: nn.Module) -> None:  # noqa: B027
-        """An optimisation step was made."""
+        """Do what follows each optimisation step."""
 
     def pair_weights(self, z1: Tensor, z2: Tensor) -> Tensor | None:
-        """What each in-batch negative's term is multiplied by in the loss, (B, B), the diagonal
-        unused; None: there are no such terms.
+        """Return what each negative's term in the loss is multiplied by.
+
+        The answer is None if the loss has no such terms.
+
+        Shapes: z1 (B, D), z2 (B, D) -> (B, B), whose diagonal is not used.
         """
         return None
 
     def uncertainty(self, z1: Tensor, z2: Tensor) -> Tensor | None:
-        """u_ij (B, B), where the method has one."""
+        """Return u_ij (B, B), or None if the method has no uncertainty."""
         return None
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the results should know, e.g. of a collapsed model."""
+        """What a reader of the results should know, for example that a network collapsed."""
         return []
 
     @property
     def info(self) -> dict[str, Any]:
-        """What was learnt before training, as JSON."""
+        """What was learned before training, as JSON."""
         return {}
 
 
@@ -117,8 +133,9 @@ class PairObjective(Objective):
 
     @abstractmethod
     def pair_loss(self, similarity: Tensor, z1: Tensor, z2: Tensor) -> Tensor:
-        """The loss in one direction, anchors z1: similarity (B, B), z1 and z2 (B, D) detached ->
-        ().
+        """Return the loss in one direction, where the anchors are those of z1.
+
+        Shapes: similarity (B, B), z1 (B, D) and z2 (B, D), both detached -> ().
         """
 
     def loss(self, z1: Tensor, z2: Tensor, numbers: Tensor) -> Tensor:
@@ -134,7 +151,15 @@ class PairObjective(Objective):
 
 
 class InfoNCE(PairObjective):
-    """InfoNCE, each negative weighted by a `HardnessWeighter` (None: all 1)."""
+    """InfoNCE, where a `HardnessWeighter` says how much each negative counts.
+
+    Without a weighter all weights are 1.
+
+    >>> objective = InfoNCE(LossSettings(temperature=0.5))
+    >>> z = torch.eye(2)
+    >>> round(float(objective.loss(z, z, torch.arange(2))), 4)
+    0.1269
+    """
 
     def __init__(self, settings: LossSettings, weighter: HardnessWeighter | None = None) -> None:
         super().__init__(settings)
@@ -167,11 +192,9 @@ class InfoNCE(PairObjective):
         return super().pair_weights(z1, z2) if self.weighter is None else self.weighter(z1, z2)
 
     def uncertainty(self, z1: Tensor, z2: Tensor) -> Tensor | None:
-        return (
-            None
-            if self.weighter is None
-            else self.weighter.uncertainty(z1, z2, cosine_similarities(z1, z2))
-        )
+        if self.weighter is None:
+            return None
+        return self.weighter.uncertainty(z1, z2, cosine_similarities(z1, z2))
 
     @property
     def notes(self) -> list[str]:

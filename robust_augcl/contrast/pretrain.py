@@ -1,5 +1,9 @@
-"""Contrastive pretraining in stages: warm-up, fitting the weights, and training on from there,
+"""Contrastive pretraining in three stages.
+
+The stages are the warm-up, the fit of the weights, and the training that goes on from there,
 weighted or plain.
+
+Letters: B graphs in a batch, D embedding.
 """
 
 from __future__ import annotations
@@ -26,27 +30,34 @@ class Pretraining:
     """Settings of contrastive pretraining.
 
     Args:
-        base: where second views come from; the first is the graph itself. "graphcl": an
-            augmentation, one of `augmentations` drawn for each graph; "simgrace": the same graph
-            through a perturbed encoder, `augmentations` then being of no use.
-        warm_up_epochs: of plain contrastive training, shared by every method of a suite.
-        continued_epochs: as many again, weighted or plain; a baseline sees the same batches and
-            views as a weighted method.
-        batch_size: graphs a batch; the last may be smaller.
+        base: where second views come from; the first view is the graph itself. "graphcl": one of
+            `augmentations`, drawn for each graph. "simgrace": the same graph through a perturbed
+            encoder; `augmentations` then has no effect.
+        warm_up_epochs: epochs of plain contrastive training, which all methods of a suite share.
+        continued_epochs: epochs that follow, weighted or plain. A baseline sees the same batches
+            and views as a weighted method.
+        batch_size: graphs in a batch, at least 2. The last batch may be smaller.
         learning_rate: of Adam, which goes on from the warm-up with its state.
         temperature: of the loss.
         positive_in_denominator: whether the positive stands in the loss's denominator too.
-        directions: "one": graphs are anchors and second views candidates; "both": the mean of this
-            and the reverse.
+        directions: "one": the graphs are the anchors, and their second views are what they are
+            compared with. "both": the mean of this and the reverse.
         augmentations: of the second view.
-        perturbation: noise of the perturbed encoder, as a multiple of each tensor's standard
+        perturbation: the noise of the perturbed encoder, as a multiple of each tensor's standard
             deviation.
-        projection_init: initial weights of the projection head, "glorot" (zero biases) or "default"
-            (PyTorch's own).
-        reshuffle: draw the batches anew in each epoch; else once.
+        projection_init: the initial weights of the projection head: "glorot" (with biases 0), or
+            "default" (PyTorch's own).
+        reshuffle: whether batches are drawn anew in each epoch. If not, they are drawn once.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value is out of range.
+
+    >>> settings = Pretraining(temperature=0.5, batch_size=50)
+    >>> settings.loss
+    LossSettings(temperature=0.5, positive_in_denominator=True, directions='one')
+    >>> Pretraining(batch_size=1)
+    Traceback (most recent call last):
+    ValueError: Expected `batch_size` to be at least 2, got 1
     """
 
     base: Literal["graphcl", "simgrace"] = "graphcl"
@@ -72,12 +83,18 @@ class Pretraining:
 
     @property
     def loss(self) -> LossSettings:
-        """The part that every loss needs."""
+        """The part of the settings that every loss needs."""
         return LossSettings(self.temperature, self.positive_in_denominator, self.directions)
 
 
 class ContrastiveModel(nn.Module):
-    """An encoder and a projection head D - D - D with relu."""
+    """An encoder and a projection head of two linear layers, D - D - D, with relu between them.
+
+    Args:
+        encoder: embeds graphs into (B, D).
+        settings: `projection_init` is read.
+        generator: the source of the head's initial weights.
+    """
 
     def __init__(self, encoder: Encoder, settings: Pretraining, generator: torch.Generator) -> None:
         super().__init__()
@@ -87,13 +104,19 @@ class ContrastiveModel(nn.Module):
         self.projection = mlp([size, size, size], generator, initialise)
 
     def forward(self, graphs: PackedGraphs) -> Tensor:
-        """Projections (B, D)."""
+        """Return the projections (B, D) of packed graphs."""
         out: Tensor = self.projection(self.encoder.embed(graphs))
         return out
 
 
 class Batch(NamedTuple):
-    """Graphs, a second view of each, and their numbers in the training set (B,)."""
+    """A batch of graphs.
+
+    Args:
+        graphs: the graphs themselves.
+        view: A second view of each.
+        numbers: their numbers in the training set (B,).
+    """
 
     graphs: PackedGraphs
     view: View
@@ -101,11 +124,17 @@ class Batch(NamedTuple):
 
 
 class Batches:
-    """Passes over a training set: for each batch its graphs and a second view of each.
+    """Passes over a training set: each batch holds graphs and a second view of each.
 
     Order and views come from the generators alone, so two methods with equal generators see the
-    same ones. `order` is the source of an order that is drawn once (`reshuffle` off), so that
-    several stages can share it.
+    same ones.
+
+    Args:
+        graphs: the training set.
+        settings: batch size, base and augmentations are read.
+        generator: the source of order and views.
+        order: the source of an order that is drawn once (`reshuffle` is False), so that several
+            stages can share it. None: `generator` is the source.
     """
 
     def __init__(
@@ -153,9 +182,25 @@ def contrastive_training(
     objective: Objective | None = None,
     report: Report = silent,
 ) -> list[float]:
-    """Minimise `objective` (None: plain InfoNCE); return the mean loss of each epoch.
+    """Minimise an objective, and return the mean loss of each epoch.
 
-    The objective must be fitted. The encoder and head are changed in place.
+    The encoder and the head are changed in place. The objective must be fitted; None stands for
+    plain InfoNCE.
+
+    >>> from torch_geometric.data import Data
+    >>> from robust_augcl.models.optimizer import adam
+    >>> from robust_augcl.registry import load
+    >>> def seeded(seed):
+    ...     return torch.Generator().manual_seed(seed)
+    >>> path = torch.tensor([[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]])
+    >>> graph = Data(x=torch.ones(4, 1), edge_index=path, y=torch.tensor([0]))
+    >>> graphs = PackedGraphs.from_data_list([graph] * 6)
+    >>> encoder = load("encoder", "gcn")(in_features=1, width=4, layers=2, generator=seeded(0))
+    >>> settings = Pretraining(batch_size=3)
+    >>> model = ContrastiveModel(encoder, settings, seeded(1))
+    >>> batches = Batches(graphs, settings, seeded(2))
+    >>> len(contrastive_training(model, adam(model, 0.001), batches, settings, epochs=2))
+    2
     """
     objective = InfoNCE(settings.loss) if objective is None else objective
     objective.begin(model)
@@ -173,24 +218,24 @@ def contrastive_training(
             loss.backward()
             optimizer.step()
             objective.after_step(model)
-            total, count = (
-                total + float(loss.detach()) * graphs.num_graphs,
-                count + graphs.num_graphs,
-            )
+            total += float(loss.detach()) * graphs.num_graphs
+            count += graphs.num_graphs
         losses.append(total / max(count, 1))
         report((epoch + 1) / epochs, f"contrastive loss {losses[-1]:.3f}")
     return losses
 
 
 def embedded(model: ContrastiveModel, batches: Batches) -> Iterator[Embedded]:
-    """One pass: the embeddings of each batch by the model in evaluation mode, without gradients."""
+    """Yield the embeddings of each batch of one pass, by the model in evaluation mode.
+
+    They carry no gradients.
+    """
     model.eval()
     for graphs, view, numbers in batches:
         with torch.no_grad():
             z1, z2 = model(graphs), embed_view(model, view)
-        yield Embedded(
-            z1, z2, numbers
-        )  # outside, or the consumer's own training would run without gradients
+        # Outside of `no_grad`: the consumer's own training, which runs now, needs gradients.
+        yield Embedded(z1, z2, numbers)
 
 
 def fit_objective(
@@ -200,7 +245,8 @@ def fit_objective(
     generator: torch.Generator,
     report: Report = silent,
 ) -> None:
-    """Fit an objective on the embeddings of a model in evaluation mode; the model is not
-    changed.
+    """Fit an objective on the embeddings of a model in evaluation mode.
+
+    The model's weights are not changed.
     """
     objective.fit(lambda: embedded(model, batches), generator, report)

@@ -16,16 +16,21 @@ from robust_augcl.contrast.losses import cosine_similarities
 from robust_augcl.progress import Report, silent
 
 PairViews = Callable[[], Iterator[tuple[Tensor, Tensor]]]
-"""One pass over the data: for each batch the embeddings of anchors and of views drawn anew, (B, D)
-both, detached.
+"""Makes one pass over the data, with views drawn anew.
+
+For each batch it yields the embeddings of the anchors and of the views, both (B, D), detached.
 """
 
 Alpha = Literal["row_mean", "batch_mean", "inverse_mean_minus", "inverse_mean_plus"]
 
 
 class Weights(NamedTuple):
-    """Weights (B, B), and two kinds of rows (B,) that weigh 1: those that said nothing about
-    hardness, and those of an alpha <= 0.
+    """The weights of a batch, and which of its rows had to be weighted 1.
+
+    Args:
+        weight: the weights (B, B), with 1 on the diagonal.
+        collapsed: the rows (B,) whose uncertainties said nothing about hardness. They weigh 1.
+        refused: the rows (B,) whose alpha was not positive. They weigh 1.
     """
 
     weight: Tensor
@@ -34,7 +39,7 @@ class Weights(NamedTuple):
 
 
 class HardnessWeighter(ABC):
-    """Weighs negatives; learns how in `fit`.
+    """Weighs negatives; `fit` learns how.
 
     Class attributes:
         measure: what the weights are made of, as notes call it.
@@ -42,23 +47,26 @@ class HardnessWeighter(ABC):
 
     measure: ClassVar[str] = "weights"
 
-    def fit(self, views: PairViews, generator: torch.Generator, report: Report = silent) -> None:  # noqa: B027 (nothing is the default)
+    def fit(  # noqa: B027 (by default there is nothing to learn)
+        self, views: PairViews, generator: torch.Generator, report: Report = silent
+    ) -> None:
         """Learn from passes over the data; all chance comes from `generator`."""
 
     @abstractmethod
     def weigh(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Weights:
-        """Weights of all pairs, non-negative, diagonal 1: z1, z2 (B, D), their similarities (B, B),
-        all detached.
+        """Return the weights of all pairs, which are not negative and 1 on the diagonal.
+
+        Shapes: z1 (B, D), z2 (B, D) and their similarities (B, B), all detached -> (B, B).
         """
 
     @torch.no_grad()
     def __call__(self, z1: Tensor, z2: Tensor) -> Tensor:
-        """The weights alone: (B, D), (B, D) -> (B, B), detached."""
+        """Return the weights alone, detached: (B, D), (B, D) -> (B, B)."""
         z1, z2 = z1.detach(), z2.detach()
         return self.weigh(z1, z2, cosine_similarities(z1, z2)).weight
 
     def uncertainty(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Tensor | None:
-        """u_ij (B, B), where there is such a thing."""
+        """Return u_ij (B, B), or None if the weighter has no uncertainty."""
         return None
 
     @property
@@ -73,8 +81,14 @@ class HardnessWeighter(ABC):
 
 
 def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> Weights:
-    """alpha u_ij with alpha = 1 / mean over all j of u_ij, then the diagonal 1 (AUGCL's code): (B,
-    B) -> (B, B).
+    """Return the weights alpha u_ij of AUGCL's code, where alpha is 1 / mean over all j of u_ij.
+
+    The mean includes the diagonal, which is set to 1 afterwards.
+
+    Shapes: uncertainty (B, B) -> (B, B).
+
+    >>> mean_normalised(torch.tensor([[1.0, 3.0], [0.0, 0.0]])).weight.tolist()
+    [[1.0, 1.5], [1.0, 1.0]]
     """
     return scaled(uncertainty, "row_mean", floor=floor)
 
@@ -82,20 +96,26 @@ def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> Weights:
 def scaled(
     uncertainty: Tensor, alpha: Alpha | float, delta: float = 0.0, floor: float = 1e-12
 ) -> Weights:
-    """alpha u_ij, then the diagonal 1 (AUGCL, arXiv 2301.13340, section 3.4).
+    """Return the weights alpha u_ij, with 1 on the diagonal (AUGCL, arXiv 2301.13340, section 3.4).
 
-    A row whose mean, or whose mean over the negatives, is not above `floor` says nothing about
-    hardness: all its weights are 1, as in plain InfoNCE, where the published formula gives NaN, or
-    a loss without negatives. So it is, counted apart, where alpha is not positive: negatives would
-    be pulled in, or not count at all.
+    A row says nothing about hardness if its mean, or its mean over the negatives, is not above
+    `floor`. All weights of such a row are 1, as in plain InfoNCE; the published formula gives NaN
+    there, or a loss without negatives. A row whose alpha is not positive is weighted 1 too, and
+    counted apart: otherwise negatives would be pulled in, or would not count at all.
 
     Args:
         uncertainty: u (B, B), not negative.
-        alpha: "row_mean": 1 / mu_i, mu_i the mean over all j; "batch_mean": 1 over the mean of the
-            whole batch; "inverse_mean_minus", "inverse_mean_plus": 1 / mu_i -+ delta; a number:
-            itself.
-        delta: of the two.
-        floor: see above.
+        alpha: "row_mean": 1 / mu_i, where mu_i is the mean over all j. "batch_mean": 1 over the
+            mean of the whole batch. "inverse_mean_minus": 1 / mu_i - delta.
+            "inverse_mean_plus": 1 / mu_i + delta. A number: that number.
+        delta: see `alpha`.
+        floor: the mean up to which a row says nothing.
+
+    >>> u = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
+    >>> scaled(u, 2.0).weight.tolist()
+    [[1.0, 1.0], [0.5, 1.0]]
+    >>> scaled(u, "inverse_mean_minus", delta=3.0).refused.tolist()
+    [True, True]
     """
     rows = uncertainty.mean(1, keepdim=True)
     mean = rows.mean() if alpha == "batch_mean" else rows
@@ -117,19 +137,25 @@ def scaled(
 
 
 class WeightStatistics:
-    """What the weights of a training were like, and what of it a reader should know.
+    """Counts what the weights of a training were like, and says what a reader should know of it.
 
     Args:
         measure: what the weights are made of, as notes call it.
     """
 
-    # weights this close to their mean, as a share of it, change nothing: seen where every pair is
-    # reserved
     FLAT = 0.01
-    HANDFUL = 0.1  # of the negatives: fewer effective ones than this share carry the loss
-    UNIFORM = 0.01  # standard deviation of an anchor's similarities: nothing there to cluster
-    RARE = 0.05  # share of the anchors up to which the last three are not worth a note
-    CHANCE = 0.001  # that up to which weights of 1, put in where there were none, are not
+    """Weights this close to their mean, as a share of it, change nothing.
+
+    That was seen where every pair is reserved.
+    """
+    HANDFUL = 0.1
+    """An anchor whose effective negatives are fewer than this share rests on a handful."""
+    UNIFORM = 0.01
+    """Below this standard deviation, an anchor's similarities leave nothing to cluster."""
+    RARE = 0.05
+    """Up to this share of the anchors, the three findings above are not worth a note."""
+    CHANCE = 0.001
+    """Up to this share of the anchors, weights of 1 in place of none are not worth a note."""
 
     def __init__(self, measure: str = HardnessWeighter.measure) -> None:
         self.measure = measure
@@ -138,7 +164,7 @@ class WeightStatistics:
 
     @torch.no_grad()
     def add(self, weights: Weights, similarity: Tensor) -> None:
-        """Count a batch: weights and similarities (B, B)."""
+        """Count a batch: its weights (B, B) and its similarities (B, B)."""
         weight, collapsed, refused = weights
         size = weight.size(0)
         if size < 2:
@@ -146,8 +172,8 @@ class WeightStatistics:
         negatives = weight.clone().fill_diagonal_(0.0)
         total = negatives.sum(1)
         mean = total / (size - 1)
-        away = (weight - mean.unsqueeze(1)).abs().fill_diagonal_(0.0).amax(1)
-        flat = (away < self.FLAT * mean) & ~collapsed & ~refused
+        farthest = (weight - mean.unsqueeze(1)).abs().fill_diagonal_(0.0).amax(1)
+        flat = (farthest < self.FLAT * mean) & ~collapsed & ~refused
         if size == 2:  # a single negative is always equal to itself
             flat = torch.zeros_like(flat)
         # The effective number of negatives (sum w)^2 / sum w^2, as a share.
@@ -163,17 +189,16 @@ class WeightStatistics:
         ]
         found = torch.stack(counts).tolist()
         self.rows += size
-        self.collapsed, self.refused, self.flat = (
-            self.collapsed + found[0],
-            self.refused + found[1],
-            self.flat + found[2],
-        )
-        self.few, self.uniform = self.few + found[3], self.uniform + found[4]
+        self.collapsed += found[0]
+        self.refused += found[1]
+        self.flat += found[2]
+        self.few += found[3]
+        self.uniform += found[4]
         self._effective += float(effective.sum())
 
     @property
     def effective_share(self) -> float:
-        """The mean effective share of the negatives, 1 for equal weights."""
+        """The mean effective share of the negatives; it is 1 for equal weights."""
         return self._effective / max(self.rows, 1)
 
     @property
@@ -215,7 +240,7 @@ class WeightStatistics:
         return {"effective_share": round(self.effective_share, 6)} if self.rows else {}
 
     def _percent(self, count: int) -> str:
-        """In whole percent, so that notes of several seeds can be equal."""
+        """Say a count in whole percent, so that notes of several seeds can be equal."""
         percent = 100 * count / self.rows
         if percent < 1:
             return "under 1 %"

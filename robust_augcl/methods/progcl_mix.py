@@ -9,7 +9,8 @@ import torch
 
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.objective import LossSettings
-from robust_augcl.contrast.progcl.weights import MixedNegatives, MixtureSettings
+from robust_augcl.contrast.progcl.mixing import MixedNegatives
+from robust_augcl.contrast.progcl.weights import MixtureSettings
 from robust_augcl.validation import require_positive
 
 

@@ -12,8 +12,9 @@ import torch
 from robust_augcl.contrast.losses import cosine_similarities, info_nce
 from robust_augcl.contrast.objective import InfoNCE, LossSettings
 from robust_augcl.contrast.progcl import weights as progcl
+from robust_augcl.contrast.progcl.mixing import mixed_nce_of
 from robust_augcl.contrast.progcl.mixture import BetaMixture
-from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighter, mixed_nce_of
+from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighter
 from robust_augcl.methods.progcl_mix import ProGCLMix
 
 

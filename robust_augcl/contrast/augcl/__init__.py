@@ -1,1 +1,1 @@
-"""AUGCL: partitions of an anchor's negatives, and how unsure a model of them is."""
+"""AUGCL: how unsure a model is of the cluster of each negative."""

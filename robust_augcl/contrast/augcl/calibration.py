@@ -1,4 +1,4 @@
-"""How good a model of the partition is: against guessing, and against its own confidence.
+"""How good a model of the partition is, against guessing and against its own confidence.
 
 Letters: P pairs.
 """
@@ -13,14 +13,19 @@ from torch import Tensor
 
 
 def expected_calibration_error(probability: Tensor, labels: Tensor, bins: int = 15) -> float:
-    """Mean distance of confidence from accuracy over equal bins of confidence (Guo et al. 2017,
-    arXiv 1706.04599, equation 3).
+    """Return the mean distance of confidence from accuracy over equal bins of confidence.
 
-    Shapes: probability of label 1 (P,), labels (P,) of 0 and 1.
+    Source: Guo et al. 2017 (arXiv 1706.04599, equation 3).
+
+    Shapes: probability of label 1 (P,), labels of 0 and 1 (P,).
+
+    >>> sure = torch.tensor([1.0, 1.0, 1.0, 1.0])
+    >>> expected_calibration_error(sure, torch.tensor([1, 1, 1, 0]))
+    0.25
     """
     confidence = torch.maximum(probability, 1 - probability).double()
     right = ((probability > 0.5) == (labels == 1)).double()
-    number = (confidence * bins).ceil().long().clamp(1, bins) - 1  # bins are closed on the right
+    number = (confidence * bins).ceil().long().clamp(1, bins) - 1  # closed on the right
     gap = torch.zeros(bins, dtype=torch.float64, device=probability.device).index_add_(
         0, number, confidence - right
     )
@@ -28,11 +33,20 @@ def expected_calibration_error(probability: Tensor, labels: Tensor, bins: int = 
 
 
 def best_constant_loss(share: float, reward: float | None) -> float:
-    """The least loss of an answer that is the same for all pairs, a share of which has label 1.
+    """Return the least loss of an answer that is the same for all pairs.
 
-    With a reward o (above 1, at most 2): Deep Gamblers. Betting q - (1 - q) / (o - 1) on the more
-    frequent label, of share q, and keeping the rest is best, if that is positive, else betting
-    nothing. Without one: cross-entropy.
+    With a reward o (above 1, at most 2) the loss is that of Deep Gamblers. Let q be the share of
+    the more frequent label. The best answer bets q - (1 - q) / (o - 1) on this label and keeps the
+    rest; if that is not positive, it bets nothing. Without a reward the loss is cross-entropy.
+
+    Args:
+        share: the share of the pairs that have label 1.
+        reward: the o of Deep Gamblers, or None for cross-entropy.
+
+    >>> round(best_constant_loss(0.5, None), 4)  # log 2
+    0.6931
+    >>> round(best_constant_loss(0.5, 1.9), 4)  # log 1.9: all is kept
+    0.6419
     """
     q = max(share, 1 - share)
     if reward is None:
@@ -44,17 +58,18 @@ def best_constant_loss(share: float, reward: float | None) -> float:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A model of the partition, on views that it was not fitted on.
+    """How good a model of the partition is, on views that it was not fitted on.
 
     Args:
-        loss: its mean.
-        constant_loss: the least of a constant answer.
-        coverage: the share of the pairs that it names a cluster for; of the others it reserves its
-            answer.
-        accuracy: of the likelier of the two clusters, where it names one (None: nowhere).
-        majority: accuracy of the more frequent cluster there.
-        error: expected calibration error of the two clusters' probabilities there, the reservation
-            left out.
+        loss: the model's mean loss.
+        constant_loss: the least mean loss of a constant answer.
+        coverage: the share of the pairs that the model names a cluster for. For the others it
+            reserves its answer.
+        accuracy: how often the likelier of the two clusters is right, where the model names one.
+            None: it names none anywhere.
+        majority: how often the more frequent cluster would be right there.
+        error: the expected calibration error of the two clusters' probabilities there, with the
+            reservation left out.
     """
 
     loss: float
@@ -66,8 +81,9 @@ class Calibration:
 
     @classmethod
     def of(cls, loss: float, logits: Tensor, labels: Tensor, reward: float | None) -> Calibration:
-        """From the mean loss, logits (P, 2), or (P, 3) with the reservation last, and labels
-        (P,).
+        """Compute it from the mean loss, the logits and the labels.
+
+        Shapes: logits (P, 2), or (P, 3) with the reservation last; labels (P,).
         """
         constant = best_constant_loss(float(labels.double().mean()), reward)
         covered = logits.argmax(1) < 2
@@ -88,5 +104,5 @@ class Calibration:
 
     @property
     def underfit(self) -> bool:
-        """Whether it is no better than a constant answer: it does not know the clusters."""
+        """Whether the model is no better than a constant answer: it does not know the clusters."""
         return not self.loss < 0.99 * self.constant_loss

@@ -1,5 +1,4 @@
-"""Estimators of affinity uncertainty: what says how unsure it is to which cluster a negative
-belongs.
+"""Estimators of affinity uncertainty: how unsure a model is of the cluster of a negative.
 
 Letters: B graphs in a batch, D embedding, P pairs.
 """
@@ -34,32 +33,39 @@ from robust_augcl.validation import require_not_negative, require_positive
 
 @dataclass(frozen=True)
 class AffinitySettings:
-    """AUGCL's choices. The defaults are those of its code, but for an exact partition.
+    """AUGCL's choices. The defaults are those of its code, but the partition is exact.
 
     Args:
         partition: "two_means" of the similarities, exact; "k_means" of embeddings relative to the
-            anchor; "spectral".
-        uncertainty: "deep_gamblers", "softmax_response", "entropy" (of a network fitted to the
-            partition), or "distance" (none).
-        reward: o of the Deep Gamblers loss, above 1 and at most 2.
-        beta: of the distance-based uncertainty; it matters only with a fixed alpha or a delta.
-        alpha: "row_mean": 1 over the mean of an anchor's uncertainties; "batch_mean": over that of
-            the batch; a number; "inverse_mean_minus", "inverse_mean_plus": 1 / mean -+ delta.
-        delta: see alpha.
-        pair_input: "raw": the network sees the projections as they are, as published; "scaled":
-            divided by their mean length; "unit": each by its own, which leaves what similarities
-            are made of. Raw projections of a GIN are so large that the reservation takes everything
-            in one pass.
-        warm_passes: over the data before them, with the cross-entropy of the two clusters alone, so
-            that "deep_gamblers" has something to bet on before it may reserve (Deep Gamblers, arXiv
-            1907.00208, pretrains so; AUGCL does not).
-        passes: over the data, to fit the network.
-        hidden: width of its two hidden layers.
-        learning_rate: of its Adam.
-        pairs_a_batch: pairs in one of its steps.
+            anchor; or "spectral".
+        uncertainty: "deep_gamblers", "softmax_response" or "entropy", each of a network that is
+            fitted to the partition; or "distance", which needs no network.
+        reward: the o of the Deep Gamblers loss, above 1 and at most 2.
+        beta: of the distance-based uncertainty. It matters only with a fixed alpha or a delta.
+        alpha: "row_mean": 1 over the mean of an anchor's uncertainties. "batch_mean": 1 over the
+            mean of the batch. "inverse_mean_minus", "inverse_mean_plus": 1 / mean - delta,
+            1 / mean + delta. A number: that number.
+        delta: see `alpha`.
+        pair_input: "raw": the network sees the projections as they are, as published. "scaled":
+            they are divided by their mean length. "unit": each is divided by its own length, which
+            leaves what similarities are made of. Raw projections of a GIN are so large that the
+            reservation takes everything in one pass.
+        warm_passes: passes over the data before the others, with the cross-entropy of the two
+            clusters alone. So "deep_gamblers" has something to bet on before it may reserve. Deep
+            Gamblers (arXiv 1907.00208) pretrains so; AUGCL does not.
+        passes: passes over the data, to fit the network.
+        hidden: the width of the network's two hidden layers.
+        learning_rate: of the network's Adam.
+        pairs_a_batch: pairs in one of the network's steps.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value is out of range.
+
+    >>> AffinitySettings(uncertainty="distance", alpha=0.7).alpha
+    0.7
+    >>> AffinitySettings(reward=2.5)
+    Traceback (most recent call last):
+    ValueError: Expected `reward` to be above 1 and at most 2, got 2.5
     """
 
     partition: PartitionName = "two_means"
@@ -93,9 +99,18 @@ class AffinityUncertainty(HardnessWeighter):
 
     Args:
         embedding_size: D.
-        settings: see there.
+        settings: AUGCL's choices.
         generator: the source of the network's initial weights.
-        device: of the network.
+        device: where the network computes.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> settings = AffinitySettings(passes=1, pairs_a_batch=16)
+    >>> weighter = AffinityUncertainty(3, settings, generator)
+    >>> z1, z2 = torch.randn(2, 8, 3, generator=generator)
+    >>> weighter.fit(lambda: iter([(z1, z2)]), generator)
+    >>> weight = weighter(z1, z2)
+    >>> weight.shape, bool((weight >= 0).all())
+    (torch.Size([8, 8]), True)
     """
 
     measure: ClassVar[str] = "uncertainty"
@@ -127,11 +142,8 @@ class AffinityUncertainty(HardnessWeighter):
     def uncertainty(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Tensor:
         if self.model is not None:
             return self.model(z1, z2)
-        return distance_uncertainty(
-            similarity,
-            make_partition(self.settings.partition, z1, z2, similarity),
-            self.settings.beta,
-        )
+        labels = make_partition(self.settings.partition, z1, z2, similarity)
+        return distance_uncertainty(similarity, labels, self.settings.beta)
 
     @property
     def notes(self) -> list[str]:
@@ -143,10 +155,17 @@ class AffinityUncertainty(HardnessWeighter):
 
 
 class NetworkEstimator:
-    """A pair network fitted to the partition, and the uncertainty that it speaks of.
+    """A pair network that is fitted to the partition, and the uncertainty that it expresses.
 
-    Deep Gamblers has three outputs and its own loss; the other two have two outputs and
+    Deep Gamblers has three outputs and its own loss. The other two have two outputs and
     cross-entropy.
+
+    Args:
+        embedding_size: D.
+        settings: AUGCL's choices.
+        name: which uncertainty.
+        generator: the source of the network's initial weights.
+        device: where the network computes.
     """
 
     def __init__(
@@ -168,8 +187,9 @@ class NetworkEstimator:
         self.calibration: Calibration | None = None
 
     def fit(self, views: PairViews, generator: torch.Generator, report: Report = silent) -> None:
-        """Fit to passes over the data, then look at one more: how good is it on views that it has
-        not seen?
+        """Fit the network to passes over the data, then look at one more pass.
+
+        The last pass says how good the network is on views that it has not seen.
         """
         if self.settings.pair_input == "scaled":
             self.scale = _mean_length(views)
@@ -180,10 +200,9 @@ class NetworkEstimator:
             total, count = 0.0, 0
             for z1, z2 in views():
                 labels = self._labels(z1, z2)
-                total += (
-                    self.fit_batch(*self._inputs(z1, z2), labels, optimizer, generator, criterion)
-                    * labels.numel()
-                )
+                inputs = self._inputs(z1, z2)
+                loss = self.fit_batch(*inputs, labels, optimizer, generator, criterion)
+                total += loss * labels.numel()
                 count += labels.numel()
             mean = total / max(count, 1)
             if number >= warm:
@@ -200,10 +219,16 @@ class NetworkEstimator:
         generator: torch.Generator,
         criterion: PairLoss | None = None,
     ) -> float:
-        """Steps over all pairs of a batch, in random order: z1, z2 (B, D), labels (B * B,); return
-        the mean loss.
+        """Make steps over all pairs of a batch, in random order, and return the mean loss.
 
-        `criterion` is `loss` if None.
+        Shapes: z1 (B, D), z2 (B, D), labels (B * B,).
+
+        Args:
+            z1, z2: the embeddings.
+            labels: the partition, row by row.
+            optimizer: of the network's parameters.
+            generator: the source of the order.
+            criterion: the loss with its gradient. None: `loss`.
         """
         passing = PairPass(
             self.network,
@@ -221,16 +246,17 @@ class NetworkEstimator:
         return total / max(labels.numel(), 1)
 
     def loss(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean loss of pairs and its gradient: (P, outputs), (P,) -> (), (P, outputs)."""
-        return (
-            cluster_loss(logits, labels)
-            if self.reward is None
-            else gamblers_loss(logits, labels, self.reward)
-        )
+        """Return the mean loss of pairs and its gradient in the logits.
+
+        Shapes: logits (P, outputs), labels (P,) -> (), (P, outputs).
+        """
+        if self.reward is None:
+            return cluster_loss(logits, labels)
+        return gamblers_loss(logits, labels, self.reward)
 
     @torch.no_grad()
     def __call__(self, z1: Tensor, z2: Tensor) -> Tensor:
-        """u_ij of all pairs: (B, D), (B, D) -> (B, B)."""
+        """Return u_ij of all pairs: (B, D), (B, D) -> (B, B)."""
         return from_logits(self.name, self.network.logits(*self._inputs(z1, z2)))
 
     @property
@@ -246,11 +272,11 @@ class NetworkEstimator:
 
     @property
     def info(self) -> dict[str, Any]:
-        calibration = (
-            None
-            if self.calibration is None
-            else {k: v and round(v, 6) for k, v in asdict(self.calibration).items()}
-        )
+        calibration = None
+        if self.calibration is not None:
+            calibration = {
+                name: value and round(value, 6) for name, value in asdict(self.calibration).items()
+            }
         return {
             "uncertainty_losses": [round(loss, 6) for loss in self.losses],
             "calibration": calibration,
@@ -262,9 +288,8 @@ class NetworkEstimator:
         return (z1, z2) if self.scale == 1 else (z1 / self.scale, z2 / self.scale)
 
     def _labels(self, z1: Tensor, z2: Tensor) -> Tensor:
-        return make_partition(
-            self.settings.partition, z1, z2, cosine_similarities(z1, z2)
-        ).flatten()
+        similarity = cosine_similarities(z1, z2)
+        return make_partition(self.settings.partition, z1, z2, similarity).flatten()
 
     @torch.no_grad()
     def _look(self, views: PairViews) -> Calibration | None:
@@ -279,7 +304,10 @@ class NetworkEstimator:
 
 
 def _mean_length(views: PairViews) -> float:
-    """Of the embeddings of one pass; 1 where there are none, or none of any length."""
+    """Return the mean length of the embeddings of one pass.
+
+    It is 1 where there are no embeddings, or where all have the length 0.
+    """
     lengths = [z.norm(dim=1) for pair in views() for z in pair]
     mean = float(torch.cat(lengths).mean()) if lengths else 0.0
     return mean if mean > 0 else 1.0

@@ -1,7 +1,9 @@
-"""A pair network's loss and gradient, by hand, in memory that is set aside once.
+"""The loss of a pair network and its gradient, by hand, in memory that is set aside once.
 
-Fresh memory, copies and autograd's small steps cost as much as the arithmetic: a step has a few
-thousand pairs only. Letters: B graphs in a batch, D embedding, H hidden width, P pairs.
+A step has only a few thousand pairs. Fresh memory, copies and autograd's small steps would cost as
+much as the arithmetic.
+
+Letters: B graphs in a batch, D embedding, H hidden width, P pairs.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from torch import Tensor
 from robust_augcl.contrast.augcl.uncertainty import PairNetwork
 
 PairLoss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(logits (P, outputs), labels (P,)) -> the mean loss () and its gradient (P, outputs)."""
+"""Takes logits (P, outputs) and labels (P,); returns the mean loss () and its gradient."""
 
 
 class PairPass:
-    """The loss of a pair network on some pairs, and the gradient in its parameters.
+    """Computes the loss of a pair network on some pairs, and its gradient in the parameters.
 
     Args:
-        network: see there.
-        loss: with its gradient.
-        most_pairs: P at most in one call.
+        network: the pair network.
+        loss: the loss, with its gradient.
+        most_pairs: the most pairs P of one call.
     """
 
     def __init__(self, network: PairNetwork, loss: PairLoss, most_pairs: int) -> None:
@@ -36,29 +38,32 @@ class PairPass:
     def __call__(
         self, z1: Tensor, z2: Tensor, anchor: Tensor, view: Tensor, labels: Tensor
     ) -> Tensor:
-        """The mean loss; `grad` of the network's parameters becomes its gradient (what was there is
-        lost).
+        """Return the mean loss, and leave its gradient in `grad` of the network's parameters.
 
-        Shapes: z1, z2 (B, D); anchor, view, labels (P,) -> ().
+        What `grad` held before is lost.
+
+        Shapes: z1 (B, D), z2 (B, D); anchor, view, labels (P,) -> ().
         """
         first, second, third = (memory[: labels.numel()] for memory in self._memory)
         layer1, layer2, layer3 = self.network.layer1, self.network.layer2, self.network.layer3
         left, right = self.network.halves(z1, z2)
 
+        # Forward: the network's layers, each in memory of its own.
         torch.index_select(left, 0, anchor, out=first)
         first.add_(torch.index_select(right, 0, view, out=second)).relu_()
         torch.mm(first, layer2.weight.T, out=second)
         second.add_(layer2.bias).relu_()
-        # An output a row: what follows works on whole rows.
+        # Each output is a row here: what follows works on whole rows.
         logits = torch.addmm(layer3.bias.unsqueeze(1), layer3.weight, second.T)
 
         loss, gradient = self.loss(logits.T, labels)
 
+        # Backward: layer by layer, each gradient in memory that is no longer needed.
         layer3.weight.grad, layer3.bias.grad = gradient.T @ second, gradient.sum(0)
         torch.mm(gradient, layer3.weight, out=third)
         torch.ops.aten.threshold_backward(third, second, 0, grad_input=third)
         layer2.weight.grad, layer2.bias.grad = third.T @ first, third.sum(0)
-        torch.mm(third, layer2.weight, out=second)  # its activations are used up
+        torch.mm(third, layer2.weight, out=second)  # the activations of `second` are used up
         torch.ops.aten.threshold_backward(second, first, 0, grad_input=second)
         by_anchor = torch.zeros_like(left).index_add_(0, anchor, second)
         by_view = torch.zeros_like(right).index_add_(0, view, second)

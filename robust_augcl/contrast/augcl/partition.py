@@ -1,6 +1,6 @@
 """Partition of each anchor's negatives in two clusters (AUGCL, arXiv 2301.13340, section 3.2).
 
-Letters: R rows, B values a row (graphs in a batch), D embedding.
+Letters: R rows, B values in a row (graphs in a batch), D embedding.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ PartitionName = Literal["two_means", "k_means", "spectral"]
 
 
 def two_means(values: Tensor) -> Tensor:
-    """Split every row in two by exact two-means: (R, B) -> (R, B) bool, True for the cluster of the
-    higher values.
+    """Split every row in two clusters by exact two-means; True is the cluster of the higher values.
 
-    On a line the best two clusters are separated by a threshold. So sorting and prefix sums try
-    every split of every row at once and find the smallest within-cluster sum of squares, where
-    Lloyd's iterations may stop at a local one. Of equally good splits the one with the fewest low
-    values is taken. A row of equal values (or of one) is a single cluster, all True.
+    On a line a threshold separates the best two clusters. So sorting and prefix sums try every
+    split of every row at once, and find the smallest within-cluster sum of squares. Lloyd's
+    iterations may stop at a local minimum instead. Of equally good splits, the one with the fewest
+    low values is taken. A row of equal values, or of a single one, is one cluster, all True.
+
+    Shapes: values (R, B) -> (R, B) bool.
 
     Raises:
-        ValueError: values that are not finite.
+        ValueError: A value is not finite.
+
+    >>> two_means(torch.tensor([[0.9, 0.1, 0.8, 0.2], [0.5, 0.5, 0.5, 0.5]])).tolist()
+    [[True, False, True, False], [True, True, True, True]]
     """
     _check_finite(values, "similarities")
     size = values.size(1)
@@ -36,9 +40,8 @@ def two_means(values: Tensor) -> Tensor:
     thresholds = _sorted(values.detach())
     ordered = thresholds.double()
     centred = ordered - ordered.mean(1, keepdim=True)
-    low_sum = centred.cumsum(1)[
-        :, :-1
-    ]  # of the k lowest, k = 1 ... B - 1; the others sum to its negative
+    # Of the k lowest values, for k = 1 ... B - 1; the others sum to its negative.
+    low_sum = centred.cumsum(1)[:, :-1]
     low_count = torch.arange(1, size, device=values.device, dtype=torch.float64)
     # Within-cluster sum = total - low_sum^2 / k - high_sum^2 / (B - k).
     explained = low_sum.square() * (1 / low_count + 1 / (size - low_count))
@@ -48,25 +51,36 @@ def two_means(values: Tensor) -> Tensor:
 
 
 def partition(similarity: Tensor) -> Tensor:
-    """Label 1 for the cluster that holds the anchor's positive (the diagonal), else 0: (B, B) ->
-    (B, B) int64.
+    """Label each pair by the two-means of its anchor's similarities.
+
+    The label is 1 for the cluster that holds the anchor's positive (the diagonal), else 0.
+
+    Shapes: similarity (B, B) -> (B, B) int64.
+
+    Raises:
+        ValueError: A similarity is not finite.
+
+    >>> partition(torch.tensor([[0.9, 0.1, 0.8], [0.2, 0.1, 0.9], [0.0, 0.1, 1.0]])).tolist()
+    [[1, 0, 1], [1, 1, 0], [0, 0, 1]]
     """
     return _with_positive(two_means(similarity.detach()))
 
 
 def k_means_partition(z1: Tensor, z2: Tensor, iterations: int = 50) -> Tensor:
-    """`partition` by two-means of embeddings relative to the anchor: z1, z2 (B, D) -> labels (B, B)
-    int64.
+    """Label each pair by two-means of the embeddings relative to its anchor.
 
-    A view j relative to anchor i is the elementwise product of their unit vectors, a_i * v_j: its
-    entries sum to the similarity, so this looks at where two graphs agree, not only how much. (A
-    difference would give every anchor the same clusters.) Lloyd's iterations for all anchors at
-    once start from the exact split of the similarities and stop when nothing changes, or after
-    `iterations`. The products are never built: distances to a centre c_i are matrix products of
-    a_i^2 and v_j^2, and of a_i c_i and v_j.
+    A view j relative to an anchor i is the elementwise product of their unit vectors, a_i * v_j.
+    The entries of the product sum to the similarity. So this partition looks at where two graphs
+    agree, and not only at how much. (A difference would give every anchor the same clusters.)
+
+    Lloyd's iterations run for all anchors at once. They start from the exact split of the
+    similarities, and stop when nothing changes or after `iterations`. The products are never built:
+    the distances to a centre c_i are matrix products of a_i^2 and v_j^2, and of a_i c_i and v_j.
+
+    Shapes: z1 (B, D), z2 (B, D) -> labels as in `partition` (B, B) int64.
 
     Raises:
-        ValueError: embeddings that are not finite.
+        ValueError: an embedding is not finite.
     """
     _check_finite(torch.cat([z1, z2]), "embeddings")
     anchors, views = normalize(z1.detach().double(), dim=1), normalize(z2.detach().double(), dim=1)
@@ -76,7 +90,7 @@ def k_means_partition(z1: Tensor, z2: Tensor, iterations: int = 50) -> Tensor:
         for side in (high, ~high):
             count = side.sum(1, keepdim=True)
             centres = anchors * (side.double() @ views) / count.clamp(min=1)
-            # |a v - c|^2 without |a v|^2, which both sides share; a cluster without members
+            # This is |a v - c|^2 without |a v|^2, which both sides share. A cluster without members
             # attracts none.
             distance = centres.square().sum(1, keepdim=True) - 2 * (anchors * centres) @ views.T
             distances.append(torch.where(count > 0, distance, torch.inf))
@@ -88,27 +102,29 @@ def k_means_partition(z1: Tensor, z2: Tensor, iterations: int = 50) -> Tensor:
 
 
 def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
-    """`partition` by a two-way spectral cut of the batch's views: z1, z2 (B, D) -> labels (B, B)
-    int64.
+    """Label each pair by a two-way spectral cut of the batch's views.
 
-    The normalised cut (Shi and Malik 2000; Ng et al. 2002): the affinity of views k and l is
-    exp(-(1 - s_kl) / m), m the mean of 1 - s over pairs; the second eigenvector of D^-1/2 A D^-1/2,
-    each entry divided by the root of its degree, is split by exact two-means. One cut serves all
-    anchors: label 1 is the side of the anchor's own view. `z1` is not looked at. Views that are all
-    the same, or three and more that are all equally far from one another, are one cluster, all 1.
+    This is the normalised cut (Shi and Malik 2000; Ng et al. 2002). The affinity of the views k and
+    l is exp(-(1 - s_kl) / m), where m is the mean of 1 - s over all pairs. The second eigenvector
+    of D^-1/2 A D^-1/2, with each entry divided by the root of its degree, is split by exact
+    two-means. One cut serves all anchors: label 1 is the side of the anchor's own view. `z1` is not
+    looked at. Views that are all the same are one cluster, all 1; so are three or more views that
+    are all equally far from one another.
+
+    Shapes: z1 (B, D), z2 (B, D) -> labels as in `partition` (B, B) int64.
 
     Raises:
-        ValueError: embeddings that are not finite.
+        ValueError: an embedding is not finite.
     """
     _check_finite(torch.cat([z1, z2]), "embeddings")
     size = z2.size(0)
     distance = (1 - cosine_similarities(z2.detach().double(), z2.detach().double())).clamp(min=0)
     scale = distance.sum() / max(size * (size - 1), 1)
-    apart = distance[~torch.eye(size, dtype=torch.bool, device=z2.device)]
+    others = distance[~torch.eye(size, dtype=torch.bool, device=z2.device)]
     if (
         size < 2
         or not bool(scale > 1e-12)
-        or (size > 2 and bool(apart.max() - apart.min() < 1e-12))
+        or (size > 2 and bool(others.max() - others.min() < 1e-12))
     ):
         return torch.ones(size, size, dtype=torch.int64, device=z2.device)
     affinity = torch.exp(-distance / scale)
@@ -119,8 +135,12 @@ def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
 
 
 def make_partition(name: PartitionName, z1: Tensor, z2: Tensor, similarity: Tensor) -> Tensor:
-    """The partition of that name: z1, z2 (B, D), their similarities (B, B) -> labels (B, B)
-    int64.
+    """Return the partition of that name.
+
+    Shapes: z1 (B, D), z2 (B, D), their similarities (B, B) -> labels (B, B) int64.
+
+    Raises:
+        ValueError: A similarity or an embedding is not finite.
     """
     if name == "two_means":
         return partition(similarity)
@@ -128,8 +148,9 @@ def make_partition(name: PartitionName, z1: Tensor, z2: Tensor, similarity: Tens
 
 
 def _sorted(values: Tensor) -> Tensor:
-    """Each row in rising order; NumPy's sort is twenty times as fast as PyTorch's, which also looks
-    for the order.
+    """Return each row in rising order.
+
+    NumPy's sort is twenty times as fast as PyTorch's, which also looks for the order.
     """
     if values.device.type == "cpu":
         return torch.from_numpy(np.sort(values.numpy(), axis=1))

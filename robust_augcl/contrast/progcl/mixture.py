@@ -1,5 +1,6 @@
-"""A mixture of two beta distributions on (0, 1), fitted by EM (ProGCL, Xia et al. 2022, arXiv
-2110.02027, section 3.2).
+"""A mixture of two beta distributions on (0, 1), fitted by EM.
+
+Source: ProGCL (Xia et al. 2022, arXiv 2110.02027, section 3.2).
 
 Letters: P values.
 """
@@ -12,15 +13,22 @@ import torch
 from torch import Tensor
 
 TINY = 1e-12
-POINT = 1e-8  # variance up to which a component is a single value
+"""What likelihoods are raised to, and how far values stay from 0 and 1."""
+POINT = 1e-8
+"""Up to this variance a component is a single value."""
 
 
 @dataclass(frozen=True)
 class BetaMixture:
-    """Parameters of the two components; component 0 is that of the lower similarities, the true
-    negatives.
+    """The parameters of the two components.
+
+    Component 0 is that of the lower similarities, the true negatives.
 
     Shapes: alphas, betas, shares (2,), float64.
+
+    >>> mixture = BetaMixture.start(false_share=0.5)
+    >>> mixture.posterior(torch.tensor([0.25, 0.75])).round(decimals=6).tolist()
+    [0.75, 0.25]
     """
 
     alphas: Tensor
@@ -29,8 +37,9 @@ class BetaMixture:
 
     @classmethod
     def start(cls, false_share: float) -> BetaMixture:
-        """Where EM starts: Beta(1, 2) and Beta(2, 1), the second, of false negatives, with this
-        share.
+        """Return where EM starts: Beta(1, 2) and Beta(2, 1).
+
+        The second is the component of the false negatives, and has the share `false_share`.
         """
         pair = torch.tensor([1.0, 2.0], dtype=torch.float64)
         return cls(
@@ -38,7 +47,7 @@ class BetaMixture:
         )
 
     def joint(self, values: Tensor) -> Tensor:
-        """Share times density of each component: (P,) in (0, 1) -> (2, P)."""
+        """Return the share of each component times its density: (P,) in (0, 1) -> (2, P)."""
         x = values.double().clamp(TINY, 1 - TINY)
         alphas, betas = self.alphas.unsqueeze(1), self.betas.unsqueeze(1)
         log_beta = torch.lgamma(alphas) + torch.lgamma(betas) - torch.lgamma(alphas + betas)
@@ -46,23 +55,29 @@ class BetaMixture:
         return self.shares.unsqueeze(1) * log_density.exp()
 
     def posterior(self, values: Tensor) -> Tensor:
-        """Probability of component 0: any shape, values in [0, 1] -> the same shape, float64."""
+        """Return the probability of component 0.
+
+        Shapes: values in [0, 1], of any shape -> the same shape, float64.
+        """
         first, second = self.joint(values.flatten())
         return (first / (first + second + TINY)).reshape(values.shape)
 
     def fitted(self, values: Tensor, iterations: int) -> BetaMixture:
-        """The mixture after EM from here: values (P,) in [0, 1].
+        """Return the mixture after EM from here, on values (P,) in [0, 1].
 
-        As in ProGCL's code: weighted likelihoods under 1e-12 are raised to it before normalising;
-        the M step matches weighted moments; the second beta is kept above 1. EM stops where a
-        component's moments fit no beta distribution, or where it has drawn together on a single
-        value, whose density has no bound.
+        As in ProGCL's code, weighted likelihoods under 1e-12 are raised to it before they are
+        normalised, the M step matches weighted moments, and the second beta is kept above 1.
+
+        EM stops where the moments of a component fit no beta distribution. It also stops where a
+        component has drawn together on a single value, since its density has no bound there.
         """
         mixture, x = self, values.double().clamp(TINY, 1 - TINY)
         for _ in range(iterations):
+            # The E step.
             joint = mixture.joint(x).clamp(min=TINY)
             responsibility = joint / joint.sum(0)
             total = responsibility.sum(1)
+            # The M step, by weighted moments.
             mean = (responsibility * x).sum(1) / total
             variance = (responsibility * (x - mean.unsqueeze(1)).square()).sum(1) / total
             alphas = mean * (mean * (1 - mean) / variance - 1)
