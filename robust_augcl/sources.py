@@ -1,0 +1,124 @@
+"""Source files of code that is not this package's: importing a file, and digests of what was read.
+
+Two plug-ins of one name, or one plug-in before and after an edit, are told apart by their source.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+_FILE_MODULE = "robust_augcl_plug_in_"
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a file that lies in no package, once for each content that it has.
+
+    The module's name holds a digest of the source. So an edited file becomes a module of its own,
+    and instances can be pickled to processes that have imported the same source before.
+
+    Raises:
+        OSError: the file cannot be read.
+        Exception: whatever the file raises.
+    """
+    source = path.read_bytes()
+    stem = path.stem.replace(".", "_")  # a dot would name a package
+    name = f"{_FILE_MODULE}{stem}_{hashlib.sha256(source).hexdigest()}"
+    if name in sys.modules:
+        return sys.modules[name]
+    module = ModuleType(name)
+    module.__file__ = str(path.absolute())
+    sys.modules[name] = module  # before it runs: dataclasses look themselves up here
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def is_file(module: str) -> bool:
+    """Whether a module of this name was made by `import_file`."""
+    return module.startswith(_FILE_MODULE)
+
+
+def digest(module: str) -> str:
+    """The SHA-256 of a module's source, and of what it imports from its own top-level package.
+
+    Of a file that lies in no package, it is the digest of the source that was imported, whatever
+    the file holds now.
+
+    Raises:
+        FileNotFoundError: the module has no file.
+    """
+    if is_file(module):
+        return module.rpartition("_")[2]
+    each = {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in imported_with(module).items()
+    }
+    if list(each) == [module]:
+        return each[module]
+    lines = "".join(f"{name} {each[name]}\n" for name in sorted(each))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def imported_with(module: str) -> dict[str, Path]:
+    """The module, and the modules of its top-level package that it imports, directly or not.
+
+    Name -> file. An import inside a function counts too.
+
+    Raises:
+        FileNotFoundError: the module has no file.
+    """
+    path = _file_of(module)
+    if path is None:
+        raise FileNotFoundError(f"Expected the module {module} to have a file, there is none")
+    package = module.partition(".")[0]
+    found = {module: path}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        for imported in _imports(name, found[name]):
+            if imported in found or imported.partition(".")[0] != package:
+                continue
+            if (file := _file_of(imported)) is not None:
+                found[imported] = file
+                waiting.append(imported)
+    return found
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a module; None where there is no such module, or no file."""
+    if module in sys.modules:
+        file = getattr(sys.modules[module], "__file__", None)
+    else:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError, AttributeError):  # e.g. a class, not a module
+            return None
+        file = spec.origin if spec is not None and spec.has_location else None
+    return Path(file) if file and Path(file).is_file() else None
+
+
+def _imports(module: str, path: Path) -> Iterator[str]:
+    """The absolute names that a module's source imports: modules, and perhaps what is in them."""
+    if path.suffix != ".py":
+        return
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                above = parents[: len(parents) - node.level + 1]
+                base = ".".join([*above, *filter(None, [base])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
