@@ -39,7 +39,7 @@ FIRST = 1
 """The revision of a plug-in that was never raised; it is not in addresses."""
 
 
-def of_kind(kind: str) -> dict[str, int]:
+def of_kind(kind: str) -> dict[str, Revision]:
     """The revision of a kind of step, by what it is called beside those of plug-ins."""
     kind = kind.removesuffix("_part")
     return {f"{kind} steps": KINDS[kind]}
@@ -71,7 +71,7 @@ def plug_in(group: str, what: object) -> dict[str, Revision]:
     return found
 
 
-def before_parts(revision: int, table: Mapping[str, object]) -> dict[str, int]:
+def before_parts(revision: int, table: Mapping[str, object]) -> dict[str, Revision]:
     """The revisions behind a run of when one number was that of all code; `table` is its suite's,
     as far as it is one.
     """

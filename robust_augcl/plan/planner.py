@@ -21,7 +21,7 @@ from robust_augcl.contrast.method_base import Method
 from robust_augcl.plan.protocols import Protocol
 from robust_augcl.plan.suite import Certificates, Named, Suite
 from robust_augcl.results.records import SCHEMA, Cell
-from robust_augcl.revisions import FIRST, of_kind, plug_in
+from robust_augcl.revisions import FIRST, Revision, of_kind, plug_in
 from robust_augcl.threat.model import ThreatModel
 
 Kind = Literal[
@@ -69,7 +69,7 @@ class Step:
     settings: Mapping[str, Any]
     inputs: Mapping[str, Step]
     cell: Cell | None = None
-    plug_ins: Mapping[str, int] = field(default_factory=dict)
+    plug_ins: Mapping[str, Revision] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -158,11 +158,11 @@ class Plan:
         ]
 
     @property
-    def revisions(self) -> dict[str, int]:
+    def revisions(self) -> dict[str, Revision]:
         """The revisions of all code behind the plan, by what they are of: kinds of steps,
         plug-ins.
         """
-        found: dict[str, int] = {}
+        found: dict[str, Revision] = {}
         for step in with_inputs(self.steps):
             found |= {**of_kind(step.kind), **step.plug_ins}
         return dict(sorted(found.items()))
@@ -204,7 +204,7 @@ class _Planner:
         title: str,
         settings: Mapping[str, Any],
         cell: Cell | None = None,
-        plug_ins: Mapping[str, int] | None = None,
+        plug_ins: Mapping[str, Revision] | None = None,
         **inputs: Step,
     ) -> Step:
         made = Step(kind, title, settings, inputs, cell, plug_ins or {})
@@ -405,11 +405,11 @@ class _Planner:
             self.measurements.append(Planned(cell, inputs["pretraining"]))
 
 
-def _encoder(name: str) -> dict[str, int]:
+def _encoder(name: str) -> dict[str, Revision]:
     return plug_in("encoder", registry.load("encoder", name))
 
 
-def _attack(attack: Named[Attack]) -> dict[str, int]:
+def _attack(attack: Named[Attack]) -> dict[str, Revision]:
     """An attack, and the encoders that it is made of."""
     found = plug_in("attack", attack.what)
     for name in attack.what.encoders:

@@ -234,6 +234,8 @@ def load_suite(
         override(table, assignment)
     if seeds is not None:
         table["seeds"] = list(seeds)
+    # The user named this suite, and so the plug-ins that it names.
+    registry.consent(registry.needs(table), path.parent if source == str(path) else None)
     return make_suite(table, source)
 
 
@@ -484,7 +486,8 @@ def _check_names(shown_as: Mapping[str, str], entries: Sequence[Named[Any]], whe
 
 def _plugin(kind: str, entry: Any, where: str) -> Named[Any]:
     name, own = _named(entry, where, "name")
-    label = own.pop("label", name)
+    made = registry.load(kind, name)
+    label = own.pop("label", registry.default_label(name, made))
     taken = {
         look(each)
         for other in {*registry.names(kind), CLEAN} - {name}
@@ -494,4 +497,4 @@ def _plugin(kind: str, entry: Any, where: str) -> Named[Any]:
         raise InputError(
             f"{where} {name}: Expected `label` to be a name that means nothing else, got {label!r}"
         )
-    return Named(name, label, build(registry.load(kind, name), own, f"{where} {name}"), tuple(own))
+    return Named(name, label, build(made, own, f"{where} {name}"), tuple(own))

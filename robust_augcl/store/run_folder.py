@@ -18,7 +18,7 @@ from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.plan.toml_tables import build
 from robust_augcl.results.measurements import Measurement, stored_certificate
 from robust_augcl.results.records import SCHEMA, ArtifactRef, Record, stamp
-from robust_augcl.revisions import before_parts, changes
+from robust_augcl.revisions import Revision, before_parts, changes
 from robust_augcl.store.store import Artifact, Store, write_atomically
 
 if TYPE_CHECKING:  # whoever only reads records needs none of what makes them
@@ -49,7 +49,7 @@ class Manifest:
     seeds: list[int]
     records: list[str]
     measurements: list[str] = field(default_factory=list)
-    revisions: dict[str, int] = field(default_factory=dict)
+    revisions: dict[str, Revision] = field(default_factory=dict)
     version: str = __version__
     format: tuple[int, ...] = (SCHEMA,)
 

@@ -9,7 +9,8 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from robust_augcl.errors import InputError
-from robust_augcl.workers.executors import Performed, Task, now_and_then, perform
+from robust_augcl.workers.executors import Performed, Task, perform_parcel
+from robust_augcl.workers.parcels import Parcel
 
 _TOPIC = "robust-augcl progress"
 
@@ -55,7 +56,7 @@ class DaskCluster:
         return max(1, sum(self._client.nthreads().values()))
 
     def submit(self, task: Task) -> Future[Performed]:
-        return self._executor.submit(_perform_on_dask, task)
+        return self._executor.submit(_perform_on_dask, Parcel.of(task))
 
     def _hear(self, event: tuple[float, Any]) -> None:
         key, fraction, text = event[1]
@@ -74,13 +75,8 @@ class DaskCluster:
         self._client.close()
 
 
-def _perform_on_dask(task: Task) -> Performed:
+def _perform_on_dask(parcel: Parcel[Task]) -> Performed:
     from distributed import get_worker
 
     worker = get_worker()
-    return perform(
-        task,
-        now_and_then(
-            lambda fraction, text: worker.log_event(_TOPIC, (task.step.key, fraction, text))
-        ),
-    )
+    return perform_parcel(parcel, lambda *told: worker.log_event(_TOPIC, told))

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
@@ -27,6 +28,7 @@ from robust_augcl.progress import Report, silent
 from robust_augcl.steps.this_process import one_thread
 from robust_augcl.store.store import Store
 from robust_augcl.workers.devices import resolve_device
+from robust_augcl.workers.parcels import Parcel
 from robust_augcl.workers.processes import context, environment_of_workers
 
 _MESSAGES_A_SECOND = 4
@@ -129,6 +131,16 @@ def perform(task: Task, report: Report = silent) -> Performed:
         return Performed("failed", time.perf_counter() - start, message, traceback.format_exc())
 
 
+def perform_parcel(parcel: Parcel[Task], tell: Callable[[str, float, str], None]) -> Performed:
+    """Perform a task that came from another process; `tell` is told its key and how far it is."""
+    try:
+        task = parcel.open()
+    except InputError as error:
+        return Performed("refused", message=str(error))
+    key = task.step.key
+    return perform(task, now_and_then(lambda fraction, text: tell(key, fraction, text)))
+
+
 # --- in this process ------------------------------------------------------------------------------
 
 
@@ -203,7 +215,7 @@ class LocalProcesses:
     def submit(self, task: Task) -> Future[Performed]:
         slot = next(slot for slot in self._slots if slot.future is None or slot.future.done())
         with environment_of_workers():
-            slot.future = slot.executor.submit(_perform_in_worker, task)
+            slot.future = slot.executor.submit(_perform_in_worker, Parcel.of(task))
         return slot.future
 
     def messages(self) -> list[tuple[str, float, str]]:
@@ -261,7 +273,5 @@ def _end_with(parent: int) -> None:
             return
 
 
-def _perform_in_worker(task: Task) -> Performed:
-    return perform(
-        task, now_and_then(lambda fraction, text: _queue.put((task.step.key, fraction, text)))
-    )
+def _perform_in_worker(parcel: Parcel[Task]) -> Performed:
+    return perform_parcel(parcel, lambda key, fraction, text: _queue.put((key, fraction, text)))
