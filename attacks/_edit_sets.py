@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.threat.model import Candidates
+from robust_augcl.threat.candidates import Candidates
 
 
 def with_edits(

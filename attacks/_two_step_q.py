@@ -23,7 +23,8 @@ from robust_augcl import registry
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, ranges
 from robust_augcl.models.encoder_base import NeighbourSum, linear
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 
 def best_allowed(values: Tensor, allowed: Tensor, graphs: PackedGraphs) -> tuple[Tensor, Tensor]:

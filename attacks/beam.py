@@ -12,7 +12,8 @@ from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.oracle.edit_sets import beam_search
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 from robust_augcl.validation import require_positive
 
 

@@ -15,7 +15,8 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.edit_sets import search_pairs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 from robust_augcl.validation import require_positive
 
 

@@ -17,7 +17,9 @@ from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs, ranges
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Candidates, Perturbation, ThreatModel
+from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 from robust_augcl.validation import require_not_negative, require_one_of
 
 

@@ -24,7 +24,8 @@ from robust_augcl.attacks._edit_sets import with_edits
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 from robust_augcl.validation import require_not_negative, require_one_of, require_positive
 
 _LEAST = 1e-7  # a weight of 0 would have no gradient in some models

@@ -11,7 +11,8 @@ from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 
 @dataclass(frozen=True)

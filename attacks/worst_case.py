@@ -14,7 +14,8 @@ from torch import Tensor
 from robust_augcl.adversary.attack_base import CombiningAttack, Proposer
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from robust_augcl.graphs.packed import PackedGraphs
     from robust_augcl.plan.suite import Suite, load_suite
     from robust_augcl.results.records import Record
-    from robust_augcl.threat.model import Perturbation, ThreatModel
+    from robust_augcl.threat.model import ThreatModel
+    from robust_augcl.threat.perturbations import Perturbation
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Attack": "adversary.attack_base",
     "PackedGraphs": "graphs.packed",
-    "Perturbation": "threat.model",
+    "Perturbation": "threat.perturbations",
     "Record": "results.records",
     "Suite": "plan.suite",
     "ThreatModel": "threat.model",

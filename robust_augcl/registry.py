@@ -28,7 +28,7 @@ GROUPS = {
     "attack": ("robust_augcl.attacks", "robust_augcl.adversary.attack_base", "Attack"),
     "encoder": ("robust_augcl.encoders", "robust_augcl.models.encoder_base", "Encoder"),
     "method": ("robust_augcl.methods", "robust_augcl.contrast.method_base", "Method"),
-    "data source": ("robust_augcl.data", "robust_augcl.graphs.dataset", "DataSource"),
+    "data source": ("robust_augcl.data", "robust_augcl.graphs.data_source", "DataSource"),
 }
 """Kind of plug-in -> the package of our own, and the base class of all, ours or not: its module,
 its name.

@@ -21,7 +21,8 @@ from robust_augcl.errors import AccessViolation, GuardViolation, ThreatViolation
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.seeds import generator
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 THREAT = ThreatModel(within_component=True)
 

@@ -18,7 +18,8 @@ from robust_augcl.results.brackets import Bracket, bracket_group, brackets
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.seeds import generator
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 
 def cell(attack: str, budget: float, seed: int) -> Cell:

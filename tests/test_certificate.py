@@ -23,7 +23,8 @@ from robust_augcl.oracle import bounds
 from robust_augcl.oracle.bounds import margin_bounds
 from robust_augcl.oracle.certificates import certify, vulnerability_map
 from robust_augcl.seeds import generator
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 OPERATIONS = [("add",), ("delete",), ("add", "delete")]
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from robust_augcl.data.components import ComponentGraphs
-from robust_augcl.graphs.dataset import Split
+from robust_augcl.graphs.data_source import Split
 from robust_augcl.plan.planner import Step
 from robust_augcl.workers.executors import Task
 

@@ -15,7 +15,8 @@ from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.review.replay import TIE
-from robust_augcl.threat.model import Candidates, ThreatModel
+from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.model import ThreatModel
 
 TOLERANCE = 1e-4  # of the largest logit of a graph, at least of 1; and of its largest gradient
 

@@ -19,7 +19,8 @@ from robust_augcl.graphs.packed import PackedGraphs, ranges
 from robust_augcl.oracle import pair_oracle
 from robust_augcl.oracle.pair_logits import PairLogits, pairs_on_copies
 from robust_augcl.seeds import generator
-from robust_augcl.threat.model import Candidates, ThreatModel
+from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.model import ThreatModel
 
 ENCODERS = [Structure2Vec, GIN, GCN]
 BOTH = ThreatModel(2, ("add", "delete"))

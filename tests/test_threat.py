@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from robust_augcl.errors import ThreatViolation
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.threat.model import Candidates, Perturbation, ThreatModel, apply_all
+from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 OPERATIONS = [("add",), ("delete",), ("add", "delete"), ("delete", "add")]
 

@@ -21,7 +21,8 @@ from torch import Tensor
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 AnyAttack = TypeVar("AnyAttack", bound="Attack")
 

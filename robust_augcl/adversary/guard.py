@@ -28,7 +28,8 @@ from robust_augcl.errors import GuardViolation
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Perturbation, ThreatModel, apply_all, check_form
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation, apply_all, check_form
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.oracle.edge_gradients import Loss, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.pair_logits import PairLogits
 from robust_augcl.oracle.single_logits import candidate_logits, chunks
-from robust_augcl.threat.model import Candidates
+from robust_augcl.threat.candidates import Candidates
 
 
 class Access(IntEnum):

@@ -15,7 +15,8 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from robust_augcl.graphs.dataset import DataSource, LabelRule
+from robust_augcl.graphs.data_source import DataSource
+from robust_augcl.graphs.labels import LabelRule
 from robust_augcl.graphs.packed import PackedGraphs, concatenate
 
 _PUBLISHED = {(15, 20): 0.15, (40, 50): 0.05, (90, 100): 0.02}

@@ -22,7 +22,7 @@ from torch_geometric.datasets import TUDataset
 from torch_geometric.utils import degree, one_hot
 
 from robust_augcl.errors import InputError, nearest
-from robust_augcl.graphs.dataset import DataSource
+from robust_augcl.graphs.data_source import DataSource
 from robust_augcl.graphs.packed import PackedGraphs
 
 

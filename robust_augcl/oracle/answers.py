@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.threat.model import Candidates
+from robust_augcl.threat.candidates import Candidates
 
 
 class Answers(Protocol):

@@ -32,7 +32,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edit_sets import effective
-from robust_augcl.threat.model import Candidates
+from robust_augcl.threat.candidates import Candidates
 
 
 @dataclass(frozen=True, eq=False)

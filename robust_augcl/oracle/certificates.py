@@ -22,7 +22,9 @@ from robust_augcl.oracle.answers import Answers
 from robust_augcl.oracle.bounds import MarginBounds, margin_bounds
 from robust_augcl.oracle.edit_sets import Found, Harmless, effective, search_pairs
 from robust_augcl.progress import Report, silent
-from robust_augcl.threat.model import Candidates, Perturbation, ThreatModel
+from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 # bounds are of exact arithmetic, predictions of single precision: a bound below this proves nothing
 SLACK = 1e-3

@@ -20,7 +20,8 @@ from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, ranges, runs, take
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.pair_logits import Ask, AskPairs
-from robust_augcl.threat.model import Candidates, Perturbation, first_lowest
+from robust_augcl.threat.candidates import Candidates, first_lowest
+from robust_augcl.threat.perturbations import Perturbation
 
 Harmless = Callable[[Tensor, Tensor], Tensor]
 """Which pairs of candidates, by their numbers (P,) and (P,), cannot break their graph: (P,)

@@ -19,7 +19,7 @@ from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.pair_oracle import PairOracle, TooManyTrees
 from robust_augcl.oracle.single_logits import agree, candidate_logits, chunks, close_calls
 from robust_augcl.oracle.single_oracle import Edits
-from robust_augcl.threat.model import Candidates
+from robust_augcl.threat.candidates import Candidates
 
 Ask = Callable[[PackedGraphs, Candidates], Tensor]
 """Logits (M, C) of graphs after one candidate each, as `Victim.candidate_logits`."""

@@ -18,7 +18,7 @@ from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.pretrain import Pretraining
 from robust_augcl.errors import InputError, unknown
-from robust_augcl.graphs.dataset import DataSource, Split
+from robust_augcl.graphs.data_source import DataSource, Split
 from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
 from robust_augcl.plan.protocols import PROTOCOLS, Protocol

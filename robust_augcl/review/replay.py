@@ -16,7 +16,8 @@ from torch import Tensor
 
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.errors import ArtifactDamaged, ThreatViolation
-from robust_augcl.graphs.dataset import Dataset, unproved_labels
+from robust_augcl.graphs.dataset import Dataset
+from robust_augcl.graphs.labels import unproved_labels
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.certificates import SLACK, certify, largest_sets
@@ -27,7 +28,8 @@ from robust_augcl.results.measurements import StoredCertificate, stored_certific
 from robust_augcl.results.records import ArtifactRef, Record
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.run_folder import MANIFEST, Manifest, RunFolder
-from robust_augcl.threat.model import Perturbation, ThreatModel, apply_all
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 TIE = 1e-4
 """Margins may differ by this much between machines; a verdict whose margin is below it may not be

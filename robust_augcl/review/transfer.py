@@ -19,7 +19,7 @@ from robust_augcl.review.replay import perturbations_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.store.store import write_atomically
-from robust_augcl.threat.model import apply_all
+from robust_augcl.threat.perturbations import apply_all
 
 TRANSFER = "transfer.json"
 

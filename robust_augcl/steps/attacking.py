@@ -12,8 +12,9 @@ from torch import Tensor
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, FitGraphs, Fitted
 from robust_augcl.adversary.guard import AttackResult, fit_attack, run_attack
 from robust_augcl.adversary.victim import Victim
-from robust_augcl.graphs.dataset import Dataset, refuse_other_classes
+from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.keys import graph_keys
+from robust_augcl.graphs.labels import refuse_other_classes
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.declared import declared
@@ -23,7 +24,8 @@ from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
 from robust_augcl.store.store import Artifact
-from robust_augcl.threat.model import ThreatModel, apply_all
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import apply_all
 
 
 def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:

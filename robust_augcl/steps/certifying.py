@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.graphs.dataset import refuse_other_classes
+from robust_augcl.graphs.labels import refuse_other_classes
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.planner import CERTIFICATE_PART, plain
 from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.steps.context import Context
 from robust_augcl.store.store import Artifact
-from robust_augcl.threat.model import Perturbation, apply_all
+from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 _OF_GRAPHS = ("graphs", "certified", "settled", "lower_margin", "witnesses")
 

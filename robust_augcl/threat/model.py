@@ -1,13 +1,13 @@
-"""The threat: which edits of a graph an attack may make, and the edits themselves.
+"""The threat model: which edits of a graph an attack may make.
 
-Letters: G graphs, M candidate pairs, k edits. An edit is of one undirected edge, a pair of nodes i
-< j numbered within its graph.
+Letters: G graphs, M candidate pairs. An edit is of one undirected edge, a pair of nodes i < j
+numbered within its graph.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -16,113 +16,11 @@ from torch_geometric.data import Data
 
 from robust_augcl.errors import ThreatViolation
 from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.perturbations import Perturbation, check_form, pack_edits
 
 _MOST_EDITS = 2**31 - 1
 Operation = Literal["add", "delete"]
-
-
-def _no_pairs() -> Tensor:
-    return torch.zeros(2, 0, dtype=torch.long)
-
-
-@dataclass(frozen=True, eq=False)
-class Perturbation:
-    """Edits of one graph: undirected edges added (2, k) and removed (2, r), each once."""
-
-    added: Tensor = field(default_factory=_no_pairs)
-    removed: Tensor = field(default_factory=_no_pairs)
-
-    @property
-    def num_edits(self) -> int:
-        return self.added.size(1) + self.removed.size(1)
-
-    def apply(self, data: Data) -> Data:
-        """Return a new graph with the edits; `data` is not touched."""
-        return apply_all(PackedGraphs.from_data_list([data]), [self])[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """The single edits that a threat model allows, for many graphs at once, sorted by graph.
-
-    Args:
-        graph: the graph of each candidate (M,).
-        pairs: its two nodes, i < j, numbered within their graph (2, M).
-        exists: whether the pair is an edge already (M,).
-        num_graphs: G.
-        deletes: what an existing edge means: its removal, or (False) an addition that changes
-            nothing.
-    """
-
-    graph: Tensor
-    pairs: Tensor
-    exists: Tensor
-    num_graphs: int
-    deletes: bool
-
-    def __len__(self) -> int:
-        return self.graph.numel()
-
-    @property
-    def counts(self) -> Tensor:
-        """Candidates of each graph (G,)."""
-        return torch.bincount(self.graph, minlength=self.num_graphs)
-
-    @property
-    def ptr(self) -> Tensor:
-        """The first candidate of each graph, and M at the end (G + 1,)."""
-        counts = self.counts
-        return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-
-    @property
-    def changes(self) -> Tensor:
-        """Whether each candidate changes the graph: not where an edge that exists is added (M,)."""
-        return ~self.exists | self.deletes
-
-    def take(self, index: Tensor) -> Candidates:
-        """Return the candidates at `index`, in that order."""
-        return Candidates(
-            self.graph[index],
-            self.pairs[:, index],
-            self.exists[index],
-            self.num_graphs,
-            self.deletes,
-        )
-
-    def to(self, device: torch.device | str) -> Candidates:
-        """Return the candidates on `device`."""
-        return Candidates(
-            self.graph.to(device),
-            self.pairs.to(device),
-            self.exists.to(device),
-            self.num_graphs,
-            self.deletes,
-        )
-
-    def perturbation(self, index: Tensor) -> Perturbation:
-        """Return the candidates at `index` (k,), all of one graph, as one perturbation."""
-        pairs = self.pairs[:, index].cpu()
-        remove = self.exists[index].cpu() & self.deletes
-        return Perturbation(added=pairs[:, ~remove], removed=pairs[:, remove])
-
-    def best(self, score: Tensor) -> Tensor:
-        """The candidate of the lowest score (M,) in each graph, the first of equals, -1 where a
-        graph has none: (G,).
-        """
-        return first_lowest(self.graph, score, self.num_graphs)
-
-
-def first_lowest(group: Tensor, score: Tensor, num_groups: int) -> Tensor:
-    """The row of the lowest score (K,) in each group (K,), the first of equals, -1 where there is
-    none: (number of groups,).
-    """
-    finite = score.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
-    lowest = score.new_full((num_groups,), torch.inf).scatter_reduce(0, group, finite, "amin")
-    rows = (finite == lowest.index_select(0, group)).nonzero().squeeze(1)
-    first = torch.full((num_groups,), score.numel(), device=score.device).scatter_reduce(
-        0, group[rows], rows, "amin"
-    )
-    return torch.where(first < score.numel(), first, -1)
 
 
 @dataclass(frozen=True)
@@ -267,54 +165,3 @@ class ThreatModel:
             refuse(
                 added & (parts[ends[0]] != parts[ends[1]]).cpu(), "its ends lie in two components"
             )
-
-
-def check_form(index: int, perturbation: Perturbation) -> None:
-    """Raise `ThreatViolation` for what is no plain `Perturbation` of plain tensors: a subclass
-    could say one thing and do another.
-    """
-    if type(perturbation) is not Perturbation:
-        raise ThreatViolation(
-            f"Expected a Perturbation for graph {index}, got {type(perturbation).__name__}"
-        )
-    for name in ("added", "removed"):
-        pairs = getattr(perturbation, name)
-        if (
-            type(pairs) is not Tensor
-            or pairs.dtype != torch.long
-            or pairs.dim() != 2
-            or pairs.size(0) != 2
-        ):
-            got = (
-                f"{pairs.dtype} of shape {tuple(pairs.shape)}"
-                if isinstance(pairs, Tensor)
-                else type(pairs).__name__
-            )
-            raise ThreatViolation(
-                f"Expected `{name}` of graph {index} to be whole numbers of shape (2, k), got {got}"
-            )
-
-
-def pack_edits(perturbations: Sequence[Perturbation]) -> tuple[Tensor, Tensor, Tensor]:
-    """All edits in one set of tensors, on the CPU: graph (K,), pairs (2, K), added (K,) bool."""
-    counts = torch.tensor(
-        [[p.added.size(1), p.removed.size(1)] for p in perturbations], dtype=torch.long
-    ).reshape(-1, 2)
-    graph = torch.repeat_interleave(
-        torch.arange(len(perturbations)).repeat_interleave(2), counts.flatten()
-    )
-    added = torch.repeat_interleave(
-        torch.tensor([True, False]).repeat(len(perturbations)), counts.flatten()
-    )
-    pieces = [pairs.cpu() for p in perturbations for pairs in (p.added, p.removed)]
-    return graph, torch.cat(pieces, dim=1) if pieces else _no_pairs(), added
-
-
-def apply_all(graphs: PackedGraphs, perturbations: Sequence[Perturbation]) -> PackedGraphs:
-    """Return new graphs with the edits applied, one perturbation a graph; nothing is checked
-    here.
-    """
-    graph, pairs, added = (part.to(graphs.device) for part in pack_edits(perturbations))
-    ends = pairs + graphs.ptr[graph]
-    effective = added != graphs.has_edges(ends[0], ends[1])  # adding what is there changes nothing
-    return graphs.flip(graph[effective], pairs[:, effective])

@@ -30,7 +30,8 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
-from robust_augcl.threat.model import ThreatModel, apply_all
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import apply_all
 
 STRICT = ThreatModel(within_component=True)
 PAPER = ThreatModel(within_component=True, allow_existing=True)

@@ -21,7 +21,8 @@ from robust_augcl.models.margins import margins
 from robust_augcl.oracle import edit_sets
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.seeds import generator
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 OPERATIONS = [("add",), ("delete",), ("add", "delete")]
 

@@ -19,7 +19,8 @@ from robust_augcl.attacks.genetic import Genetic, Neighbourhood, _Evolution, mix
 from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
-from robust_augcl.threat.model import Perturbation, ThreatModel, apply_all
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 ONE = ThreatModel(within_component=True)
 THREATS = [

@@ -19,7 +19,8 @@ from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.threat.model import ThreatModel, apply_all
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import apply_all
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -36,7 +36,8 @@ from robust_augcl.review.audit.probes import (
 )
 from robust_augcl.review.audit.strength import more_iterations_change_little
 from robust_augcl.seeds import generator
-from robust_augcl.threat.model import Perturbation, ThreatModel
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation
 
 THREAT = ThreatModel(within_component=True)
 

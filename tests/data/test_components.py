@@ -17,7 +17,9 @@ from scipy.stats import chisquare
 
 from robust_augcl.data.components import ComponentGraphs, component_graphs
 from robust_augcl.errors import InputError
-from robust_augcl.graphs.dataset import Split, load_dataset, split_by_class, unproved_labels
+from robust_augcl.graphs.data_source import Split
+from robust_augcl.graphs.dataset import load_dataset, split_by_class
+from robust_augcl.graphs.labels import unproved_labels
 from robust_augcl.graphs.packed import PackedGraphs
 
 

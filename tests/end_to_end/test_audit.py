@@ -31,7 +31,7 @@ from robust_augcl.review.audit.run import make_gatherer
 from robust_augcl.steps import attacking as attack_steps
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.run_folder import RunFolder
-from robust_augcl.threat.model import Perturbation
+from robust_augcl.threat.perturbations import Perturbation
 
 # Victims that have learned; so few graphs else leave them at chance, which the audit rightly
 # refuses.

@@ -18,7 +18,8 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.results.records import Outcome, Traits
 from robust_augcl.steps.attacking import proved_exact
-from robust_augcl.threat.model import Perturbation, ThreatModel, apply_all
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 ONE_EDIT = ThreatModel(budget=1)
 

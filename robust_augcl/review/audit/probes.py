@@ -25,7 +25,8 @@ from robust_augcl.review.audit.evidence import (
     iterations_of,
 )
 from robust_augcl.seeds import generator
-from robust_augcl.threat.model import ThreatModel, apply_all
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.perturbations import apply_all
 
 _PLANTED_NODES, _PLANTED_GRAPHS = 8, 8
 _DRAWS = 8
