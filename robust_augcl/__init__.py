@@ -14,7 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from robust_augcl.adversary.attack_base import Attack, run_attack
+    from robust_augcl.adversary.attack_base import Attack
+    from robust_augcl.adversary.guard import run_attack
     from robust_augcl.adversary.victim import Victim
     from robust_augcl.graphs.packed import PackedGraphs
     from robust_augcl.plan.suite import Suite, load_suite
@@ -33,7 +34,7 @@ _HOMES = {
     "ThreatModel": "threat.model",
     "Victim": "adversary.victim",
     "load_suite": "plan.suite",
-    "run_attack": "adversary.attack_base",
+    "run_attack": "adversary.guard",
 }
 """Public name -> the module that defines it."""
 

@@ -290,6 +290,12 @@ def load_foreign(plug_ins: Iterable[Foreign]) -> None:
             )
 
 
+def withdraw() -> None:
+    """Take back all consent, and forget which plug-ins of other people were loaded."""
+    _consented.clear()
+    _loaded.clear()
+
+
 # --- who made what --------------------------------------------------------------------------------
 
 
