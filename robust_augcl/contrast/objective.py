@@ -49,7 +49,7 @@ class LossSettings:
             compared with. "both": the mean of this and the reverse.
 
     Raises:
-        ValueError: A value is out of range.
+        ValueError: a value is out of range.
 
     >>> LossSettings(temperature=0.5).directions
     'one'

@@ -19,7 +19,8 @@ from robust_augcl.contrast.augment import Augmentation, augment
 from robust_augcl.contrast.objective import Embedded, InfoNCE, LossSettings, Objective
 from robust_augcl.contrast.views import PerturbedView, View, embed_view
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.models.encoder_base import Encoder, glorot, mlp, torch_default
+from robust_augcl.models.encoder_base import Encoder
+from robust_augcl.models.layers import glorot, mlp, torch_default
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn
 from robust_augcl.validation import require_not_negative, require_positive
@@ -50,7 +51,7 @@ class Pretraining:
         reshuffle: whether batches are drawn anew in each epoch. If not, they are drawn once.
 
     Raises:
-        ValueError: A value is out of range.
+        ValueError: a value is out of range.
 
     >>> settings = Pretraining(temperature=0.5, batch_size=50)
     >>> settings.loss
@@ -114,7 +115,7 @@ class Batch(NamedTuple):
 
     Args:
         graphs: the graphs themselves.
-        view: A second view of each.
+        view: a second view of each.
         numbers: their numbers in the training set (B,).
     """
 

@@ -8,20 +8,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear as apply_linear
 
-from robust_augcl.models.encoder_base import LocalEncoder, WeightedSum, linear, sum_pool
+from robust_augcl.models.encoder_base import LocalEncoder
+from robust_augcl.models.layers import linear
+from robust_augcl.models.message_passing import WeightedSum, sum_pool
 
 
 class GCN(LocalEncoder):
-    """Round l: relu(D^-1/2 (A + I) D^-1/2 h W + b), D the degrees of A + I; graph state = sum of
-    the last states. D = width.
+    """GCN with edge weights: round l is relu(D^-1/2 (A + I) D^-1/2 h W + b).
 
-    With edge weights a degree is the sum of the weights of incoming edges, and 1 for the self-loop:
-    an edge of weight 0 does not count.
+    D holds the degrees of A + I. The graph state is the sum of the last node states, of size
+    `width`. With edge weights a degree is the sum of the weights of the incoming edges, and 1 for
+    the self-loop, so an edge of weight 0 does not count.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> encoder = GCN(in_features=1, width=4, layers=2, generator=generator)
+    >>> x, edges = torch.ones(2, 1), torch.tensor([[0, 1], [1, 0]])
+    >>> nodes, graphs = encoder(x, edges, torch.zeros(2, dtype=torch.long), 1)
+    >>> nodes.shape, graphs.shape
+    (torch.Size([2, 4]), torch.Size([1, 4]))
     """
 
-    hops_before_first_round = (
-        1  # an edit changes the degrees of its ends, and so what they send in the first round
-    )
+    # An edit changes the degrees of its ends, and so what they send in the first round.
+    hops_before_first_round = 1
     self_loops: ClassVar[bool] = True
 
     def build(self, generator: torch.Generator) -> None:
@@ -41,16 +49,14 @@ class GCN(LocalEncoder):
         return apply_linear(states, weight) * (degree + 1).rsqrt().unsqueeze(1)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
-        return (
-            pooled * (degree + 1).rsqrt().unsqueeze(1) + self.maps[index].get_parameter("bias")
-        ).relu()
+        bias = self.maps[index].get_parameter("bias")
+        return (pooled * (degree + 1).rsqrt().unsqueeze(1) + bias).relu()
 
     def round(
         self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
     ) -> Tensor:
-        degree = self.aggregate(
-            states.new_ones(states.size(0), 1), edge_index, edge_weight
-        ).squeeze(1)
+        ones = states.new_ones(states.size(0), 1)
+        degree = self.aggregate(ones, edge_index, edge_weight).squeeze(1)
         sent = self.message(index, states, degree)
         return self.update(index, sent + self.aggregate(sent, edge_index, edge_weight), x, degree)
 

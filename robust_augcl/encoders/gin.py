@@ -8,14 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from robust_augcl.models.encoder_base import LocalEncoder, WeightedSum, mlp, sum_pool
+from robust_augcl.models.encoder_base import LocalEncoder
+from robust_augcl.models.layers import mlp
+from robust_augcl.models.message_passing import WeightedSum, sum_pool
 
 
 class GIN(LocalEncoder):
-    """Round l: batch_norm(relu(MLP(h + sum of neighbours' h))), MLP of two layers, epsilon 0.
+    """GIN with edge weights: round l is batch_norm(relu(MLP(h + sum of neighbours' h))).
 
-    Node and graph states are those of all rounds, concatenated; a graph's is the sum over its
-    nodes. D = layers * width.
+    The MLP has two layers, and epsilon is 0. Node states are those of all rounds, concatenated, so
+    their size is layers * width. A graph state is the sum of its node states.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> GIN(in_features=1, width=4, layers=3, generator=generator).embedding_size
+    12
     """
 
     self_loops: ClassVar[bool] = True
@@ -46,9 +52,8 @@ class GIN(LocalEncoder):
         return tuple(range(1, self.layers + 1))
 
     def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
-        weight = self.mlps[index].get_parameter(
-            "0.weight"
-        )  # the MLP's first map is linear: it may come before the sum
+        # The MLP's first map is linear, so it may come before the sum.
+        weight = self.mlps[index].get_parameter("0.weight")
         return linear(states, weight)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:

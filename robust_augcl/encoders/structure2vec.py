@@ -8,14 +8,23 @@ from torch.nn.functional import embedding_bag
 from torch.nn.functional import linear as apply_linear
 
 from robust_augcl.graphs.unfolding import UnfoldedBatch
-from robust_augcl.models.encoder_base import LocalEncoder, WeightedSum, linear, sum_pool
+from robust_augcl.models.encoder_base import LocalEncoder
+from robust_augcl.models.layers import linear
+from robust_augcl.models.message_passing import WeightedSum, sum_pool
 
 
 class Structure2Vec(LocalEncoder):
-    """h_0 = relu(W1 x); h_l = relu(W2 sum of neighbours' h_(l-1) + W1 x); graph state = relu(sum of
-    h_L).
+    """structure2vec: h_0 = relu(W1 x), and h_l = relu(W2 (sum of neighbours' h_(l-1)) + W1 x).
 
-    W2 is shared by the rounds; both maps have biases. D = width.
+    All rounds share W2, and both maps have biases. The graph state is relu(sum of h_L over the
+    nodes), of size `width`.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> encoder = Structure2Vec(in_features=1, width=4, layers=2, generator=generator)
+    >>> x, edges = torch.ones(2, 1), torch.tensor([[0, 1], [1, 0]])
+    >>> nodes, graphs = encoder(x, edges, torch.zeros(2, dtype=torch.long), 1)
+    >>> torch.equal(graphs[0], nodes.sum(0).relu())
+    True
     """
 
     plain_sums = True

@@ -13,10 +13,13 @@ from robust_augcl.contrast.method_base import Method
 
 @dataclass(frozen=True)
 class AUGCL(AffinitySettings, Method):
-    """Official semantics: two-means partition of the similarities (here exact), Deep Gamblers,
-    alpha = 1 / row mean.
+    """AUGCL with the semantics of its code, but an exact partition.
 
-    See `AffinitySettings` for the settings.
+    The defaults are the two-means partition of the similarities, Deep Gamblers, and alpha =
+    1 / row mean. The settings are those of `AffinitySettings`.
+
+    >>> AUGCL(uncertainty="entropy").weighter(4, torch.Generator().manual_seed(0), "cpu").measure
+    'uncertainty'
     """
 
     display_name: ClassVar[str] = "AUGCL"

@@ -15,15 +15,21 @@ from robust_augcl.contrast.objective import LossSettings, PairObjective
 
 @dataclass(frozen=True)
 class DCL(Method):
-    """Takes from the negatives' mean term what positives among them are expected to add (equation
-    8).
+    """DCL: the mean term of the negatives, less what positives among them are expected to add.
+
+    Source: equation 8 of the paper.
 
     Args:
-        class_prior: tau+, the chance that a negative is of the anchor's class, in [0, 1); the
-            paper's default.
+        class_prior: tau+, the chance that a negative is of the anchor's class, in [0, 1). The
+            default is the paper's.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value is out of range.
+
+    >>> z, settings = torch.eye(3), LossSettings(temperature=1.0)
+    >>> objective = DCL(class_prior=0.0).objective(3, settings, torch.Generator(), "cpu")
+    >>> round(float(objective.loss(z, z, torch.arange(3))), 4)  # log(e + 2) - 1
+    0.5514
     """
 
     display_name: ClassVar[str] = "DCL"
@@ -47,7 +53,7 @@ class DCL(Method):
 
 
 class DebiasedLoss(PairObjective):
-    """`debiased_nce_of` without importances."""
+    """The loss `debiased_nce_of` without importances."""
 
     def __init__(self, settings: LossSettings, class_prior: float) -> None:
         super().__init__(settings)

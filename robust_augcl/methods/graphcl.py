@@ -10,8 +10,12 @@ from robust_augcl.contrast.method_base import Method
 
 @dataclass(frozen=True)
 class GraphCL(Method):
-    """Goes on from the warm-up for as many plain epochs as a weighted method has weighted ones, on
-    the same batches and views.
+    """GraphCL: goes on from the warm-up with plain epochs.
+
+    There are as many of them as a weighted method has weighted ones, on the same batches and views.
+
+    >>> GraphCL().pretrains
+    True
     """
 
     display_name: ClassVar[str] = "GraphCL"

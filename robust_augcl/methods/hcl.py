@@ -16,15 +16,21 @@ from robust_augcl.validation import require_not_negative
 
 @dataclass(frozen=True)
 class HCL(Method):
-    """Negatives count by exp(beta s / t), and positives among them are taken off as in DCL
-    (equation 4).
+    """HCL: negatives count by exp(beta s / t), less what positives among them are expected to add.
+
+    Source: equation 4 of the paper. The second part is that of DCL.
 
     Args:
         class_prior: tau+, the chance that a negative is of the anchor's class, in [0, 1).
-        hardness: beta; 0 is DCL.
+        hardness: beta, not negative. With 0 this is DCL.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value is out of range.
+
+    >>> z, generator = torch.eye(3), torch.Generator()
+    >>> objective = HCL(hardness=2.0).objective(3, LossSettings(), generator, "cpu")
+    >>> objective.pair_weights(z, z).tolist()  # all are equally similar
+    [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
     """
 
     display_name: ClassVar[str] = "HCL"
@@ -50,7 +56,7 @@ class HCL(Method):
 
 
 class HardLoss(PairObjective):
-    """`debiased_nce_of` with importances."""
+    """The loss `debiased_nce_of` with importances."""
 
     def __init__(self, settings: LossSettings, class_prior: float, hardness: float) -> None:
         super().__init__(settings)
@@ -67,7 +73,7 @@ class HardLoss(PairObjective):
 
     @torch.no_grad()
     def pair_weights(self, z1: Tensor, z2: Tensor) -> Tensor:
-        """The importance of each negative over its row mean."""
+        """Return the importance of each negative over its mean in the row."""
         scores = self.hardness * cosine_similarities(z1, z2) / self.settings.temperature
         own = torch.eye(scores.size(0), dtype=torch.bool, device=scores.device)
         return scores.masked_fill(own, -torch.inf).softmax(1) * (scores.size(0) - 1)

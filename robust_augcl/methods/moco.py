@@ -1,5 +1,6 @@
-"""Momentum contrast (MoCo, He et al. 2020, arXiv 1911.05722): a queue of keys from a slow
-encoder.
+"""Momentum contrast (MoCo, He et al. 2020, arXiv 1911.05722): a queue of keys from a slow encoder.
+
+Letters: B graphs in a batch, D embedding, K keys in the queue.
 """
 
 from __future__ import annotations
@@ -21,16 +22,21 @@ from robust_augcl.validation import require_positive
 
 @dataclass(frozen=True)
 class MoCo(Method):
-    """Queries are the graphs, keys the second views through a momentum encoder, negatives earlier
-    keys.
+    """Momentum contrast: queries are the graphs, and negatives are keys of earlier batches.
+
+    Keys are the second views, embedded by a momentum encoder.
 
     Args:
-        queue: keys kept.
+        queue: how many keys are kept.
         momentum: m of the key encoder, in [0, 1). The paper's 0.999 is for hundreds of thousands of
-            steps: in the tens or hundreds of steps here, the encoder would not move.
+            steps. In the tens or hundreds of steps here, the key encoder would not move.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value is out of range.
+
+    >>> objective = MoCo(queue=64).objective(8, LossSettings(), torch.Generator(), "cpu")
+    >>> objective.learns, len(objective.keys)
+    (True, 0)
     """
 
     display_name: ClassVar[str] = "MoCo"
@@ -56,13 +62,13 @@ class MoCo(Method):
 
 
 class MomentumContrast(Objective):
-    """Equation 1 over the queue's keys, equation 2 after each step.
+    """The loss of equation 1 over the queue's keys, and the momentum of equation 2 after each step.
 
-    Departures from the code: the queue starts with keys of the warm-up's model, not with noise; a
+    Departures from the code: The queue starts with keys of the warm-up's model, not with noise. A
     small training set comes around within a queue, so a key of the anchor's own graph is no
-    negative of it. Without any negative, where the positive is left out of the denominator, the
-    batch has no loss. The code shuffles batch normalisation between devices; there is one device
-    here. `directions` changes nothing: keys carry no gradient, so there is no reverse.
+    negative of it. An anchor without any negative, where the positive is left out of the
+    denominator, has no loss. The code shuffles batch normalisation between devices; there is one
+    device here. `directions` changes nothing: keys carry no gradient, so there is no reverse.
     """
 
     learns = True
@@ -92,32 +98,35 @@ class MomentumContrast(Objective):
     def after_step(self, model: nn.Module) -> None:
         if self._slow is not None:
             for slow, fast in zip(self._slow.parameters(), model.parameters(), strict=True):
-                slow.lerp_(fast, 1 - self.momentum)
+                slow.lerp_(fast, 1 - self.momentum)  # equation 2
 
     def _push(self, keys: Tensor, numbers: Tensor) -> None:
         keys = normalize(keys.detach(), dim=1)
-        self.keys = (
-            torch.cat([self.keys.to(keys), keys])[-self.queue :]
-            if self.keys.numel()
-            else keys[-self.queue :]
-        )
+        if self.keys.numel():
+            keys = torch.cat([self.keys.to(keys), keys])
+        self.keys = keys[-self.queue :]
         self.owners = torch.cat([self.owners.to(numbers), numbers])[-self.queue :]
 
 
 def queue_nce(z1: Tensor, z2: Tensor, queue: Tensor, own: Tensor, settings: LossSettings) -> Tensor:
-    """-log of the positive's share among itself and the queue, the mean over anchors (equation 1).
+    """Return -log of the positive's share among itself and the queue (equation 1).
 
-    Shapes: z1, z2 (B, D), queue (K, D), own (B, K) bool: keys that are no negatives of the anchor
-    -> ().
+    It is the mean over the anchors. `own` says which keys are no negatives of an anchor.
+
+    Shapes: z1 (B, D), z2 (B, D), queue (K, D), own (B, K) bool -> ().
+
+    >>> z, queue = torch.eye(2), torch.tensor([[1.0, 0.0]])
+    >>> own = torch.tensor([[True], [False]])
+    >>> round(float(queue_nce(z, z, queue, own, LossSettings(temperature=1.0))), 4)
+    0.1566
     """
-    scores = (
-        cosine_similarities(z1, queue) / settings.temperature
-        if queue.numel()
-        else z1.new_empty(z1.size(0), 0)
-    )
+    scores = z1.new_empty(z1.size(0), 0)
+    if queue.numel():
+        scores = cosine_similarities(z1, queue) / settings.temperature
     positive = (normalize(z1, dim=1) * normalize(z2, dim=1)).sum(1) / settings.temperature
     terms = scores.masked_fill(own, -torch.inf)
     if settings.positive_in_denominator:
         return (torch.cat([positive.unsqueeze(1), terms], dim=1).logsumexp(1) - positive).mean()
-    some = ~own.all(1)
-    return (terms[some].logsumexp(1) - positive[some]).sum() / max(int(some.sum()), 1)
+    has_negatives = ~own.all(1)
+    loss = terms[has_negatives].logsumexp(1) - positive[has_negatives]
+    return loss.sum() / max(int(has_negatives.sum()), 1)

@@ -10,7 +10,11 @@ from robust_augcl.contrast.method_base import Method
 
 @dataclass(frozen=True)
 class NoPretraining(Method):
-    """The encoder's initial weights are those that the pretrained ones started from."""
+    """No pretraining: the encoder has the initial weights that the pretrained ones started from.
+
+    >>> NoPretraining().pretrains
+    False
+    """
 
     display_name: ClassVar[str] = "No pretraining"
 

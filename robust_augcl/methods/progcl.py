@@ -1,5 +1,6 @@
-"""ProGCL, weighting (arXiv 2110.02027): negatives weighted by how likely they are true and how
-similar.
+"""ProGCL, weighting (Xia et al. 2022, arXiv 2110.02027): negatives weighted by hardness.
+
+Hardness is how likely a negative is a true one, times how similar it is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighte
 
 @dataclass(frozen=True)
 class ProGCL(MixtureSettings, Method):
-    """See `MixtureSettings` for the settings."""
+    """ProGCL with weights. The settings are those of `MixtureSettings`.
+
+    >>> type(ProGCL(columns=50).weighter(4, torch.Generator(), "cpu")).__name__
+    'MixtureWeighter'
+    """
 
     display_name: ClassVar[str] = "ProGCL"
 

@@ -16,14 +16,18 @@ from robust_augcl.validation import require_positive
 
 @dataclass(frozen=True)
 class ProGCLMix(MixtureSettings, Method):
-    """See `MixtureSettings` for the other settings.
+    """ProGCL with mixed negatives. The other settings are those of `MixtureSettings`.
 
     Args:
-        hardest: the negatives of each anchor that are mixed; ProGCL takes 1,000 of thousands of
+        hardest: how many negatives of each anchor are mixed. ProGCL takes 1,000 of thousands of
             nodes.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value is out of range.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> ProGCLMix(hardest=8).objective(4, LossSettings(), generator, "cpu").hardest
+    8
     """
 
     display_name: ClassVar[str] = "ProGCL, mixing"

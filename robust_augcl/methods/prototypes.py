@@ -1,5 +1,8 @@
-"""Prototypes (SwAV, Caron et al. 2020, arXiv 2006.09882): views predict each other's cluster; no
-negatives.
+"""Prototypes (SwAV, Caron et al. 2020, arXiv 2006.09882): views predict each other's cluster.
+
+There are no negatives.
+
+Letters: B graphs in a batch, D embedding, K prototypes.
 """
 
 from __future__ import annotations
@@ -18,15 +21,21 @@ from robust_augcl.validation import require_positive
 
 @dataclass(frozen=True)
 class Prototypes(Method):
-    """Swapped prediction of balanced cluster assignments to trained prototypes.
+    """Swapped prediction of balanced assignments to trained prototypes.
 
     Args:
-        prototypes: K, at least 2; fewer than a batch, which assigns its graphs to them evenly.
+        prototypes: K, at least 2. It should be below the size of a batch, whose graphs are assigned
+            to them evenly.
         smoothness: epsilon of the assignment, in units of cosine similarity.
-        iterations: of Sinkhorn-Knopp.
+        iterations: iterations of Sinkhorn-Knopp.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value is out of range.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> objective = Prototypes(prototypes=4).objective(8, LossSettings(), generator, "cpu")
+    >>> objective.prototypes.shape
+    torch.Size([4, 8])
     """
 
     display_name: ClassVar[str] = "Prototypes"
@@ -54,11 +63,11 @@ class Prototypes(Method):
 
 
 class SwappedPrediction(Objective):
-    """Equations 1 and 2: the cross-entropy of one view's prediction with the other's assignment.
+    """The loss of equations 1 and 2: one view's prediction against the other view's assignment.
 
-    The temperature is the suite's. With directions = "one" the graph predicts its view's
-    assignment; "both" is SwAV's sum, here a mean. SwAV's multi-crop, queue and frozen first epoch
-    are left out.
+    It is their cross-entropy. The temperature is the suite's. With directions = "one" the graph
+    predicts the assignment of its view; "both" is SwAV's sum, here a mean. SwAV's multi-crop, queue
+    and frozen first epoch are left out.
     """
 
     def __init__(
@@ -74,9 +83,9 @@ class SwappedPrediction(Objective):
         prototypes = normalize(self.prototypes, dim=1)
         first, second = normalize(z1, dim=1) @ prototypes.T, normalize(z2, dim=1) @ prototypes.T
         loss = self._predict(first, second)
-        return (
-            loss if self.settings.directions == "one" else (loss + self._predict(second, first)) / 2
-        )
+        if self.settings.directions == "one":
+            return loss
+        return (loss + self._predict(second, first)) / 2
 
     def _predict(self, scores: Tensor, other: Tensor) -> Tensor:
         assigned = balanced_assignment(other.detach(), self.smoothness, self.iterations)
@@ -85,13 +94,18 @@ class SwappedPrediction(Objective):
 
 @torch.no_grad()
 def balanced_assignment(scores: Tensor, smoothness: float, iterations: int) -> Tensor:
-    """Soft codes Q* = Diag(u) exp(scores / epsilon) Diag(v), each prototype equally often, rows
-    adding to 1 (equations 3 to 5).
+    """Return soft codes Q* = Diag(u) exp(scores / epsilon) Diag(v) (equations 3 to 5).
+
+    Each prototype is assigned equally often, and the rows add to 1.
 
     Shapes: cosine similarities of B graphs and K prototypes (B, K) -> (B, K).
+
+    >>> codes = balanced_assignment(torch.eye(2), smoothness=0.5, iterations=3)
+    >>> codes.sum(0).round(decimals=4).tolist(), codes.sum(1).round(decimals=4).tolist()
+    ([1.0, 1.0], [1.0, 1.0])
     """
     log_q = scores.double() / smoothness
     for _ in range(iterations):
-        log_q = log_q - log_q.logsumexp(0, keepdim=True)  # prototypes
-        log_q = log_q - log_q.logsumexp(1, keepdim=True)  # graphs
+        log_q = log_q - log_q.logsumexp(0, keepdim=True)  # each prototype adds to 1
+        log_q = log_q - log_q.logsumexp(1, keepdim=True)  # each graph adds to 1
     return log_q.exp().to(scores.dtype)

@@ -1,3 +1,1 @@
-"""Differentiable classifiers: the encoder contract, the classifier, training, representations,
-margins.
-"""
+"""Differentiable classifiers: encoders, the classifier, its training, representations, margins."""

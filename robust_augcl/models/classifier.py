@@ -9,17 +9,30 @@ from torch import Tensor, nn
 
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.unfolding import Unfolding
-from robust_augcl.models.encoder_base import Encoder, mlp
+from robust_augcl.models.encoder_base import Encoder
+from robust_augcl.models.layers import mlp
 
 
 class GraphClassifier(nn.Module):
-    """An encoder and a classifier head on its graph states, D - hidden - C with relu.
+    """An encoder, and a head on its graph states: D - hidden - C, with relu between them.
 
     Args:
         encoder: embeds graphs into (B, D).
         num_classes: C, at least 2.
-        hidden: the head's hidden width.
+        hidden: the hidden width of the head.
         generator: the source of the head's initial weights.
+
+    >>> from torch_geometric.data import Data
+    >>> from robust_augcl.registry import load
+    >>> edge = Data(
+    ...     x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]), y=torch.tensor([0])
+    ... )
+    >>> graphs = PackedGraphs.from_data_list([edge, edge])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> encoder = load("encoder", "gin")(in_features=1, width=4, layers=2, generator=generator)
+    >>> model = GraphClassifier(encoder, num_classes=3, hidden=8, generator=generator)
+    >>> model(graphs).shape
+    torch.Size([2, 3])
     """
 
     def __init__(

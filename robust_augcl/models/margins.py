@@ -10,8 +10,14 @@ from torch import Tensor
 
 
 def margins(logits: Tensor, y: Tensor) -> Tensor:
-    """The true class's logit less the best other one: (B, C), (B,) -> (B,). The prediction is right
-    where it is above 0.
+    """Return the logit of the true class less the best other one.
+
+    The prediction is right where the margin is above 0.
+
+    Shapes: logits (B, C), y (B,) -> (B,).
+
+    >>> margins(torch.tensor([[2.0, 0.5, 1.0], [0.0, 1.0, 3.0]]), torch.tensor([0, 1])).tolist()
+    [1.0, -2.0]
     """
     true = logits.gather(1, y.unsqueeze(1)).squeeze(1)
     others = logits.scatter(1, y.unsqueeze(1), -torch.inf)

@@ -7,5 +7,8 @@ from torch import nn
 
 
 def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam in one fused step for all parameters: their number, not their size, is the cost here."""
+    """Return Adam, which updates all parameters in one fused step.
+
+    The number of the parameters, and not their size, is the cost here.
+    """
     return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)

@@ -1,9 +1,9 @@
-"""The unsupervised protocol: how good are graph states that were learned without labels? An SVM on
-frozen embeddings says.
+"""The unsupervised protocol: how good are graph states that were learned without labels?
 
-As in the evaluation of InfoGraph (Sun et al. 2020, arXiv 1908.01000), GraphCL and AUGCL: an SVM
-with an RBF kernel on unscaled encoder output, C chosen by an inner search, accuracy over stratified
-folds. The encoder has seen all graphs, without their labels.
+An SVM on frozen embeddings says so. As in the evaluation of InfoGraph (Sun et al. 2020, arXiv
+1908.01000), GraphCL and AUGCL, the SVM has an RBF kernel and sees unscaled encoder output. An
+inner search chooses C, and the accuracy is measured over stratified folds. The encoder has seen
+all graphs, without their labels.
 
 Letters: G graphs, D embedding.
 """
@@ -25,12 +25,12 @@ class Representations:
     """Settings of the unsupervised protocol.
 
     Args:
-        folds: of the data set, each the test set once.
-        inner_folds: of the other graphs, to choose C.
-        c: the values of C to choose from.
+        folds: parts of the data set, each of which is the test set once. At least 2.
+        inner_folds: parts of the other graphs, to choose C. At least 2.
+        c: the values of C to choose from, all positive.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value is out of range.
     """
 
     folds: int = 10
@@ -47,7 +47,12 @@ class Representations:
 
 @dataclass(frozen=True)
 class FoldScore:
-    """Accuracy on one fold, from 0 to 1, and the C that the inner search chose."""
+    """The result of one fold.
+
+    Args:
+        accuracy: on the fold's graphs, from 0 to 1.
+        c: the C that the inner search chose.
+    """
 
     accuracy: float
     c: float
@@ -60,17 +65,24 @@ def svm_scores(
     generator: torch.Generator,
     report: Report = silent,
 ) -> list[FoldScore]:
-    """The accuracy of an SVM on each fold; the folds come from `generator` alone.
+    """Return the accuracy of an SVM on each fold.
+
+    The folds come from `generator` alone.
 
     Shapes: embeddings (G, D), y (G,).
 
     Raises:
-        InputError: a class with fewer graphs than folds, or embeddings that are not finite.
+        InputError: a class has fewer graphs than there are folds; or an embedding is not finite.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> y = torch.arange(40) % 2
+    >>> embeddings = y.unsqueeze(1) + 0.1 * torch.randn(40, 1, generator=generator)
+    >>> settings = Representations(folds=2, inner_folds=2, c=(1.0,))
+    >>> [score.accuracy for score in svm_scores(embeddings, y, settings, generator)]
+    [1.0, 1.0]
     """
-    from sklearn.model_selection import (
-        GridSearchCV,
-        StratifiedKFold,
-    )  # slow to import, and only this step needs them
+    # Slow to import, and only this step needs them.
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.svm import SVC
 
     if not bool(torch.isfinite(embeddings).all()):
@@ -79,7 +91,7 @@ def svm_scores(
             "lower `learning_rate` may help"
         )
     fewest = int(torch.bincount(y)[y.unique()].min())
-    inner = StratifiedKFold(settings.inner_folds)  # unshuffled, so without chance
+    inner = StratifiedKFold(settings.inner_folds)  # not shuffled, so without chance
     if fewest < settings.folds or fewest - -(-fewest // settings.folds) < settings.inner_folds:
         raise InputError(
             f"Expected at least `folds` = {settings.folds} graphs of each class, and "
@@ -93,13 +105,10 @@ def svm_scores(
     for train, test in outer.split(features, labels):
         search: Any = GridSearchCV(SVC(), {"C": list(settings.c)}, cv=inner, scoring="accuracy")
         search.fit(features[train], labels[train])
-        scores.append(
-            FoldScore(
-                float(search.score(features[test], labels[test])), float(search.best_params_["C"])
-            )
-        )
+        accuracy = float(search.score(features[test], labels[test]))
+        scores.append(FoldScore(accuracy, float(search.best_params_["C"])))
         report(
             len(scores) / settings.folds,
-            f"fold {len(scores)} of {settings.folds}: accuracy {scores[-1].accuracy:.3f}",
+            f"fold {len(scores)} of {settings.folds}: accuracy {accuracy:.3f}",
         )
     return scores

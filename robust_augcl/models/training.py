@@ -1,5 +1,6 @@
-"""Supervised training of a classifier, its epoch chosen by the loss on graphs that it does not
-train on.
+"""Supervised training of a classifier.
+
+The epoch is chosen by the loss on graphs that the classifier does not train on.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ class Training:
     """Settings of supervised training of the whole classifier, encoder included.
 
     Args:
-        epochs: over the training graphs.
-        batch_size: graphs a batch.
-        learning_rate: of Adam, with a fresh state.
-        head_hidden: hidden width of the classifier head.
+        epochs: passes over the training graphs.
+        batch_size: graphs in a batch.
+        learning_rate: of Adam, which starts with a fresh state.
+        head_hidden: the hidden width of the classifier's head.
 
     Raises:
-        ValueError: a value that is not positive.
+        ValueError: a value is not positive.
     """
 
     epochs: int = 100
@@ -44,7 +45,13 @@ class Training:
 
 @dataclass(frozen=True)
 class Selected:
-    """The chosen epoch (from 1), and the loss and accuracy on the graphs it was chosen by."""
+    """The chosen epoch.
+
+    Args:
+        epoch: its number, counted from 1.
+        loss: on the graphs that it was chosen by.
+        accuracy: on the same graphs, from 0 to 1.
+    """
 
     epoch: int
     loss: float
@@ -59,10 +66,34 @@ def train_classifier(
     generator: torch.Generator,
     report: Report = silent,
 ) -> Selected:
-    """Train in place; the model ends with the weights of the epoch of lowest loss on `selection`,
-    the first of equals.
+    """Train a classifier in place, and keep its weights of the epoch of the lowest loss.
 
-    All chance, the order of the graphs, comes from `generator`.
+    The loss is that on `selection`; of equal epochs the first is kept. All chance, which is the
+    order of the graphs, comes from `generator`.
+
+    Args:
+        model: the classifier.
+        train: the graphs to train on.
+        selection: the graphs that choose the epoch.
+        settings: how to train.
+        generator: the source of the order of the graphs.
+        report: is told how far the training is.
+
+    >>> from torch_geometric.data import Data
+    >>> from robust_augcl.registry import load
+    >>> def graph(edges, y):
+    ...     both = torch.tensor(edges + [(j, i) for i, j in edges]).T
+    ...     return Data(x=torch.ones(3, 1), edge_index=both, y=torch.tensor([y]))
+    >>> path, triangle = graph([(0, 1), (1, 2)], 0), graph([(0, 1), (1, 2), (0, 2)], 1)
+    >>> graphs = PackedGraphs.from_data_list([path, triangle])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> encoder = load("encoder", "structure2vec")(
+    ...     in_features=1, width=8, layers=2, generator=generator
+    ... )
+    >>> model = GraphClassifier(encoder, num_classes=2, hidden=8, generator=generator)
+    >>> settings = Training(epochs=50, batch_size=2, learning_rate=0.05)
+    >>> train_classifier(model, graphs, graphs, settings, generator).accuracy
+    1.0
     """
     optimizer = adam(model, settings.learning_rate)
     best = Selected(0, float("inf"), 0.0)
@@ -70,11 +101,12 @@ def train_classifier(
     train_logits, selection_logits = model.batched(train), model.batched(selection)
     for epoch in range(1, settings.epochs + 1):
         model.train()
-        for index in torch.randperm(train.num_graphs, generator=generator).split(
-            settings.batch_size
-        ):
+        order = torch.randperm(train.num_graphs, generator=generator)
+        for index in order.split(settings.batch_size):
+            # Batch normalisation needs two nodes. The order differs in each epoch, so the graph
+            # that is left out differs too.
             if index.numel() == 1 and int(train.sizes[index]) == 1:
-                continue  # batch normalisation needs two nodes; the order differs in each epoch
+                continue
             loss = cross_entropy(train_logits(index), train.y[index.to(train.device)])
             optimizer.zero_grad()
             loss.backward()
@@ -96,9 +128,15 @@ def evaluate(
     epoch: int = 0,
     logits_of: Callable[[Tensor], Tensor] | None = None,
 ) -> Selected:
-    """Loss and accuracy of a model in evaluation mode; it is left in that mode.
+    """Return the loss and the accuracy of a model in evaluation mode.
 
-    `logits_of` is `model.batched(graphs)`, where the caller has it already.
+    The model is left in that mode.
+
+    Args:
+        model: the classifier.
+        graphs: what it is evaluated on.
+        epoch: stands in the answer.
+        logits_of: `model.batched(graphs)`, if the caller has it already.
     """
     model.eval()
     logits = model(graphs) if logits_of is None else logits_of(torch.arange(graphs.num_graphs))

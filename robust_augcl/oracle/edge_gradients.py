@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.models.encoder_base import WeightedSum
+from robust_augcl.models.message_passing import WeightedSum
 
 
 def by_weights(

@@ -10,7 +10,7 @@ import torch
 from torch_geometric import EdgeIndex
 
 from robust_augcl.data.components import component_graphs
-from robust_augcl.models.encoder_base import WeightedSum
+from robust_augcl.models.message_passing import WeightedSum
 
 
 def by_hand(x, edge_index):

@@ -59,7 +59,7 @@ class AffinitySettings:
         pairs_a_batch: pairs in one of the network's steps.
 
     Raises:
-        ValueError: A value is out of range.
+        ValueError: a value is out of range.
 
     >>> AffinitySettings(uncertainty="distance", alpha=0.7).alpha
     0.7

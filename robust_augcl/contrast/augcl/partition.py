@@ -28,7 +28,7 @@ def two_means(values: Tensor) -> Tensor:
     Shapes: values (R, B) -> (R, B) bool.
 
     Raises:
-        ValueError: A value is not finite.
+        ValueError: a value is not finite.
 
     >>> two_means(torch.tensor([[0.9, 0.1, 0.8, 0.2], [0.5, 0.5, 0.5, 0.5]])).tolist()
     [[True, False, True, False], [True, True, True, True]]
@@ -58,7 +58,7 @@ def partition(similarity: Tensor) -> Tensor:
     Shapes: similarity (B, B) -> (B, B) int64.
 
     Raises:
-        ValueError: A similarity is not finite.
+        ValueError: a similarity is not finite.
 
     >>> partition(torch.tensor([[0.9, 0.1, 0.8], [0.2, 0.1, 0.9], [0.0, 0.1, 1.0]])).tolist()
     [[1, 0, 1], [1, 1, 0], [0, 0, 1]]
@@ -140,7 +140,7 @@ def make_partition(name: PartitionName, z1: Tensor, z2: Tensor, similarity: Tens
     Shapes: z1 (B, D), z2 (B, D), their similarities (B, B) -> labels (B, B) int64.
 
     Raises:
-        ValueError: A similarity or an embedding is not finite.
+        ValueError: a similarity or an embedding is not finite.
     """
     if name == "two_means":
         return partition(similarity)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from robust_augcl.models.encoder_base import linear
+from robust_augcl.models.layers import linear
 
 NetworkName = Literal["deep_gamblers", "softmax_response", "entropy"]
 EstimatorName = Literal["deep_gamblers", "softmax_response", "entropy", "distance"]

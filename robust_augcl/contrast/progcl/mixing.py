@@ -74,7 +74,7 @@ def mixed_nce_of(
     Args:
         similarity: (B, B).
         hardness: (B, B).
-        order: A permutation of the K hardest negatives (K,).
+        order: a permutation of the K hardest negatives (K,).
         temperature: what similarities are divided by.
         positive_in_denominator: whether the positive stands in the denominator too.
 

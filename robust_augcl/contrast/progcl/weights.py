@@ -31,7 +31,7 @@ class MixtureSettings:
         false_share: the share of false negatives that EM starts from, between 0 and 1.
 
     Raises:
-        ValueError: A value is out of range.
+        ValueError: a value is out of range.
     """
 
     columns: int = 100

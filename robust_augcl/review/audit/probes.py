@@ -16,7 +16,8 @@ from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs, concatenate
 from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.models.encoder_base import Encoder, WeightedSum, sum_pool
+from robust_augcl.models.encoder_base import Encoder
+from robust_augcl.models.message_passing import WeightedSum, sum_pool
 from robust_augcl.review.audit.evidence import (
     IterationFacts,
     LargeBudgetFacts,
