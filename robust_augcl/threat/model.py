@@ -15,7 +15,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.errors import ThreatViolation
-from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.threat.candidate_space import CandidateSpace
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.perturbations import Perturbation, check_form, pack_edits
 
@@ -80,24 +81,16 @@ class ThreatModel:
 
     def enumerate(self, graphs: PackedGraphs) -> Candidates:
         """Every allowed single edit of every graph, by graph, then i, then j."""
-        last = graphs.ptr[1:][graphs.batch]
-        nodes = torch.arange(graphs.num_nodes, device=graphs.device)
-        partners = last - nodes - 1
-        source = torch.repeat_interleave(nodes, partners)
-        target = ranges(nodes + 1, partners)
-        exists = graphs.has_edges(source, target)
-        keep = torch.ones_like(exists)
-        if "add" not in self.operations:
-            keep &= exists
-        elif "delete" not in self.operations and not self.allow_existing:
-            keep &= ~exists
-        if self.within_component:  # an existing edge is always inside one
-            keep &= graphs.components[source] == graphs.components[target]
-        source, target = source[keep], target[keep]
-        graph = graphs.batch[source]
-        pairs = torch.stack([source, target]) - graphs.ptr[graph]
-        return Candidates(
-            graph, pairs, exists[keep], graphs.num_graphs, "delete" in self.operations
+        return self.space(graphs).list()
+
+    def space(self, graphs: PackedGraphs) -> CandidateSpace:
+        """The allowed single edits of every graph, to be counted, drawn or looked at by node."""
+        return CandidateSpace(
+            graphs,
+            edges="delete" in self.operations or self.allow_existing,
+            others="add" in self.operations,
+            within_component=self.within_component,
+            deletes="delete" in self.operations,
         )
 
     def check(self, data: Data, perturbation: Perturbation) -> None:
