@@ -77,7 +77,7 @@ class Gatherer:
             lambda ref, victim: self._victim(victim).logits(_test(self._dataset(ref))).cpu()
         )
         self._num_candidates = lru_cache(maxsize=None)(
-            lambda ref, threat: len(threat.enumerate(_test(self._dataset(ref))))
+            lambda ref, threat: int(threat.space(_test(self._dataset(ref))).counts.sum())
         )
         self._keys = lru_cache(maxsize=None)(lambda ref: graph_keys(self._dataset(ref).graphs))
 
@@ -216,7 +216,7 @@ class Gatherer:
         limit = getattr(attack, "most_pairs", None)
         if not attack.exact or limit is None or record.cell.budget == 1:
             return attack.exact
-        counts = _threat(record).enumerate(_test(self._dataset(record.dataset))).counts
+        counts = _threat(record).space(_test(self._dataset(record.dataset))).counts
         return int(counts.max()) * (int(counts.max()) - 1) // 2 <= limit
 
     def curve(self, record: Record) -> list[tuple[int, float, float]]:
