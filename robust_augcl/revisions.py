@@ -4,8 +4,8 @@ A revision is raised whenever a change of the code changes what is computed. So 
 taken for a new one, and nothing is thrown away that the change has not touched. A plug-in of our
 own (attack, encoder, method, data source) carries its revision as the class attribute `revision`, 1
 until it is raised. It covers the file and what only that plug-in uses. The code of other people's
-plug-ins is known by its distribution, its version and a digest of its source. What the core does
-for all is here.
+plug-ins is known by its distribution, its version and a digest of its source. The revision of what
+the core does in a step stands in the table of step kinds (plan/kinds.py).
 """
 
 from __future__ import annotations
@@ -18,31 +18,11 @@ from robust_augcl import registry
 Revision = int | str
 """A number that we raise, or who made foreign code and the digest of its source."""
 
-KINDS = {
-    "dataset": 4,
-    "warm_up": 4,
-    "pretraining": 4,
-    "victim": 4,
-    "attacker": 4,
-    "attack": 4,
-    "representation": 4,
-    "certificate": 5,  # and of its parts: one search
-}
-"""Of each kind of step, for what the core's code does in it. Up to 4, one number was that of all
-kinds.
-"""
-
 BESIDE = 4
 """Of what is computed from finished results: audit, transfers, report."""
 
 FIRST = 1
 """The revision of a plug-in that was never raised; it is not in addresses."""
-
-
-def of_kind(kind: str) -> dict[str, Revision]:
-    """The revision of a kind of step, by what it is called beside those of plug-ins."""
-    kind = kind.removesuffix("_part")
-    return {f"{kind} steps": KINDS[kind]}
 
 
 def plug_in(group: str, what: object) -> dict[str, Revision]:
@@ -69,25 +49,6 @@ def plug_in(group: str, what: object) -> dict[str, Revision]:
             f"{by['distribution']} {by['version']}".strip() + f", sha256 {by.get('source', '')}"
         )
     return found
-
-
-def before_parts(revision: int, table: Mapping[str, object]) -> dict[str, Revision]:
-    """The revisions behind a run of when one number was that of all code; `table` is its suite's,
-    as far as it is one.
-    """
-
-    def named(group: str, key: str, name: str) -> dict[str, int]:
-        value = table.get(key)
-        entries = value if isinstance(value, list) else [value]
-        return {
-            f"{group} {entry[name]}": FIRST
-            for entry in entries
-            if isinstance(entry, Mapping) and name in entry
-        }
-
-    plug_ins = named("data source", "dataset", "source") | named("encoder", "encoder", "name")
-    plug_ins |= named("method", "methods", "name") | named("attack", "attacks", "name")
-    return {name: revision for kind in KINDS for name in of_kind(kind)} | plug_ins
 
 
 def changes(before: Mapping[str, Revision], now: Mapping[str, Revision]) -> list[str]:

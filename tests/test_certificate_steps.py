@@ -11,11 +11,14 @@ import pytest
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.oracle.certificates import certify
-from robust_augcl.plan.planner import Step, plan, with_inputs
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.step import Step, with_inputs
 from robust_augcl.plan.suite import make_suite
 from robust_augcl.steps.artifacts import dataset_of, victim_of
-from robust_augcl.steps.compute import COMPUTE, compute
+from robust_augcl.steps.certifying import compute_certificate
+from robust_augcl.steps.compute import compute
 from robust_augcl.steps.context import Context
+from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.store import Artifact, Store
 
 
@@ -98,8 +101,11 @@ def compare_with_one_made_at_once(tmp_path, nodes, encoder):
         ],
     }
     pieces = {needed.key: store.load(needed.key) for needed in step.inputs.values()}
-    at_once_made = COMPUTE["certificate"](
-        step.settings, {"dataset": data, "victim": victim}, Context(store)
+    whole_step = dataclasses.replace(
+        step, inputs={role: step.inputs[role] for role in ("dataset", "victim")}
+    )
+    at_once_made = compute_certificate(
+        whole_step, Inputs({"dataset": data, "victim": victim}, {}), Context(store)
     )
     for artifact in (*found, at_once_made):
         assert {name: artifact.info[name] for name in expected} == expected

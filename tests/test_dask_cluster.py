@@ -8,7 +8,7 @@ import pytest
 
 from robust_augcl.data.components import ComponentGraphs
 from robust_augcl.graphs.data_source import Split
-from robust_augcl.plan.planner import Step
+from robust_augcl.plan.step import Step
 from robust_augcl.workers.executors import Task
 
 

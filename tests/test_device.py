@@ -19,7 +19,8 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 
 from robust_augcl import registry
 from robust_augcl.errors import InputError
-from robust_augcl.plan.planner import Step, plan
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.step import Step
 from robust_augcl.plan.suite import Suite, make_suite
 from robust_augcl.steps.compute import compute
 from robust_augcl.steps.context import Context

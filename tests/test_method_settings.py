@@ -9,7 +9,8 @@ import copy
 import pytest
 
 from robust_augcl.errors import InputError
-from robust_augcl.plan.planner import plain, plan
+from robust_augcl.plan.declared import method_settings
+from robust_augcl.plan.planner import plan
 from robust_augcl.plan.suite import make_suite
 from robust_augcl.plan.toml_tables import override
 
@@ -87,7 +88,7 @@ def test_a_record_says_so():
     made = suite(
         {"name": "graphcl"}, {"name": "augcl", "reward": 1.5, "pretraining": {"base": "simgrace"}}
     )
-    plain_method, changed = (plain(attack.settings["method"]) for attack in plan(made).attacks)
+    plain_method, changed = (method_settings(attack.settings) for attack in plan(made).attacks)
     assert plain_method == {"type": "GraphCL"}
     assert (changed["type"], changed["reward"], changed["pretraining"]["base"]) == (
         "AUGCL",

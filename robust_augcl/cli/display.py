@@ -19,21 +19,11 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-if TYPE_CHECKING:  # the display alone does not need what a step needs
-    from robust_augcl.plan.planner import Step
-    from robust_augcl.workers.runner import Watcher
+from robust_augcl.plan.kinds import KINDS
 
-_NAMES = {
-    "dataset": "data set",
-    "warm_up": "warm-up",
-    "pretraining": "pretraining",
-    "victim": "victim",
-    "attacker": "attacker",
-    "attack": "attack",
-    "representation": "representation",
-    "certificate": "certificate",
-    "certificate_part": "certificate",
-}
+if TYPE_CHECKING:  # the display alone does not need what a step needs
+    from robust_augcl.plan.step import Step
+    from robust_augcl.workers.runner import Watcher
 
 
 class Display:
@@ -212,4 +202,4 @@ def _sort(step: Step) -> tuple[str, str]:
 
 
 def _name(step: Step) -> str:
-    return f"{_NAMES[step.kind]}: {step.title}"
+    return f"{KINDS[step.kind].title}: {step.title}"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
+from robust_augcl.plan.step import plain
 from robust_augcl.results.records import Traits
 
 if TYPE_CHECKING:
-    from robust_augcl.plan.planner import Step
+    from robust_augcl.plan.step import Step
 
 
 def traits_of(attack: Attack, label: str) -> Traits:
@@ -57,6 +58,18 @@ def made_by(step: Step) -> dict[str, dict[str, str]]:
         "data source": type(step.inputs["dataset"].settings["source"]),
     }
     return {kind: registry.origin(cls) for kind, cls in classes.items()}
+
+
+def method_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of a method: its hyper-parameters, in JSON.
+
+    The settings of pretraining are among them where they are not the suite's. `settings` are those
+    of an attack step.
+    """
+    found: dict[str, Any] = plain(settings["method"])
+    if settings["method_pretraining"] is not None:
+        found["pretraining"] = plain(settings["method_pretraining"])
+    return found
 
 
 def declared(step: Step) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Cells as a graph of steps, each addressed by everything that determines it.
+"""From a suite to its steps, each addressed by everything that determines it.
 
 data set -> warm-up -> pretraining -> victim -> attacker -> attack. What two cells share is one
 step: a baseline and AUGCL share their warm-up, all attacks share their victim. An attack that
@@ -8,121 +8,34 @@ combines others needs their records, a long certificate its parts.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
 from robust_augcl.contrast.method_base import Method
+from robust_augcl.plan.kinds import KINDS, kind_revision
 from robust_augcl.plan.protocols import Protocol
+from robust_augcl.plan.step import Step, with_inputs
 from robust_augcl.plan.suite import Certificates, Named, Suite
-from robust_augcl.results.records import SCHEMA, Cell
-from robust_augcl.revisions import FIRST, Revision, of_kind, plug_in
-from robust_augcl.threat.model import ThreatModel
-
-Kind = Literal[
-    "dataset",
-    "warm_up",
-    "pretraining",
-    "victim",
-    "attacker",
-    "attack",
-    "representation",
-    "certificate",
-    "certificate_part",
-]
+from robust_augcl.results.records import Cell
+from robust_augcl.revisions import Revision, plug_in
 
 UNSUPERVISED = "unsupervised"
 """The protocol of a cell whose encoder has seen all graphs and no label."""
 
 FOUND_WITH = "found with "
-"""How the roles of inputs begin that are records: budget and label of the attacks that an attack
-combines, "found with 1 by beam".
+"""How the roles of inputs begin that are records which an attack combines.
+
+Budget and label of the other attack follow: "found with 1 by beam".
 """
 
 
-CERTIFICATE_PART = "part "
-"""How the roles of inputs begin that are parts of a certificate, "part 1 of 8"."""
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One thing to compute.
-
-    Args:
-        kind: which computation.
-        title: what it is, for people.
-        settings: everything that determines the result beside the inputs: dataclasses, numbers,
-            strings.
-        inputs: the steps whose results it needs, by role.
-        cell: the cell, of an attack.
-        plug_ins: the plug-ins whose code computes it, with their revisions; those behind its inputs
-            are the inputs' own.
-    """
-
-    kind: Kind
-    title: str
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, Step]
-    cell: Cell | None = None
-    plug_ins: Mapping[str, Revision] = field(default_factory=dict)
-
-    @cached_property
-    def key(self) -> str:
-        """The address of the result: kind, and a hash of settings, of the inputs' addresses and of
-        the revisions of the code.
-        """
-        identity = {
-            "revision": [*of_kind(self.kind).values(), SCHEMA],
-            "kind": self.kind,
-            "settings": plain(dict(self.settings)),
-            # A certificate is the same in however many parts it was made.
-            "inputs": {
-                role: step.key
-                for role, step in self.inputs.items()
-                if step.kind != "certificate_part"
-            },
-            "cell": plain(self.cell),
-        }
-        if revised := {
-            name: revision for name, revision in self.plug_ins.items() if revision != FIRST
-        }:
-            identity["plug_ins"] = revised
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
-
-
-def with_inputs(steps: Iterable[Step]) -> Iterator[Step]:
-    """The steps and all that they need, inputs of inputs included, each once."""
-    seen = set()
-    left = list(steps)
-    while left:
-        step = left.pop()
-        if step.key not in seen:
-            seen.add(step.key)
-            left += step.inputs.values()
-            yield step
-
-
-def plain(value: Any) -> Any:
-    """The JSON form of settings; a dataclass carries its type's name."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"type": type(value).__name__, **fields}
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
-
-
 class Planned(NamedTuple):
-    """A step whose result is shown beside the records, and what it is about: `cell` names an attack
-    only where it is the attack's.
+    """A step whose result is shown beside the records, and what it is about.
+
+    Its `cell` names an attack only where the result is about that attack.
     """
 
     cell: Cell
@@ -145,32 +58,31 @@ class Plan:
 
     @property
     def steps(self) -> list[Step]:
-        """The steps whose results are wanted for themselves; diagnoses and curves come with what
-        others need.
-        """
-        return [
-            *self.attacks,
-            *(
-                step
-                for _, step in self.measurements
-                if step.kind not in ("pretraining", "attacker")
-            ),
-        ]
+        """The steps that are asked for by themselves; the others come with what needs them."""
+        beside = (step for _, step in self.measurements)
+        return [step for step in (*self.attacks, *beside) if KINDS[step.kind].wanted]
 
     @property
     def revisions(self) -> dict[str, Revision]:
-        """The revisions of all code behind the plan, by what they are of: kinds of steps,
-        plug-ins.
-        """
+        """The revisions of all code behind the plan, by the words that name them."""
         found: dict[str, Revision] = {}
         for step in with_inputs(self.steps):
-            found |= {**of_kind(step.kind), **step.plug_ins}
+            found |= {**kind_revision(step.kind), **step.plug_ins}
         return dict(sorted(found.items()))
 
 
 def plan(suite: Suite, fingerprint: str | None = None) -> Plan:
-    """Work out the steps of a suite; `fingerprint` is that of the files that the data come from
-    (`DataSource.fingerprint`).
+    """Work out the steps of a suite.
+
+    Args:
+        suite: what is asked for.
+        fingerprint: of the files that the data come from (`DataSource.fingerprint`).
+
+    Example:
+        >>> from robust_augcl.plan.suite import load_suite
+        >>> planned = plan(load_suite("quick", seeds=[0]))
+        >>> sorted({step.kind for step in with_inputs(planned.steps)})[:3]
+        ['attack', 'attacker', 'certificate']
     """
     planner = _Planner(suite, fingerprint)
     for protocol in suite.protocols:
@@ -183,15 +95,30 @@ def plan(suite: Suite, fingerprint: str | None = None) -> Plan:
             for layers in suite.encoder.layers:
                 for method in suite.methods:
                     planner.add_representation(seed, layers, method)
-    return Plan(
-        planner.attacks,
-        list(
-            {(cell, step.key): Planned(cell, step) for cell, step in planner.measurements}.values()
-        ),
-    )
+    once = {(cell, step.key): Planned(cell, step) for cell, step in planner.measurements}
+    return Plan(planner.attacks, list(once.values()))
+
+
+class _Attacked(NamedTuple):
+    """A victim that attacks and certificates are planned for.
+
+    Args:
+        protocol, seed, method, layers: of its cells.
+        about: it in words.
+        inputs: the steps that every attack on it needs.
+    """
+
+    protocol: Protocol
+    seed: int
+    layers: int
+    method: Named[Method]
+    about: str
+    inputs: dict[str, Step]
 
 
 class _Planner:
+    """Gathers the steps of a suite; `attacks` and `measurements` are in the order of tables."""
+
     def __init__(self, suite: Suite, fingerprint: str | None) -> None:
         self.suite, self.fingerprint = suite, fingerprint
         self.steps: dict[str, Step] = {}
@@ -200,13 +127,15 @@ class _Planner:
 
     def step(
         self,
-        kind: Kind,
+        kind: str,
         title: str,
         settings: Mapping[str, Any],
+        inputs: Mapping[str, Step],
+        *,
         cell: Cell | None = None,
         plug_ins: Mapping[str, Revision] | None = None,
-        **inputs: Step,
     ) -> Step:
+        """The step of that content; two equal ones are one object."""
         made = Step(kind, title, settings, inputs, cell, plug_ins or {})
         return self.steps.setdefault(made.key, made)
 
@@ -225,6 +154,10 @@ class _Planner:
             suite.name, dataset, method, suite.encoder.name, layers, seed, attack, protocol, budget
         )
 
+    def cell_of(self, on: _Attacked, attack: str = "", budget: int | float = 0) -> Cell:
+        """The cell of an attack or a certificate."""
+        return self.cell(on.method.label, on.layers, on.seed, on.protocol.name, attack, budget)
+
     def dataset(self, seed: int) -> Step:
         suite = self.suite
         settings = {
@@ -233,27 +166,21 @@ class _Planner:
             "seed": seed,
             "fingerprint": self.fingerprint,
         }
-        return self.step(
-            "dataset",
-            f"{suite.source.label}, seed {seed}",
-            settings,
-            None,
-            plug_in("data source", suite.source),
-        )
+        title = f"{suite.source.label}, seed {seed}"
+        plug_ins = plug_in("data source", suite.source)
+        return self.step("dataset", title, settings, {}, plug_ins=plug_ins)
 
     def encoder(self, layers: int, seed: int) -> dict[str, Any]:
-        return {
-            "encoder": self.suite.encoder.name,
-            "width": self.suite.encoder.width,
-            "layers": layers,
-            "seed": seed,
-        }
+        """The settings of a new encoder."""
+        encoder = self.suite.encoder
+        return {"encoder": encoder.name, "width": encoder.width, "layers": layers, "seed": seed}
 
     def pretrained(
         self, seed: int, layers: int, method: Named[Method], graphs: str
     ) -> dict[str, Step]:
-        """The inputs of whatever starts from a method's encoder: the data set, and the pretraining
-        where there is any.
+        """The inputs of whatever starts from a method's encoder.
+
+        They are the data set, and the pretraining where there is any.
         """
         dataset = self.dataset(seed)
         if not method.what.pretrains:
@@ -261,148 +188,138 @@ class _Planner:
         about = f"{layers} layers, seed {seed}" + (", all graphs" if graphs == "all" else "")
         own = f"{method.label}, " if method.pretraining is not None else ""
         pretraining = self.suite.pretraining_of(method)
+        encoder = _encoder(self.suite.encoder.name)
+        # The continued epochs are not the warm-up's: methods that differ in them share it.
         shared = dataclasses.replace(pretraining, continued_epochs=0)
         settings = {**self.encoder(layers, seed), "pretraining": shared, "graphs": graphs}
-        encoder = _encoder(self.suite.encoder.name)
-        warm_up = self.step("warm_up", f"{own}{about}", settings, None, encoder, dataset=dataset)
-        settings = {
-            **settings,
-            "continued_epochs": pretraining.continued_epochs,
-            "method": method.what,
-        }
-        plug_ins = {**encoder, **plug_in("method", method.what)}
+        warm_up = self.step(
+            "warm_up", f"{own}{about}", settings, {"dataset": dataset}, plug_ins=encoder
+        )
         made = self.step(
             "pretraining",
             f"{method.label}, {about}",
-            settings,
-            None,
-            plug_ins,
-            dataset=dataset,
-            warm_up=warm_up,
+            {
+                **settings,
+                "continued_epochs": pretraining.continued_epochs,
+                "method": method.what,
+            },
+            {"dataset": dataset, "warm_up": warm_up},
+            plug_ins={**encoder, **plug_in("method", method.what)},
         )
         return {"dataset": dataset, "pretraining": made}
 
     def add_victim(self, protocol: Protocol, seed: int, layers: int, method: Named[Method]) -> None:
-        """Add the attacks on one victim."""
-        suite = self.suite
+        """Add what is done to one victim: certificates and attacks."""
         about = f"{method.label}, {layers} layers, seed {seed}"
         inputs = self.pretrained(seed, layers, method, "train")
         if "pretraining" in inputs:
-            self.measurements.append(
-                Planned(self.cell(method.label, layers, seed, ""), inputs["pretraining"])
-            )
+            cell = self.cell(method.label, layers, seed, "")
+            self.measurements.append(Planned(cell, inputs["pretraining"]))
         settings = {
             **self.encoder(layers, seed),
-            "training": suite.training,
+            "training": self.suite.training,
             "selection": protocol.victim_selection,
         }
-        victim = self.step("victim", about, settings, None, _encoder(suite.encoder.name), **inputs)
-        if suite.certificates is not None:
-            for budget in suite.certificates.budgets:
-                cell = self.cell(method.label, layers, seed, protocol.name, budget=budget)
-                needed = {"dataset": inputs["dataset"], "victim": victim}
-                self.add_certificate(
-                    cell,
-                    f"{about}, budget {budget}",
-                    suite.threat_for(protocol, budget),
-                    suite.certificates,
-                    needed,
-                )
-        found: dict[
-            int | float, dict[str, Step]
-        ] = {}  # the attacks by label, with the smallest budget first
-        for budget in suite.budgets:
+        encoder = _encoder(self.suite.encoder.name)
+        victim = self.step("victim", about, settings, inputs, plug_ins=encoder)
+        needed = {"dataset": inputs["dataset"], "victim": victim}
+        attacked = _Attacked(protocol, seed, layers, method, about, needed)
+        if self.suite.certificates is not None:
+            for budget in self.suite.certificates.budgets:
+                self.add_certificate(attacked, budget, self.suite.certificates)
+        self.add_attacks(attacked)
+
+    def add_attacks(self, on: _Attacked) -> None:
+        """Add all attacks on a victim, those that combine others after the others."""
+        found: dict[int | float, dict[str, Step]] = {}  # by label, the smallest budget first
+        for budget in self.suite.budgets:
             made = found[budget] = {}
-            chosen = [attack for attack in suite.attacks if budget in attack.budgets]
-            for attack in sorted(
-                chosen, key=lambda attack: isinstance(attack.what, CombiningAttack)
-            ):
-                settings = {
-                    "attack": suite.attack_for(attack, protocol),
-                    "label": attack.label,
-                    "threat": suite.threat_for(protocol, budget),
-                    "fit": protocol.attack_fit,
-                    "seed": seed,
-                }
-                title = f"{attack.label} on {about}" + (
-                    f", budget {budget}" if len(suite.budgets) > 1 else ""
-                )
-                needed = {"dataset": inputs["dataset"], "victim": victim}
-                if isinstance(attack.what, LearningAttack):
-                    needed["attacker"] = self.step(
-                        "attacker", title, settings, None, _attack(attack), **needed
-                    )
-                    cell = self.cell(
-                        method.label, layers, seed, protocol.name, attack.label, budget
-                    )
-                    self.measurements.append(Planned(cell, needed["attacker"]))
+            chosen = [attack for attack in self.suite.attacks if budget in attack.budgets]
+            for attack in sorted(chosen, key=_combines):
+                inputs = dict(on.inputs)
                 if isinstance(attack.what, CombiningAttack):
-                    of = attack.what.of
-                    if not any(label in made for label in of):
+                    if not any(label in made for label in attack.what.of):
                         continue  # none of them can make so many edits
-                    needed |= {
-                        f"{FOUND_WITH}{its} by {label}": others[label]
-                        for its, others in found.items()
-                        for label in of
-                        if label in others
-                    }
-                settings = {
-                    **settings,
-                    "method": method.what,
-                    "method_pretraining": method.pretraining,
-                    "label_rule": suite.source.label_rule,
-                }
-                cell = self.cell(method.label, layers, seed, protocol.name, attack.label, budget)
-                made[attack.label] = self.step(
-                    "attack", title, settings, cell, _attack(attack), **needed
-                )
+                    inputs |= _combined(attack.what, found)
+                made[attack.label] = self.attack(on, attack, budget, inputs)
             self.attacks += [made[attack.label] for attack in chosen if attack.label in made]
 
-    def add_certificate(
-        self,
-        cell: Cell,
-        about: str,
-        threat: ThreatModel,
-        certificates: Certificates,
-        needed: dict[str, Step],
-    ) -> None:
-        """Add one certificate; in parts, which are computed side by side, where pairs of edits may
-        be searched, which takes long.
-        """
-        settings = {"threat": threat, "pairs": certificates.pairs}
-        pieces = {}
-        if threat.budget == 2 or isinstance(
-            threat.budget, float
-        ):  # a share of a graph's edges may be two of them
-            for part in range(certificates.parts):
-                role = f"{CERTIFICATE_PART}{part + 1} of {certificates.parts}"
-                own = {**settings, "part": part, "parts": certificates.parts}
-                pieces[role] = self.step(
-                    "certificate_part", f"{about}, {role}", own, None, None, **needed
-                )
-        self.measurements.append(
-            Planned(cell, self.step("certificate", about, settings, None, None, **needed, **pieces))
+    def attack(
+        self, on: _Attacked, attack: Named[Attack], budget: int | float, inputs: dict[str, Step]
+    ) -> Step:
+        """The step of one attack on one victim; with its attacker, where it learns."""
+        suite = self.suite
+        settings = {
+            "attack": suite.attack_for(attack, on.protocol),
+            "label": attack.label,
+            "threat": suite.threat_for(on.protocol, budget),
+            "fit": on.protocol.attack_fit,
+            "seed": on.seed,
+        }
+        several = f", budget {budget}" if len(suite.budgets) > 1 else ""
+        title = f"{attack.label} on {on.about}{several}"
+        cell = self.cell_of(on, attack.label, budget)
+        plug_ins = _attack(attack)
+        if isinstance(attack.what, LearningAttack):
+            attacker = self.step("attacker", title, settings, inputs, plug_ins=plug_ins)
+            self.measurements.append(Planned(cell, attacker))
+            inputs = {**inputs, "attacker": attacker}
+        beside = {
+            "method": on.method.what,
+            "method_pretraining": on.method.pretraining,
+            "label_rule": suite.source.label_rule,
+        }
+        return self.step(
+            "attack", title, {**settings, **beside}, inputs, cell=cell, plug_ins=plug_ins
         )
+
+    def add_certificate(
+        self, on: _Attacked, budget: int | float, certificates: Certificates
+    ) -> None:
+        """Add one certificate.
+
+        Where pairs of edits may be searched, which takes long, it has parts, which are computed
+        side by side. A share of a graph's edges may be two of them.
+        """
+        about = f"{on.about}, budget {budget}"
+        threat = self.suite.threat_for(on.protocol, budget)
+        settings = {"threat": threat, "pairs": certificates.pairs}
+        inputs = dict(on.inputs)
+        if budget == 2 or isinstance(budget, float):
+            for part in range(certificates.parts):
+                role = f"part {part + 1} of {certificates.parts}"
+                own = {**settings, "part": part, "parts": certificates.parts}
+                inputs[role] = self.step("certificate_part", f"{about}, {role}", own, on.inputs)
+        certificate = self.step("certificate", about, settings, inputs)
+        self.measurements.append(Planned(self.cell_of(on, budget=budget), certificate))
 
     def add_representation(self, seed: int, layers: int, method: Named[Method]) -> None:
         """Add the score of one encoder that has seen all graphs and no label."""
         inputs = self.pretrained(seed, layers, method, "all")
-        settings, encoder = (
-            {**self.encoder(layers, seed), "representations": self.suite.representations},
-            _encoder(self.suite.encoder.name),
-        )
-        step = self.step(
-            "representation",
-            f"{method.label}, {layers} layers, seed {seed}",
-            settings,
-            None,
-            encoder,
-            **inputs,
-        )
+        settings = {**self.encoder(layers, seed), "representations": self.suite.representations}
+        title = f"{method.label}, {layers} layers, seed {seed}"
+        encoder = _encoder(self.suite.encoder.name)
+        step = self.step("representation", title, settings, inputs, plug_ins=encoder)
         cell = self.cell(method.label, layers, seed, UNSUPERVISED)
         self.measurements.append(Planned(cell, step))
         if "pretraining" in inputs:
             self.measurements.append(Planned(cell, inputs["pretraining"]))
+
+
+def _combines(attack: Named[Attack]) -> bool:
+    return isinstance(attack.what, CombiningAttack)
+
+
+def _combined(
+    attack: CombiningAttack, found: Mapping[int | float, Mapping[str, Step]]
+) -> dict[str, Step]:
+    """The steps that a combining attack needs: what fewer edits break, more are allowed to."""
+    return {
+        f"{FOUND_WITH}{budget} by {label}": others[label]
+        for budget, others in found.items()
+        for label in attack.of
+        if label in others
+    }
 
 
 def _encoder(name: str) -> dict[str, Revision]:
@@ -415,17 +332,3 @@ def _attack(attack: Named[Attack]) -> dict[str, Revision]:
     for name in attack.what.encoders:
         found |= _encoder(name)
     return found
-
-
-def method_settings(settings: Mapping[str, Any]) -> Any:
-    """What a record says of a method: its hyper-parameters, in JSON.
-
-    The settings of pretraining are among them where they are not the suite's. `settings` are those
-    of an attack step.
-    """
-    own = (
-        {}
-        if settings["method_pretraining"] is None
-        else {"pretraining": plain(settings["method_pretraining"])}
-    )
-    return {**plain(settings["method"]), **own}

@@ -21,8 +21,9 @@ from robust_augcl.graphs.labels import unproved_labels
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.certificates import SLACK, certify, largest_sets
-from robust_augcl.plan.declared import declared
-from robust_augcl.plan.planner import Step, method_settings, plain, plan
+from robust_augcl.plan.declared import declared, method_settings
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.step import Step, plain
 from robust_augcl.plan.suite import make_suite
 from robust_augcl.results.measurements import StoredCertificate, stored_certificate
 from robust_augcl.results.records import ArtifactRef, Record

@@ -17,12 +17,13 @@ from robust_augcl.graphs.keys import graph_keys
 from robust_augcl.graphs.labels import refuse_other_classes
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.oracle.certificates import certify
-from robust_augcl.plan.declared import declared
-from robust_augcl.plan.planner import Step, method_settings, plain
+from robust_augcl.plan.declared import declared, method_settings
+from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
+from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.store import Artifact
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import apply_all
@@ -36,15 +37,14 @@ def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
     return FitGraphs(test, test)
 
 
-def compute_attacker(
-    settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context
-) -> Artifact:
+def compute_attacker(step: Step, inputs: Inputs, context: Context) -> Artifact:
     """Let an attack learn on a victim."""
-    dataset = dataset_of(inputs["dataset"])
+    settings = step.settings
+    dataset = dataset_of(inputs.artifacts["dataset"])
     fit = _fit_graphs(settings, dataset)
     fitted = fit_attack(
         settings["attack"],
-        victim_of(inputs["victim"], context.device),
+        victim_of(inputs.artifacts["victim"], context.device),
         settings["threat"],
         fit=fit,
         generator=generator("attacker", settings["label"], settings["seed"]),
@@ -122,13 +122,12 @@ def what_they_found(records: Sequence[Record]) -> Fitted:
     return Fitted(state, [], queries, gradient_calls, sum(r.fit_seconds for r in records))
 
 
-def compute_attack(
-    step: Step, inputs: Mapping[str, Artifact], others: Sequence[Record], context: Context
-) -> Record:
-    """Attack the test targets; `others` are the records that an attack combines."""
-    settings = step.settings
-    dataset = dataset_of(inputs["dataset"])
-    victim = victim_of(inputs["victim"], context.device)
+def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
+    """Attack the test targets; the records among the inputs are those that an attack combines."""
+    settings, artifacts = step.settings, inputs.artifacts
+    others = list(inputs.records.values())
+    dataset = dataset_of(artifacts["dataset"])
+    victim = victim_of(artifacts["victim"], context.device)
     test = dataset.part(dataset.test)
     result = run_attack(
         settings["attack"],
@@ -137,7 +136,7 @@ def compute_attack(
         settings["threat"],
         fit=_fit_graphs(settings, dataset),
         generator=generator("attack", settings["label"], settings["seed"]),
-        fitted=_fitted(settings["attack"], inputs, others),
+        fitted=_fitted(settings["attack"], artifacts, others),
         report=context.report,
     )
     edited = apply_all(test, result.perturbations)
@@ -154,17 +153,17 @@ def compute_attack(
         threat=plain(settings["threat"]),
         num_classes=dataset.num_classes,
         label_rule=settings["label_rule"],
-        dataset=_ref("dataset", step, inputs),
-        victim=_ref("victim", step, inputs),
-        attacker=_ref("attacker", step, inputs) if "attacker" in inputs else None,
-        pretrain_seconds=inputs["victim"].about["pretrain_seconds"],
-        train_seconds=inputs["victim"].about["seconds"],
+        dataset=_ref("dataset", step, artifacts),
+        victim=_ref("victim", step, artifacts),
+        attacker=_ref("attacker", step, artifacts) if "attacker" in artifacts else None,
+        pretrain_seconds=artifacts["victim"].about["pretrain_seconds"],
+        train_seconds=artifacts["victim"].about["seconds"],
         fit_seconds=result.fit_seconds,
         attack_seconds=result.attack_seconds + other_seconds,
         queries=result.queries,
         gradient_calls=result.gradient_calls,
         environment=environment(context),
-        notes=inputs["victim"].info["notes"],
+        notes=artifacts["victim"].info["notes"],
     )
 
 

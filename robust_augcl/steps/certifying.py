@@ -11,96 +11,101 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.labels import refuse_other_classes
-from robust_augcl.oracle.certificates import certify
-from robust_augcl.plan.planner import CERTIFICATE_PART, plain
+from robust_augcl.oracle.certificates import Certificate, certify
+from robust_augcl.plan.kinds import KINDS
+from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.steps.context import Context
+from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.store import Artifact
 from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 _OF_GRAPHS = ("graphs", "certified", "settled", "lower_margin", "witnesses")
+"""The columns of a certificate: lists of one entry for each graph."""
 
 
-def compute_certificate(
-    settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context
-) -> Artifact:
+def compute_certificate(step: Step, inputs: Inputs, context: Context) -> Artifact:
     """Certify the test graphs of a victim, or merge the parts in which that was done.
 
     Raises:
         ArtifactDamaged: parts that are not those of this certificate.
     """
     parts = {
-        role: artifact for role, artifact in inputs.items() if role.startswith(CERTIFICATE_PART)
+        role: inputs.artifacts[role]
+        for role, needed in step.inputs.items()
+        if KINDS[needed.kind].is_part
     }
-    return _merged(inputs, parts) if parts else _certified(settings, inputs, context, 0, 1)
+    if parts:
+        return _merged(inputs, parts)
+    return _certified(step, inputs, context, 0, 1)
 
 
-def compute_certificate_part(
-    settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context
-) -> Artifact:
-    """Certify one part of the test graphs of a victim; there may be none in it. What it says of
-    them is in the form of a certificate.
+def compute_certificate_part(step: Step, inputs: Inputs, context: Context) -> Artifact:
+    """Certify one part of the test graphs of a victim; there may be none in it.
+
+    What it says of them is in the form of a certificate.
     """
-    return _certified(settings, inputs, context, settings["part"], settings["parts"])
+    return _certified(step, inputs, context, step.settings["part"], step.settings["parts"])
 
 
-def _certified(
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, Artifact],
-    context: Context,
-    part: int,
-    parts: int,
-) -> Artifact:
-    dataset = dataset_of(inputs["dataset"])
-    victim, label_rule = (
-        victim_of(inputs["victim"], context.device),
-        inputs["dataset"].info["label_rule"],
-    )
+def _certified(step: Step, inputs: Inputs, context: Context, part: int, parts: int) -> Artifact:
+    """Certify every `parts`-th portion of the test graphs, from the portion `part` on."""
+    data, victim_artifact = inputs.artifacts["dataset"], inputs.artifacts["victim"]
+    dataset, victim = dataset_of(data), victim_of(victim_artifact, context.device)
+    threat = step.settings["threat"]
     portions = dataset.part(dataset.test).portions()[part::parts]
     total = sum(map(len, portions))
     info: dict[str, Any] = {name: [] for name in _OF_GRAPHS}
     for portion in portions:
         numbers = dataset.test[portion]
         graphs = dataset.part(numbers)
-        found = certify(victim, graphs, settings["threat"], limit=settings["pairs"])
-        refuse_other_classes(
-            apply_all(graphs, [witness or Perturbation() for witness in found.witnesses]),
-            label_rule,
-            numbers,
-        )
-        info["graphs"] += numbers.tolist()
-        info["certified"] += found.certified.tolist()
-        info["settled"] += found.exhausted.tolist()
-        info["lower_margin"] += [
-            round(margin, 6) if math.isfinite(margin) else None
-            for margin in found.lower_margin.tolist()
-        ]
-        # Of each graph the edges added and those removed that break it; null where none are known.
-        info["witnesses"] += [
-            [w.added.T.tolist(), w.removed.T.tolist()] if w is not None else None
-            for w in found.witnesses
-        ]
+        found = certify(victim, graphs, threat, limit=step.settings["pairs"])
+        witnesses = [witness or Perturbation() for witness in found.witnesses]
+        refuse_other_classes(apply_all(graphs, witnesses), data.info["label_rule"], numbers)
+        for name, values in _columns(numbers, found).items():
+            info[name] += values
         done = len(info["graphs"])
         context.report(done / total, f"{done} of {total} graphs")
-    about = {
-        "threat": plain(settings["threat"]),
-        "dataset": inputs["dataset"].digest,
-        "victim": inputs["victim"].digest,
+    rests_on = {
+        "threat": plain(threat),
+        "dataset": data.digest,
+        "victim": victim_artifact.digest,
     }
-    return Artifact({}, {**info, **about}, {})
+    return Artifact({}, {**info, **rests_on}, {})
 
 
-def _merged(inputs: Mapping[str, Artifact], parts: Mapping[str, Artifact]) -> Artifact:
-    """The certificate that parts make up, as if it had been computed at once; its seconds are
-    theirs.
+def _columns(numbers: Tensor, found: Certificate) -> dict[str, list[Any]]:
+    """What the search found of some graphs, in JSON; `numbers` are theirs in the data set."""
+    return {
+        "graphs": numbers.tolist(),
+        "certified": found.certified.tolist(),
+        "settled": found.exhausted.tolist(),
+        "lower_margin": [
+            round(margin, 6) if math.isfinite(margin) else None
+            for margin in found.lower_margin.tolist()
+        ],
+        # The edges added and those removed that break the graph; null where none are known.
+        "witnesses": [
+            [witness.added.T.tolist(), witness.removed.T.tolist()] if witness is not None else None
+            for witness in found.witnesses
+        ],
+    }
+
+
+def _merged(inputs: Inputs, parts: Mapping[str, Artifact]) -> Artifact:
+    """The certificate that parts make up, as if it had been computed at once.
+
+    Its seconds are the sum of theirs.
     """
-    dataset, victim = inputs["dataset"].digest, inputs["victim"].digest
+    data, victim = inputs.artifacts["dataset"], inputs.artifacts["victim"]
     for role, part in parts.items():
         stored = stored_certificate(part.info, role)
-        if (stored.dataset, stored.victim) != (dataset, victim):
+        if (stored.dataset, stored.victim) != (data.digest, victim.digest):
             raise ArtifactDamaged(
                 f"{role} of the certificate is of another data set or victim: the next run "
                 "computes it again"
@@ -109,11 +114,15 @@ def _merged(inputs: Mapping[str, Artifact], parts: Mapping[str, Artifact]) -> Ar
     rows = sorted(
         (row for of_part in columns for row in zip(*of_part, strict=True)), key=lambda row: row[0]
     )
-    if [row[0] for row in rows] != dataset_of(inputs["dataset"]).test.tolist():
+    if [row[0] for row in rows] != dataset_of(data).test.tolist():
         raise ArtifactDamaged("The parts of the certificate are not of the test graphs, each once")
     info: dict[str, Any] = {
         name: [row[place] for row in rows] for place, name in enumerate(_OF_GRAPHS)
     }
-    threat = next(iter(parts.values())).info["threat"]
+    rests_on = {
+        "threat": next(iter(parts.values())).info["threat"],
+        "dataset": data.digest,
+        "victim": victim.digest,
+    }
     about = {"seconds": sum(part.about["seconds"] for part in parts.values())}
-    return Artifact({}, {**info, "threat": threat, "dataset": dataset, "victim": victim}, about)
+    return Artifact({}, {**info, **rests_on}, about)

@@ -22,9 +22,11 @@ from robust_augcl.contrast.pretrain import (
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.optimizer import adam
+from robust_augcl.plan.step import Step
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import dataset_of, new_encoder, prefixed, unprefixed
 from robust_augcl.steps.context import Context
+from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.store import Artifact
 
 
@@ -50,13 +52,13 @@ def _batches(stage: str, settings: Mapping[str, Any], dataset: Dataset, device: 
     )
 
 
-def compute_warm_up(
-    settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context
-) -> Artifact:
-    """Train an encoder as every method of the suite starts, and keep the optimizer's state with
-    it.
+def compute_warm_up(step: Step, inputs: Inputs, context: Context) -> Artifact:
+    """Train an encoder as every method of the suite starts.
+
+    The optimizer's state is kept with the weights, since the methods go on from both.
     """
-    dataset = dataset_of(inputs["dataset"])
+    settings = step.settings
+    dataset = dataset_of(inputs.artifacts["dataset"])
     pretraining: Pretraining = settings["pretraining"]
     model = _new_contrastive(settings, dataset).to(context.device)
     optimizer = adam(model, pretraining.learning_rate)
@@ -70,18 +72,17 @@ def compute_warm_up(
     )
 
 
-def compute_pretraining(
-    settings: Mapping[str, Any], inputs: Mapping[str, Artifact], context: Context
-) -> Artifact:
+def compute_pretraining(step: Step, inputs: Inputs, context: Context) -> Artifact:
     """Go on from a warm-up with a method's own objective."""
     start = time.perf_counter()
-    dataset = dataset_of(inputs["dataset"])
+    settings, warm_up = step.settings, inputs.artifacts["warm_up"]
+    dataset = dataset_of(inputs.artifacts["dataset"])
     pretraining: Pretraining = settings["pretraining"]
     seed, device, epochs = settings["seed"], context.device, settings["continued_epochs"]
     model = _new_contrastive(settings, dataset).to(device)
-    model.load_state_dict(unprefixed("model", inputs["warm_up"].tensors))
+    model.load_state_dict(unprefixed("model", warm_up.tensors))
     optimizer = adam(model, pretraining.learning_rate)
-    _load_adam(model, optimizer, inputs["warm_up"].tensors)
+    _load_adam(model, optimizer, warm_up.tensors)
     objective: Objective = settings["method"].objective(
         model.encoder.embedding_size, pretraining.loss, generator("weighter", seed), device
     )
@@ -100,7 +101,7 @@ def compute_pretraining(
     losses = contrastive_training(model, optimizer, batches, pretraining, epochs, objective, report)
     about = {
         "seconds": time.perf_counter() - start,
-        "warm_up_seconds": inputs["warm_up"].about["seconds"],
+        "warm_up_seconds": warm_up.about["seconds"],
     }
     info = {"losses": losses, "notes": objective.notes, **objective.info}
     # Labels are looked at here, after training, and only to say how the weights relate to true and

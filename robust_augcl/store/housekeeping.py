@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.plan.planner import with_inputs
+from robust_augcl.plan.kinds import kind_of
+from robust_augcl.plan.step import with_inputs
 from robust_augcl.store.run_folder import MANIFEST, Manifest, RunFolder
 from robust_augcl.store.store import WRITING, Store, abandoned, discard
 
@@ -70,9 +71,7 @@ def survey(folder: RunFolder, everything: bool = False) -> Survey:
         if ref
     }
     rests_on |= set(manifest.measurements)
-    scores = [
-        key for key in manifest.measurements if not key.startswith(("pretraining-", "attacker-"))
-    ]
+    scores = [key for key in manifest.measurements if kind_of(key).wanted]
     for key in scores:
         try:
             if store.artifact_path(key).exists():

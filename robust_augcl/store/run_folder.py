@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from robust_augcl import __version__
 from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.plan.kinds import KINDS, resolve
 from robust_augcl.plan.toml_tables import build
-from robust_augcl.results.measurements import Measurement, stored_certificate
+from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import SCHEMA, ArtifactRef, Record, stamp
-from robust_augcl.revisions import Revision, before_parts, changes
+from robust_augcl.revisions import Revision, changes
 from robust_augcl.store.store import Artifact, Store, write_atomically
 
 if TYPE_CHECKING:  # whoever only reads records needs none of what makes them
@@ -100,14 +101,9 @@ class RunFolder:
         path = self.path / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            version, (schema, *revision) = content["version"], content["format"]
+            version, (schema, *_) = content["version"], content["format"]
             if type(content["table"]) is not dict:
                 raise TypeError("a table that is none")
-            if schema == SCHEMA and revision:  # one number was the revision of all code
-                content |= {
-                    "format": [SCHEMA],
-                    "revisions": before_parts(revision[0], content["table"]),
-                }
         except FileNotFoundError:
             return None
         except NotADirectoryError:
@@ -274,17 +270,12 @@ class RunFolder:
         for cell, step in planned:
             try:
                 artifact = self.store.load(step.key)
-                if step.kind == "certificate":
-                    stored_certificate(artifact.info, f"{step.key}.safetensors")
+                kind = KINDS[step.kind]
+                if kind.read is not None:
+                    resolve(kind.read)(artifact.info, f"{step.key}.safetensors")
             except ArtifactDamaged:
                 continue  # missing; or damaged, which the next run mends
-            about = artifact.about
-            # Of a representation, those of its pretraining: the SVM's say nothing about a method.
-            seconds = (
-                about["pretrain_seconds"]
-                if step.kind == "representation"
-                else about["seconds"] + about.get("warm_up_seconds", 0.0)
-            )
+            seconds = sum(artifact.about[name] for name in kind.seconds)
             found.append(Measurement(step.kind, cell, artifact.info, seconds))  # type: ignore[arg-type]
         return found
 

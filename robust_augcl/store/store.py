@@ -24,9 +24,10 @@ import safetensors.torch
 from torch import Tensor
 
 from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.plan.kinds import KINDS
 
 if TYPE_CHECKING:
-    from robust_augcl.plan.planner import Step
+    from robust_augcl.plan.step import Step
 
 FORMAT = "robust_augcl/1"
 WRITING = ".writing-"
@@ -120,7 +121,8 @@ class Store:
 
     def path(self, step: Step) -> Path:
         """Where a step's result lies."""
-        return self.record_path(step.key) if step.kind == "attack" else self.artifact_path(step.key)
+        stored_as = KINDS[step.kind].stores
+        return self.record_path(step.key) if stored_as == "record" else self.artifact_path(step.key)
 
     def artifact_path(self, key: str) -> Path:
         return self.artifacts / f"{key}.safetensors"

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any, Literal, Protocol
 
 from robust_augcl.errors import InputError
-from robust_augcl.plan.planner import Step
+from robust_augcl.plan.step import Step
 from robust_augcl.progress import Report, silent
 from robust_augcl.steps.this_process import one_thread
 from robust_augcl.store.store import Store

@@ -11,6 +11,8 @@ import signal
 from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 
+from robust_augcl.plan.kinds import modules_that_compute
+
 
 def context() -> BaseContext:
     """New processes: forked from a server that has everything imported, where there is such a
@@ -19,7 +21,7 @@ def context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["robust_augcl.steps.compute"])
+    made.set_forkserver_preload(["robust_augcl.steps.compute", *modules_that_compute()])
     return made
 
 

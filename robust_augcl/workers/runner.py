@@ -15,25 +15,12 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.plan.planner import Step, with_inputs
-from robust_augcl.results.measurements import stored_certificate
+from robust_augcl.plan.kinds import KINDS, resolve
+from robust_augcl.plan.step import Step, with_inputs
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.store.store import write_atomically
 from robust_augcl.workers.executors import Performed, Pool, Task
 
-_PRIORITY = {
-    "dataset": 0,
-    "warm_up": 1,
-    "pretraining": 2,
-    "victim": 3,
-    "attacker": 4,
-    "attack": 5,
-    "representation": 5,
-    "certificate_part": 6,
-    "certificate": 7,
-    # what others wait for comes first, then attacks, whose records are looked at while the rest is
-    # computed; a part is longer than the rest
-}
 _LOST_WORKERS = 3  # a step that loses so many workers is what kills them
 _BUSY_SECONDS = 0.3
 
@@ -92,7 +79,8 @@ def _look(step: Step, folder: RunFolder) -> _There | None:
     """
     if not folder.store.path(step).exists():
         return None
-    if step.kind == "attack":
+    kind = KINDS[step.kind]
+    if kind.stores == "record":
         record = folder.load_record(step.key)
         return _There(
             "",
@@ -103,9 +91,9 @@ def _look(step: Step, folder: RunFolder) -> _There | None:
             },
         )
     artifact = folder.store.load(step.key)
-    if step.kind not in ("certificate", "certificate_part"):
+    if kind.read is None:
         return _There(artifact.digest, {})
-    stored = stored_certificate(artifact.info, f"{step.key}.safetensors")
+    stored = resolve(kind.read)(artifact.info, f"{step.key}.safetensors")
     return _There(
         artifact.digest,
         {step.inputs["dataset"].key: stored.dataset, step.inputs["victim"].key: stored.victim},
@@ -137,9 +125,7 @@ def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -
         found = seen[step.key]
         if found is not None and found.rests_on:  # that is looked at too: replay and audit need it
             for needed in step.inputs.values():
-                if (
-                    needed.kind != "certificate_part"
-                ):  # nobody needs the parts of a certificate that is there
+                if not KINDS[needed.kind].is_part:  # nobody needs the parts of what is there
                     visit(needed)
             held = {key: there.digest for key, there in seen.items() if there is not None}
             if any(held.get(key, digest) != digest for key, digest in found.rests_on.items()):
@@ -253,7 +239,7 @@ class _Run:
             if not any(needed.key in blocked for needed in step.inputs.values())
             and self.not_before.get(step.key, 0) <= now
         ]
-        return sorted(ready, key=lambda step: _PRIORITY[step.kind])
+        return sorted(ready, key=lambda step: KINDS[step.kind].priority)
 
     def _submit(self, step: Step) -> None:
         task = Task(step, self.folder.path.absolute(), self.device, self.archives, self.commit)

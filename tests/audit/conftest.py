@@ -11,7 +11,7 @@ from robust_augcl.adversary.attack_base import Attack, FitGraphs
 from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.plan.planner import plain
+from robust_augcl.plan.step import plain
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel

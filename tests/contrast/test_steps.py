@@ -9,8 +9,10 @@ import torch
 
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.suite import make_suite
-from robust_augcl.steps.compute import COMPUTE
 from robust_augcl.steps.context import Context
+from robust_augcl.steps.data_sets import compute_dataset
+from robust_augcl.steps.inputs import Inputs
+from robust_augcl.steps.pretraining import compute_pretraining, compute_warm_up
 from robust_augcl.store.store import Store
 
 TABLE = {
@@ -45,15 +47,15 @@ def pretrained(tmp_path_factory):
         for attack in attacks:
             step = attack.inputs["victim"].inputs["pretraining"]
             data, warm_up = step.inputs["dataset"], step.inputs["warm_up"]
-            dataset = COMPUTE["dataset"](data.settings, {}, context)
+            dataset = compute_dataset(data, Inputs({}, {}), context)
             if labels is not None:
                 dataset = dataclasses.replace(
                     dataset, tensors={**dataset.tensors, "y": labels(dataset.tensors["y"])}
                 )
-            warmed = COMPUTE["warm_up"](warm_up.settings, {"dataset": dataset}, context)
+            warmed = compute_warm_up(warm_up, Inputs({"dataset": dataset}, {}), context)
             warmed = dataclasses.replace(warmed, about={"seconds": 1.5})
-            found[attack.cell.method] = COMPUTE["pretraining"](
-                step.settings, {"dataset": dataset, "warm_up": warmed}, context
+            found[attack.cell.method] = compute_pretraining(
+                step, Inputs({"dataset": dataset, "warm_up": warmed}, {}), context
             )
         return found
 

@@ -12,7 +12,7 @@ import pytest
 from command_line import finish
 
 from robust_augcl.cli import main as cli
-from robust_augcl.plan.planner import Step
+from robust_augcl.plan.step import Step
 from robust_augcl.steps import compute as steps
 from robust_augcl.steps.context import Context
 

@@ -144,17 +144,20 @@ def test_a_folder_of_another_suite(tiny, copied, command):
     assert sorted(copied.rglob("*")) == before
 
 
-def test_a_folder_of_another_format_of_records(tiny, copied, command):
+@pytest.mark.parametrize("schema", [1, SCHEMA + 1])
+def test_a_folder_of_another_format_of_records_is_refused_in_one_line(
+    tiny, copied, command, schema
+):
     manifest = json.loads((copied / "run.json").read_text())
     (copied / "run.json").write_text(
-        json.dumps({**manifest, "version": "0.0.1", "format": [SCHEMA + 1]})
+        json.dumps({**manifest, "version": "0.0.1", "format": [schema]})
     )
     before = sorted(copied.rglob("*"))
     for arguments in (
         ["run", tiny, "--out", copied],
         *([name, copied] for name in ("show", "status", "replay", "report", "audit")),
     ):
-        refused(command(*arguments), str(copied), "0.0.1", f"format {SCHEMA + 1}")
+        refused(command(*arguments), str(copied), "0.0.1", f"format {schema}")
     assert sorted(copied.rglob("*")) == before
 
 
@@ -176,7 +179,7 @@ def test_a_folder_of_another_format_of_records(tiny, copied, command):
             }
         ),
         *(
-            json.dumps({"version": "0.1.0", "format": [SCHEMA, 4], "suite": "tiny", "table": table})
+            json.dumps({"version": "0.1.0", "format": [SCHEMA], "suite": "tiny", "table": table})
             for table in ("x", ["a"], 5, None)
         ),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import finish
 
-from robust_augcl.plan.planner import Step
+from robust_augcl.plan.step import Step
 from robust_augcl.steps import compute as steps
 from robust_augcl.steps.context import Context
 from robust_augcl.store.run_folder import RunFolder

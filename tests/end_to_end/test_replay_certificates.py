@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from command_line import finish
 
-from robust_augcl.plan.planner import Step, plan
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.step import Step
 from robust_augcl.plan.suite import load_suite
 from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.review.replay import check_certificate

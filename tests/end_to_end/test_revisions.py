@@ -9,10 +9,9 @@ import re
 from pathlib import Path
 
 import pytest
-from command_line import finish
 
-from robust_augcl import registry, revisions
-from robust_augcl.plan.planner import Step
+from robust_augcl import registry
+from robust_augcl.plan.step import Step
 from robust_augcl.steps import compute as steps
 from robust_augcl.steps.context import Context
 from robust_augcl.store.run_folder import RunFolder
@@ -143,29 +142,6 @@ def test_seeds_that_the_next_run_leaves_out_are_named(tiny, revised, command):
     assert answer.code == 0
     assert "Seeds 1 of that run are not computed now: name them in --seeds too" in answer.err
     assert "3 of 24 results are missing" in command("show", revised).err
-
-
-def test_a_folder_of_when_one_number_was_the_revision_of_all_code_is_reused(
-    tiny, tmp_path, command, monkeypatch
-):
-    # As it was then: no plug-in had a revision of its own yet, and all kinds of steps shared one.
-    for name in registry.names("attack"):
-        monkeypatch.setattr(registry.load("attack", name), "revision", 1)
-    for kind in revisions.KINDS:
-        monkeypatch.setitem(revisions.KINDS, kind, 4)
-    copied = finish(tiny, tmp_path / "then", "--seeds", "0,1", "--workers", "1")
-    manifest = json.loads((copied / "run.json").read_text())
-    del manifest["revisions"]
-    (copied / "run.json").write_text(json.dumps({**manifest, "version": "0.0.9", "format": [1, 4]}))
-    before = files(copied)
-    assert command("show", copied).err == ""
-    assert command("replay", copied).code == 0
-    assert command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1").code == 0
-    assert files(copied) == before
-    (copied / "run.json").write_text(json.dumps({**manifest, "format": [1, 3]}))
-    answer = command("replay", copied)
-    assert answer.code == 2
-    assert "victim steps (3, now 4)" in answer.err
 
 
 def test_a_suite_that_asks_for_other_results_than_it_did_is_refused_in_one_line(copied, command):

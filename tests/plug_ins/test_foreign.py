@@ -13,7 +13,8 @@ from foreign_attacks import attack_source, forget_foreign
 
 from robust_augcl import registry, revisions
 from robust_augcl.errors import InputError
-from robust_augcl.plan.planner import Plan, plan, with_inputs
+from robust_augcl.plan.planner import Plan, plan
+from robust_augcl.plan.step import with_inputs
 from robust_augcl.plan.suite import load_suite
 from robust_augcl.workers.parcels import Parcel
 

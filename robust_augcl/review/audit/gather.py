@@ -17,7 +17,7 @@ from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.keys import graph_keys
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.plan.planner import Step
+from robust_augcl.plan.step import Step
 from robust_augcl.results.brackets import proved_for
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import ArtifactRef, Cell, Record

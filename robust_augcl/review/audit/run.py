@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.plan.kinds import kind_of
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.records import Record
 from robust_augcl.store.run_folder import Manifest, RunFolder
@@ -37,7 +38,7 @@ def _stamp(folder: RunFolder, records: Sequence[Record]) -> str:
     """Tells the records, and the certificates that attacks are held against, from any others."""
     return folder.stamp(
         records,
-        (key for key in folder.existing_manifest().measurements if key.startswith("certificate-")),
+        (key for key in folder.existing_manifest().measurements if kind_of(key).read is not None),
     )
 
 

@@ -1,0 +1,182 @@
+"""The table of step kinds: everything that tells one kind of step from another stands here.
+
+A new kind is one entry of `KINDS`, and the function that computes it. Planning, running, storing,
+displaying, cleaning and replaying ask the table and know no kind by its name.
+
+Functions stand here as references, "package.module:function". So this module computes nothing and
+imports nothing heavy, though it belongs to a floor below the functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from robust_augcl.errors import unknown
+from robust_augcl.revisions import Revision
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """What is said of one kind of step.
+
+    Args:
+        title: what people call it.
+        revision: of the core's code for it. It is raised when that code computes something else
+            (see revisions.py), and stands in the addresses of results.
+        priority: of all steps that can run, those of the lowest number run first.
+        compute: a reference to the function that computes it, from the step, the results of its
+            inputs and a `steps.context.Context`. It returns an artifact or a record.
+        holds: what its result holds, in words.
+        stores: whether its result is an artifact (tensors and JSON) or a record (JSON lines).
+        wanted: whether it is asked for by itself. A kind that is not comes with what needs it.
+        kept: whether `clean --all` keeps its result; if not, the result is needed only until all
+            other results are there.
+        is_part: whether it is a part of its user's work. However that work is cut, the result is
+            the same, so parts are left out of the user's address. Nobody needs the parts of a
+            result that is there.
+        seconds: the entries of an artifact's `about` that add up to the seconds that are shown.
+        read: a reference to the function that reads an artifact's `info` to the type, and says the
+            digests of the `dataset` and `victim` that it rests on. None: `info` is taken as it is.
+        prove: a reference to the function of `review` that proves its result again. None: the
+            result is only input of others.
+    """
+
+    title: str
+    revision: int
+    priority: int
+    compute: str
+    holds: str
+    stores: Literal["artifact", "record"] = "artifact"
+    wanted: bool = False
+    kept: bool = True
+    is_part: bool = False
+    seconds: tuple[str, ...] = ("seconds",)
+    read: str | None = None
+    prove: str | None = None
+
+
+_CERTIFICATE = "robust_augcl.results.measurements:stored_certificate"
+
+# What others wait for comes first. Attacks come before certificates, since their records are looked
+# at while the rest is computed. Parts of certificates take the longest.
+KINDS: dict[str, StepKind] = {
+    "dataset": StepKind(
+        title="data set",
+        revision=4,
+        priority=0,
+        compute="robust_augcl.steps.data_sets:compute_dataset",
+        holds="all graphs in one set of tensors, their classes, and the split",
+    ),
+    "warm_up": StepKind(
+        title="warm-up",
+        revision=4,
+        priority=1,
+        compute="robust_augcl.steps.pretraining:compute_warm_up",
+        holds="the weights and the optimizer's state after the epochs that all methods share",
+        kept=False,
+    ),
+    "pretraining": StepKind(
+        title="pretraining",
+        revision=4,
+        priority=2,
+        compute="robust_augcl.steps.pretraining:compute_pretraining",
+        holds="the encoder's weights, the losses, and the diagnosis of the weights of negatives",
+        seconds=("seconds", "warm_up_seconds"),
+    ),
+    "victim": StepKind(
+        title="victim",
+        revision=4,
+        priority=3,
+        compute="robust_augcl.steps.victims:compute_victim",
+        holds="the weights of encoder and head, and which epoch was chosen",
+    ),
+    "attacker": StepKind(
+        title="attacker",
+        revision=4,
+        priority=4,
+        compute="robust_augcl.steps.attacking:compute_attacker",
+        holds="what an attack has learned, the curve of its learning, the graphs it learned on",
+    ),
+    "attack": StepKind(
+        title="attack",
+        revision=4,
+        priority=5,
+        compute="robust_augcl.steps.attacking:compute_attack",
+        holds="of each target the edits, the predictions and the margins",
+        stores="record",
+        wanted=True,
+    ),
+    "representation": StepKind(
+        title="representation",
+        revision=4,
+        priority=5,
+        compute="robust_augcl.steps.representations:compute_representation",
+        holds="the accuracy of an SVM on the embeddings, for each fold",
+        wanted=True,
+        seconds=("pretrain_seconds",),  # those of the SVM say nothing about a method
+    ),
+    "certificate_part": StepKind(
+        title="certificate",
+        revision=5,  # that of certificates: it is one search
+        priority=6,
+        compute="robust_augcl.steps.certifying:compute_certificate_part",
+        holds="what a certificate says, of some of its graphs",
+        kept=False,
+        is_part=True,
+        read=_CERTIFICATE,
+    ),
+    "certificate": StepKind(
+        title="certificate",
+        revision=5,
+        priority=7,
+        compute="robust_augcl.steps.certifying:compute_certificate",
+        holds="of each test graph whether no edits break it, or edits that do",
+        wanted=True,
+        read=_CERTIFICATE,
+    ),
+}
+
+
+def kind_of(key: str) -> StepKind:
+    """The kind of the step of that key.
+
+    Raises:
+        InputError: the key is that of no step.
+
+    Example:
+        >>> kind_of("warm_up-0123456789abcdef0123").title
+        'warm-up'
+    """
+    name, _, _ = key.partition("-")
+    if name not in KINDS:
+        raise unknown("kind of step", name, KINDS)
+    return KINDS[name]
+
+
+def kind_revision(name: str) -> dict[str, Revision]:
+    """The revision of a kind, by the words that name it beside revised plug-ins.
+
+    Example:
+        >>> list(kind_revision("warm_up"))
+        ['warm-up steps']
+    """
+    kind = KINDS[name]
+    return {f"{kind.title} steps": kind.revision}
+
+
+def resolve(reference: str) -> Any:
+    """The function that a reference of the table names; its module is imported when it is asked.
+
+    Example:
+        >>> resolve("robust_augcl.plan.kinds:kind_of") is kind_of
+        True
+    """
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def modules_that_compute() -> list[str]:
+    """The modules that compute steps, so that a worker can import them before it has a task."""
+    return sorted({kind.compute.partition(":")[0] for kind in KINDS.values()})
