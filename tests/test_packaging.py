@@ -8,17 +8,10 @@ from importlib.metadata import files, version
 from pathlib import Path
 
 import pytest
+from tree import FOLDERS, TREE
 
 import robust_augcl
 from robust_augcl import registry
-
-TREE = Path(__file__).parents[1]
-FOLDERS = {
-    "robust_augcl": "robust_augcl",
-    "attacks": "robust_augcl/attacks",
-    "suites": "robust_augcl/suites",
-    "reports": "robust_augcl/reports",
-}
 
 
 def test_every_file_of_the_tree_is_installed():

@@ -15,14 +15,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from tree import TREE, imports, modules
 
-TREE = Path(__file__).parents[1]
-FOLDERS = {
-    "robust_augcl": "robust_augcl",
-    "attacks": "robust_augcl/attacks",
-    "suites": "robust_augcl/suites",
-    "reports": "robust_augcl/reports",
-}
 MOST_FLOORS = 12
 MOST_FILES = 12
 MOST_LINES = 350
@@ -30,43 +24,8 @@ MOST_LINES_OF_A_FUNCTION = 60
 COLUMNS = 100
 
 
-def modules() -> dict[str, Path]:
-    """Dotted name -> file, of every module of the package."""
-    found = {}
-    for folder, package in FOLDERS.items():
-        for path in (TREE / folder).rglob("*.py"):
-            parts = (Path(package) / path.relative_to(TREE / folder)).with_suffix("").parts
-            found[".".join(part for part in parts if part != "__init__")] = path
-    return found
-
-
 MODULES = modules()
-
-
-def imports(name: str, *, for_types: bool = False) -> set[str]:
-    """The modules of the package that a module imports, inside functions too.
-
-    What it imports for type checkers alone counts only if asked for.
-    """
-    waiting: list[ast.AST] = [ast.parse(MODULES[name].read_text(encoding="utf-8"))]
-    found: set[str] = set()
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            waiting += node.body if for_types else node.orelse
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{name}: a relative import"
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                found.add(inner if inner in MODULES else str(node.module))
-        else:
-            waiting += ast.iter_child_nodes(node)
-    return found & set(MODULES) - {name}
-
-
-IMPORTS = {name: imports(name) for name in MODULES}
+IMPORTS = imports(MODULES)
 ROOMS = {
     name.split(".")[1]
     for name, path in MODULES.items()
@@ -105,7 +64,8 @@ def test_the_graph_of_imports_is_seen():
 
 def test_no_two_modules_import_each_other():
     """Not for type checkers either, but that the package itself names what is public."""
-    of = {name: imports(name, for_types=True) for name in MODULES if name != "robust_augcl"}
+    of = imports(MODULES, for_types=True)
+    del of["robust_augcl"]
     assert [(a, b) for a in of for b in of[a] if a in of.get(b, ()) and a < b] == []
 
 
