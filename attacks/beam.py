@@ -10,7 +10,8 @@ import torch
 from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.oracle.edit_sets import beam_search
+from robust_augcl.oracle.beam_search import beam_search
+from robust_augcl.oracle.edit_sets import SearchProblem
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -50,10 +51,7 @@ class Beam(Attack):
         report: Report = silent,
     ) -> Proposer:
         def search(graphs: PackedGraphs) -> list[Perturbation]:
-            graphs = graphs.to(victim.device)
-            candidates, budgets = threat.enumerate(graphs), threat.budgets(graphs)
-            ask, pairs, clean = victim.candidate_logits, victim.pair_logits, victim.logits(graphs)
-            found = beam_search(ask, pairs, graphs, candidates, clean, budgets, width=self.width)
-            return found.perturbations(candidates)
+            problem = SearchProblem.of(victim, graphs, threat)
+            return beam_search(problem, self.width).perturbations(problem.candidates)
 
         return in_parts(search, report)

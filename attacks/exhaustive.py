@@ -13,7 +13,8 @@ from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_p
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle.edit_sets import search_pairs
+from robust_augcl.oracle.edit_sets import SearchProblem
+from robust_augcl.oracle.pair_search import search_pairs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -81,16 +82,8 @@ class Exhaustive(Attack):
     def _two_edits(
         self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel
     ) -> list[Perturbation]:
-        graphs = graphs.to(victim.device)
-        candidates = threat.enumerate(graphs)
+        problem = SearchProblem.of(victim, graphs, threat)
         found = search_pairs(
-            victim.candidate_logits,
-            victim.pair_logits,
-            graphs,
-            candidates,
-            victim.logits(graphs),
-            threat.budgets(graphs),
-            limit=self.most_pairs,
-            stop_when_broken=self.stop_when_broken,
+            problem, limit=self.most_pairs, stop_when_broken=self.stop_when_broken
         )
-        return found.perturbations(candidates)
+        return found.perturbations(problem.candidates)

@@ -16,9 +16,10 @@ from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs, concatenate
-from robust_augcl.oracle import single_logits as single_edits
-from robust_augcl.oracle.single_logits import candidate_logits, full_logits
-from robust_augcl.oracle.single_oracle import Edits, Oracle
+from robust_augcl.oracle import single_logits
+from robust_augcl.oracle.edits import Edits
+from robust_augcl.oracle.single_logits import Questions, candidate_logits, full_logits
+from robust_augcl.oracle.single_states import SingleOracle
 from robust_augcl.oracle.trees import distinct_rows
 from robust_augcl.threat.model import ThreatModel
 
@@ -119,10 +120,9 @@ def test_in_double_precision_sums_are_exact(encoder, at_once):
     graphs = PackedGraphs(graphs.x.double(), graphs.edge_index, graphs.ptr, graphs.y)
     model = new_model(encoder, layers=3, features=3).double()
     candidates = THREATS[2].enumerate(graphs)
-    i, j = candidates.pairs + graphs.ptr[candidates.graph]
-    edits = Edits(candidates.graph, i, j, ~candidates.exists)
+    edits = Edits.of(graphs, candidates.graph, candidates.pairs)
     with using(Limits(entries=at_once)):
-        logits = model.head(model.encoder.readout(Oracle(model.encoder, graphs).sums(edits)))
+        logits = model.head(model.encoder.readout(SingleOracle(model.encoder, graphs).sums(edits)))
     torch.testing.assert_close(
         logits, by_brute_force(model, graphs, candidates), rtol=1e-10, atol=1e-10, check_dtype=False
     )
@@ -133,19 +133,18 @@ def full(monkeypatch):
     """The numbers of edits that were evaluated in full."""
     seen = []
 
-    def counting(model, graphs, graph, pairs, changes):
-        seen.append(graph.numel())
-        return full_logits(model, graphs, graph, pairs, changes)
+    def counting(model, questions):
+        seen.append(len(questions))
+        return full_logits(model, questions)
 
-    monkeypatch.setattr(single_edits, "full_logits", counting)
+    monkeypatch.setattr(single_logits, "full_logits", counting)
     return seen
 
 
 def asked(model, graphs, threat=THREATS[2]):
     candidates = threat.enumerate(graphs)
-    changes = candidates.changes
-    answer = candidate_logits(model, graphs, candidates.graph, candidates.pairs, changes)
-    return answer, full_logits(model, graphs, candidates.graph, candidates.pairs, changes)
+    questions = Questions(graphs, candidates.graph, candidates.pairs, candidates.changes)
+    return candidate_logits(model, questions), full_logits(model, questions)
 
 
 def test_the_reference_graphs_are_decided_by_the_oracle(

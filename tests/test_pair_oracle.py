@@ -16,8 +16,8 @@ from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs, ranges
-from robust_augcl.oracle import pair_oracle
 from robust_augcl.oracle.pair_logits import PairLogits, pairs_on_copies
+from robust_augcl.oracle.pair_states import PairOracle
 from robust_augcl.seeds import generator
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.model import ThreatModel
@@ -236,7 +236,7 @@ class Louder(Structure2Vec):
 @pytest.mark.parametrize(("encoder", "at_most"), [(Louder, 10**9), (Structure2Vec, 10), (GCN, 10)])
 def test_what_the_oracle_cannot_answer_or_hold_is_asked_of_copies(encoder, at_most, monkeypatch):
     monkeypatch.setattr(
-        pair_oracle.PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
+        PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
     )
     graphs, model = drawn_graphs(2, "constant"), new_model(encoder, layers=2)
     candidates = THREATS[3].enumerate(graphs)
@@ -253,7 +253,7 @@ def test_more_distinct_trees_than_fit_are_asked_of_copies(monkeypatch):
     candidates = BOTH.enumerate(graphs)
     one, other = all_pairs(candidates)
     monkeypatch.setattr(
-        pair_oracle.PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
+        PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
     )
     with using(Limits(tree_bytes=1000)):
         answer = PairLogits(model, graphs, candidates)(one, other)

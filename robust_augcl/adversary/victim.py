@@ -18,7 +18,7 @@ from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.oracle.edge_gradients import Loss, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.pair_logits import PairLogits
-from robust_augcl.oracle.single_logits import candidate_logits, chunks
+from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
 from robust_augcl.threat.candidates import Candidates
 
 
@@ -75,9 +75,9 @@ class Victim:
         """
         packed = pack(graphs).to(self.device)
         self.queries += len(candidates)
-        graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)
-        changes = candidates.changes.to(self.device)
-        return candidate_logits(self._model, packed, graph, pairs, changes)
+        candidates = candidates.to(self.device)
+        questions = Questions(packed, candidates.graph, candidates.pairs, candidates.changes)
+        return candidate_logits(self._model, questions)
 
     @torch.no_grad()
     def pair_logits(

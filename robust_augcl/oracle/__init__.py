@@ -1,3 +1,9 @@
-"""What edits do to logits, exactly: single edits, pairs, sets, gradients; bounds and
-certificates.
+"""What edits do to logits: exactly, or bounded by a proof.
+
+One edit:     `single_logits` (logits, checked), from `single_states` (the oracle for single edits)
+Two edits:    `pair_logits`, from `pair_states` (the oracle for pairs), `states_alone`, `pair_reach`
+Both oracles: `edits`, `neighbourhoods` (who is near whom), `trees` (what is computed only once)
+Search:       `edit_sets` (sets of edits), `beam_search`, `pair_search`
+Proofs:       `bounds` (a lower bound on margins), `certificates` (search and bound together)
+Gradients:    `edge_gradients`
 """

@@ -1,4 +1,10 @@
-"""What the oracle asks of a victim."""
+"""What the oracle asks of a victim.
+
+The oracle stands below the adversary, so it names here what it needs. `adversary.victim.Victim`
+gives all of it, and a `VictimView` with query access gives what `Answers` holds.
+
+Letters: G graphs, M candidates, P pairs of candidates, C classes.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +19,20 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.threat.candidates import Candidates
 
+Ask = Callable[[PackedGraphs, Candidates], Tensor]
+"""Logits (M, C) of graphs after one candidate each, as `Answers.candidate_logits`."""
+
+AnswerPairs = Callable[[Tensor, Tensor], Tensor]
+"""From the numbers of two candidates of one graph each, (P,) and (P,), to logits (P, C)."""
+
+AskPairs = Callable[[PackedGraphs, Candidates], AnswerPairs]
+"""Prepares graphs for questions about pairs of candidates, as `Answers.pair_logits`."""
+
 
 class Answers(Protocol):
-    """A frozen classifier that answers questions about graphs, edited or not.
-
-    `adversary.victim.Victim` is one. The oracle stands below the adversary, so it names what it
-    needs here.
-    """
+    """A frozen classifier that answers questions about graphs, edited or not."""
 
     device: torch.device
-
-    @property
-    def model(self) -> GraphClassifier:
-        """The classifier itself."""
 
     def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
         """Logits (G, C) of G graphs."""
@@ -37,5 +44,13 @@ class Answers(Protocol):
 
     def pair_logits(
         self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """A function from the numbers of two candidates, (P,) and (P,), to logits (P, C)."""
+    ) -> AnswerPairs:
+        """Prepare graphs for questions about pairs of candidates."""
+
+
+class OpenAnswers(Answers, Protocol):
+    """A frozen classifier that also shows itself, as bounds need it."""
+
+    @property
+    def model(self) -> GraphClassifier:
+        """The classifier itself."""

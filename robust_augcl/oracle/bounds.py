@@ -31,7 +31,6 @@ from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
-from robust_augcl.oracle.edit_sets import effective
 from robust_augcl.threat.candidates import Candidates
 
 
@@ -270,6 +269,6 @@ class _Influences:
             + torch.einsum("gch,gh->gc", directions, self._sums)
         )
         cost = self.costs(directions)
-        cost[~effective(self._candidates)] = 0
+        cost[~self._candidates.changes] = 0
         start = start.scatter(1, y.unsqueeze(1), torch.inf)
         return MarginBounds(start, cost, (start + self.worst(cost)).amin(1))

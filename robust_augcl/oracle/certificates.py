@@ -1,10 +1,10 @@
-"""Certificates: graphs whose prediction no allowed set of edits changes, by exact search and by
-sound bounds; and edits that break others.
+"""Certificates: graphs whose prediction no allowed set of edits changes.
 
-A bracket of the worst case: certified from below, broken from above, by the edits that the search
-found here and by any attack.
+They are proved by exact search and by sound bounds. The search also finds edits that break other
+graphs. Together they bracket the worst case: certified from below, broken from above, by the edits
+that the search has found here and by any attack.
 
-Letters: G graphs, M candidates, C classes.
+Letters: G graphs, M candidates, P pairs of candidates, C classes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from torch_geometric.data import Data
 
 from robust_augcl.graphs.packed import PackedGraphs, pack, take
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle.answers import Answers
+from robust_augcl.oracle.answers import Answers, OpenAnswers
 from robust_augcl.oracle.bounds import MarginBounds, margin_bounds
-from robust_augcl.oracle.edit_sets import Found, Harmless, effective, search_pairs
+from robust_augcl.oracle.edit_sets import Found, SearchProblem
+from robust_augcl.oracle.pair_search import Harmless, search_pairs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
 
-# bounds are of exact arithmetic, predictions of single precision: a bound below this proves nothing
+# Bounds are of exact arithmetic, predictions of single precision. So a bound below this proves
+# nothing.
 SLACK = 1e-3
 
 
@@ -36,13 +38,13 @@ class Certificate:
 
     Args:
         certified: the prediction is right, and stays so after every allowed set of edits (G,).
-        lower_margin: no allowed set leaves a smaller margin, true logit less the best other one;
-            minus infinity where none is known (G,).
+        lower_margin: no allowed set leaves a smaller margin, which is the true logit less the best
+            other one; minus infinity where no such number is known (G,).
         exhausted: the question is settled: certified, or broken by a set of edits that was found
             (G,).
-        witnesses: that set, for each of the G graphs: no edit where the prediction is wrong
-            already, else as few edits as were found to break the graph, one or two; None where none
-            is known.
+        witnesses: that set, for each of the G graphs. It holds no edit where the prediction is
+            wrong already, else one edit or two, as few as were found to break the graph. None where
+            no such set is known.
     """
 
     certified: Tensor
@@ -52,7 +54,7 @@ class Certificate:
 
 
 def certify(
-    victim: Answers,
+    victim: OpenAnswers,
     graphs: PackedGraphs | Sequence[Data],
     threat: ThreatModel,
     *,
@@ -61,16 +63,32 @@ def certify(
 ) -> Certificate:
     """Certify graphs against a threat.
 
-    With a budget of one edit every edit is tried; with two, every pair, but for those that a bound
-    proves harmless; with more, only the bound is left (see bounds.py: structure2vec of two rounds
-    with a constant feature), and single edits that break a graph.
+    With a budget of one edit, every edit is tried. With two, every pair is tried that a bound does
+    not prove harmless. With more, only the bound is left, and single edits that break a graph. The
+    bound holds for structure2vec of two rounds with a constant feature (see bounds.py).
+
+    >>> import torch
+    >>> from robust_augcl.adversary.victim import Victim
+    >>> from robust_augcl.encoders.gin import GIN
+    >>> from robust_augcl.models.classifier import GraphClassifier
+    >>> draws = torch.Generator().manual_seed(0)
+    >>> encoder = GIN(in_features=1, width=4, layers=2, generator=draws)
+    >>> victim = Victim(GraphClassifier(encoder, num_classes=3, hidden=4, generator=draws))
+    >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    >>> graphs = PackedGraphs(torch.ones(3, 1), path, torch.tensor([0, 3]), torch.tensor([0]))
+    >>> right = graphs.with_labels(victim.logits(graphs).argmax(1))
+    >>> wrong = graphs.with_labels((right.y + 1) % 3)
+    >>> certify(victim, right, ThreatModel(2, ("add", "delete"))).exhausted
+    tensor([True])
+    >>> certify(victim, wrong, ThreatModel(2)).witnesses[0].num_edits
+    0
 
     Args:
         victim: whose predictions are certified; it is asked, and counts the questions.
         graphs: with their true classes.
         threat: what is allowed.
-        limit: pairs tried in one graph, at the most; a graph with more that are not proved harmless
-            is not exhausted.
+        limit: pairs tried in one graph, at the most. A graph with more pairs that are not proved
+            harmless is not exhausted.
         report: told how far it is.
     """
     packed = pack(graphs).to(victim.device)
@@ -91,76 +109,79 @@ def certify(
 
 
 def largest_sets(graphs: PackedGraphs, threat: ThreatModel) -> Tensor:
-    """How many allowed edits can change each graph at once, at the most (G,): 1 and 2 are searched,
-    for more there is only the bound.
+    """How many allowed edits can change each graph at once, at the most (G,).
+
+    Sets of one edit and two are searched. For larger ones there is only the bound.
     """
     parts = [graphs.select(portion) for portion in graphs.portions()]
-    return torch.cat(
-        [
-            graphs.sizes[:0],
-            *(_sizes(threat.budgets(part), threat.enumerate(part)) for part in parts),
-        ]
-    )
+    sizes = [_largest_sets(threat.budgets(part), threat.enumerate(part)) for part in parts]
+    return torch.cat([graphs.sizes[:0], *sizes])
 
 
-def _sizes(budgets: Tensor, candidates: Candidates) -> Tensor:
-    useful = torch.bincount(
-        candidates.graph[effective(candidates)], minlength=candidates.num_graphs
-    )
-    return torch.minimum(budgets, useful)
+def _largest_sets(budgets: Tensor, candidates: Candidates) -> Tensor:
+    graph = candidates.graph[candidates.changes]
+    return torch.minimum(budgets, torch.bincount(graph, minlength=candidates.num_graphs))
 
 
-def _certify(victim: Answers, graphs: PackedGraphs, threat: ThreatModel, limit: int) -> Certificate:
+def _certify(
+    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel, limit: int
+) -> Certificate:
+    """Certify graphs that are searched together."""
     budgets, candidates = threat.budgets(graphs), threat.enumerate(graphs)
     clean = victim.logits(graphs)
-    bounds = (
-        margin_bounds(victim.model, graphs, candidates, budgets)
-        if bool((budgets > 1).any())
-        else None
-    )
-    nothing = torch.full((graphs.num_graphs,), -torch.inf, dtype=torch.double, device=graphs.device)
-    bounded = nothing if bounds is None else bounds.lower - SLACK
-    proved = (bounded > 0) & (clean.argmax(1) == graphs.y)
+    is_right = clean.argmax(1) == graphs.y
+    bounds = None
+    if bool((budgets > 1).any()):
+        bounds = margin_bounds(victim.model, graphs, candidates, budgets)
+    bounded = _bounded_margin(bounds, graphs)
+    proved = (bounded > 0) & is_right
 
-    # Searched: single edits everywhere, and pairs where they are all there is and the bound does
-    # not decide.
-    size = _sizes(budgets, candidates)
+    # Single edits are searched everywhere. Pairs are searched where there are no larger sets and
+    # the bound does not decide.
+    size = _largest_sets(budgets, candidates)
     tried = torch.where(proved | (size > 2), 1, size.clamp(1, 2))
-    left_out = None if bounds is None else _harmless(bounds, candidates)
-    ask, pairs = victim.candidate_logits, victim.pair_logits
+    problem = SearchProblem(
+        victim.candidate_logits, victim.pair_logits, graphs, candidates, clean, tried
+    )
     found = search_pairs(
-        ask,
-        pairs,
-        graphs,
-        candidates,
-        clean,
-        tried,
+        problem,
         limit=limit,
         stop_when_broken=True,
-        harmless=left_out,
+        harmless=None if bounds is None else _harmless(bounds, candidates),
     )
     complete = (size <= tried) & found.exhausted
     survives = complete & ~found.broken
-    # Pairs left out are only known to have a margin above the slack; after a break, pairs are left
-    # out unseen.
-    searched = found.margin.double()
-    searched = torch.where(
-        tried == 1,
-        searched,
-        torch.where(
-            survives, searched if bounds is None else searched.clamp(max=SLACK), -torch.inf
-        ),
-    )
-    lower = torch.where(complete, torch.maximum(bounded, searched), bounded)
-    witnesses = _witnesses(found, candidates, clean.argmax(1) != graphs.y)
+    searched = _searched_margin(found, tried, survives, bounds)
     return Certificate(
-        ~found.broken & (survives | proved), lower, found.broken | survives | proved, witnesses
+        certified=~found.broken & (survives | proved),
+        lower_margin=torch.where(complete, torch.maximum(bounded, searched), bounded),
+        exhausted=found.broken | survives | proved,
+        witnesses=_witnesses(found, candidates, ~is_right),
     )
+
+
+def _bounded_margin(bounds: MarginBounds | None, graphs: PackedGraphs) -> Tensor:
+    """The smallest margin of each graph that the bounds leave possible (G,)."""
+    if bounds is not None:
+        return bounds.lower - SLACK
+    return torch.full((graphs.num_graphs,), -torch.inf, dtype=torch.double, device=graphs.device)
+
+
+def _searched_margin(
+    found: Found, tried: Tensor, survives: Tensor, bounds: MarginBounds | None
+) -> Tensor:
+    """The smallest margin of each graph by the search, where the search was complete (G,)."""
+    margin = found.margin.double()
+    # Pairs that were left out as harmless are only known to have a margin above the slack. After a
+    # break, pairs are left out unseen.
+    of_pairs = margin if bounds is None else margin.clamp(max=SLACK)
+    return torch.where(tried == 1, margin, torch.where(survives, of_pairs, -torch.inf))
 
 
 def _witnesses(found: Found, candidates: Candidates, wrong: Tensor) -> list[Perturbation | None]:
-    """The breaking edits of each graph: none where it is wrong already (G,), else the best set of
-    the search, if it broke the graph.
+    """The breaking edits of each graph: none where it is wrong already (G,).
+
+    Else they are the best set of the search, if that broke the graph.
     """
     # Pairs are tried only where no single edit breaks the graph, so a witness has no edit too many.
     witnesses: list[Perturbation | None] = [None] * wrong.numel()
@@ -173,26 +194,25 @@ def _witnesses(found: Found, candidates: Candidates, wrong: Tensor) -> list[Pert
 
 
 def _harmless(bounds: MarginBounds, candidates: Candidates) -> Harmless:
-    """Which pairs the bounds prove harmless."""
-
+    """Return what says which pairs the bounds prove harmless."""
     # By class, in columns: a few times as fast as rows of so few numbers.
-    left = [column.contiguous() for column in (bounds.start[candidates.graph] + bounds.cost).T]
-    cost = [column.contiguous() for column in bounds.cost.T]
+    after_one = (bounds.start[candidates.graph] + bounds.cost).T
+    columns = [(a.contiguous(), b.contiguous()) for a, b in zip(after_one, bounds.cost.T, strict=True)]
 
     def harmless(one: Tensor, other: Tensor) -> Tensor:
         out = torch.ones_like(one, dtype=torch.bool)
-        for of_one, of_other in zip(left, cost, strict=True):
-            out &= take(of_one, one) + take(of_other, other) > SLACK
+        for after, cost in columns:
+            out &= take(after, one) + take(cost, other) > SLACK
         return out
 
     return harmless
 
 
 def vulnerability_map(victim: Answers, data: Data, threat: ThreatModel) -> Tensor:
-    """The margin after each allowed single edit of one graph, as a symmetric matrix (N, N); NaN
-    where nothing is allowed.
+    """The margin after each allowed single edit of one graph, as a symmetric matrix (N, N).
 
-    Negative entries are edits that break the graph. For drawing.
+    Negative entries are edits that break the graph. NaN stands where nothing is allowed. The matrix
+    is made for drawing.
     """
     graphs = pack([data])
     candidates = threat.enumerate(graphs)

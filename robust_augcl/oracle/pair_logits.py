@@ -1,12 +1,13 @@
-"""Logits of graphs after two edits each: by the oracle for pairs where the encoder allows it, else
-on copies that have the first edit.
+"""Logits after each of many pairs of edits.
+
+The oracle for pairs answers where the encoder allows it. Elsewhere copies of the graphs that have
+the first edit are asked about the second.
 
 Letters: G graphs, M candidates, P pairs of candidates, C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 
 import torch
@@ -16,26 +17,44 @@ from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, take
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
-from robust_augcl.oracle.pair_oracle import PairOracle, TooManyTrees
-from robust_augcl.oracle.single_logits import agree, candidate_logits, chunks, close_calls
-from robust_augcl.oracle.single_oracle import Edits
+from robust_augcl.oracle.answers import Ask
+from robust_augcl.oracle.edit_sets import of_copies
+from robust_augcl.oracle.edits import Edits
+from robust_augcl.oracle.pair_states import PairOracle
+from robust_augcl.oracle.single_logits import (
+    Questions,
+    agree,
+    candidate_logits,
+    chunks,
+    close_calls,
+)
+from robust_augcl.oracle.states_alone import TooManyTrees
 from robust_augcl.threat.candidates import Candidates
-
-Ask = Callable[[PackedGraphs, Candidates], Tensor]
-"""Logits (M, C) of graphs after one candidate each, as `Victim.candidate_logits`."""
-
-AskPairs = Callable[[PackedGraphs, Candidates], Callable[[Tensor, Tensor], Tensor]]
-"""Prepares graphs for questions about pairs of candidates, as `Victim.pair_logits`."""
 
 
 class PairLogits:
     """Graphs, prepared for questions about pairs of their candidates.
 
-    Predictions are those of a full evaluation: it decides where the two highest logits are closer
-    than rounding may move them. Where the encoder is no `LocalEncoder`, is in training mode or does
-    not agree with its own parts, and where the states after all single edits or their distinct
-    trees, all graphs taken together, would not fit into memory, copies of the graphs that have the
-    first edit are asked about the second.
+    Predictions are those of a full evaluation. It decides where the two highest logits are closer
+    than rounding may move them. Copies of the graphs that have the first edit are asked about the
+    second
+
+    - where the encoder is no `LocalEncoder`, is in training mode or does not agree with its parts,
+    - where the states after all single edits, or their distinct trees, would not fit into memory.
+
+    >>> import torch
+    >>> from robust_augcl.encoders.gin import GIN
+    >>> from robust_augcl.threat.model import ThreatModel
+    >>> draws = torch.Generator().manual_seed(0)
+    >>> encoder = GIN(in_features=1, width=4, layers=2, generator=draws)
+    >>> model = GraphClassifier(encoder, num_classes=3, hidden=4, generator=draws).eval()
+    >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    >>> graphs = PackedGraphs(torch.ones(3, 1), path, torch.tensor([0, 3]), torch.tensor([0]))
+    >>> candidates = ThreatModel(2, ("add", "delete")).enumerate(graphs)
+    >>> with torch.no_grad():
+    ...     ask = PairLogits(model, graphs, candidates)
+    ...     ask(torch.tensor([0, 0, 1]), torch.tensor([1, 2, 2])).shape
+    torch.Size([3, 3])
 
     Args:
         model: in evaluation mode.
@@ -47,7 +66,7 @@ class PairLogits:
         self, model: GraphClassifier, graphs: PackedGraphs, candidates: Candidates
     ) -> None:
         self._model, self._graphs, self._candidates = model, graphs, candidates
-        self._changes = ~candidates.exists | candidates.deletes
+        self._changes = candidates.changes
         self._oracle: PairOracle | None = None
         encoder = model.encoder
         states = int(graphs.sizes[candidates.graph].sum())
@@ -57,56 +76,52 @@ class PairLogits:
             or not 0 < states <= limits().pair_states
         ):
             return
-        # The edits, by graph; a candidate that changes nothing is none, -1.
         order = torch.argsort(candidates.graph, stable=True)
         order = order[self._changes[order]]
         if order.numel() == 0:
             return
+        # The number of each candidate's edit; -1 for a candidate that changes nothing.
         self._edit = torch.full_like(candidates.graph, -1).index_copy(
             0, order, torch.arange(order.numel(), device=order.device)
         )
-        graph = candidates.graph[order]
-        i, j = candidates.pairs[:, order] + graphs.ptr[graph]
+        edits = Edits.of(graphs, candidates.graph[order], candidates.pairs[:, order])
         with suppress(TooManyTrees):
-            oracle = PairOracle(encoder, graphs, Edits(graph, i, j, ~candidates.exists[order]))
+            oracle = PairOracle(encoder, graphs, edits)
             if agree(model.head(encoder.readout(oracle.clean_sums)), model(graphs)):
                 self._oracle, self._readout = oracle, encoder.readout
 
     def __call__(self, one: Tensor, other: Tensor) -> Tensor:
-        """Logits (P, C) after two different candidates of one graph, by their numbers (P,) and
-        (P,).
+        """Logits (P, C) after two different candidates of one graph each.
+
+        The candidates are given by their numbers, (P,) and (P,).
         """
         if self._oracle is None:
             return pairs_on_copies(self._ask, self._graphs, self._candidates, one, other)
-        pieces = [
-            self._block(self._oracle, *pair)
-            for pair in zip(
-                *(part.split(self._oracle.at_once) for part in (one, other)), strict=True
-            )
-        ]
-        return torch.cat(pieces)
+        at_once = self._oracle.at_once
+        pairs = zip(one.split(at_once), other.split(at_once), strict=True)
+        return torch.cat([self._by_oracle(self._oracle, *pair) for pair in pairs])
 
-    def _block(self, oracle: PairOracle, one: Tensor, other: Tensor) -> Tensor:
-        edits = take(self._edit, one), take(self._edit, other)
-        fewer = (torch.minimum(*edits) < 0).nonzero().squeeze(1)
-        if fewer.numel():
-            sums = oracle.clean_sums[self._candidates.graph[one]]
-            last = torch.maximum(*edits)
-            single, two = (
-                (last >= 0).nonzero().squeeze(1),
-                (torch.minimum(*edits) >= 0).nonzero().squeeze(1),
-            )
-            sums[single] = oracle.single_sums[last[single]]
-            sums[two] = oracle.sums(edits[0][two], edits[1][two])
-        else:
-            sums = oracle.sums(*edits)
-        out = self._model.head(self._readout(sums))
+    def _by_oracle(self, oracle: PairOracle, one: Tensor, other: Tensor) -> Tensor:
+        out = self._model.head(self._readout(self._sums(oracle, one, other)))
         close = close_calls(out)
         if close.numel():
             out[close] = self._in_full(one[close], other[close])
         return out
 
+    def _sums(self, oracle: PairOracle, one: Tensor, other: Tensor) -> Tensor:
+        """Summed node states (P, S), also where a candidate of a pair changes nothing."""
+        edits = take(self._edit, one), take(self._edit, other)
+        lower, higher = torch.minimum(*edits), torch.maximum(*edits)
+        if not bool((lower < 0).any()):
+            return oracle.sums(*edits)
+        sums = oracle.clean_sums[self._candidates.graph[one]]
+        with_one, with_two = (higher >= 0).nonzero().squeeze(1), (lower >= 0).nonzero().squeeze(1)
+        sums[with_one] = oracle.single_sums[higher[with_one]]
+        sums[with_two] = oracle.sums(edits[0][with_two], edits[1][with_two])
+        return sums
+
     def _in_full(self, one: Tensor, other: Tensor) -> Tensor:
+        """Logits (P, C) by evaluating a copy of the graph for each pair."""
         pieces = []
         for index in chunks(self._graphs.sizes[self._candidates.graph[one]]):
             pair = torch.cat([one[index], other[index]])
@@ -119,26 +134,20 @@ class PairLogits:
         return torch.cat(pieces)
 
     def _ask(self, graphs: PackedGraphs, candidates: Candidates) -> Tensor:
-        changes = ~candidates.exists | candidates.deletes
-        return candidate_logits(self._model, graphs, candidates.graph, candidates.pairs, changes)
+        questions = Questions(graphs, candidates.graph, candidates.pairs, candidates.changes)
+        return candidate_logits(self._model, questions)
 
 
 def pairs_on_copies(
     ask: Ask, graphs: PackedGraphs, candidates: Candidates, one: Tensor, other: Tensor
 ) -> Tensor:
-    """Logits (P, C) as `PairLogits`, from questions about single edits of copies that have the
-    first edit.
+    """Logits (P, C) as those of `PairLogits`, by asking about single edits of copies.
+
+    The copies have the first edit.
     """
     first, copy = one.unique(return_inverse=True)
-    flipped = (~candidates.exists[first] | candidates.deletes).nonzero().squeeze(1)
+    flipped = candidates.changes[first].nonzero().squeeze(1)
     copies = graphs.select(candidates.graph[first]).flip(
         flipped, candidates.pairs[:, first[flipped]]
     )
-    second = Candidates(
-        copy,
-        candidates.pairs[:, other],
-        candidates.exists[other],
-        first.numel(),
-        candidates.deletes,
-    )
-    return ask(copies, second)
+    return ask(copies, of_copies(candidates, copy, other, first.numel()))

@@ -1,10 +1,14 @@
-"""Logits of many edited graphs: by the oracle where the encoder allows it, else by evaluating every
-edited graph in full.
+"""Logits after each of many single edits.
+
+The oracle for single edits answers where the encoder allows it. Elsewhere every edited graph is
+evaluated in full.
 
 Letters: G graphs, M edits, C classes.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,125 +17,133 @@ from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs, runs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
-from robust_augcl.oracle.single_oracle import Edits, Oracle
+from robust_augcl.oracle.edits import Edits
+from robust_augcl.oracle.single_states import SingleOracle
 
-# what the two highest logits differ by, at the least, for the oracle to decide between them
+# The least difference of the two highest logits at which the oracle decides between them, relative
+# to the largest logit where that is above 1.
 _CLOSE = 1e-4
-_EDITS_WORTH_IT = 4  # edits a graph below which the preparation costs more than it saves
+_EDITS_WORTH_IT = 4  # edits a graph; below, preparing the oracle costs more than it saves
 
 
-def chunks(cost: Tensor, limit: int | None = None) -> list[Tensor]:
-    """Split 0 ... K - 1 into runs whose cost (K,) adds up to about `limit` each, one item at the
-    least.
-    """
-    return runs((cost, limits().nodes if limit is None else limit))
-
-
-def full_logits(
-    model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, changes: Tensor
-) -> Tensor:
-    """Logits (M, C) by evaluating a copy of the graph for each edit; shapes as in
-    `candidate_logits`.
-    """
-    pieces = []
-    for index in chunks(graphs.sizes[graph]):
-        copies = graphs.select(graph[index])
-        flipped = changes[index].nonzero().squeeze(1)
-        pieces.append(model(copies.flip(flipped, pairs[:, index[flipped]])))
-    return (
-        torch.cat(pieces)
-        if pieces
-        else torch.zeros(0, model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
-    )
-
-
-def candidate_logits(
-    model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, changes: Tensor
-) -> Tensor:
-    """Logits (M, C) of the graphs after one edit each, any order.
-
-    Predictions are those of a full evaluation: it decides where the oracle's two highest logits are
-    closer than rounding may move them, and everywhere if the encoder is no `LocalEncoder`, is in
-    training mode, or does not agree with its own parts.
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """Edits of graphs, one a question: what are the logits after it?
 
     Args:
-        model: in evaluation mode.
         graphs: the clean graphs.
         graph: the graph of each edit (M,).
         pairs: the two nodes that it flips, numbered within their graph (2, M).
         changes: whether it flips them at all (M,) bool.
     """
-    encoder = model.encoder
+
+    graphs: PackedGraphs
+    graph: Tensor
+    pairs: Tensor
+    changes: Tensor
+
+    def __len__(self) -> int:
+        return self.graph.numel()
+
+    def take(self, index: Tensor | slice) -> Questions:
+        """Return some of the questions."""
+        return Questions(
+            self.graphs, self.graph[index], self.pairs[:, index], self.changes[index]
+        )
+
+    def of_graphs(self, graphs: Tensor, index: Tensor) -> Questions:
+        """Return the questions at `index` (K,), all of them about consecutive graphs (B,)."""
+        return Questions(
+            self.graphs.select(graphs),
+            self.graph[index] - graphs[0],
+            self.pairs[:, index],
+            self.changes[index],
+        )
+
+
+def chunks(cost: Tensor, limit: int | None = None) -> list[Tensor]:
+    """Split 0 ... K - 1 into runs whose costs (K,) add up to about `limit` each.
+
+    A run has one item at the least. By default costs are nodes, and the limit is `Limits.nodes`.
+    """
+    return runs((cost, limits().nodes if limit is None else limit))
+
+
+def full_logits(model: GraphClassifier, questions: Questions) -> Tensor:
+    """Logits (M, C) by evaluating a copy of the graph for each edit."""
+    graphs, pieces = questions.graphs, []
+    for index in chunks(graphs.sizes[questions.graph]):
+        part = questions.take(index)
+        flipped = part.changes.nonzero().squeeze(1)
+        pieces.append(model(graphs.select(part.graph).flip(flipped, part.pairs[:, flipped])))
+    if not pieces:
+        return torch.zeros(0, model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
+    return torch.cat(pieces)
+
+
+def candidate_logits(model: GraphClassifier, questions: Questions) -> Tensor:
+    """Logits (M, C) of the graphs after one edit each, in any order.
+
+    Predictions are those of a full evaluation. It decides where the two highest logits of the
+    oracle are closer than rounding may move them. It decides everywhere if the encoder is no
+    `LocalEncoder`, is in training mode, or does not agree with its own parts.
+
+    >>> import torch
+    >>> from robust_augcl.encoders.gin import GIN
+    >>> from robust_augcl.graphs.packed import PackedGraphs
+    >>> draws = torch.Generator().manual_seed(0)
+    >>> encoder = GIN(in_features=1, width=4, layers=2, generator=draws)
+    >>> model = GraphClassifier(encoder, num_classes=3, hidden=4, generator=draws).eval()
+    >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    >>> graphs = PackedGraphs(torch.ones(3, 1), path, torch.tensor([0, 3]), torch.tensor([0]))
+    >>> flips = torch.tensor([[0, 0], [1, 2]])  # removes the edge {0, 1}; adds the edge {0, 2}
+    >>> questions = Questions(graphs, torch.tensor([0, 0]), flips, torch.tensor([True, True]))
+    >>> with torch.no_grad():
+    ...     candidate_logits(model, questions).shape
+    torch.Size([2, 3])
+
+    Args:
+        model: in evaluation mode.
+        questions: the edits.
+    """
+    encoder, graphs = model.encoder, questions.graphs
     if (
         not isinstance(encoder, LocalEncoder)
         or model.training
-        or graph.numel() < _EDITS_WORTH_IT * graphs.num_graphs
+        or len(questions) < _EDITS_WORTH_IT * graphs.num_graphs
     ):
-        return full_logits(model, graphs, graph, pairs, changes)
-    out = torch.empty(graph.numel(), model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
-    order = torch.argsort(graph, stable=True)
-    ptr = torch.searchsorted(
-        graph[order], torch.arange(graphs.num_graphs + 1, device=graphs.device)
+        return full_logits(model, questions)
+    out = torch.empty(
+        len(questions), model.num_classes, dtype=graphs.x.dtype, device=graphs.device
     )
-    for index in chunks(graphs.sizes.square(), limits().distances):
-        mine = order[ptr[index[0]] : ptr[index[-1] + 1]]
+    order = torch.argsort(questions.graph, stable=True)
+    first = torch.searchsorted(
+        questions.graph[order], torch.arange(graphs.num_graphs + 1, device=graphs.device)
+    )
+    for portion in chunks(graphs.sizes.square(), limits().distances):
+        mine = order[first[portion[0]] : first[portion[-1] + 1]]
         if mine.numel():
-            out[mine] = _by_oracle(
-                model,
-                encoder,
-                graphs.select(index),
-                graph[mine] - index[0],
-                pairs[:, mine],
-                changes[mine],
-            )
+            out[mine] = _by_oracle(model, encoder, questions.of_graphs(portion, mine))
     return out
 
 
-def _by_oracle(
-    model: GraphClassifier,
-    encoder: LocalEncoder,
-    graphs: PackedGraphs,
-    graph: Tensor,
-    pairs: Tensor,
-    changes: Tensor,
-) -> Tensor:
-    """See `candidate_logits`; edits sorted by graph."""
-    clean = model(graphs)
-    oracle = Oracle(encoder, graphs)
-    again = model.head(encoder.readout(oracle.clean_sums()))
-    if not agree(again, clean):
-        return full_logits(model, graphs, graph, pairs, changes)
-    parts = [
-        slice(start, start + limits().edits) for start in range(0, graph.numel(), limits().edits)
-    ]
-    return torch.cat(
-        [
-            _asked(model, encoder, oracle, clean, graphs, graph[p], pairs[:, p], changes[p])
-            for p in parts
-        ]
-    )
-
-
-def _asked(
-    model: GraphClassifier,
-    encoder: LocalEncoder,
-    oracle: Oracle,
-    clean: Tensor,
-    graphs: PackedGraphs,
-    graph: Tensor,
-    pairs: Tensor,
-    changes: Tensor,
-) -> Tensor:
-    """See `candidate_logits`; some of the edits that the oracle is ready for, `clean` the logits of
-    the clean graphs (G, C).
-    """
-    out = clean[graph]
-    flips = changes.nonzero().squeeze(1)
-    i, j = pairs[:, flips] + graphs.ptr[graph[flips]]
-    edits = Edits(graph[flips], i, j, ~graphs.has_edges(i, j))
-    out[flips] = model.head(encoder.readout(oracle.sums(edits)))
-    close = close_calls(out)
-    out[close] = full_logits(model, graphs, graph[close], pairs[:, close], changes[close])
+def _by_oracle(model: GraphClassifier, encoder: LocalEncoder, questions: Questions) -> Tensor:
+    """Logits (M, C) of edits that are sorted by graph; in full where the oracle does not agree."""
+    clean = model(questions.graphs)
+    oracle = SingleOracle(encoder, questions.graphs)
+    if not agree(model.head(encoder.readout(oracle.clean_sums())), clean):
+        return full_logits(model, questions)
+    out = clean[questions.graph]
+    at_once = limits().edits
+    for start in range(0, len(questions), at_once):
+        span = slice(start, start + at_once)
+        part = questions.take(span)
+        flips = part.changes.nonzero().squeeze(1)
+        edits = Edits.of(part.graphs, part.graph[flips], part.pairs[:, flips])
+        logits = out[span]
+        logits[flips] = model.head(encoder.readout(oracle.sums(edits)))
+        close = close_calls(logits)
+        logits[close] = full_logits(model, part.take(close))
     return out
 
 
@@ -141,10 +153,14 @@ def agree(logits: Tensor, clean: Tensor) -> bool:
 
 
 def close_calls(logits: Tensor) -> Tensor:
-    """Rows of logits (M, C) of which rounding may decide which is the highest (K,)."""
-    columns = (
-        logits.T.contiguous()
-    )  # a loop over classes is several times as fast as sorting each row
+    """Rows of logits (M, C) of which rounding may decide which is the highest (K,).
+
+    >>> import torch
+    >>> close_calls(torch.tensor([[0.5, 0.2], [0.5, 0.50001]]))
+    tensor([1])
+    """
+    # A loop over classes is several times as fast as sorting each row.
+    columns = logits.T.contiguous()
     best, second = columns[0], torch.full_like(columns[0], -torch.inf)
     for column in columns[1:]:
         second = torch.maximum(second, torch.minimum(best, column))

@@ -1,7 +1,9 @@
-"""Distinct unfolding trees among the nodes that edits change: what the oracles compute once for
-each.
+"""Distinct unfolding trees: what the oracles compute once for each of them.
 
-Letters: M edits, R rows, K neighbours of rows, U distinct trees, H width of a state.
+A node's state after a round depends on its unfolding tree alone (see graphs/unfolding.py). A tree
+is known by its key, a hash of 64 bits.
+
+Letters: N nodes, R rows, K neighbours of rows, U distinct trees, H width of a state.
 """
 
 from __future__ import annotations
@@ -12,16 +14,22 @@ import torch
 from torch import Tensor
 
 from robust_augcl.graphs.packed import take
+from robust_augcl.graphs.unfolding import mixed
+
+_SALT = 0x9E3779B97F4A7C15
+_FEATURE_SALT = 0xD1B54A32D192ED03
 
 
 class Trees(NamedTuple):
-    """States after a round, one of each distinct tree.
+    """The states after a round, one of each distinct tree.
 
     Args:
-        key_sums, degree: what a state is made of, beside messages: its neighbours' trees, its
-            degree (U,), (U,).
-        keys, states, sent: its tree, the state, and its message in the next round (U,), (U, H), (U,
-            H); nothing is sent after the last.
+        key_sums: sums of the keys of the root's neighbours (U,). Before the first round there are
+            no neighbours yet: then these are the keys.
+        degree: of the root (U,).
+        keys: of the trees (U,).
+        states: of the roots (U, H).
+        sent: the messages of the roots in the next round (U, H); none after the last round (0, F).
     """
 
     key_sums: Tensor
@@ -31,38 +39,55 @@ class Trees(NamedTuple):
     sent: Tensor
 
 
-class Reached(NamedTuple):
-    """Nodes that edits reach in a round.
+class TreeKeys:
+    """The keys of nodes' trees.
 
     Args:
-        node, edit: of the rows (R,): the ends of edits, all i before all j, then the others, edit
-            by edit.
-        others: rows of each edit that are not its ends (M,).
-        distinct: the tree of each row, a row of `Trees` (R,).
+        x: features of the nodes (N, F).
+        by_degree: whether a state before the first round depends on the degree.
     """
 
-    node: Tensor
-    edit: Tensor
-    others: Tensor
-    distinct: Tensor
+    def __init__(self, x: Tensor, *, by_degree: bool) -> None:
+        columns = mixed(torch.arange(x.size(1), device=x.device), _SALT)
+        features = mixed(x.double().view(torch.int64) + columns, _FEATURE_SALT)
+        self._of_features = mixed(features.sum(1), _FEATURE_SALT)
+        self._by_degree = by_degree
+
+    def before_first_round(self, node: Tensor, degree: Tensor) -> Tensor:
+        """Keys of nodes before the first round: (R,), (R,) -> (R,)."""
+        own = take(self._of_features, node)
+        # Mixed once more: a node's own features are no neighbour's.
+        return mixed(own + degree.long() if self._by_degree else own, _SALT)
+
+    def after_round(self, node: Tensor, key_sums: Tensor) -> Tensor:
+        """Keys of nodes after a round, from sums of their neighbours' keys: (R,), (R,) -> (R,)."""
+        return mixed(key_sums + take(self._of_features, node), _SALT)
 
 
 def segment_sums(values: Tensor, counts: Tensor) -> Tensor:
-    """Sums of consecutive runs of integers, wrapping: (K,), (R,) -> (R,)."""
+    """Sums of consecutive runs of integers, wrapping around: (K,), (R,) -> (R,).
+
+    >>> segment_sums(torch.tensor([1, 2, 3, 4]), torch.tensor([3, 0, 1]))
+    tensor([6, 0, 4])
+    """
     running = torch.cat([values.new_zeros(1), values.cumsum(0)])
     last = counts.cumsum(0)
     return take(running, last) - take(running, last - counts)
 
 
 def distinct_rows(keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows that stand for all rows of the same key (U,), and for each row which of them stands for
-    it (R,).
+    """Choose rows (U,) that stand for all rows of their key; say which stands for each row (R,).
 
-    Keys are 64-bit hashes of trees: among 100,000 different trees two share one with a probability
-    below 1e-9.
+    Keys are 64-bit hashes of trees: among 100,000 different trees two share a key with a
+    probability below 1e-9.
 
-    Through a table of slots, which is faster than sorting. Where two keys fall into one slot, the
-    rows of one of them stand for themselves: that costs time, and changes nothing.
+    The rows are found through a table of slots, which is faster than sorting. Where two keys fall
+    into one slot, the rows of one of them stand for themselves: that costs time, and changes
+    nothing.
+
+    >>> chosen, stands = distinct_rows(torch.tensor([7, 5, 7]))
+    >>> chosen, stands
+    (tensor([1, 2]), tensor([1, 0, 1]))
     """
     bits = max(keys.numel(), 2).bit_length()
     slot = (keys >> (63 - bits)) + (1 << bits)

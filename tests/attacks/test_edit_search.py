@@ -18,8 +18,9 @@ from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle import edit_sets
 from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.edit_sets import SearchProblem
+from robust_augcl.oracle.pair_search import search_pairs
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -173,21 +174,13 @@ def test_a_limit_on_pairs_bounds_the_questions(reference_model, reference_graphs
 @pytest.mark.parametrize("at_once", [200_000, 30])
 @pytest.mark.parametrize("short", [0, 1])
 def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, short, at_once):
-    candidates = ThreatModel(2, ("add", "delete")).enumerate(graphs)
-    clean, budgets = victim.logits(graphs), torch.full((graphs.num_graphs,), 2)
+    problem = SearchProblem.of(victim, graphs, ThreatModel(2, ("add", "delete")))
+    candidates = problem.candidates
 
     def search(limit, harmless):
         with using(Limits(extensions=at_once)):
-            return edit_sets.search_pairs(
-                victim.candidate_logits,
-                victim.pair_logits,
-                graphs,
-                candidates,
-                clean,
-                budgets,
-                limit=limit,
-                stop_when_broken=False,
-                harmless=harmless,
+            return search_pairs(
+                problem, limit=limit, stop_when_broken=False, harmless=harmless
             )
 
     def most(one, other):  # all but some
@@ -293,16 +286,11 @@ def test_of_two_ties_the_one_that_breaks_the_graph_is_the_best(to_data, order):
         order
     ]  # the first of the highest is the prediction: wrong, and right
     clean = torch.tensor([[0.0, 1.0, 0.0]])
-    found = edit_sets.search_pairs(
-        lambda *_: ties,
-        lambda *_: lambda *_: ties,
-        graphs,
-        candidates,
-        clean,
-        torch.ones(1, dtype=torch.long),
-        limit=9,
-        stop_when_broken=True,
+    budget = torch.ones(1, dtype=torch.long)
+    problem = SearchProblem(
+        lambda *_: ties, lambda *_: lambda *_: ties, graphs, candidates, clean, budget
     )
+    found = search_pairs(problem, limit=9, stop_when_broken=True)
     assert bool(found.broken)
     assert float(found.margin) == pytest.approx(0)
     assert found.edits[0].tolist() == [order.index(0), -1]

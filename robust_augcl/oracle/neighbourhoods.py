@@ -1,0 +1,166 @@
+"""Who is near whom in clean graphs: neighbours, distances, and the nodes that edits reach.
+
+Letters: N nodes, M edits, R rows (an edit, and a node that it reaches), K neighbours of rows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from robust_augcl.graphs.packed import PackedGraphs, ranges, take
+from robust_augcl.oracle.edits import Edits
+
+
+class Reached(NamedTuple):
+    """The nodes that edits reach in a round, one row for each edit and node.
+
+    The first 2 M rows are the ends of the edits: all i, then all j. The other rows follow, edit by
+    edit.
+
+    Args:
+        node, edit: of each row (R,), (R,).
+        others: how many rows of each edit are not its ends (M,).
+    """
+
+    node: Tensor
+    edit: Tensor
+    others: Tensor
+
+
+class _Ball(NamedTuple):
+    """The nodes around each node up to a radius, without the node itself.
+
+    Args:
+        first: where the members around each node begin (N,).
+        count: how many they are (N,).
+        members: the nodes, for one centre after the other.
+    """
+
+    first: Tensor
+    count: Tensor
+    members: Tensor
+
+
+class Neighbourhoods:
+    """The neighbours of each node, and the distances up to the furthest reach of an edit.
+
+    Args:
+        graphs: the clean graphs.
+        self_loops: whether a node is among its own neighbours.
+        reach: the greatest distance at which an edit changes a node.
+    """
+
+    def __init__(self, graphs: PackedGraphs, *, self_loops: bool, reach: int) -> None:
+        self._graphs = graphs
+        nodes = torch.arange(graphs.num_nodes, device=graphs.device)
+        source, target = graphs.edge_index
+        count = torch.bincount(source, minlength=graphs.num_nodes)
+        if self_loops:
+            source, target = torch.cat([source, nodes]), torch.cat([target, nodes])
+            order = (source * graphs.num_nodes + target).argsort()
+            source, target = source[order], target[order]
+            count = count + 1
+        self._edge_keys = source * graphs.num_nodes + target
+        self.count = count
+        """How many neighbours each node has (N,)."""
+        self.start = count.cumsum(0) - count
+        """Where the neighbours of each node begin (N,)."""
+        # An added edge gives a node room for one neighbour more. What stands there is read, and
+        # then written over: so two entries follow after the last node's neighbours.
+        self._neighbours = torch.cat([target, target.new_zeros(2)])
+        self._measure(reach)
+        self._balls = [self._ball(radius) for radius in range(reach + 1)]
+
+    def _measure(self, reach: int) -> None:
+        """Find the distances inside each graph, `reach` + 1 where a node is further away.
+
+        The distance from u to v stands at place[u] + v.
+        """
+        graphs, device = self._graphs, self._graphs.device
+        size = graphs.sizes[graphs.batch]
+        row = size.cumsum(0) - size
+        self._place = row - graphs.ptr[graphs.batch]
+        distance = torch.full((int(size.sum()),), reach + 1, dtype=torch.int16, device=device)
+        nodes = torch.arange(graphs.num_nodes, device=device)
+        centre, found = nodes, nodes
+        distance[self._place + nodes] = 0
+        for radius in range(1, reach + 1):
+            count = self.count[found]
+            centre = torch.repeat_interleave(centre, count)
+            beside = self._neighbours[ranges(self.start[found], count)]
+            place = self._place[centre] + beside
+            distance[place[distance[place] > radius]] = radius
+            at = (distance == radius).nonzero().squeeze(1)
+            centre = torch.searchsorted(row, at, right=True) - 1
+            found = at - self._place[centre]
+        self._distance = distance
+
+    def _ball(self, radius: int) -> _Ball:
+        nodes = torch.arange(self._graphs.num_nodes, device=self._distance.device)
+        centre = torch.repeat_interleave(nodes, self._graphs.sizes[self._graphs.batch])
+        inside = ((self._distance <= radius) & (self._distance > 0)).nonzero().squeeze(1)
+        count = torch.bincount(centre[inside], minlength=nodes.numel())
+        return _Ball(count.cumsum(0) - count, count, inside - self._place[centre[inside]])
+
+    @property
+    def all_neighbours(self) -> Tensor:
+        """The neighbours of all nodes, node after node (sum of `count`,)."""
+        return self._neighbours[:-2]
+
+    def neighbours(self, node: Tensor, more: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """How many neighbours nodes have, and which, node after node.
+
+        Shapes: node (R,), more (R,) -> (R,), (K,). `more` is room for up to two further neighbours
+        of each node, which follow after its own and are still to be written.
+        """
+        count = take(self.count, node)
+        if more is not None:
+            count = count + more
+        return count, take(self._neighbours, ranges(take(self.start, node), count))
+
+    def place_among(self, node: Tensor, neighbour: Tensor) -> Tensor:
+        """Which of the node's neighbours a neighbour is, counted from 0: (K,), (K,) -> (K,)."""
+        key = node * self._graphs.num_nodes + neighbour
+        return torch.searchsorted(self._edge_keys, key) - self.start[node]
+
+    def distance(self, u: Tensor, v: Tensor) -> Tensor:
+        """Distances of nodes of one graph (P,), (P,) -> (P,), `reach` + 1 for what lies beyond."""
+        return take(self._distance, take(self._place, u) + v)
+
+    def ball(self, radius: int) -> tuple[Tensor, Tensor]:
+        """All pairs of a node and one up to a radius around it, itself included: centre, member."""
+        _, count, members = self._balls[radius]
+        nodes = torch.arange(count.numel(), device=members.device)
+        centre = torch.repeat_interleave(nodes, count, output_size=members.numel())
+        return torch.cat([nodes, centre]), torch.cat([nodes, members])
+
+    def reached(self, edits: Edits, radius: int) -> Reached:
+        """The nodes up to a radius around the ends of edits."""
+        number = torch.arange(len(edits), device=edits.i.device)
+        ends, twice = torch.cat([edits.i, edits.j]), torch.cat([number, number])
+        if radius == 0:
+            return Reached(ends, twice, torch.zeros_like(number))
+        first, count, members = self._balls[radius]
+        both_ends = torch.stack([edits.i, edits.j], dim=1).flatten()
+        size = take(count, both_ends)
+        node = take(members, ranges(take(first, both_ends), size))
+        half = torch.repeat_interleave(
+            torch.arange(both_ends.numel(), device=node.device), size, output_size=node.numel()
+        )
+        edit, around_j = half >> 1, (half & 1).bool()
+        # A node in the reach of both ends counts once, for i; the ends have their rows already.
+        from_i = take(self._distance, take(take(self._place, edits.i), edit) + node)
+        new = torch.where(around_j, from_i > radius, node != take(edits.j, edit))
+        node, edit = node.masked_select(new), edit.masked_select(new)
+        others = torch.bincount(edit, minlength=len(edits))
+        return Reached(torch.cat([ends, node]), torch.cat([twice, edit]), others)
+
+    def entries(self, edits: Edits) -> Tensor:
+        """How many neighbours the nodes have that an edit reaches at last, roughly (M,)."""
+        first, count, members = self._balls[-1]
+        running = torch.cat([members.new_zeros(1), self.count[members].cumsum(0)])
+        around = running[first + count] - running[first] + self.count
+        return around[edits.i] + around[edits.j]
