@@ -83,7 +83,5 @@ class Exhaustive(Attack):
         self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel
     ) -> list[Perturbation]:
         problem = SearchProblem.of(victim, graphs, threat)
-        found = search_pairs(
-            problem, limit=self.most_pairs, stop_when_broken=self.stop_when_broken
-        )
+        found = search_pairs(problem, limit=self.most_pairs, stop_when_broken=self.stop_when_broken)
         return found.perturbations(problem.candidates)

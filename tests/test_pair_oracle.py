@@ -235,9 +235,7 @@ class Louder(Structure2Vec):
 
 @pytest.mark.parametrize(("encoder", "at_most"), [(Louder, 10**9), (Structure2Vec, 10), (GCN, 10)])
 def test_what_the_oracle_cannot_answer_or_hold_is_asked_of_copies(encoder, at_most, monkeypatch):
-    monkeypatch.setattr(
-        PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
-    )
+    monkeypatch.setattr(PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked"))
     graphs, model = drawn_graphs(2, "constant"), new_model(encoder, layers=2)
     candidates = THREATS[3].enumerate(graphs)
     one, other = all_pairs(candidates)
@@ -252,9 +250,7 @@ def test_more_distinct_trees_than_fit_are_asked_of_copies(monkeypatch):
     graphs, model = drawn_graphs(3, "normal"), new_model(GIN, layers=3, features=2)
     candidates = BOTH.enumerate(graphs)
     one, other = all_pairs(candidates)
-    monkeypatch.setattr(
-        PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked")
-    )
+    monkeypatch.setattr(PairOracle, "sums", lambda *_: pytest.fail("the oracle was asked"))
     with using(Limits(tree_bytes=1000)):
         answer = PairLogits(model, graphs, candidates)(one, other)
     torch.testing.assert_close(

@@ -196,13 +196,13 @@ def _witnesses(found: Found, candidates: Candidates, wrong: Tensor) -> list[Pert
 def _harmless(bounds: MarginBounds, candidates: Candidates) -> Harmless:
     """Return what says which pairs the bounds prove harmless."""
     # By class, in columns: a few times as fast as rows of so few numbers.
-    after_one = (bounds.start[candidates.graph] + bounds.cost).T
-    columns = [(a.contiguous(), b.contiguous()) for a, b in zip(after_one, bounds.cost.T, strict=True)]
+    after_one = [column.contiguous() for column in (bounds.start[candidates.graph] + bounds.cost).T]
+    cost = [column.contiguous() for column in bounds.cost.T]
 
     def harmless(one: Tensor, other: Tensor) -> Tensor:
         out = torch.ones_like(one, dtype=torch.bool)
-        for after, cost in columns:
-            out &= take(after, one) + take(cost, other) > SLACK
+        for of_one, of_other in zip(after_one, cost, strict=True):
+            out &= take(of_one, one) + take(of_other, other) > SLACK
         return out
 
     return harmless

@@ -92,9 +92,7 @@ class _PairSearch:
             candidates.graph, margin.masked_fill(~useful, torch.inf), len(candidates)
         )
         self._first = candidates.ptr[:-1]
-        self._count = torch.bincount(
-            candidates.graph[useful], minlength=problem.graphs.num_graphs
-        )
+        self._count = torch.bincount(candidates.graph[useful], minlength=problem.graphs.num_graphs)
         self._done = torch.zeros_like(self._count)  # first edits whose pairs have been tried
         self._wanted = problem.budgets >= 2  # the limit is not hit
 
@@ -135,8 +133,8 @@ class _PairSearch:
     def _try(self, answer: AnswerPairs, graph: Tensor, place: Tensor) -> Tensor:
         """Judge the pairs of first edits, each with what comes after it in the order.
 
-        Shapes: graph (S,) ascending, place (S,) of the first edits in their graphs' orders. Returned
-        is for which of them the limit allows it: of each graph the first ones (S,).
+        Shapes: graph (S,) ascending, place (S,) of the first edits in their graphs' orders.
+        Returned is for which of them the limit allows it: of each graph the first ones (S,).
         """
         follow = self._count[graph] - place - 1
         begin = self._first[graph] + place

@@ -53,7 +53,7 @@ from robust_augcl.graphs.packed import PackedGraphs, take
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.pair_reach import PairReach, Pairs, Rows
-from robust_augcl.oracle.states_alone import Alone, StatesAlone
+from robust_augcl.oracle.states_alone import StatesAlone
 from robust_augcl.oracle.trees import distinct_rows
 
 
@@ -241,9 +241,7 @@ class PairOracle:
                 new_states[part] = self._encoder.first_states(features)
             else:
                 pooled = self._pooled(place, pairs, node[part], pair[part], before)
-                new_states[part] = self._encoder.update(
-                    number - 1, pooled, features, degree[part]
-                )
+                new_states[part] = self._encoder.update(number - 1, pooled, features, degree[part])
             if number < self._encoder.layers:
                 newly_sent[part] = self._encoder.message(number, new_states[part], degree[part])
         return states, sent
@@ -313,6 +311,4 @@ def _interaction(
     one = torch.ones_like(rows.node, dtype=states.dtype)
     sign = torch.stack([one, -one, -one, one], dim=1).flatten()
     count = 4 * torch.bincount(rows.pair, minlength=pairs.one.numel())
-    return embedding_bag(
-        four, states, count.cumsum(0) - count, mode="sum", per_sample_weights=sign
-    )
+    return embedding_bag(four, states, count.cumsum(0) - count, mode="sum", per_sample_weights=sign)

@@ -47,9 +47,7 @@ class Questions:
 
     def take(self, index: Tensor | slice) -> Questions:
         """Return some of the questions."""
-        return Questions(
-            self.graphs, self.graph[index], self.pairs[:, index], self.changes[index]
-        )
+        return Questions(self.graphs, self.graph[index], self.pairs[:, index], self.changes[index])
 
     def of_graphs(self, graphs: Tensor, index: Tensor) -> Questions:
         """Return the questions at `index` (K,), all of them about consecutive graphs (B,)."""
@@ -113,9 +111,7 @@ def candidate_logits(model: GraphClassifier, questions: Questions) -> Tensor:
         or len(questions) < _EDITS_WORTH_IT * graphs.num_graphs
     ):
         return full_logits(model, questions)
-    out = torch.empty(
-        len(questions), model.num_classes, dtype=graphs.x.dtype, device=graphs.device
-    )
+    out = torch.empty(len(questions), model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
     order = torch.argsort(questions.graph, stable=True)
     first = torch.searchsorted(
         questions.graph[order], torch.arange(graphs.num_graphs + 1, device=graphs.device)

@@ -218,16 +218,17 @@ class SingleOracle:
     def _sent(self, index: int, senders: _Senders, changed: Changed | None) -> _Sent:
         """What is sent in the round `index`, counted from 0."""
         clean = self._clean[index]
-        messages, keys = clean.sent[senders.low : senders.high], clean.keys[senders.low : senders.high]
+        messages, keys = (
+            clean.sent[senders.low : senders.high],
+            clean.keys[senders.low : senders.high],
+        )
         more = [] if changed is None else [changed.trees]
         return _Sent(
             torch.cat([messages, messages.new_zeros(1, messages.size(1)), *(m.sent for m in more)]),
             torch.cat([keys, keys.new_zeros(1), *(m.keys for m in more)]),
         )
 
-    def _received(
-        self, edits: Edits, reached: Reached, senders: _Senders
-    ) -> tuple[Tensor, Tensor]:
+    def _received(self, edits: Edits, reached: Reached, senders: _Senders) -> tuple[Tensor, Tensor]:
         """What nodes receive in their edited graphs: how many messages (R,), rows of `_Sent` (K,).
 
         An added edge is one more neighbour of its ends. A removed one leaves a neighbour that sends

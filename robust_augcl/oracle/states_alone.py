@@ -126,9 +126,7 @@ class StatesAlone:
 
 def _bytes(changed: list[Changed]) -> int:
     """What the trees of all rounds take."""
-    return sum(
-        values.numel() * values.element_size() for one in changed for values in one.trees
-    )
+    return sum(values.numel() * values.element_size() for one in changed for values in one.trees)
 
 
 def _joined(tables: list[Trees], tree: Tensor, base: Tensor) -> Alone:

@@ -179,9 +179,7 @@ def test_a_limit_counts_no_pairs_that_are_known_to_be_harmless(victim, graphs, s
 
     def search(limit, harmless):
         with using(Limits(extensions=at_once)):
-            return search_pairs(
-                problem, limit=limit, stop_when_broken=False, harmless=harmless
-            )
+            return search_pairs(problem, limit=limit, stop_when_broken=False, harmless=harmless)
 
     def most(one, other):  # all but some
         return (one * other) % 5 != 0
