@@ -21,7 +21,8 @@ from torch_geometric.utils import scatter
 
 from robust_augcl import registry
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges
 from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import NeighbourSum
 from robust_augcl.threat.model import ThreatModel

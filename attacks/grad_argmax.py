@@ -14,7 +14,8 @@ from torch import Tensor
 
 from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
 from robust_augcl.adversary.victim import Access, VictimView
-from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.candidates import Candidates

@@ -25,7 +25,8 @@ from robust_augcl.attacks._two_step_q import (
     best_allowed,
 )
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.packed import PackedGraphs, runs
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import runs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn

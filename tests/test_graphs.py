@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError
-from robust_augcl.graphs.packed import PackedGraphs, concatenate, pack, ranges, runs
+from robust_augcl.graphs.packed import PackedGraphs, concatenate, pack
+from robust_augcl.graphs.ragged import ranges, runs
 
 
 def directed(data):

@@ -15,7 +15,8 @@ from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
-from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges
 from robust_augcl.oracle.pair_logits import PairLogits, pairs_on_copies
 from robust_augcl.oracle.pair_states import PairOracle
 from robust_augcl.seeds import generator

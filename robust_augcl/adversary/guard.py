@@ -87,7 +87,7 @@ def fit_attack(
     """
     check_supported(attack, threat)
     queries, gradient_calls = victim.queries, victim.gradient_calls
-    handed = FitGraphs(*(_copy(part) for part in fit))
+    handed = FitGraphs(*(part.copy() for part in fit))
     start = time.perf_counter()
     view = victim.restricted(attack.access)
     proposer = attack.prepare(view, handed, replace(threat), generator, report)
@@ -174,7 +174,7 @@ def _ask(
 ) -> _Answer:
     """Ask an attack for its edits, and check that it kept its hands off what it was given."""
     queries, gradient_calls = victim.queries, victim.gradient_calls
-    handed, handed_fit = _copy(graphs), FitGraphs(*(_copy(part) for part in fit))
+    handed, handed_fit = graphs.copy(), FitGraphs(*(part.copy() for part in fit))
     # The attack is judged by another threat model than the one that it can reach.
     view, told = victim.restricted(attack.access), replace(threat)
 
@@ -224,23 +224,7 @@ def _fit_pairs(own: FitGraphs, handed: FitGraphs) -> GraphPairs:
 def _check_unchanged(attack: Attack, pairs: GraphPairs) -> None:
     """Raise `GuardViolation` if graphs that were handed out are not as they were."""
     for name, (own, theirs) in pairs.items():
-        if not _same(own, theirs):
+        if not own.same_as(theirs):
             raise GuardViolation(
                 f"The attack {type(attack).__name__} changed the {name} graphs that it was given"
             )
-
-
-def _copy(graphs: PackedGraphs) -> PackedGraphs:
-    return PackedGraphs(
-        graphs.x.clone(), graphs.edge_index.clone(), graphs.ptr.clone(), graphs.y.clone()
-    )
-
-
-def _same(own: PackedGraphs, theirs: PackedGraphs) -> bool:
-    pairs = (
-        (own.x, theirs.x),
-        (own.edge_index, theirs.edge_index),
-        (own.ptr, theirs.ptr),
-        (own.y, theirs.y),
-    )
-    return all(torch.equal(mine, other) for mine, other in pairs)

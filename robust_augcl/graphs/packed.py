@@ -20,48 +20,9 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError
+from robust_augcl.graphs.data_list import packed_edges, packed_targets
 from robust_augcl.graphs.limits import limits
-
-
-def ranges(starts: Tensor, counts: Tensor) -> Tensor:
-    """Concatenate the integer ranges [start, start + count).
-
-    Shapes: starts (K,), counts (K,) -> (sum of counts,).
-    """
-    total = int(counts.sum())
-    first = torch.repeat_interleave(starts - (counts.cumsum(0) - counts), counts, output_size=total)
-    return first + torch.arange(total, device=starts.device)
-
-
-def take(values: Tensor, index: Tensor) -> Tensor:
-    """`values[index]`, several times as fast for long lists on the CPU."""
-    return values.index_select(0, index)
-
-
-def runs(*bounds: tuple[Tensor, int]) -> list[Tensor]:
-    """Split 0 ... K - 1 into consecutive runs whose costs each add up to about a limit at the most,
-    one item at the least.
-
-    Without its last item, a run costs less than each limit. A limit that no run reaches changes
-    nothing.
-
-    Args:
-        bounds: one or more costs, not negative (K,), each with its limit; the runs by one are split
-            by the next.
-
-    Returns:
-        The numbers of each run (L,), together 0 ... K - 1.
-    """
-    cost = bounds[0][0]
-    found = [torch.arange(cost.numel(), device=cost.device)] if cost.numel() else []
-    for cost, limit in bounds:
-        found = [piece for run in found for piece in _pieces(run, cost[run], limit)]
-    return found
-
-
-def _pieces(run: Tensor, cost: Tensor, limit: int) -> Sequence[Tensor]:
-    number = torch.div(cost.cumsum(0) - cost, limit, rounding_mode="floor")
-    return run.split(torch.unique_consecutive(number, return_counts=True)[1].tolist())
+from robust_augcl.graphs.ragged import ranges, runs
 
 
 @dataclass(frozen=True)
@@ -75,56 +36,50 @@ class PackedGraphs:
         x: node features (N, F).
         edge_index: node numbers counted over all graphs (2, E).
         ptr: the first node of each graph, and N at the end (G + 1,).
-        y: the class of each graph (G,).
+        y: the class of each target (G,): of each graph, or of its target node.
+        target_node: the node whose class `y` is, numbered within its graph (G,). None: `y` are the
+            classes of the graphs.
+
+    >>> from torch_geometric.data import Data
+    >>> edge = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))
+    >>> lonely = Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0, dtype=torch.long))
+    >>> graphs = PackedGraphs.from_data_list([edge, lonely, edge])
+    >>> graphs.sizes.tolist(), graphs.num_undirected_edges.tolist()
+    ([2, 1, 2], [1, 0, 1])
+    >>> graphs.select(torch.tensor([2, 2])).edge_index.tolist()
+    [[0, 1, 2, 3], [1, 0, 3, 2]]
     """
 
     x: Tensor
     edge_index: Tensor
     ptr: Tensor
     y: Tensor
+    target_node: Tensor | None = None
 
     @classmethod
     def from_data_list(cls, graphs: Sequence[Data]) -> PackedGraphs:
-        """Pack `Data` objects. Both directions of an edge must be present; duplicates and
-        self-loops are dropped.
+        """Pack `Data` objects; duplicate edges and self-loops are dropped.
+
+        Both directions of an edge must be present. A graph whose target is a node says so by an
+        attribute `target_node`; either all graphs have one or none.
 
         Raises:
-            InputError: no graphs, or a graph with an edge in one direction only or to a node it
-                does not have.
+            InputError: no graphs; a graph with an edge in one direction only or to a node that it
+                does not have; a target node that its graph does not have; some graphs with a
+                target node and some without.
         """
         if not graphs:
             raise InputError("Expected at least one graph, got none")
         sizes = torch.tensor([int(g.num_nodes or 0) for g in graphs])
         ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-        for index, graph in enumerate(graphs):
-            edges = graph.edge_index
-            outside = edges[(edges < 0) | (edges >= sizes[index])]
-            if outside.numel():
-                last = int(sizes[index]) - 1
-                raise InputError(
-                    f"Expected the edges of graph {index} to join nodes 0 to {last}, got "
-                    f"{int(outside[0])}"
-                )
-        num_nodes = int(ptr[-1])
-        edge_index = torch.cat(
-            [g.edge_index + offset for g, offset in zip(graphs, ptr[:-1], strict=True)], dim=1
+        y = [g.y.reshape(1) if g.y is not None else torch.zeros(1).long() for g in graphs]
+        return cls(
+            torch.cat([g.x for g in graphs]),
+            packed_edges(graphs, ptr),
+            ptr,
+            torch.cat(y).long(),
+            packed_targets(graphs, sizes),
         )
-        keys = (edge_index[0] * num_nodes + edge_index[1])[edge_index[0] != edge_index[1]].unique()
-        if not torch.equal(
-            ((keys % num_nodes) * num_nodes + keys // num_nodes).sort().values, keys
-        ):
-            raise InputError(
-                "Expected undirected graphs with each edge in both directions, got an edge in "
-                "one direction only"
-            )
-        y = torch.cat(
-            [
-                g.y.reshape(1) if g.y is not None else torch.zeros(1, dtype=torch.long)
-                for g in graphs
-            ]
-        )
-        x = torch.cat([g.x for g in graphs])
-        return cls(x, torch.stack([keys // num_nodes, keys % num_nodes]), ptr, y.long())
 
     @property
     def num_graphs(self) -> int:
@@ -154,6 +109,17 @@ class PackedGraphs:
             self.sizes,
             output_size=self.num_nodes,
         )
+
+    @cached_property
+    def target_rows(self) -> Tensor:
+        """The target node of each graph, numbered over all graphs (G,).
+
+        Raises:
+            ValueError: the targets are graphs.
+        """
+        if self.target_node is None:
+            raise ValueError("Expected graphs with target nodes, got graphs without")
+        return self.ptr[:-1] + self.target_node
 
     @cached_property
     def degree(self) -> Tensor:
@@ -242,7 +208,13 @@ class PackedGraphs:
         shift = torch.repeat_interleave(
             ptr[:-1] - self.ptr[index], edge_counts, output_size=edges.numel()
         )
-        return PackedGraphs(self.x[nodes], self.edge_index[:, edges] + shift, ptr, self.y[index])
+        return PackedGraphs(
+            self.x[nodes],
+            self.edge_index[:, edges] + shift,
+            ptr,
+            self.y[index],
+            None if self.target_node is None else self.target_node[index],
+        )
 
     def flip(self, graph: Tensor, pairs: Tensor) -> PackedGraphs:
         """Return the graphs with pairs of nodes flipped: an edge that is there goes, one that is
@@ -264,27 +236,50 @@ class PackedGraphs:
         )
         merged = torch.cat([kept, keys[~there]]).sort().values
         edge_index = torch.stack([merged // self.num_nodes, merged % self.num_nodes])
-        return PackedGraphs(self.x, edge_index, self.ptr, self.y)
+        return replace(self, edge_index=edge_index)
 
     def keep_nodes(self, keep: Tensor) -> PackedGraphs:
-        """Return the subgraphs induced by the nodes of the mask `keep` (N,); each graph must keep
-        at least one.
+        """Return the subgraphs induced by the nodes of the mask `keep` (N,).
+
+        Each graph must keep at least one node.
+
+        Raises:
+            ValueError: a target node that is not kept.
         """
         number = keep.cumsum(0) - 1
         edges = keep[self.edge_index[0]] & keep[self.edge_index[1]]
         kept_before = torch.cat([number.new_zeros(1), keep.cumsum(0)])
-        return PackedGraphs(
-            self.x[keep], number[self.edge_index[:, edges]], kept_before[self.ptr], self.y
-        )
+        ptr = kept_before[self.ptr]
+        target_node = None
+        if self.target_node is not None:
+            if not bool(keep[self.target_rows].all()):
+                raise ValueError("Expected `keep` to hold every target node, got one left out")
+            target_node = number[self.target_rows] - ptr[:-1]
+        edge_index = number[self.edge_index[:, edges]]
+        return PackedGraphs(self.x[keep], edge_index, ptr, self.y, target_node)
 
     def to(self, device: torch.device | str) -> PackedGraphs:
         """Return the graphs on `device`."""
-        return PackedGraphs(
-            self.x.to(device), self.edge_index.to(device), self.ptr.to(device), self.y.to(device)
+        return PackedGraphs(*(None if t is None else t.to(device) for t in self._tensors))
+
+    def copy(self) -> PackedGraphs:
+        """Return the same graphs in tensors of their own."""
+        return PackedGraphs(*(None if t is None else t.clone() for t in self._tensors))
+
+    def same_as(self, other: PackedGraphs) -> bool:
+        """Whether all tensors are equal, bit by bit."""
+        return all(
+            (own is None and its is None)
+            or (own is not None and its is not None and torch.equal(own, its))
+            for own, its in zip(self._tensors, other._tensors, strict=True)
         )
 
+    @property
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        return self.x, self.edge_index, self.ptr, self.y, self.target_node
+
     def with_labels(self, y: Tensor) -> PackedGraphs:
-        """Return the same graphs with other classes (G,)."""
+        """Return the same graphs and targets with other classes (G,)."""
         return replace(self, y=y)
 
     def __getitem__(self, index: int) -> Data:
@@ -294,11 +289,14 @@ class PackedGraphs:
         index %= self.num_graphs
         nodes = slice(int(self.ptr[index]), int(self.ptr[index + 1]))
         edges = slice(int(self.edge_ptr[index]), int(self.edge_ptr[index + 1]))
-        return Data(
+        data = Data(
             x=self.x[nodes].clone(),
             edge_index=self.edge_index[:, edges] - self.ptr[index],
             y=self.y[index].reshape(1).clone(),
         )
+        if self.target_node is not None:
+            data.target_node = self.target_node[index].reshape(1).clone()
+        return data
 
     def to_data_list(self) -> list[Data]:
         """Return every graph as a `Data`."""
@@ -306,7 +304,14 @@ class PackedGraphs:
 
 
 def concatenate(parts: Sequence[PackedGraphs]) -> PackedGraphs:
-    """Return the graphs of all parts, one part after the other."""
+    """Return the graphs of all parts, one part after the other.
+
+    Raises:
+        InputError: some parts with target nodes and some without.
+    """
+    targets = [part.target_node for part in parts if part.target_node is not None]
+    if len(targets) not in (0, len(parts)):
+        raise InputError("Expected all graphs to have a target node or none, got some of each")
     offsets = [0]
     for part in parts:
         offsets.append(offsets[-1] + part.num_nodes)
@@ -322,6 +327,7 @@ def concatenate(parts: Sequence[PackedGraphs]) -> PackedGraphs:
             ]
         ),
         torch.cat([part.y for part in parts]),
+        torch.cat(targets) if targets else None,
     )
 
 

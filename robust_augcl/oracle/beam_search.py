@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.packed import runs
+from robust_augcl.graphs.ragged import runs
 from robust_augcl.oracle.edit_sets import (
     BestSets,
     Found,

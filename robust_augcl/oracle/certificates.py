@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from robust_augcl.graphs.packed import PackedGraphs, pack, take
+from robust_augcl.graphs.packed import PackedGraphs, pack
+from robust_augcl.graphs.ragged import take
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
 from robust_augcl.oracle.bounds import MarginBounds, margin_bounds

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, Ask, AskPairs
 from robust_augcl.threat.candidates import Candidates, first_lowest

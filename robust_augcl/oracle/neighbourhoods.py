@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs.packed import PackedGraphs, ranges, take
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.oracle.edits import Edits
 
 

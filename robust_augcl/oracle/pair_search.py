@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.packed import ranges, runs, take
+from robust_augcl.graphs.ragged import ranges, runs, take
 from robust_augcl.oracle.answers import AnswerPairs
 from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem, lowest, of_copies
 

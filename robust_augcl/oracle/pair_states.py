@@ -49,7 +49,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.packed import PackedGraphs, take
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import take
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.pair_reach import PairReach, Pairs, Rows

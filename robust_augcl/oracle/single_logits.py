@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.packed import PackedGraphs, runs
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import runs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edits import Edits

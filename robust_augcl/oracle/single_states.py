@@ -23,7 +23,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.packed import PackedGraphs, ranges, take
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.neighbourhoods import Neighbourhoods, Reached

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs.packed import take
+from robust_augcl.graphs.ragged import take
 from robust_augcl.graphs.unfolding import mixed
 
 _SALT = 0x9E3779B97F4A7C15

@@ -27,7 +27,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs.packed import PackedGraphs, ranges
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges
 from robust_augcl.threat.candidates import Candidates
 
 
