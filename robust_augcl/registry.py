@@ -9,12 +9,12 @@ is imported only with the user's consent.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import importlib
 import inspect
 import tomllib
 from collections.abc import Iterable, Mapping
-from importlib.metadata import distribution, packages_distributions
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -108,28 +108,44 @@ def load(kind: str, name: str) -> type[Any]:
     >>> load("attack", "beam").__name__
     'Beam'
     """
-    package, base_module, base_name = GROUPS[kind]
     if is_foreign(name):
-        found = _load_foreign(name)
-        base = getattr(importlib.import_module(base_module), base_name)
-        if not issubclass(found, base):
-            raise InputError(
-                f"Expected {name!r} to be {_article(kind)}, a class derived from "
-                f"{base_module}.{base_name}; it is not"
-            )
-        return found
+        return _checked(kind, name, _load_foreign(name))
     if name not in names(kind):
         raise unknown(kind, name, names(kind))
-    module = importlib.import_module(f"{package}.{name}")
-    base = getattr(importlib.import_module(base_module), base_name)
+    module, base = importlib.import_module(f"{GROUPS[kind][0]}.{name}"), _base(kind)
     defined = [
         c
         for _, c in inspect.getmembers(module, inspect.isclass)
         if issubclass(c, base) and c.__module__ == module.__name__
     ]
     if len(defined) != 1:
-        raise TypeError(f"Expected {module.__name__} to define one {base_name}, got {len(defined)}")
+        raise TypeError(
+            f"Expected {module.__name__} to define one {base.__name__}, got {len(defined)}"
+        )
     return defined[0]
+
+
+def _base(kind: str) -> type[Any]:
+    """The class that all plug-ins of a kind derive from."""
+    _, module, name = GROUPS[kind]
+    found: type[Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _checked(kind: str, name: str, found: type[Any]) -> type[Any]:
+    """Other people's class, if instances of it can be made and used as plug-ins of that kind."""
+    base = _base(kind)
+    expected = f"Expected {name!r} to be {_article(kind)}"
+    if not issubclass(found, base):
+        raise InputError(
+            f"{expected}, a class derived from {base.__module__}.{base.__name__}; it is not"
+        )
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise InputError(f"{expected}, it does not define {missing}")
+    if kind != "encoder" and not dataclasses.is_dataclass(found):
+        raise InputError(f"{expected}, a frozen dataclass of its settings; it is no dataclass")
+    return found
 
 
 def _article(kind: str) -> str:
@@ -240,7 +256,7 @@ def _place_of(name: str) -> str:
         return elsewhere.pop()
     raise InputError(
         f"Expected your consent before the code of {name!r} is imported, which is not part of "
-        f"robust_augcl: pass --plugin {name}"
+        f"robust_augcl: pass --plugin {name} (in Python: registry.consent([{name!r}]))"
     )
 
 
@@ -332,14 +348,5 @@ def _origin(made: type[Any]) -> Mapping[str, str]:
         raise InputError(f"Cannot read the source of {name}: {error}") from None
     if sources.is_file(module):
         name = f"{Path(inspect.getfile(made)).name}:{made.__qualname__}"
-    maker, version = _distribution_of(module)
+    maker, version = sources.distribution_of(module)
     return {"distribution": maker, "version": version, "name": name, "source": digest}
-
-
-def _distribution_of(module: str) -> tuple[str, str]:
-    """The distribution that installed a module, and its version."""
-    found = sorted(set(packages_distributions().get(module.partition(".")[0], [])))
-    if not found:
-        return "no distribution", ""
-    # One namespace may be shared by distributions: which one it was, its source says.
-    return " and ".join(found), " and ".join(distribution(name).version for name in found)

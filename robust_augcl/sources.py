@@ -1,4 +1,4 @@
-"""Source files of code that is not this package's: importing a file, and digests of what was read.
+"""Where code comes from that is not this package's: its distribution, its files, their digest.
 
 Two plug-ins of one name, or one plug-in before and after an edit, are told apart by their source.
 """
@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
 
@@ -100,7 +101,7 @@ def _file_of(module: str) -> Path | None:
     else:
         try:
             spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError, AttributeError):  # e.g. a class, not a module
+        except Exception:  # it is no module but e.g. a class, or what it lies in cannot be imported
             return None
         file = spec.origin if spec is not None and spec.has_location else None
     return Path(file) if file and Path(file).is_file() else None
@@ -122,3 +123,16 @@ def _imports(module: str, path: Path) -> Iterator[str]:
                 base = ".".join([*above, *filter(None, [base])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def distribution_of(module: str) -> tuple[str, str]:
+    """The distribution that installed a module, and its version; a version is empty without one.
+
+    >>> distribution_of("no_such_module")
+    ('no distribution', '')
+    """
+    found = sorted(set(packages_distributions().get(module.partition(".")[0], [])))
+    if not found:
+        return "no distribution", ""
+    # One namespace may be shared by distributions: which one it was, its source says.
+    return " and ".join(found), " and ".join(distribution(name).version for name in found)

@@ -150,9 +150,9 @@ class _Planner:
     ) -> Cell:
         suite = self.suite
         dataset = suite.source.label + (f", scale {suite.scale:g}" if suite.scale != 1 else "")
-        return Cell(
-            suite.name, dataset, method, suite.encoder.name, layers, seed, attack, protocol, budget
-        )
+        name = suite.encoder.name
+        encoder = registry.default_label(name, registry.load("encoder", name))
+        return Cell(suite.name, dataset, method, encoder, layers, seed, attack, protocol, budget)
 
     def cell_of(self, on: _Attacked, attack: str = "", budget: int | float = 0) -> Cell:
         """The cell of an attack or a certificate."""

@@ -83,6 +83,8 @@ def test_our_own_are_ours():
         ("{folder}/broken.py:Flip", "Cannot import '.*ZeroDivisionError"),
         ("no_such_package_here:Flip", "Cannot import"),
         ("{path}:Path", "Expected .* to be an attack, a class derived from"),
+        ("{folder}/other.py:Abstract", "Expected .* to be an attack, it does not define prepare"),
+        ("{folder}/other.py:Bare", "Expected .* to be an attack, a frozen dataclass"),
         (":Flip", "Expected a plug-in to be named like"),
         ("flip.py:", "Expected a plug-in to be named like"),
         ("flip.py:a.b", "Expected a plug-in to be named like"),
@@ -91,6 +93,11 @@ def test_our_own_are_ours():
 def test_bad_names_are_refused_in_words(tmp_path, name, expected):
     path = write_attack(tmp_path)
     (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "other.py").write_text(
+        "from robust_augcl.adversary.attack_base import Attack\n"
+        "class Abstract(Attack):\n    pass\n"
+        "class Bare(Attack):\n    prepare = None\n"
+    )
     name = name.format(path=path, folder=tmp_path)
 
     def consent_and_load():
@@ -137,7 +144,9 @@ def test_every_kind_of_plug_in_is_taken(tmp_path, install):
     found = load_suite(str(path))
     assert [method.label for method in found.methods] == ["As it is"]
     assert [attack.label for attack in found.attacks] == ["Flip"]
-    known = plan(found).revisions
+    planned = plan(found)
+    assert {step.cell.encoder for step in planned.attacks} == {"Deep"}
+    known = planned.revisions
     foreign = [name for name in known if "acme_all" in name]
     assert foreign == [
         "attack acme_all.attacks:Flip",
