@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from robust_augcl.adversary.guard import run_attack
     from robust_augcl.adversary.victim import Victim
     from robust_augcl.graphs.packed import PackedGraphs
-    from robust_augcl.plan.suite import Suite, load_suite
+    from robust_augcl.plan.suite import load_suite
+    from robust_augcl.plan.suite_settings import Suite
     from robust_augcl.results.records import Record
     from robust_augcl.threat.model import ThreatModel
     from robust_augcl.threat.perturbations import Perturbation
@@ -30,7 +31,7 @@ _HOMES = {
     "PackedGraphs": "graphs.packed",
     "Perturbation": "threat.perturbations",
     "Record": "results.records",
-    "Suite": "plan.suite",
+    "Suite": "plan.suite_settings",
     "ThreatModel": "threat.model",
     "Victim": "adversary.victim",
     "load_suite": "plan.suite",

@@ -21,7 +21,8 @@ from robust_augcl import registry
 from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import Step
-from robust_augcl.plan.suite import Suite, make_suite
+from robust_augcl.plan.suite import make_suite
+from robust_augcl.plan.suite_settings import Suite
 from robust_augcl.steps.compute import compute
 from robust_augcl.steps.context import Context
 from robust_augcl.store.store import Store

@@ -132,12 +132,9 @@ def test_bad_budgets_are_named(changes, parts):
         ("methods", [{"name": "augcl"}, {"name": "augcl", "label": "AUGCL"}], "augcl", "AUGCL"),
         (
             "attacks",
-            [
-                {"name": "exhaustive", "label": "0"},
-                {"name": "exhaustive", "label": "Exact worst case"},
-            ],
-            "0",
-            "Exact worst case",
+            [{"name": "exhaustive"}, {"name": "exhaustive", "label": "Exhaustive Search"}],
+            "exhaustive",
+            "Exhaustive Search",
         ),
     ],
 )

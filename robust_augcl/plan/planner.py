@@ -18,7 +18,7 @@ from robust_augcl.contrast.method_base import Method
 from robust_augcl.plan.kinds import KINDS, kind_revision
 from robust_augcl.plan.protocols import Protocol
 from robust_augcl.plan.step import Step, with_inputs
-from robust_augcl.plan.suite import Certificates, Named, Suite
+from robust_augcl.plan.suite_settings import Certificates, Named, Suite
 from robust_augcl.results.records import Cell
 from robust_augcl.revisions import Revision, plug_in
 

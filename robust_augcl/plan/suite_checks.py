@@ -1,0 +1,147 @@
+"""What one table of a suite says about another: the check of a whole suite, after all parsers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from robust_augcl import registry
+from robust_augcl.adversary.attack_base import Attack, CombiningAttack
+from robust_augcl.adversary.guard import check_supported
+from robust_augcl.errors import InputError, unknown
+from robust_augcl.plan.declared import readers_name
+from robust_augcl.plan.suite_settings import (
+    Certificates,
+    Named,
+    Suite,
+    ThreatSettings,
+    are_some_of,
+)
+from robust_augcl.results.names import CLEAN, look
+
+_ROWS_OF_REPORTS = (CLEAN, "Exact worst case")
+"""What reports call rows of their own: no label may look like these."""
+
+
+def cross_checked(suite: Suite, threats: ThreatSettings, source: str) -> Suite:
+    """Check a suite as a whole, and fill in what its tables leave to others.
+
+    Filled in are the budgets of attacks and certificates, and the labels of the attacks that an
+    attack combines.
+
+    Args:
+        suite: as its tables say.
+        threats: its threat, with all budgets.
+        source: names the suite in errors.
+
+    Raises:
+        InputError: tables that contradict each other.
+    """
+    _check_classes_stay(suite, source)
+    attacks = [_with_budgets(attack, threats, source) for attack in suite.attacks]
+    singles = [attack for attack in attacks if not isinstance(attack.what, CombiningAttack)]
+    attacks = [_with_labels(attack, singles, source) for attack in attacks]
+    _check_labels("method", suite.methods, f"{source}: [[methods]]")
+    _check_labels("attack", attacks, f"{source}: [[attacks]]")
+    certificates = _certificates(suite.certificates, threats, source)
+    return dataclasses.replace(suite, attacks=tuple(attacks), certificates=certificates)
+
+
+def _check_classes_stay(suite: Suite, source: str) -> None:
+    """Refuse edits that change the true class: where it is the number of components."""
+    threat = suite.threat
+    keeps = threat.operations == ("add",) and threat.within_component
+    if suite.source.label_rule == "components" and not keeps:
+        raise InputError(
+            f"{source}: [threat]: Expected edges added inside a component alone (operations = "
+            "['add'], within_component = true): other edits change the number of components, "
+            f"which is the class; got {list(threat.operations)}, {threat.within_component}"
+        )
+
+
+def _with_budgets(attack: Named[Attack], threats: ThreatSettings, source: str) -> Named[Attack]:
+    """The attack with its budgets: those that it states, or all that it can make use of."""
+    where = f"{source}: [[attacks]] {attack.label}"
+    stated = sorted(set(attack.budgets)) if are_some_of(attack.budgets, threats.budgets) else []
+    if attack.budgets and not stated:
+        raise InputError(
+            f"{where}: Expected `budgets` to be some of {list(threats.budgets)}, "
+            f"got {list(attack.budgets)}"
+        )
+    able, problem = [], ""
+    for budget in stated or threats.budgets:
+        try:
+            check_supported(attack.what, threats.model(budget))
+            able.append(budget)
+        except ValueError as error:
+            problem = problem or f"{where}: {error}"
+    if not able or (stated and problem):
+        raise InputError(problem)
+    return dataclasses.replace(attack, budgets=tuple(able))
+
+
+def _with_labels(
+    attack: Named[Attack], singles: Sequence[Named[Attack]], source: str
+) -> Named[Attack]:
+    """An attack that combines others with the labels of these in full; any other as it is.
+
+    Without labels it combines all but those that claim to be exact: they are what it approaches.
+    """
+    if not isinstance(attack.what, CombiningAttack):
+        return attack
+    known = [single.label for single in singles]
+    of = attack.what.of or tuple(single.label for single in singles if not single.what.exact)
+    for label in of:
+        if label not in known:
+            raise unknown(f"attack in {source}: [[attacks]] {attack.label}: of:", label, known)
+    if not of or len(set(of)) < len(of):
+        raise InputError(
+            f"{source}: [[attacks]] {attack.label}: Expected `of` to be labels of attacks, each "
+            f"once, got {list(of)}"
+        )
+    return dataclasses.replace(attack, what=dataclasses.replace(attack.what, of=of))  # type: ignore[type-var]
+
+
+def _certificates(
+    given: Certificates | None, threats: ThreatSettings, source: str
+) -> Certificates | None:
+    """The certificates with their budgets in full."""
+    if given is None:
+        return None
+    if not are_some_of(given.budgets, threats.budgets):
+        raise InputError(
+            f"{source}: [certificates]: Expected `budgets` to be some of "
+            f"{list(threats.budgets)}, got {list(given.budgets)}"
+        )
+    return dataclasses.replace(given, budgets=tuple(sorted(set(given.budgets))) or threats.budgets)
+
+
+def _check_labels(kind: str, entries: Sequence[Named[Any]], where: str) -> None:
+    """Refuse labels that a reader could take for something else, or for one another."""
+    for entry in entries:
+        # An entry may be called by its own name. To know what others are called, they are loaded.
+        if entry.label != entry.name and look(entry.label) in _taken(kind, entry.name):
+            raise InputError(
+                f"{where} {entry.name}: Expected `label` to be a name that means nothing else, "
+                f"got {entry.label!r}"
+            )
+    labels = [entry.label for entry in entries]
+    if len(set(labels)) < len(labels):
+        raise InputError(f"{where}: Expected entries of different labels, got {', '.join(labels)}")
+    taken: dict[str, str] = {}
+    for entry in entries:
+        shown = readers_name(entry.what, entry.label)
+        other = taken.setdefault(look(shown), entry.label)
+        if other != entry.label:
+            raise InputError(
+                f"{where}: Expected `label` to look unlike {other!r} in reports, got "
+                f"{entry.label!r}: both are {shown!r} there"
+            )
+
+
+def _taken(kind: str, name: str) -> set[str]:
+    """What a label of the plug-in of this name must not look like."""
+    others = [other for other in registry.names(kind) if other != name]
+    shown = [str(registry.load(kind, other).display_name) for other in others]
+    return {look(each) for each in (*_ROWS_OF_REPORTS, *others, *shown)}

@@ -1,0 +1,241 @@
+"""A suite, as frozen dataclasses that check their own values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.contrast.method_base import Method
+from robust_augcl.contrast.pretrain import Pretraining
+from robust_augcl.graphs.data_source import DataSource, Split
+from robust_augcl.models.representations import Representations
+from robust_augcl.models.training import Training
+from robust_augcl.plan.protocols import Protocol
+from robust_augcl.threat.model import ThreatModel
+from robust_augcl.validation import require_positive
+
+T = TypeVar("T")
+
+_MOST_PARTS = 1000  # each is a step, and a part without graphs helps nobody
+
+
+@dataclass(frozen=True)
+class General:
+    """The keys of a suite that stand in no table.
+
+    Args:
+        name: of the suite; results of different names never share a folder.
+        title: one line that says what it compares.
+        seeds: each cell is run with all of these.
+        protocols: names of protocols, each cell is run under all of these.
+        scale: of the numbers of graphs, and of the attacks' learning steps: above 0, at most 1.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    name: str
+    title: str = ""
+    seeds: tuple[int, ...] = (0,)
+    protocols: tuple[str, ...] = ("strict",)
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"Expected `name` to be letters, digits, - and _, got {self.name!r}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(
+                f"Expected `seeds` to be different numbers from 0, got {list(self.seeds)}"
+            )
+        if not self.protocols or len(set(self.protocols)) < len(self.protocols):
+            raise ValueError(
+                f"Expected `protocols` to be different names, got {list(self.protocols)}"
+            )
+        if not 0 < self.scale <= 1:
+            raise ValueError(f"Expected `scale` to be above 0 and at most 1, got {self.scale}")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """Which encoder the victims have.
+
+    Args:
+        name: in the registry.
+        width: of its layers.
+        layers: its rounds of message passing, one or more numbers of them.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    name: str
+    width: int = 64
+    layers: tuple[int, ...] = (2,)
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"Expected `width` to be at least 1, got {self.width}")
+        if not self.layers or min(self.layers) < 1 or len(set(self.layers)) < len(self.layers):
+            raise ValueError(
+                "Expected `layers` to be different numbers, at least 1 each, got "
+                f"{list(self.layers)}"
+            )
+
+
+@dataclass(frozen=True)
+class ThreatSettings:
+    """The threat as a suite states it, with one budget or several.
+
+    Whether an edge that exists may be "added" is the protocol's to say.
+
+    Raises:
+        ValueError: a value out of range, or budgets that are equal or of both kinds.
+
+    Example:
+        >>> ThreatSettings(budget=(3, 1)).budgets
+        (1, 3)
+    """
+
+    budget: int | float | tuple[int | float, ...] = 1
+    operations: tuple[str, ...] = ("add",)
+    within_component: bool = False
+
+    def __post_init__(self) -> None:
+        different = len(set(self.budgets)) == len(self.budgets)
+        one_kind = len({type(budget) for budget in self.budgets}) == 1
+        if not (self.budgets and different and one_kind):
+            raise ValueError(
+                "Expected `budget` to be one or more different counts, or different "
+                f"fractions, got {list(self.budgets)}"
+            )
+        for budget in self.budgets:
+            self.model(budget)
+
+    @property
+    def budgets(self) -> tuple[int | float, ...]:
+        """All budgets, ascending."""
+        return tuple(sorted(self.budget)) if isinstance(self.budget, tuple) else (self.budget,)
+
+    def model(self, budget: int | float) -> ThreatModel:
+        """The threat model with one of the budgets."""
+        return ThreatModel(budget, self.operations, self.within_component)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """What is proved of the victims.
+
+    That is the lower end of a bracket around the worst case; edits that are found on the way count
+    for its upper end.
+
+    Args:
+        budgets: those of the suite's budgets to certify against; empty for all.
+        pairs: pairs of edits that are tried in one graph, at the most.
+        parts: a search of pairs of edits is cut in so many parts, for as many workers. They change
+            no result.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    budgets: tuple[int | float, ...] = ()
+    pairs: int = 2_000_000
+    parts: int = 8
+
+    def __post_init__(self) -> None:
+        require_positive(self, "pairs", "parts")
+        if self.parts > _MOST_PARTS:
+            raise ValueError(f"Expected `parts` to be at most {_MOST_PARTS}, got {self.parts}")
+
+
+@dataclass(frozen=True)
+class Named(Generic[T]):
+    """A method or an attack of a suite.
+
+    Args:
+        name: its name in the registry.
+        label: its name in tables, by default the same.
+        what: itself.
+        given: the hyper-parameters that the suite sets.
+        budgets: of an attack, those of the suite that it is run with.
+        pretraining: of a method that changes the suite's settings of pretraining for itself, the
+            whole of them.
+    """
+
+    name: str
+    label: str
+    what: T
+    given: tuple[str, ...] = ()
+    budgets: tuple[int | float, ...] = ()
+    pretraining: Pretraining | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A validated suite: what is compared with what.
+
+    Args:
+        name: its name; results of different names never share a folder.
+        title: one line that says what it compares.
+        source, split: the data.
+        encoder, pretraining, training: the victims.
+        threat: which edits are allowed (`allow_existing` is the protocol's to say, the budget a
+            cell's).
+        budgets: all budgets, ascending.
+        protocols, seeds: each cell is run under all of these.
+        methods, attacks: what is compared, under which attacks.
+        representations: how encoders are scored without labels, None for not at all.
+        certificates: what is proved of the victims, None for nothing.
+        scale: of the numbers of graphs, and of an attack's learning steps, as they came from the
+            file.
+        table: the content of the file it was made from, overrides included, seeds apart.
+    """
+
+    name: str
+    title: str
+    source: DataSource
+    split: Split
+    encoder: EncoderSettings
+    pretraining: Pretraining
+    training: Training
+    threat: ThreatModel
+    budgets: tuple[int | float, ...]
+    protocols: tuple[Protocol, ...]
+    seeds: tuple[int, ...]
+    methods: tuple[Named[Method], ...]
+    attacks: tuple[Named[Attack], ...]
+    representations: Representations | None
+    certificates: Certificates | None
+    scale: float
+    table: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def attack_for(self, attack: Named[Attack], protocol: Protocol) -> Attack:
+        """The attack under a protocol, which sets hyper-parameters that the suite does not set."""
+        if protocol.name != "paper":
+            return attack.what
+        changes = {
+            key: value for key, value in attack.what.paper.items() if key not in attack.given
+        }
+        return replace(attack.what, **changes)  # type: ignore[type-var]
+
+    def pretraining_of(self, method: Named[Method]) -> Pretraining:
+        """The settings of pretraining of a method: its own, or else the suite's."""
+        return self.pretraining if method.pretraining is None else method.pretraining
+
+    def threat_for(self, protocol: Protocol, budget: int | float) -> ThreatModel:
+        """The threat model under a protocol, with one of the budgets."""
+        return replace(self.threat, budget=budget, allow_existing=protocol.allow_existing)
+
+
+def are_some_of(budgets: Sequence[Any], known: Sequence[int | float]) -> bool:
+    """Whether these are all budgets of the suite. A 1 is one edit, but 1.0 all edges.
+
+    Example:
+        >>> are_some_of([1], [1, 2]), are_some_of([1], [0.5, 1.0])
+        (True, False)
+    """
+    return all(
+        any(type(budget) is type(one) and budget == one for one in known) for budget in budgets
+    )
