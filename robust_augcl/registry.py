@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import functools
 import importlib
 import inspect
 import tomllib
@@ -333,20 +332,7 @@ def origin(made: type[Any]) -> dict[str, str]:
     >>> origin(load("encoder", "gin"))["name"]
     'robust_augcl.encoders.gin:GIN'
     """
-    return dict(_origin(made))
-
-
-@functools.cache  # of a class, which stays what it was when it was imported
-def _origin(made: type[Any]) -> Mapping[str, str]:
-    module = made.__module__
-    name = f"{module}:{made.__qualname__}"
-    if module.partition(".")[0] == "robust_augcl":
-        return {"distribution": "robust-augcl", "version": __version__, "name": name}
-    try:
-        digest = sources.digest(module)
-    except (OSError, SyntaxError) as error:
-        raise InputError(f"Cannot read the source of {name}: {error}") from None
-    if sources.is_file(module):
-        name = f"{Path(inspect.getfile(made)).name}:{made.__qualname__}"
-    maker, version = sources.distribution_of(module)
-    return {"distribution": maker, "version": version, "name": name, "source": digest}
+    if made.__module__.partition(".")[0] != "robust_augcl":
+        return sources.origin(made)
+    name = f"{made.__module__}:{made.__qualname__}"
+    return {"distribution": "robust-augcl", "version": __version__, "name": name}

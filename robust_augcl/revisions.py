@@ -39,7 +39,7 @@ def plug_in(group: str, what: object) -> dict[str, Revision]:
     """
     made = what if isinstance(what, type) else type(what)
     found: dict[str, Revision] = {
-        f"{group} {base.__module__.rpartition('.')[2]}": base.revision  # type: ignore[attr-defined]
+        f"{group} {base.__module__.rpartition('.')[2]}": base.revision
         for base in made.__mro__
         if registry.is_own(group, base) and hasattr(base, "revision")
     }

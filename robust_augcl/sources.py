@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from robust_augcl.errors import InputError
 
 _FILE_MODULE = "robust_augcl_plug_in_"
 
@@ -46,6 +49,33 @@ def import_file(path: Path) -> ModuleType:
 def is_file(module: str) -> bool:
     """Whether a module of this name was made by `import_file`."""
     return module.startswith(_FILE_MODULE)
+
+
+_origins: dict[type[Any], dict[str, str]] = {}  # a class stays what it was when it was imported
+
+
+def origin(made: type[Any]) -> dict[str, str]:
+    """Who made a class: "distribution" and its "version", "name" (`module:Class`), and "source".
+
+    Raises:
+        InputError: its source cannot be read.
+    """
+    if made not in _origins:
+        module, name = made.__module__, f"{made.__module__}:{made.__qualname__}"
+        try:
+            found = digest(module)
+        except (OSError, SyntaxError) as error:
+            raise InputError(f"Cannot read the source of {name}: {error}") from None
+        if is_file(module):
+            name = f"{Path(str(sys.modules[module].__file__)).name}:{made.__qualname__}"
+        maker, version = distribution_of(module)
+        _origins[made] = {
+            "distribution": maker,
+            "version": version,
+            "name": name,
+            "source": found,
+        }
+    return dict(_origins[made])
 
 
 def digest(module: str) -> str:
