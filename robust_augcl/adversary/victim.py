@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs.packed import PackedGraphs, pack
-from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.classifier_base import Capabilities, Classifier
 from robust_augcl.oracle.edge_gradients import Loss, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.pair_logits import PairLogits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
@@ -37,19 +37,33 @@ class Victim:
         model: the classifier; it is put in evaluation mode and its parameters are frozen.
     """
 
-    def __init__(self, model: GraphClassifier) -> None:
+    def __init__(self, model: Classifier) -> None:
         self._model = model.eval().requires_grad_(False)
         self.num_classes = model.num_classes
-        self.device = next(model.parameters()).device
+        self.device = model.device
         self.queries = 0
         self.gradient_calls = 0
 
     @property
-    def model(self) -> GraphClassifier:
+    def model(self) -> Classifier:
         """The classifier itself, for certificates; an attack sees a `VictimView`, which has
         none.
         """
         return self._model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the classifier can do, and why it cannot do the rest."""
+        return self._model.capabilities
+
+    def refuses(self, access: Access) -> str | None:
+        """Return why the victim cannot answer an attack of this access, None if it can."""
+        able = self.capabilities
+        return (
+            able.reasons["edge_weights"]
+            if access == Access.GRADIENT and not able.edge_weights
+            else None
+        )
 
     @torch.no_grad()
     def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
@@ -113,7 +127,7 @@ class Victim:
         packed = pack(graphs).to(self.device)
         columns = towards.to(self.device).reshape(packed.num_graphs, -1)
         self.gradient_calls += columns.numel()
-        plain = self._model.encoder.plain_sums
+        plain = self._model.plain_sums
         out = packed.x.new_zeros(len(candidates), 2, columns.size(1))
         ptr = candidates.ptr.to(self.device)
         graph, pairs = candidates.graph.to(self.device), candidates.pairs.to(self.device)

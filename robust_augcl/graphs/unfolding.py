@@ -58,9 +58,14 @@ class Unfolding:
     Args:
         graphs: the graphs.
         depth: L, the rounds of message passing.
+
+    Raises:
+        ValueError: graphs with target nodes: a batch of trees gives the states of graphs alone.
     """
 
     def __init__(self, graphs: PackedGraphs, depth: int) -> None:
+        if graphs.target_node is not None:
+            raise ValueError("Expected graphs without target nodes, got graphs with")
         self._graphs = graphs
         degree, first_edge = graphs.degree, graphs.first_edge
         features = graphs.x.unique(dim=0, return_inverse=True)[1]

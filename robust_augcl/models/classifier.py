@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.unfolding import Unfolding
-from robust_augcl.models.encoder_base import Encoder
+from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalParts
+from robust_augcl.models.encoder_base import Encoder, LocalEncoder
 from robust_augcl.models.layers import mlp
 
 
-class GraphClassifier(nn.Module):
-    """An encoder, and a head on its graph states: D - hidden - C, with relu between them.
+class GraphClassifier(Classifier):
+    """An encoder, and a head on its states: D - hidden - C, with relu between them.
+
+    The head reads the states of the graphs, or those of their target nodes where there are any.
 
     Args:
         encoder: embeds graphs into (B, D).
@@ -44,19 +47,44 @@ class GraphClassifier(nn.Module):
         self.head = mlp([encoder.embedding_size, hidden, num_classes], generator)
 
     def forward(self, graphs: PackedGraphs, edge_weight: Tensor | None = None) -> Tensor:
-        """Logits (B, C) of packed graphs; edge_weight (E,) or None."""
+        """Return the logits (B, C) of packed graphs; edge_weight (E,) or None."""
         edges = graphs.edges if edge_weight is None else graphs.edge_index
-        _, states = self.encoder(graphs.x, edges, graphs.batch, graphs.num_graphs, edge_weight)
-        logits: Tensor = self.head(states)
+        return self.with_edges(graphs, edges, edge_weight)
+
+    def with_edges(
+        self, graphs: PackedGraphs, edge_index: Tensor, edge_weight: Tensor | None
+    ) -> Tensor:
+        nodes, states = self.encoder(
+            graphs.x, edge_index, graphs.batch, graphs.num_graphs, edge_weight
+        )
+        logits: Tensor = self.head(
+            states if graphs.target_node is None else nodes[graphs.target_rows]
+        )
         return logits
 
-    def batched(self, graphs: PackedGraphs) -> Callable[[Tensor], Tensor]:
-        """A function from numbers of graphs (B,) to their logits (B, C): what batches have in
-        common is prepared once.
+    @property
+    def plain_sums(self) -> bool:
+        return self.encoder.plain_sums
 
-        Where the encoder can, nodes with the same unfolding tree are computed once a batch.
+    @property
+    def capabilities(self) -> Capabilities:
+        local = isinstance(self.encoder, LocalEncoder)
+        name = type(self.encoder).__name__
+        reasons = {} if local else {"local": f"the encoder {name} is evaluated as a whole"}
+        return Capabilities(local=local, reasons=reasons)
+
+    def local_parts(self, graphs: PackedGraphs) -> LocalParts | None:
+        known = isinstance(self.encoder, LocalEncoder) and graphs.target_node is None
+        return LocalParts(self.encoder, self.head) if known and not self.training else None
+
+    def batched(self, graphs: PackedGraphs) -> Callable[[Tensor], Tensor]:
+        """Return a function from numbers of graphs (B,) to their logits (B, C).
+
+        What batches have in common is prepared once. Where the encoder can, nodes with the same
+        unfolding tree are computed once a batch; target nodes are computed with all others.
         """
-        if type(self.encoder).embed_unfolded is Encoder.embed_unfolded:
+        of_trees = type(self.encoder).embed_unfolded is not Encoder.embed_unfolded
+        if not of_trees or graphs.target_node is not None:
             return lambda index: self(graphs.select(index))
         unfolding = Unfolding(graphs, self.encoder.layers)
         return lambda index: self.head(self.encoder.embed_unfolded(unfolding.batch(index)))

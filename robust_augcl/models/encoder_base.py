@@ -106,9 +106,11 @@ class Encoder(nn.Module, ABC):
         return None
 
     def embed(self, graphs: PackedGraphs) -> Tensor:
-        """Return the graph states (B, D) of packed graphs."""
-        graph_states: Tensor = self(graphs.x, graphs.edges, graphs.batch, graphs.num_graphs)[1]
-        return graph_states
+        """Return the states (B, D) of packed graphs, or of their target nodes."""
+        nodes: Tensor
+        states: Tensor
+        nodes, states = self(graphs.x, graphs.edges, graphs.batch, graphs.num_graphs)
+        return states if graphs.target_node is None else nodes[graphs.target_rows]
 
 
 class LocalEncoder(Encoder):

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.threat.candidates import Candidates
 
 Ask = Callable[[PackedGraphs, Candidates], Tensor]
@@ -52,5 +52,5 @@ class OpenAnswers(Answers, Protocol):
     """A frozen classifier that also shows itself, as bounds need it."""
 
     @property
-    def model(self) -> GraphClassifier:
+    def model(self) -> Classifier:
         """The classifier itself."""

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.threat.candidates import Candidates
 
@@ -51,7 +51,7 @@ class MarginBounds:
 
 
 def margin_bounds(
-    model: GraphClassifier, graphs: PackedGraphs, candidates: Candidates, budgets: Tensor
+    model: Classifier, graphs: PackedGraphs, candidates: Candidates, budgets: Tensor
 ) -> MarginBounds | None:
     """Bounds for the edit sets among `candidates`, in double precision; None where no bound is
     known for the model or the graphs.
@@ -62,24 +62,23 @@ def margin_bounds(
         candidates: every allowed edit.
         budgets: edits allowed (G,).
     """
-    encoder = model.encoder
-    if (
-        not isinstance(encoder, LocalEncoder)
-        or encoder.layers != 2
-        or not bool((graphs.x == graphs.x[:1]).all())
-    ):
+    local = model.local_parts(graphs)
+    if local is None:
+        return None
+    encoder, head = local
+    if encoder.layers != 2 or not bool((graphs.x == graphs.x[:1]).all()):
         return None
     offsets = [encoder.offset(index, graphs.x) for index in range(2)]
     if (
         offsets[0] is None
         or offsets[1] is None
-        or [type(part) for part in model.head] != [nn.Linear, nn.ReLU, nn.Linear]
+        or [type(part) for part in head] != [nn.Linear, nn.ReLU, nn.Linear]
     ):
         return None
     with torch.no_grad():
         return _Influences(
             encoder, graphs, offsets[0].double(), offsets[1].double(), candidates, budgets
-        ).margins(model.head)
+        ).margins(head)
 
 
 class _Influences:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.models.classifier import GraphClassifier
+from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.models.message_passing import WeightedSum
 
 
 def by_weights(
-    model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, towards: Tensor
+    model: Classifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, towards: Tensor
 ) -> Tensor:
     """The gradient of each graph's cross-entropy for each of T classes `towards` (G, T) with
     respect to the weights of pairs, by autograd.
@@ -34,8 +35,7 @@ def by_weights(
     edges = torch.cat([graphs.edge_index, ends, ends.flip(0)], dim=1)
     weight = torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra])
     with torch.enable_grad():
-        _, states = model.encoder(graphs.x, edges, graphs.batch, graphs.num_graphs, weight)
-        logits = model.head(states)
+        logits = model.with_edges(graphs, edges, weight)
         return torch.stack(
             [gradient.reshape(2, -1).T for (gradient,) in _of_losses(logits, towards, [extra])],
             dim=2,
@@ -43,7 +43,7 @@ def by_weights(
 
 
 def by_states(
-    model: GraphClassifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, towards: Tensor
+    model: Classifier, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, towards: Tensor
 ) -> Tensor:
     """The same as `by_weights` where weights enter plain sums alone (`Encoder.plain_sums`), without
     a message for any candidate.
@@ -53,9 +53,9 @@ def by_states(
     """
     with torch.enable_grad(), _sums(model) as sums:
         x = graphs.x.detach().requires_grad_()
-        _, states = model.encoder(x, graphs.edge_index, graphs.batch, graphs.num_graphs)
+        logits = model.with_edges(replace(graphs, x=x), graphs.edge_index, None)
         received = [received for _, received in sums]
-        gradients = list(_of_losses(model.head(states), towards, received))
+        gradients = list(_of_losses(logits, towards, received))
     sent = torch.cat([states.detach() for states, _ in sums], dim=1)
     return torch.stack(
         [_between(sent, torch.cat(wanted, dim=1), graphs, graph, pairs) for wanted in gradients],
@@ -93,7 +93,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def of_relaxed(
-    model: GraphClassifier,
+    model: Classifier,
     graphs: PackedGraphs,
     graph: Tensor,
     pairs: Tensor,
@@ -116,7 +116,7 @@ def of_relaxed(
         numbers: of the graphs, for the loss (G,).
     """
     weights = weights.detach().to(graphs.x.dtype).requires_grad_()
-    plain = model.encoder.plain_sums
+    plain = model.plain_sums
     # In plain sums a weight of next to nothing needs no message: its gradient comes from the states
     # at its ends.
     made = (
@@ -130,10 +130,9 @@ def of_relaxed(
         x = graphs.x.detach().requires_grad_()
         extra = (weights * change)[made]
         of_edges = torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra, extra])
-        _, states = model.encoder(
-            x, edges, graphs.batch, graphs.num_graphs, of_edges.detach() if plain else of_edges
+        logits = model.with_edges(
+            replace(graphs, x=x), edges, of_edges.detach() if plain else of_edges
         )
-        logits = model.head(states)
         seen = logits.detach().requires_grad_()
         losses = loss(seen, numbers)
         (wanted,) = torch.autograd.grad(losses.sum(), seen)

@@ -16,8 +16,7 @@ from torch import Tensor
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import take
-from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.models.encoder_base import LocalEncoder
+from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.oracle.answers import Ask
 from robust_augcl.oracle.edit_sets import of_copies
 from robust_augcl.oracle.edits import Edits
@@ -28,6 +27,7 @@ from robust_augcl.oracle.single_logits import (
     candidate_logits,
     chunks,
     close_calls,
+    of_sums,
 )
 from robust_augcl.oracle.states_alone import TooManyTrees
 from robust_augcl.threat.candidates import Candidates
@@ -40,11 +40,12 @@ class PairLogits:
     than rounding may move them. Copies of the graphs that have the first edit are asked about the
     second
 
-    - where the encoder is no `LocalEncoder`, is in training mode or does not agree with its parts,
+    - where the model has no local parts for these graphs, or does not agree with them,
     - where the states after all single edits, or their distinct trees, would not fit into memory.
 
     >>> import torch
     >>> from robust_augcl.encoders.gin import GIN
+    >>> from robust_augcl.models.classifier import GraphClassifier
     >>> from robust_augcl.threat.model import ThreatModel
     >>> draws = torch.Generator().manual_seed(0)
     >>> encoder = GIN(in_features=1, width=4, layers=2, generator=draws)
@@ -63,19 +64,13 @@ class PairLogits:
         candidates: every one that is in a pair.
     """
 
-    def __init__(
-        self, model: GraphClassifier, graphs: PackedGraphs, candidates: Candidates
-    ) -> None:
+    def __init__(self, model: Classifier, graphs: PackedGraphs, candidates: Candidates) -> None:
         self._model, self._graphs, self._candidates = model, graphs, candidates
         self._changes = candidates.changes
         self._oracle: PairOracle | None = None
-        encoder = model.encoder
+        local = model.local_parts(graphs)
         states = int(graphs.sizes[candidates.graph].sum())
-        if (
-            not isinstance(encoder, LocalEncoder)
-            or model.training
-            or not 0 < states <= limits().pair_states
-        ):
+        if local is None or not 0 < states <= limits().pair_states:
             return
         order = torch.argsort(candidates.graph, stable=True)
         order = order[self._changes[order]]
@@ -87,9 +82,9 @@ class PairLogits:
         )
         edits = Edits.of(graphs, candidates.graph[order], candidates.pairs[:, order])
         with suppress(TooManyTrees):
-            oracle = PairOracle(encoder, graphs, edits)
-            if agree(model.head(encoder.readout(oracle.clean_sums)), model(graphs)):
-                self._oracle, self._readout = oracle, encoder.readout
+            oracle = PairOracle(local.encoder, graphs, edits)
+            if agree(of_sums(local, oracle.clean_sums), model(graphs)):
+                self._oracle, self._local = oracle, local
 
     def __call__(self, one: Tensor, other: Tensor) -> Tensor:
         """Logits (P, C) after two different candidates of one graph each.
@@ -103,7 +98,7 @@ class PairLogits:
         return torch.cat([self._by_oracle(self._oracle, *pair) for pair in pairs])
 
     def _by_oracle(self, oracle: PairOracle, one: Tensor, other: Tensor) -> Tensor:
-        out = self._model.head(self._readout(self._sums(oracle, one, other)))
+        out = of_sums(self._local, self._sums(oracle, one, other))
         close = close_calls(out)
         if close.numel():
             out[close] = self._in_full(one[close], other[close])

@@ -16,8 +16,7 @@ from torch import Tensor
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import runs
-from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.models.encoder_base import LocalEncoder
+from robust_augcl.models.classifier_base import Classifier, LocalParts
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.single_states import SingleOracle
 
@@ -68,7 +67,7 @@ def chunks(cost: Tensor, limit: int | None = None) -> list[Tensor]:
     return runs((cost, limits().nodes if limit is None else limit))
 
 
-def full_logits(model: GraphClassifier, questions: Questions) -> Tensor:
+def full_logits(model: Classifier, questions: Questions) -> Tensor:
     """Logits (M, C) by evaluating a copy of the graph for each edit."""
     graphs, pieces = questions.graphs, []
     for index in chunks(graphs.sizes[questions.graph]):
@@ -80,16 +79,17 @@ def full_logits(model: GraphClassifier, questions: Questions) -> Tensor:
     return torch.cat(pieces)
 
 
-def candidate_logits(model: GraphClassifier, questions: Questions) -> Tensor:
+def candidate_logits(model: Classifier, questions: Questions) -> Tensor:
     """Logits (M, C) of the graphs after one edit each, in any order.
 
     Predictions are those of a full evaluation. It decides where the two highest logits of the
-    oracle are closer than rounding may move them. It decides everywhere if the encoder is no
-    `LocalEncoder`, is in training mode, or does not agree with its own parts.
+    oracle are closer than rounding may move them. It decides everywhere if the model has no local
+    parts for these graphs (`Classifier.local_parts`), or does not agree with them.
 
     >>> import torch
     >>> from robust_augcl.encoders.gin import GIN
     >>> from robust_augcl.graphs.packed import PackedGraphs
+    >>> from robust_augcl.models.classifier import GraphClassifier
     >>> draws = torch.Generator().manual_seed(0)
     >>> encoder = GIN(in_features=1, width=4, layers=2, generator=draws)
     >>> model = GraphClassifier(encoder, num_classes=3, hidden=4, generator=draws).eval()
@@ -105,12 +105,9 @@ def candidate_logits(model: GraphClassifier, questions: Questions) -> Tensor:
         model: in evaluation mode.
         questions: the edits.
     """
-    encoder, graphs = model.encoder, questions.graphs
-    if (
-        not isinstance(encoder, LocalEncoder)
-        or model.training
-        or len(questions) < _EDITS_WORTH_IT * graphs.num_graphs
-    ):
+    graphs = questions.graphs
+    local = model.local_parts(graphs)
+    if local is None or len(questions) < _EDITS_WORTH_IT * graphs.num_graphs:
         return full_logits(model, questions)
     out = torch.empty(len(questions), model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
     order = torch.argsort(questions.graph, stable=True)
@@ -120,15 +117,15 @@ def candidate_logits(model: GraphClassifier, questions: Questions) -> Tensor:
     for portion in chunks(graphs.sizes.square(), limits().distances):
         mine = order[first[portion[0]] : first[portion[-1] + 1]]
         if mine.numel():
-            out[mine] = _by_oracle(model, encoder, questions.of_graphs(portion, mine))
+            out[mine] = _by_oracle(model, local, questions.of_graphs(portion, mine))
     return out
 
 
-def _by_oracle(model: GraphClassifier, encoder: LocalEncoder, questions: Questions) -> Tensor:
+def _by_oracle(model: Classifier, local: LocalParts, questions: Questions) -> Tensor:
     """Logits (M, C) of edits that are sorted by graph; in full where the oracle does not agree."""
     clean = model(questions.graphs)
-    oracle = SingleOracle(encoder, questions.graphs)
-    if not agree(model.head(encoder.readout(oracle.clean_sums())), clean):
+    oracle = SingleOracle(local.encoder, questions.graphs)
+    if not agree(of_sums(local, oracle.clean_sums()), clean):
         return full_logits(model, questions)
     out = clean[questions.graph]
     at_once = limits().edits
@@ -138,10 +135,16 @@ def _by_oracle(model: GraphClassifier, encoder: LocalEncoder, questions: Questio
         flips = part.changes.nonzero().squeeze(1)
         edits = Edits.of(part.graphs, part.graph[flips], part.pairs[:, flips])
         logits = out[span]
-        logits[flips] = model.head(encoder.readout(oracle.sums(edits)))
+        logits[flips] = of_sums(local, oracle.sums(edits))
         close = close_calls(logits)
         logits[close] = full_logits(model, part.take(close))
     return out
+
+
+def of_sums(local: LocalParts, sums: Tensor) -> Tensor:
+    """Logits (M, C) from summed node states (M, S)."""
+    logits: Tensor = local.head(local.encoder.readout(sums))
+    return logits
 
 
 def agree(logits: Tensor, clean: Tensor) -> bool:
