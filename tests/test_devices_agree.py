@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl import registry
 from robust_augcl.adversary.victim import Victim
@@ -27,7 +28,7 @@ class OtherOrder:
     device, tolerance = "cpu", 1e-5
 
     def __init__(self, graphs: PackedGraphs) -> None:
-        draws = torch.Generator().manual_seed(7)
+        draws = seeded(7)
         blocks = zip(graphs.ptr[:-1].tolist(), graphs.sizes.tolist(), strict=True)
         order = torch.cat([first + torch.randperm(size, generator=draws) for first, size in blocks])
         place = torch.empty_like(order)
@@ -64,7 +65,7 @@ def case(request, reference_model, reference_graphs, random_graphs):
     """A classifier in evaluation mode, and graphs."""
     if request.param == "structure2vec, trained":
         return reference_model.eval(), reference_graphs
-    draws, graphs = torch.Generator().manual_seed(3), random_graphs(5, [30, 18, 24, 11, 28], 0.15)
+    draws, graphs = seeded(3), random_graphs(5, [30, 18, 24, 11, 28], 0.15)
     encoder = registry.load("encoder", request.param)(
         in_features=3, width=32, layers=3, generator=draws
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from generators import seeded
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 
@@ -16,7 +17,7 @@ SETTINGS = Representations(folds=4, inner_folds=3, c=(0.1, 10.0))
 
 
 def blobs(per_class: int = 20, apart: float = 1.5) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(5)
+    generator = seeded(5)
     y = torch.arange(2).repeat_interleave(per_class)
     return torch.randn(2 * per_class, 6, generator=generator) + apart * y.unsqueeze(1), y
 
@@ -24,12 +25,12 @@ def blobs(per_class: int = 20, apart: float = 1.5) -> tuple[torch.Tensor, torch.
 def scores(seed: int, embeddings=None, y=None, settings=SETTINGS):
     if embeddings is None:
         embeddings, y = blobs()
-    return svm_scores(embeddings, y, settings, torch.Generator().manual_seed(seed))
+    return svm_scores(embeddings, y, settings, seeded(seed))
 
 
 def test_the_scores_are_those_of_nested_cross_validation():
     embeddings, y = blobs()
-    seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(3)))
+    seed = int(torch.randint(2**31, (), generator=seeded(3)))
     search = GridSearchCV(SVC(), {"C": [0.1, 10.0]}, cv=StratifiedKFold(3))
     folds = StratifiedKFold(4, shuffle=True, random_state=seed)
     expected = cross_val_score(search, embeddings.double().numpy(), y.numpy(), cv=folds)
@@ -46,7 +47,7 @@ def test_the_seed_makes_the_folds():
 def test_separable_classes_are_learned_and_noise_is_not():
     embeddings, y = blobs(apart=5.0)
     assert all(score.accuracy == 1 for score in scores(0, embeddings, y))
-    noise = torch.randn(80, 6, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(80, 6, generator=seeded(0))
     labels = torch.arange(80) % 2
     accuracies = [score.accuracy for score in scores(0, noise, labels)]
     assert 0.25 < sum(accuracies) / len(accuracies) < 0.75

@@ -6,16 +6,13 @@ import math
 
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.models import training
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.training import Training, evaluate, train_classifier
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def new_model(encoder=Structure2Vec, seed=0):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from generators import seeded
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -30,7 +31,7 @@ EVERY_PAIR = ThreatModel(allow_existing=True)
 
 def new_model(encoder, seed=0):
     """In double precision; normalisation and biases are not at their start."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     model = GraphClassifier(
         encoder(in_features=3, width=6, layers=3, generator=generator),
         num_classes=3,
@@ -68,7 +69,7 @@ def _chunk(request):
 
 
 def test_margins_by_loop():
-    logits = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    logits = torch.randn(30, 4, generator=seeded(0))
     y = torch.arange(30) % 4
     expected = [
         row[c] - max(v for k, v in enumerate(row) if k != c)
@@ -129,7 +130,7 @@ def test_adding_an_edge_that_exists_leaves_the_graph_as_it_is(victim, graphs):
 
 def test_candidate_logits_of_some_candidates_in_any_order(victim, graphs):
     candidates = BOTH.enumerate(graphs)
-    index = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(0))[:20]
+    index = torch.randperm(len(candidates), generator=seeded(0))[:20]
     some, every = (
         victim.candidate_logits(graphs, candidates.take(index)),
         victim.candidate_logits(graphs, candidates),

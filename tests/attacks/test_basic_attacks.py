@@ -12,6 +12,8 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from attacked import attacked
+from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
@@ -20,7 +22,6 @@ from torch_geometric.utils import from_networkx
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import FitGraphs
-from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.grad_argmax import GradArgmax
@@ -35,16 +36,6 @@ from robust_augcl.threat.perturbations import apply_all
 
 STRICT = ThreatModel(within_component=True)
 PAPER = ThreatModel(within_component=True, allow_existing=True)
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def attacked(attack, victim, graphs, threat, seed=0):
-    return run_attack(
-        attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed)
-    )
 
 
 def edits_of(perturbation):

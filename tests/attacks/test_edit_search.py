@@ -6,9 +6,8 @@ from itertools import combinations
 
 import pytest
 import torch
+from attacked import attacked
 
-from robust_augcl.adversary.attack_base import FitGraphs
-from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.attacks.beam import Beam
 from robust_augcl.attacks.exhaustive import Exhaustive
@@ -52,12 +51,6 @@ def graphs(random_graphs, victim):
     y = victim.logits(drawn).argmax(1)
     y[2:4] = (y[2:4] + 1) % 3
     return drawn.with_labels(y)
-
-
-def attacked(attack, victim, graphs, threat):
-    return run_attack(
-        attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=torch.Generator()
-    )
 
 
 def margin_after(victim, data, chosen):

@@ -8,11 +8,11 @@ from itertools import combinations
 
 import pytest
 import torch
+from attacked import attacked
+from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.adversary.attack_base import FitGraphs
-from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.genetic import Genetic, Neighbourhood, _Evolution, mixed
@@ -29,16 +29,6 @@ THREATS = [
     ThreatModel(2, ("add", "delete"), within_component=True, allow_existing=True),
     ThreatModel(0.1, ("delete",)),
 ]
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def attacked(attack, victim, graphs, threat, seed=0):
-    return run_attack(
-        attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed)
-    )
 
 
 def pairs_of(result):

@@ -7,11 +7,11 @@ from itertools import combinations
 
 import pytest
 import torch
+from attacked import attacked
+from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.adversary.attack_base import FitGraphs
-from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.prbcd import PRBCD, _Ascent, project, wrongness
@@ -33,16 +33,6 @@ THREATS = [
     ThreatModel(2, ("add", "delete"), within_component=True, allow_existing=True),
     ThreatModel(0.1, ("delete",)),
 ]
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def attacked(attack, victim, graphs, threat, seed=0):
-    return run_attack(
-        attack, victim, graphs, threat, fit=FitGraphs(graphs, graphs), generator=seeded(seed)
-    )
 
 
 def pairs_of(result):

@@ -12,6 +12,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import from_networkx
 
@@ -63,10 +64,6 @@ THREATS = {
     "a fraction": ThreatModel(budget=0.2, operations=("add", "delete"), within_component=True),
     "two, existing too": ThreatModel(budget=2, within_component=True, allow_existing=True),
 }
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 # --- a victim built by hand -----------------------------------------------------------------------

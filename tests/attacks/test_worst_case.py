@@ -11,6 +11,7 @@ import torch
 from hand_made import make_record
 from hypothesis import given
 from hypothesis import strategies as st
+from small_suites import COMBINING
 
 from robust_augcl.adversary.attack_base import FitGraphs
 from robust_augcl.adversary.guard import run_attack
@@ -143,32 +144,9 @@ def test_alone_it_says_what_it_needs(reference_model, reference_graphs):
         )
 
 
-SUITE = """
-name = "s"
-[dataset]
-source = "components"
-[encoder]
-name = "structure2vec"
-[threat]
-within_component = true
-[[methods]]
-name = "none"
-[[attacks]]
-name = "worst_case"
-{of}
-[[attacks]]
-name = "rand_sampling"
-[[attacks]]
-name = "grad_argmax"
-label = "ga"
-[[attacks]]
-name = "exhaustive"
-"""
-
-
 def _suite(tmp_path, of: str):
     path = tmp_path / "s.toml"
-    path.write_text(SUITE.format(of=of))
+    path.write_text(COMBINING.format(of=of))
     return load_suite(str(path))
 
 
@@ -196,7 +174,9 @@ def test_in_a_suite_it_rests_on_the_records_of_the_attacks_that_it_names(tmp_pat
 
 @pytest.mark.parametrize("budgets", [[1, 2, 3], [0.05, 0.1, 0.2]])
 def test_it_rests_on_smaller_budgets_too(tmp_path, budgets):
-    text = SUITE.format(of="").replace("within_component", f"budget = {budgets}\nwithin_component")
+    text = COMBINING.format(of="").replace(
+        "within_component", f"budget = {budgets}\nwithin_component"
+    )
     text = text.replace('label = "ga"', f'label = "ga"\nbudgets = {budgets[:2]}').replace(
         'name = "exhaustive"', 'name = "beam"'
     )
@@ -227,7 +207,7 @@ def test_it_rests_on_smaller_budgets_too(tmp_path, budgets):
 
 
 def test_computed_in_a_suite_no_graph_fares_better_than_with_fewer_edits(tmp_path):
-    text = SUITE.format(of='of = ["rand_sampling", "exhaustive"]').replace(
+    text = COMBINING.format(of='of = ["rand_sampling", "exhaustive"]').replace(
         "within_component", "budget = [1, 2]\nwithin_component"
     )
     text = text.replace('name = "exhaustive"', 'name = "exhaustive"\nbudgets = [1]')

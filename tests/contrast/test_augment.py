@@ -7,6 +7,7 @@ from fractions import Fraction
 import networkx as nx
 import pytest
 import torch
+from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,10 +16,6 @@ from robust_augcl.graphs.packed import PackedGraphs
 
 SEEDS = st.integers(0, 2**32)
 PERCENT = st.integers(0, 99)
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def share(size, percent):

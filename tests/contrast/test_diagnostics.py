@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl.contrast.diagnostics import (
     BINS,
@@ -25,10 +26,6 @@ from robust_augcl.methods.graphcl import GraphCL
 from robust_augcl.methods.moco import MoCo
 
 LABELS = torch.tensor([0, 1, 0, 0, 2, 1, 0, 1])
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def batches():

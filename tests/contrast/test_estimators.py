@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 from sklearn.calibration import calibration_curve
 
 from robust_augcl.contrast.augcl.calibration import (
@@ -23,10 +24,6 @@ from robust_augcl.contrast.objective import InfoNCE, LossSettings
 from robust_augcl.contrast.weighting import Weights, WeightStatistics, mean_normalised, scaled
 
 ESTIMATORS = ["deep_gamblers", "softmax_response", "entropy", "distance"]
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def views_of(scale=1.0, size=24, noise=0.4):

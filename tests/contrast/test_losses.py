@@ -8,6 +8,7 @@ import math
 
 import pytest
 import torch
+from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +37,7 @@ def by_loop(z1, z2, temperature, weight=None, positive_in_denominator=True):
 
 
 def draw(seed, size=6, width=4, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     z1, z2 = torch.randn(2, size, width, generator=generator, dtype=dtype)
     weight = torch.rand(size, size, generator=generator, dtype=dtype) * 3
     return z1, z2, weight
@@ -189,7 +190,7 @@ def test_a_weight_of_another_shape_is_refused(shape):
 
 
 def test_a_batch_of_one_has_no_negatives():
-    z = torch.randn(1, 4, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(1, 4, generator=seeded(0))
     assert float(info_nce(z, 2 * z, temperature=0.2)) == 0
     with pytest.raises(ValueError, match="at least 2 graphs"):
         info_nce(z, z, temperature=0.2, positive_in_denominator=False)

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
@@ -151,7 +152,7 @@ def test_every_row_of_a_partition_is_labelled_from_its_positive(seed, size):
 
 def test_a_row_does_not_depend_on_the_others_or_on_the_order_of_its_values():
     values = random_rows(7, 5, 20)
-    order = torch.randperm(20, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(20, generator=seeded(0))
     whole = two_means(values)
     assert torch.equal(torch.cat([two_means(row.unsqueeze(0)) for row in values]), whole)
     assert torch.equal(two_means(values[:, order]), whole[:, order])
@@ -159,7 +160,7 @@ def test_a_row_does_not_depend_on_the_others_or_on_the_order_of_its_values():
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_values_that_are_not_finite_are_refused(bad):
-    similarity = torch.rand(4, 4, generator=torch.Generator().manual_seed(0))
+    similarity = torch.rand(4, 4, generator=seeded(0))
     similarity[2, 1] = bad
     with pytest.raises(ValueError, match="finite"):
         partition(similarity)

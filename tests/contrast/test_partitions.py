@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import adjusted_rand_score
 
@@ -21,7 +22,7 @@ NAMES = ["two_means", "k_means", "spectral"]
 
 
 def clustered(seed=0, size=30, noise=0.4):
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     centres = torch.randn(2, 5, generator=generator)
     z1 = centres[torch.arange(size) % 2] + noise * torch.randn(size, 5, generator=generator)
     return z1, z1 + 0.2 * torch.randn(size, 5, generator=generator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.losses import info_nce
@@ -23,10 +24,6 @@ from robust_augcl.steps.pretraining import _adam_tensors, _load_adam
 
 NODE_DROP = (Augmentation("node_drop", 0.3),)
 BOTH = (Augmentation("node_drop", 0.3), Augmentation("subgraph", 0.4))
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def new_model(settings, encoder=Structure2Vec, seed=0):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from generators import seeded
 from sklearn.cluster import KMeans
 from torch import nn
 from torch.autograd.profiler import profile
@@ -35,10 +36,6 @@ from robust_augcl.methods.graphcl import GraphCL
 from robust_augcl.models.optimizer import adam
 
 B, D = 128, 96
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def views():

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from generators import seeded
 from torch.nn.functional import cross_entropy
 
 from robust_augcl.contrast.augcl.pair_pass import PairPass
@@ -33,18 +34,16 @@ def reference_network(vectors):
 
 
 def embeddings(size=7, width=5, seed=0):
-    return torch.randn(
-        2, size, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
+    return torch.randn(2, size, width, generator=seeded(seed), dtype=torch.float64)
 
 
 def test_forward_equals_the_layers_applied_to_every_pair_laid_side_by_side():
-    network = PairNetwork(5, 9, torch.Generator().manual_seed(1)).double()
+    network = PairNetwork(5, 9, seeded(1)).double()
     z1, z2 = embeddings()
     # Glorot initialisation leaves the biases at 0: give them values, or a lost bias would not show.
     with torch.no_grad():
         for layer in (network.layer1, network.layer2, network.layer3):
-            layer.bias.normal_(generator=torch.Generator().manual_seed(2))
+            layer.bias.normal_(generator=seeded(2))
     logits = network(z1, z2)
     assert logits.shape == (7, 7, 3)
     for i in range(7):
@@ -62,9 +61,7 @@ def test_forward_equals_the_layers_applied_to_every_pair_laid_side_by_side():
 
 def test_initial_weights_come_from_the_generator_only():
     before = torch.get_rng_state()
-    first, again, other = (
-        PairNetwork(5, 9, torch.Generator().manual_seed(seed)).state_dict() for seed in (3, 3, 4)
-    )
+    first, again, other = (PairNetwork(5, 9, seeded(seed)).state_dict() for seed in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
@@ -90,7 +87,7 @@ def test_loss_equals_the_reference(vectors, reference_network, name):
 
 @pytest.mark.parametrize("reward", [1.01, 1.5, 2.0])
 def test_loss_is_the_formula(reward):
-    generator = torch.Generator().manual_seed(5)
+    generator = seeded(5)
     logits = 3 * torch.randn(20, 3, generator=generator, dtype=torch.float64)
     labels = torch.randint(2, (20,), generator=generator)
     total = 0.0
@@ -137,10 +134,10 @@ LOSSES = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_pass_by_hand_gives_the_loss_and_gradient_of_autograd(name):
     outputs, loss, formula = LOSSES[name]
-    network = PairNetwork(4, 6, torch.Generator().manual_seed(1), outputs).double()
+    network = PairNetwork(4, 6, seeded(1), outputs).double()
     with torch.no_grad():
         for layer in (network.layer1, network.layer2, network.layer3):
-            layer.bias.normal_(generator=torch.Generator().manual_seed(2))
+            layer.bias.normal_(generator=seeded(2))
     z1, z2 = embeddings(width=4)
     passing = PairPass(network, loss, most_pairs=6)
     # A pair twice, an anchor with two views; then fewer pairs in the same memory, with the weights
@@ -162,7 +159,7 @@ def test_a_pass_by_hand_gives_the_loss_and_gradient_of_autograd(name):
 
 
 def test_logits_without_gradients_are_those_of_forward_in_any_blocks():
-    network = PairNetwork(5, 9, torch.Generator().manual_seed(1), outputs=2).double()
+    network = PairNetwork(5, 9, seeded(1), outputs=2).double()
     z1, z2 = embeddings()
     for pairs_a_block in (1, 7, 20, 49, 1000):
         torch.testing.assert_close(
@@ -173,9 +170,7 @@ def test_logits_without_gradients_are_those_of_forward_in_any_blocks():
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_losses_gradient_is_that_of_finite_differences(name):
     outputs, loss, _ = LOSSES[name]
-    logits = torch.randn(
-        6, outputs, generator=torch.Generator().manual_seed(4), dtype=torch.float64
-    )
+    logits = torch.randn(6, outputs, generator=seeded(4), dtype=torch.float64)
     labels, step = torch.tensor([0, 1, 1, 0, 1, 0]), 1e-6
     _, gradient = loss(logits, labels)
     for place in range(logits.numel()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl.contrast.losses import info_nce
 from robust_augcl.contrast.objective import InfoNCE, LossSettings
@@ -11,10 +12,6 @@ from robust_augcl.contrast.pretrain import Batches, ContrastiveModel, Pretrainin
 from robust_augcl.contrast.views import PerturbedView, embed_view
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.methods.augcl import AUGCL
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture

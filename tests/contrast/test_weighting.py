@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl.contrast.augcl.estimators import AffinitySettings, AffinityUncertainty
 from robust_augcl.contrast.augcl.partition import partition
@@ -20,14 +21,12 @@ SETTINGS = {"hidden": 16, "reward": 1.9, "passes": 12, "learning_rate": 0.01, "p
 
 
 def weighter(seed=0, **changes):
-    return AffinityUncertainty(
-        6, AffinitySettings(**{**SETTINGS, **changes}), torch.Generator().manual_seed(seed)
-    )
+    return AffinityUncertainty(6, AffinitySettings(**{**SETTINGS, **changes}), seeded(seed))
 
 
 def clustered_views(seed=0, batches=3, size=24):
     """Two noisy clusters; every pass draws new noise for the views."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     centres = torch.randn(2, 6, generator=generator)
     anchors = [
         centres[torch.arange(size) % 2] + 0.4 * torch.randn(size, 6, generator=generator)
@@ -42,7 +41,7 @@ def clustered_views(seed=0, batches=3, size=24):
 
 
 def test_weights_are_the_uncertainty_over_its_row_mean():
-    uncertainty = torch.rand(5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    uncertainty = torch.rand(5, 5, generator=seeded(0), dtype=torch.float64)
     before = uncertainty.clone()
     weight, collapsed, refused = mean_normalised(uncertainty)
     for i, row in enumerate(uncertainty.tolist()):
@@ -56,7 +55,7 @@ def test_weights_are_the_uncertainty_over_its_row_mean():
 
 
 def test_a_row_collapsed_to_0_weighs_1_and_the_others_are_as_ever():
-    uncertainty = torch.rand(4, 4, generator=torch.Generator().manual_seed(1))
+    uncertainty = torch.rand(4, 4, generator=seeded(1))
     alone = mean_normalised(uncertainty)[0]
     uncertainty[2] = 0
     weight, collapsed, _ = mean_normalised(uncertainty)
@@ -75,7 +74,7 @@ def test_no_uncertainty_gives_no_nan(value):
 def test_a_collapsed_reservation_gives_the_plain_loss_and_a_note():
     augcl = weighter()
     views = clustered_views()
-    augcl.fit(views, torch.Generator().manual_seed(1))
+    augcl.fit(views, seeded(1))
     assert augcl.notes == []
     with torch.no_grad():
         augcl.model.network.layer3.weight[2] = 0
@@ -111,7 +110,7 @@ def test_a_reservation_that_is_the_same_for_all_gives_the_plain_loss_and_a_note(
 
 def test_fitting_lowers_the_loss():
     augcl = weighter()
-    augcl.fit(clustered_views(), torch.Generator().manual_seed(1))
+    augcl.fit(clustered_views(), seeded(1))
     assert len(augcl.model.losses) == SETTINGS["passes"]
     assert augcl.model.losses[-1] < 0.8 * augcl.model.losses[0]
 
@@ -119,7 +118,7 @@ def test_fitting_lowers_the_loss():
 def test_fitted_model_tells_the_clusters_apart_better_than_before():
     # An independent look: the loss of the fitted network on views that it has not seen.
     fresh, fitted = weighter(), weighter()
-    fitted.fit(clustered_views(), torch.Generator().manual_seed(1))
+    fitted.fit(clustered_views(), seeded(1))
     z1, z2 = list(clustered_views()())[-1]
     labels = partition(cosine_similarities(z1, z2)).flatten()
     with torch.no_grad():
@@ -133,11 +132,11 @@ def test_fitted_model_tells_the_clusters_apart_better_than_before():
 def test_each_pair_is_fitted_to_its_own_label():
     # Views without structure: the labels of (i, j) and (j, i) have nothing to do with one another,
     # and must not be confused.
-    z1, z2 = torch.randn(2, 10, 6, generator=torch.Generator().manual_seed(3))
+    z1, z2 = torch.randn(2, 10, 6, generator=seeded(3))
     labels = partition(cosine_similarities(z1, z2))
     assert int((labels != labels.T).sum()) > 20
     augcl = weighter(hidden=64, passes=150)
-    augcl.fit(lambda: iter([(z1, z2)]), torch.Generator().manual_seed(1))
+    augcl.fit(lambda: iter([(z1, z2)]), seeded(1))
     with torch.no_grad():
         guess = augcl.model.network(z1, z2)[..., :2].argmax(-1)
     assert float((guess == labels).float().mean()) > 0.95
@@ -146,7 +145,7 @@ def test_each_pair_is_fitted_to_its_own_label():
 def test_weights_of_a_fitted_model():
     augcl = weighter()
     views = clustered_views()
-    augcl.fit(views, torch.Generator().manual_seed(1))
+    augcl.fit(views, seeded(1))
     z1, z2 = (z.requires_grad_(True) for z in next(iter(views())))
     weight = augcl(z1, z2)
     assert weight.shape == (24, 24)
@@ -173,7 +172,7 @@ def test_the_same_generators_give_the_same_weights():
     def weights(seed):
         augcl = weighter(seed)
         views = clustered_views()
-        augcl.fit(views, torch.Generator().manual_seed(seed))
+        augcl.fit(views, seeded(seed))
         return augcl(*next(iter(views())))
 
     state = torch.get_rng_state()
@@ -185,16 +184,16 @@ def test_the_same_generators_give_the_same_weights():
 def test_fitting_leaves_the_model_as_it_was(random_graphs):
     pretraining = Pretraining(batch_size=4)
     # GIN's batch normalisation would show a pass in training mode.
-    encoder = GIN(in_features=3, width=4, layers=2, generator=torch.Generator().manual_seed(0))
-    model = ContrastiveModel(encoder, pretraining, torch.Generator().manual_seed(1))
+    encoder = GIN(in_features=3, width=4, layers=2, generator=seeded(0))
+    model = ContrastiveModel(encoder, pretraining, seeded(1))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    batches = Batches(random_graphs(0, [6] * 10), pretraining, torch.Generator().manual_seed(2))
+    batches = Batches(random_graphs(0, [6] * 10), pretraining, seeded(2))
     objective = AUGCL(passes=3, hidden=8).objective(
-        encoder.embedding_size, pretraining.loss, torch.Generator().manual_seed(3), "cpu"
+        encoder.embedding_size, pretraining.loss, seeded(3), "cpu"
     )
     network = objective.weighter.model.network
     initial = {name: value.clone() for name, value in network.state_dict().items()}
-    fit_objective(objective, model, batches, torch.Generator().manual_seed(4))
+    fit_objective(objective, model, batches, seeded(4))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert any(
@@ -204,9 +203,9 @@ def test_fitting_leaves_the_model_as_it_was(random_graphs):
 
 def test_every_pass_sees_views_drawn_anew(random_graphs):
     pretraining = Pretraining(batch_size=8)
-    encoder = GIN(in_features=3, width=4, layers=2, generator=torch.Generator().manual_seed(0))
-    model = ContrastiveModel(encoder, pretraining, torch.Generator().manual_seed(1))
-    batches = Batches(random_graphs(0, [8] * 8), pretraining, torch.Generator().manual_seed(2))
+    encoder = GIN(in_features=3, width=4, layers=2, generator=seeded(0))
+    model = ContrastiveModel(encoder, pretraining, seeded(1))
+    batches = Batches(random_graphs(0, [8] * 8), pretraining, seeded(2))
     seen = []
 
     class Recorder(Objective):
@@ -226,9 +225,9 @@ def test_the_uncertainty_model_learns_with_gradients_of_its_own(random_graphs):
     # The embeddings are made without gradients; that must not reach into the weighter's own
     # training.
     pretraining = Pretraining(batch_size=8)
-    encoder = GIN(in_features=3, width=4, layers=2, generator=torch.Generator().manual_seed(0))
-    model = ContrastiveModel(encoder, pretraining, torch.Generator().manual_seed(1))
-    batches = Batches(random_graphs(0, [8] * 8), pretraining, torch.Generator().manual_seed(2))
+    encoder = GIN(in_features=3, width=4, layers=2, generator=seeded(0))
+    model = ContrastiveModel(encoder, pretraining, seeded(1))
+    batches = Batches(random_graphs(0, [8] * 8), pretraining, seeded(2))
     modes = []
 
     class Recorder(Objective):

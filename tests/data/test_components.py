@@ -11,6 +11,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
@@ -21,10 +22,6 @@ from robust_augcl.graphs.data_source import Split
 from robust_augcl.graphs.dataset import load_dataset, split_by_class
 from robust_augcl.graphs.labels import unproved_labels
 from robust_augcl.graphs.packed import PackedGraphs
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def same(left, right):

@@ -7,6 +7,7 @@ from itertools import combinations
 import networkx as nx
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl import registry
 from robust_augcl.graphs.packed import PackedGraphs
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.parametrize("name", ENCODERS)
 
 def build(name, seed=0, layers=3):
     return registry.load("encoder", name)(
-        in_features=3, width=8, layers=layers, generator=torch.Generator().manual_seed(seed)
+        in_features=3, width=8, layers=layers, generator=seeded(seed)
     )
 
 
@@ -59,7 +60,7 @@ def test_shapes(encoder, graphs):
 
 
 def test_the_order_of_the_nodes_does_not_matter(encoder, graphs):
-    generator = torch.Generator().manual_seed(1)
+    generator = seeded(1)
     blocks = zip(graphs.ptr[:-1].tolist(), graphs.sizes.tolist(), strict=True)
     order = torch.cat([first + torch.randperm(size, generator=generator) for first, size in blocks])
     place = torch.empty_like(order)
@@ -90,7 +91,7 @@ def test_weight_1_is_no_weight(encoder, graphs):
 
 
 def test_weight_0_is_the_edges_absence(encoder, graphs):
-    gone = torch.rand(graphs.edge_index.size(1), generator=torch.Generator().manual_seed(2)) < 0.4
+    gone = torch.rand(graphs.edge_index.size(1), generator=seeded(2)) < 0.4
     without = PackedGraphs(graphs.x, graphs.edge_index[:, ~gone], graphs.ptr, graphs.y)
     (nodes, states), (nodes_without, states_without) = (
         run(encoder, graphs, (~gone).double()),
@@ -185,7 +186,7 @@ def test_an_edit_reaches_no_further_than_declared(encoder, to_data, to_networkx,
         ]
         pair = far[0] if operation == "add" else edges[20]
     data = to_data(size, edges)
-    data.x = torch.randn(size, 3, generator=torch.Generator().manual_seed(3))
+    data.x = torch.randn(size, 3, generator=seeded(3))
     clean = PackedGraphs.from_data_list([data])
     edited = clean.flip(torch.tensor([0]), torch.tensor(pair).unsqueeze(1))
 

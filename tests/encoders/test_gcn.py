@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from generators import seeded
 from torch_geometric.nn import GCNConv, global_add_pool
 
 from robust_augcl.encoders.gcn import GCN
@@ -23,7 +24,7 @@ def expected_states(encoder, graphs, weight):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_states_equal_those_of_pytorch_geometric(random_graphs, layers, weighted):
     graphs = random_graphs(4)
-    generator = torch.Generator().manual_seed(layers)
+    generator = seeded(layers)
     encoder = GCN(in_features=3, width=6, layers=layers, generator=generator).double()
     with torch.no_grad():
         for ours in encoder.maps:
@@ -45,7 +46,7 @@ def test_states_equal_those_of_pytorch_geometric(random_graphs, layers, weighted
 
 
 def test_initial_weights_are_glorot_uniform_and_biases_0():
-    encoder = GCN(in_features=5, width=64, layers=2, generator=torch.Generator().manual_seed(0))
+    encoder = GCN(in_features=5, width=64, layers=2, generator=seeded(0))
     for layer in encoder.maps:
         bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
         assert 0.9 * bound < float(layer.weight.detach().abs().max()) <= bound

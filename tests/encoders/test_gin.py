@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from generators import seeded
 from torch import nn
 from torch_geometric.nn import GINConv, global_add_pool
 
@@ -47,7 +48,7 @@ class Plain(nn.Module):
 
 def new(layers, in_features=3, width=6):
     """An encoder whose biases and normalisation are not at their start."""
-    generator = torch.Generator().manual_seed(layers)
+    generator = seeded(layers)
     encoder = GIN(in_features=in_features, width=width, layers=layers, generator=generator)
     with torch.no_grad():
         for parameter in encoder.parameters():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 from torch_geometric import EdgeIndex
 
 from robust_augcl.data.components import component_graphs
@@ -22,9 +23,7 @@ def by_hand(x, edge_index):
 
 def test_an_undirected_edge_index_is_summed_node_by_node(random_graphs, monkeypatch):
     graphs = random_graphs(3)
-    x = torch.randn(
-        graphs.num_nodes, 5, dtype=torch.double, generator=torch.Generator().manual_seed(0)
-    )
+    x = torch.randn(graphs.num_nodes, 5, dtype=torch.double, generator=seeded(0))
     expected = by_hand(x, graphs.edge_index)
     torch.testing.assert_close(WeightedSum()(x, graphs.edge_index), expected)
     monkeypatch.setattr(WeightedSum, "propagate", lambda *_, **__: pytest.fail("it was scattered"))
@@ -43,8 +42,8 @@ def test_a_directed_or_unsorted_edge_index_is_scattered():
 
 def test_weights_count_whatever_is_known_of_the_edges(random_graphs):
     graphs = random_graphs(4)
-    x = torch.randn(graphs.num_nodes, 2, generator=torch.Generator().manual_seed(1))
-    weight = torch.rand(graphs.edge_index.size(1), generator=torch.Generator().manual_seed(2))
+    x = torch.randn(graphs.num_nodes, 2, generator=seeded(1))
+    weight = torch.rand(graphs.edge_index.size(1), generator=seeded(2))
     torch.testing.assert_close(
         WeightedSum()(x, graphs.edges, weight), WeightedSum()(x, graphs.edge_index, weight)
     )
@@ -56,7 +55,7 @@ def test_the_gradient_is_that_of_finite_differences(random_graphs):
         graphs.num_nodes,
         2,
         dtype=torch.double,
-        generator=torch.Generator().manual_seed(3),
+        generator=seeded(3),
         requires_grad=True,
     )
     assert torch.autograd.gradcheck(lambda x: WeightedSum()(x, graphs.edges), x)
@@ -64,7 +63,7 @@ def test_the_gradient_is_that_of_finite_differences(random_graphs):
 
 def test_single_precision_sums_are_those_of_scattering_to_the_bit(random_graphs):
     graphs = random_graphs(6, [40] * 20)
-    x = torch.randn(graphs.num_nodes, 16, generator=torch.Generator().manual_seed(4))
+    x = torch.randn(graphs.num_nodes, 16, generator=seeded(4))
     assert torch.equal(WeightedSum()(x, graphs.edges), WeightedSum()(x, graphs.edge_index))
 
 
@@ -74,9 +73,7 @@ def test_benchmark_neighbour_sums(benchmark, how):
     benchmark.group = "neighbour sums"
     graphs = component_graphs(np.repeat([1, 2, 3], 17), (40, 50), 0.05, np.random.default_rng(0))
     edges = graphs.edge_index if how == "scattered" else graphs.edges
-    x = torch.randn(
-        graphs.num_nodes, 64, generator=torch.Generator().manual_seed(1), requires_grad=True
-    )
+    x = torch.randn(graphs.num_nodes, 64, generator=seeded(1), requires_grad=True)
     total, out = WeightedSum(), torch.ones(graphs.num_nodes, 64)
     before = torch.get_num_threads()
     torch.set_num_threads(1)

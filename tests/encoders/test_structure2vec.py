@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl.encoders.structure2vec import Structure2Vec
 
@@ -24,7 +25,7 @@ def dense(adjacency, x, w1, b1, w2, b2, layers):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_states_equal_those_of_dense_matrices(random_graphs, layers, weighted):
     graphs = random_graphs(1)
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded(0)
     encoder = Structure2Vec(in_features=3, width=7, layers=layers, generator=generator).double()
     with torch.no_grad():
         for layer in (encoder.node_to_latent, encoder.conv):
@@ -71,16 +72,12 @@ def test_logits_equal_the_reference(vectors, reference_graphs, reference_model):
 
 
 def test_the_shared_map_is_one_map():
-    encoder = Structure2Vec(
-        in_features=2, width=4, layers=5, generator=torch.Generator().manual_seed(0)
-    )
+    encoder = Structure2Vec(in_features=2, width=4, layers=5, generator=seeded(0))
     assert sum(parameter.numel() for parameter in encoder.parameters()) == (2 * 4 + 4) + (4 * 4 + 4)
 
 
 def test_initial_weights_are_glorot_uniform_and_biases_0():
-    encoder = Structure2Vec(
-        in_features=1, width=64, layers=2, generator=torch.Generator().manual_seed(0)
-    )
+    encoder = Structure2Vec(in_features=1, width=64, layers=2, generator=seeded(0))
     for layer in (encoder.node_to_latent, encoder.conv):
         bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
         assert float(layer.weight.detach().abs().max()) <= bound

@@ -10,54 +10,12 @@ from typing import NamedTuple
 
 import pytest
 from command_line import finish
+from small_suites import TINY
 
 from robust_augcl.cli import main as cli
 from robust_augcl.plan.step import Step
 from robust_augcl.steps import compute as steps
 from robust_augcl.steps.context import Context
-
-TINY = """
-name = "tiny"
-title = "Very small cells"
-[dataset]
-source = "components"
-nodes = [15, 20]
-graphs_per_class = 30
-[split]
-test = 0.2
-validation = 0.2
-[encoder]
-name = "structure2vec"
-width = 16
-layers = [2]
-[pretraining]
-warm_up_epochs = 2
-continued_epochs = 2
-batch_size = 32
-positive_in_denominator = false
-[training]
-epochs = 5
-[threat]
-within_component = true
-[[methods]]
-name = "none"
-[[methods]]
-name = "graphcl"
-[[methods]]
-name = "augcl"
-passes = 2
-[[attacks]]
-name = "rand_sampling"
-[[attacks]]
-name = "grad_argmax"
-[[attacks]]
-name = "rl_s2v"
-steps = 20
-burn_in = 2
-width = 8
-[[attacks]]
-name = "exhaustive"
-"""
 
 
 class Answer(NamedTuple):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import finish
+from small_suites import IN_PARTS
 
 from robust_augcl.plan.step import Step
 from robust_augcl.steps import compute as steps
@@ -17,36 +18,11 @@ from robust_augcl.steps.context import Context
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.store.store import Artifact
 
-SUITE = """
-name = "parts"
-[dataset]
-source = "components"
-nodes = [15, 20]
-graphs_per_class = 30
-[split]
-test = 0.2
-validation = 0.2
-[encoder]
-name = "structure2vec"
-width = 8
-[training]
-epochs = 3
-[threat]
-within_component = true
-budget = [1, 2]
-[certificates]
-parts = 3
-[[methods]]
-name = "none"
-[[attacks]]
-name = "rand_sampling"
-"""
-
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("parts") / "parts.toml"
-    path.write_text(SUITE)
+    path.write_text(IN_PARTS)
     return path
 
 

@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from small_suites import MEASURED
 
 from robust_augcl.store.run_folder import RunFolder
-
-SUITE = """
-name = "beside"
-[dataset]
-source = "components"
-nodes = [15, 20]
-graphs_per_class = 30
-[split]
-test = 0.2
-validation = 0.2
-[encoder]
-name = "structure2vec"
-width = 8
-layers = [2]
-[pretraining]
-warm_up_epochs = 1
-continued_epochs = 1
-batch_size = 32
-[training]
-epochs = 3
-[threat]
-within_component = true
-budget = [1, 2]
-[certificates]
-[representations]
-folds = 3
-c = [1.0]
-[[methods]]
-name = "none"
-[[methods]]
-name = "graphcl"
-[[attacks]]
-name = "rand_sampling"
-"""
 
 
 @pytest.fixture
 def suite(tmp_path):
     path = tmp_path / "beside.toml"
-    path.write_text(SUITE)
+    path.write_text(MEASURED)
     return path
 
 

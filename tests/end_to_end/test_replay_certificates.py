@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from command_line import finish
+from small_suites import PROVED
 
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import Step
@@ -23,38 +24,11 @@ from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.store.store import Artifact
 
-SUITE = """
-name = "proofs"
-[dataset]
-source = "components"
-nodes = [15, 20]
-graphs_per_class = 30
-[split]
-test = 0.2
-validation = 0.2
-[encoder]
-name = "structure2vec"
-width = 8
-layers = [2]
-[pretraining]
-[training]
-epochs = 20
-learning_rate = 0.01
-[threat]
-within_component = true
-budget = [1, 2, 3]
-[certificates]
-[[methods]]
-name = "none"
-[[attacks]]
-name = "rand_sampling"
-"""
-
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("suite") / "proofs.toml"
-    path.write_text(SUITE)
+    path.write_text(PROVED)
     return path
 
 

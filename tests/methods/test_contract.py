@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl import registry
 from robust_augcl.contrast.diagnostics import diagnose
@@ -13,10 +14,6 @@ from robust_augcl.contrast.objective import Embedded, LossSettings
 
 METHODS = [name for name in registry.names("method") if name != "none"]
 SMALL = {"augcl": {"passes": 2, "hidden": 8}}
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def made(name, **settings):

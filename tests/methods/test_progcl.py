@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from generators import seeded
 
 from robust_augcl.contrast.losses import cosine_similarities, info_nce
 from robust_augcl.contrast.objective import InfoNCE, LossSettings
@@ -16,10 +17,6 @@ from robust_augcl.contrast.progcl.mixing import mixed_nce_of
 from robust_augcl.contrast.progcl.mixture import BetaMixture
 from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighter
 from robust_augcl.methods.progcl_mix import ProGCLMix
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from generators import seeded
 
 from robust_augcl import registry
 from robust_augcl.contrast.losses import cosine_similarities, debiased_nce_of, info_nce
@@ -14,10 +15,6 @@ from robust_augcl.methods.dcl import DCL
 from robust_augcl.methods.hcl import HCL
 from robust_augcl.methods.moco import MoCo, queue_nce
 from robust_augcl.methods.prototypes import Prototypes, balanced_assignment
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def embeddings(seed=0, size=7, width=5):

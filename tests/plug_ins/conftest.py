@@ -8,28 +8,7 @@ from pathlib import Path
 
 import pytest
 from foreign_attacks import forget_foreign
-
-SUITE = """
-name = "plug-ins"
-[dataset]
-source = "components"
-nodes = [15, 20]
-graphs_per_class = 10
-[split]
-test = 0.3
-validation = 0.3
-[encoder]
-name = "structure2vec"
-width = 8
-[training]
-epochs = 2
-[threat]
-within_component = true
-[[methods]]
-name = "none"
-[[attacks]]
-name = "{attack}"
-"""
+from small_suites import ONE_ATTACK
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +25,7 @@ def suite(tmp_path: Path) -> Callable[[str], Path]:
 
     def write(attack: str, name: str = "suite") -> Path:
         path = tmp_path / f"{name}.toml"
-        path.write_text(SUITE.format(attack=attack))
+        path.write_text(ONE_ATTACK.format(attack=attack))
         return path
 
     return write

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from generators import seeded
 from hand_made import make_record
 
 from robust_augcl.adversary.attack_base import Attack, FitGraphs
@@ -37,7 +38,7 @@ class Idle(Attack):
 
 @pytest.fixture
 def victim() -> Victim:
-    generator = torch.Generator().manual_seed(3)
+    generator = seeded(3)
     encoder = Structure2Vec(in_features=3, width=6, layers=2, generator=generator)
     return Victim(GraphClassifier(encoder, num_classes=3, hidden=5, generator=generator))
 
@@ -52,7 +53,7 @@ def graphs(random_graphs, victim):
 
 def proved(attack, victim, graphs):
     none = graphs.select(torch.arange(0))
-    chance = torch.Generator().manual_seed(0)
+    chance = seeded(0)
     result = run_attack(
         attack, victim, graphs, ONE_EDIT, fit=FitGraphs(none, none), generator=chance
     )

@@ -1,0 +1,168 @@
+"""Suites of very small cells, as the text of their files."""
+
+from __future__ import annotations
+
+_COMPONENTS = """
+[dataset]
+source = "components"
+nodes = [15, 20]
+graphs_per_class = 30
+[split]
+test = 0.2
+validation = 0.2
+"""
+
+TINY = f"""
+name = "tiny"
+title = "Very small cells"
+{_COMPONENTS}
+[encoder]
+name = "structure2vec"
+width = 16
+layers = [2]
+[pretraining]
+warm_up_epochs = 2
+continued_epochs = 2
+batch_size = 32
+positive_in_denominator = false
+[training]
+epochs = 5
+[threat]
+within_component = true
+[[methods]]
+name = "none"
+[[methods]]
+name = "graphcl"
+[[methods]]
+name = "augcl"
+passes = 2
+[[attacks]]
+name = "rand_sampling"
+[[attacks]]
+name = "grad_argmax"
+[[attacks]]
+name = "rl_s2v"
+steps = 20
+burn_in = 2
+width = 8
+[[attacks]]
+name = "exhaustive"
+"""
+"""Three methods and four attacks: 12 results and 22 steps a seed."""
+
+MEASURED = f"""
+name = "measured"
+{_COMPONENTS}
+[encoder]
+name = "structure2vec"
+width = 8
+layers = [2]
+[pretraining]
+warm_up_epochs = 1
+continued_epochs = 1
+batch_size = 32
+[training]
+epochs = 3
+[threat]
+within_component = true
+budget = [1, 2]
+[certificates]
+[representations]
+folds = 3
+c = [1.0]
+[[methods]]
+name = "none"
+[[methods]]
+name = "graphcl"
+[[attacks]]
+name = "rand_sampling"
+"""
+"""Everything that is measured beside the attacks, of two methods."""
+
+PROVED = f"""
+name = "proved"
+{_COMPONENTS}
+[encoder]
+name = "structure2vec"
+width = 8
+layers = [2]
+[pretraining]
+[training]
+epochs = 20
+learning_rate = 0.01
+[threat]
+within_component = true
+budget = [1, 2, 3]
+[certificates]
+[[methods]]
+name = "none"
+[[attacks]]
+name = "rand_sampling"
+"""
+"""One victim, certified against one, two and three edits."""
+
+IN_PARTS = f"""
+name = "in-parts"
+{_COMPONENTS}
+[encoder]
+name = "structure2vec"
+width = 8
+[training]
+epochs = 3
+[threat]
+within_component = true
+budget = [1, 2]
+[certificates]
+parts = 3
+[[methods]]
+name = "none"
+[[attacks]]
+name = "rand_sampling"
+"""
+"""One victim, whose certificate against two edits is computed in three parts."""
+
+ONE_ATTACK = """
+name = "one-attack"
+[dataset]
+source = "components"
+nodes = [15, 20]
+graphs_per_class = 10
+[split]
+test = 0.3
+validation = 0.3
+[encoder]
+name = "structure2vec"
+width = 8
+[training]
+epochs = 2
+[threat]
+within_component = true
+[[methods]]
+name = "none"
+[[attacks]]
+name = "{attack}"
+"""
+"""One attack on one victim; to be formatted with the attack's name or address."""
+
+COMBINING = """
+name = "combining"
+[dataset]
+source = "components"
+[encoder]
+name = "structure2vec"
+[threat]
+within_component = true
+[[methods]]
+name = "none"
+[[attacks]]
+name = "worst_case"
+{of}
+[[attacks]]
+name = "rand_sampling"
+[[attacks]]
+name = "grad_argmax"
+label = "ga"
+[[attacks]]
+name = "exhaustive"
+"""
+"""An attack that combines others; to be formatted with a line that names them, or with none."""
