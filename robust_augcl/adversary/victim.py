@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.classifier_base import Capabilities, Classifier
-from robust_augcl.oracle.edge_gradients import Loss, by_states, by_weights, of_relaxed
+from robust_augcl.oracle.edge_gradients import Loss, RelaxedEdits, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.pair_logits import PairLogits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
 from robust_augcl.threat.candidates import Candidates
@@ -176,14 +176,14 @@ class Victim:
         for index in chunks(packed.sizes + 2 * ptr.diff()):
             first, last = int(index[0]), int(index[-1]) + 1
             own = slice(int(ptr[first]), int(ptr[last]))
-            asked = (
+            edits = RelaxedEdits(
                 packed.select(index),
                 graph[own] - first,
                 pairs[:, own],
                 change[own],
                 weights[own],
             )
-            losses[first:last], gradient[own] = of_relaxed(self._model, *asked, loss, index)
+            losses[first:last], gradient[own] = of_relaxed(self._model, edits, loss, index)
         return losses, gradient
 
     def restricted(self, access: Access) -> VictimView:
