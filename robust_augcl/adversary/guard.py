@@ -69,6 +69,16 @@ def check_supported(attack: Attack, threat: ThreatModel) -> None:
         )
 
 
+def check_answers(attack: Attack, victim: Victim) -> None:
+    """Raise `ValueError` if the victim cannot answer what the attack may ask, with the reason."""
+    reason = victim.refuses(attack.access)
+    if reason is not None:
+        raise ValueError(
+            f"Expected a victim that answers {attack.access.name.lower()} access for the attack "
+            f"{type(attack).__name__}, got one that does not: {reason}"
+        )
+
+
 def fit_attack(
     attack: LearningAttack,
     victim: Victim,
@@ -86,6 +96,7 @@ def fit_attack(
         AccessViolation, GuardViolation, ValueError: as `run_attack`.
     """
     check_supported(attack, threat)
+    check_answers(attack, victim)
     queries, gradient_calls = victim.queries, victim.gradient_calls
     handed = FitGraphs(*(part.copy() for part in fit))
     start = time.perf_counter()
@@ -127,9 +138,11 @@ def run_attack(
         ThreatViolation: an edit that the threat model does not allow.
         AccessViolation: a question beyond the declared access.
         GuardViolation: changed input graphs, or an answer that is no list of perturbations.
-        ValueError: an attack that cannot make as many edits as the threat model allows.
+        ValueError: an attack that cannot make as many edits as the threat model allows, or a
+            victim that cannot answer what the attack may ask.
     """
     check_supported(attack, threat)
+    check_answers(attack, victim)
     clean_logits = victim.logits(graphs)
     answer = _ask(attack, victim, graphs, threat, fit, generator, fitted, report)
     # What is checked is what is applied: the attack may still hold its own tensors.
