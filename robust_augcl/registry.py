@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import tomllib
@@ -109,6 +110,11 @@ def load(kind: str, name: str) -> type[Any]:
     """
     if is_foreign(name):
         return _checked(kind, name, _load_foreign(name))
+    return _load_own(kind, name)
+
+
+@functools.cache
+def _load_own(kind: str, name: str) -> type[Any]:
     if name not in names(kind):
         raise unknown(kind, name, names(kind))
     module, base = importlib.import_module(f"{GROUPS[kind][0]}.{name}"), _base(kind)
