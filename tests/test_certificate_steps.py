@@ -19,7 +19,8 @@ from robust_augcl.steps.certifying import compute_certificate
 from robust_augcl.steps.compute import compute
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
-from robust_augcl.store.store import Artifact, Store
+from robust_augcl.store.artifact import Artifact
+from robust_augcl.store.store import Store
 
 
 def certificate_step(

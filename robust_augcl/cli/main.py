@@ -170,7 +170,8 @@ def run(
     from robust_augcl.plan.planner import plan
     from robust_augcl.review.assessor import Assessor
     from robust_augcl.revisions import changes
-    from robust_augcl.store.run_folder import Manifest, RunFolder
+    from robust_augcl.store.manifest import Manifest
+    from robust_augcl.store.run_folder import RunFolder
     from robust_augcl.workers.runner import run as run_steps
 
     folder = RunFolder(out or Path("runs") / chosen.name)
@@ -473,7 +474,8 @@ def replay(folder: Path) -> None:
     from robust_augcl.review.replay import Verdict
     from robust_augcl.review.replay import replay as replay_run
     from robust_augcl.steps.this_process import one_thread
-    from robust_augcl.store.run_folder import MANIFEST, RunFolder
+    from robust_augcl.store.manifest import MANIFEST
+    from robust_augcl.store.run_folder import RunFolder
 
     run_folder = RunFolder(folder)
     manifest = run_folder.current_manifest()

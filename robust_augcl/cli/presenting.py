@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from robust_augcl.results.measurements import Measurement
     from robust_augcl.results.records import Record
     from robust_augcl.review.assessor import Assessor, Beside
-    from robust_augcl.store.run_folder import Manifest, RunFolder
+    from robust_augcl.store.manifest import Manifest
+    from robust_augcl.store.run_folder import RunFolder
 
 
 def run_folder_of(path: Path) -> RunFolder:

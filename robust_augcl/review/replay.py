@@ -28,7 +28,8 @@ from robust_augcl.plan.suite import make_suite
 from robust_augcl.results.measurements import StoredCertificate, stored_certificate
 from robust_augcl.results.records import ArtifactRef, Record
 from robust_augcl.steps.artifacts import dataset_of, victim_of
-from robust_augcl.store.run_folder import MANIFEST, Manifest, RunFolder
+from robust_augcl.store.manifest import MANIFEST, Manifest
+from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation, apply_all
 

@@ -17,8 +17,8 @@ from robust_augcl.results.records import Record
 from robust_augcl.results.transfers import Transfer, Transfers, pairs_to_transfer
 from robust_augcl.review.replay import perturbations_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.store.files import write_atomically
 from robust_augcl.store.run_folder import RunFolder
-from robust_augcl.store.store import write_atomically
 from robust_augcl.threat.perturbations import apply_all
 
 TRANSFER = "transfer.json"

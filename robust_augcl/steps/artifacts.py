@@ -18,7 +18,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import Encoder
 from robust_augcl.seeds import generator
-from robust_augcl.store.store import Artifact
+from robust_augcl.store.artifact import Artifact
 
 FITTED_ON = "fitted_on"
 """The tensor of an attacker that holds the keys (`graph_keys`) of the graphs that it learned on and

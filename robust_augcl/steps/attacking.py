@@ -24,7 +24,7 @@ from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
 from robust_augcl.steps.inputs import Inputs
-from robust_augcl.store.store import Artifact
+from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import apply_all
 

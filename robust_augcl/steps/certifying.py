@@ -22,7 +22,7 @@ from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
-from robust_augcl.store.store import Artifact
+from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 _OF_GRAPHS = ("graphs", "certified", "settled", "lower_margin", "witnesses")

@@ -16,7 +16,8 @@ from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Record
 from robust_augcl.steps.context import Context, environment
 from robust_augcl.steps.inputs import read_inputs
-from robust_augcl.store.store import Artifact, write_atomically
+from robust_augcl.store.artifact import Artifact
+from robust_augcl.store.files import write_atomically
 
 
 def compute(step: Step, context: Context) -> None:

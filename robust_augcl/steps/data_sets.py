@@ -8,7 +8,7 @@ from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import dataset_artifact
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
-from robust_augcl.store.store import Artifact
+from robust_augcl.store.artifact import Artifact
 
 
 def compute_dataset(step: Step, inputs: Inputs, context: Context) -> Artifact:

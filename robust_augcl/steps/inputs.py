@@ -8,8 +8,9 @@ from typing import NamedTuple
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Record
+from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import load_record
-from robust_augcl.store.store import Artifact, Store
+from robust_augcl.store.store import Store
 
 
 class Inputs(NamedTuple):

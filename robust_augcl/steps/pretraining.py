@@ -27,7 +27,7 @@ from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import dataset_of, new_encoder, prefixed, unprefixed
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
-from robust_augcl.store.store import Artifact
+from robust_augcl.store.artifact import Artifact
 
 
 def _new_contrastive(settings: Mapping[str, Any], dataset: Dataset) -> ContrastiveModel:

@@ -10,7 +10,7 @@ from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import dataset_of, load_pretrained, new_encoder
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
-from robust_augcl.store.store import Artifact
+from robust_augcl.store.artifact import Artifact
 
 _GRAPHS_AT_ONCE = 500  # of all graphs of a data set, as many as are embedded together
 

@@ -12,7 +12,7 @@ from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import dataset_of, load_pretrained, new_encoder, prefixed
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
-from robust_augcl.store.store import Artifact
+from robust_augcl.store.artifact import Artifact
 
 
 def compute_victim(step: Step, inputs: Inputs, context: Context) -> Artifact:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robust_augcl.errors import ArtifactDamaged, InputError
-from robust_augcl.plan.kinds import kind_of
-from robust_augcl.plan.step import with_inputs
-from robust_augcl.store.run_folder import MANIFEST, Manifest, RunFolder
-from robust_augcl.store.store import WRITING, Store, abandoned, discard
+from robust_augcl.plan.kinds import KINDS, kind_of
+from robust_augcl.plan.step import Step, with_inputs
+from robust_augcl.store.files import WRITING, abandoned, discard
+from robust_augcl.store.manifest import MANIFEST, Manifest
+from robust_augcl.store.run_folder import RunFolder, refs_of
+from robust_augcl.store.store import Store
 
 _TOP = (
     MANIFEST,
@@ -25,6 +27,7 @@ _TOP = (
     "mechanism.",
     "learning.",
 )
+"""How the names of the files begin that a run makes at the top of its folder."""
 
 
 @dataclass(frozen=True)
@@ -54,75 +57,100 @@ class Survey:
 
 
 def survey(folder: RunFolder, everything: bool = False) -> Survey:
-    """Look through a folder; `everything` counts artifacts that no record rests on as superfluous
-    too.
+    """Look through a folder.
+
+    Args:
+        folder: the run's.
+        everything: whether artifacts that no result rests on count as superfluous too.
 
     Raises:
         InputError: no run there, or one of another version.
     """
-    manifest = folder.existing_manifest()
-    store = folder.store
-    loaded = folder.load_records(manifest.records)
-    needed = {store.record_path(key) for key in manifest.records}
-    rests_on = {
-        ref.key
-        for record in loaded.records
-        for ref in (record.dataset, record.victim, record.attacker)
-        if ref
-    }
-    rests_on |= set(manifest.measurements)
-    scores = [key for key in manifest.measurements if kind_of(key).wanted]
-    for key in scores:
-        try:
-            if store.artifact_path(key).exists():
-                store.load(key)
-        except ArtifactDamaged as error:
-            loaded.damaged.append(str(error))
-    # Until all is there, what intermediate artifacts hold may be needed: a certificate's parts,
-    # until they are merged.
-    complete = (
-        not loaded.missing
-        and not loaded.damaged
-        and all(store.artifact_path(key).exists() for key in scores)
-    )
-    files, planned = list(_files(folder)), _planned(folder, manifest)
-    superfluous = []
-    for path in files:
+    return _Surveyor(folder).survey(everything)
+
+
+class _Surveyor:
+    """Looks through one folder, once."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._store = folder.store
+        self._manifest = folder.existing_manifest()
+        self._planned = _planned(folder, self._manifest)
+        self._records = {self._store.record_path(key) for key in self._manifest.records}
+        self._loaded = folder.load_records(self._manifest.records)
+        self._files = list(_files(folder))
+        self._artifacts = [key for key in self._manifest.measurements if kind_of(key).wanted]
+        self._there = [key for key in self._artifacts if self._store.artifact_path(key).exists()]
+        self._damaged = [*self._loaded.damaged, *self._damaged_artifacts()]
+
+    def survey(self, everything: bool) -> Survey:
+        locks = [path for path in self._files if path.parent == self._store.locks]
+        failures = [path for path in self._files if path.parent == self._store.failures]
+        kept = self._kept() if everything and self._is_complete() else None
+        superfluous = [path for path in self._files if self._is_superfluous(path, kept)]
+        return Survey(
+            suite=self._manifest.suite,
+            seeds=self._manifest.seeds,
+            wanted=len(self._manifest.records) + len(self._artifacts),
+            there=len(self._loaded.records) + len(self._there),
+            damaged=self._damaged,
+            failures=[_failure(path) for path in failures if not self._is_over(path)],
+            running=[path.stem for path in locks if self._store.locked(path.stem)],
+            superfluous=superfluous,
+            bytes_used=sum(map(size_of, self._files)),
+            bytes_free=sum(map(size_of, superfluous)),
+        )
+
+    def _damaged_artifacts(self) -> Iterator[str]:
+        for key in self._there:
+            try:
+                self._store.load(key)
+            except ArtifactDamaged as error:
+                yield str(error)
+
+    def _is_complete(self) -> bool:
+        """Whether all results are there. Until then, what lies between may be needed."""
+        missing = self._loaded.missing or len(self._there) < len(self._artifacts)
+        return not missing and not self._damaged
+
+    def _kept(self) -> set[str]:
+        """The keys of the artifacts that stay when all results are there."""
+        rests_on = {ref.key for record in self._loaded.records for ref in refs_of(record)}
+        planned = [] if self._planned is None else self._planned.values()
+        kept = {step.key for step in planned if KINDS[step.kind].kept}
+        return rests_on | set(self._manifest.measurements) | kept
+
+    def _is_superfluous(self, path: Path, kept: set[str] | None) -> bool:
+        """Whether nothing needs a file; `kept` are the artifacts that stay, None for all."""
+        store = self._store
         if path.name.startswith(WRITING):
-            if abandoned(path):
-                superfluous.append(path)
-            continue
-        stale = path.parent == store.records and path not in needed
-        if everything and complete and path.parent == store.artifacts:
-            stale |= path.name.removesuffix(".safetensors") not in rests_on
-        stale |= path.name.endswith(".damaged")
-        stale |= path.parent == store.failures and _over(path, store, planned)
-        stale |= path.parent == store.locks and not store.locked(path.stem)
-        if stale:
-            superfluous.append(path)
-    return Survey(
-        suite=manifest.suite,
-        seeds=manifest.seeds,
-        wanted=len(manifest.records) + len(scores),
-        there=len(loaded.records) + sum(store.artifact_path(key).exists() for key in scores),
-        damaged=loaded.damaged,
-        failures=[
-            _failure(path)
-            for path in files
-            if path.parent == store.failures and not _over(path, store, planned)
-        ],
-        running=[
-            path.stem for path in files if path.parent == store.locks and store.locked(path.stem)
-        ],
-        superfluous=superfluous,
-        bytes_used=sum(map(size_of, files)),
-        bytes_free=sum(map(size_of, superfluous)),
-    )
+            return abandoned(path)
+        if path.name.endswith(".damaged"):
+            return True
+        if path.parent == store.records:
+            return path not in self._records
+        if path.parent == store.artifacts:
+            return kept is not None and path.name.removesuffix(".safetensors") not in kept
+        if path.parent == store.failures:
+            return self._is_over(path)
+        return path.parent == store.locks and not store.locked(path.stem)
+
+    def _is_over(self, failure: Path) -> bool:
+        """Whether a step that failed was done since, or nobody asks for it any more.
+
+        Its code was revised then, or a setting changed.
+        """
+        key = failure.stem
+        paths = self._store.record_path(key), self._store.artifact_path(key)
+        forgotten = self._planned is not None and key not in self._planned
+        return forgotten or any(path.exists() for path in paths)
 
 
 def remove(path: Path, store: Store) -> bool:
-    """Remove a superfluous file, unless a process has taken it up since it was found; return
-    whether it was removed.
+    """Remove a superfluous file, unless a process has taken it up since it was found.
+
+    Returns:
+        Whether it was removed.
 
     Raises:
         InputError: it cannot be removed.
@@ -139,20 +167,6 @@ def remove(path: Path, store: Store) -> bool:
     return True
 
 
-def _files(folder: RunFolder) -> Iterator[Path]:
-    """The files that a run makes: in its own folders, and at the top; what else lies there is none
-    of our business.
-    """
-    store = folder.store
-    for place in (store.artifacts, store.records, store.failures, store.locks):
-        yield from (path for path in sorted(place.glob("*")) if path.is_file())
-    yield from (
-        path
-        for path in sorted(folder.path.glob("*"))
-        if path.is_file() and path.name.startswith((WRITING, *_TOP))
-    )
-
-
 def size_of(path: Path) -> int:
     """Bytes of a file, 0 where it is gone."""
     try:
@@ -161,26 +175,26 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def _planned(folder: RunFolder, manifest: Manifest) -> set[str] | None:
-    """The keys of all steps behind the folder's results; None where the code of today would compute
-    others.
+def _files(folder: RunFolder) -> Iterator[Path]:
+    """The files that a run makes; what else lies in the folder is none of our business."""
+    store = folder.store
+    for place in (store.artifacts, store.records, store.failures, store.locks):
+        yield from (path for path in sorted(place.glob("*")) if path.is_file())
+    for path in sorted(folder.path.glob("*")):
+        if path.is_file() and path.name.startswith((WRITING, *_TOP)):
+            yield path
+
+
+def _planned(folder: RunFolder, manifest: Manifest) -> dict[str, Step] | None:
+    """All steps behind the folder's results, by key.
+
+    None where the code of today would compute others.
     """
     try:
-        keys = {step.key for step in with_inputs(folder.plan(manifest).steps)}
+        steps = {step.key: step for step in with_inputs(folder.plan(manifest).steps)}
     except InputError:
         return None
-    return keys if keys.issuperset(manifest.records) else None
-
-
-def _over(failure: Path, store: Store, planned: set[str] | None) -> bool:
-    """Whether a step that failed was done since, or nobody asks for it any more: its code was
-    revised, or a setting changed.
-    """
-    done = any(
-        path.exists()
-        for path in (store.record_path(failure.stem), store.artifact_path(failure.stem))
-    )
-    return done or (planned is not None and failure.stem not in planned)
+    return steps if steps.keys() >= set(manifest.records) else None
 
 
 def _failure(path: Path) -> str:

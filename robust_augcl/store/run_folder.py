@@ -1,72 +1,28 @@
-"""A run's folder: which suite it holds, which records belong to it, and reading them.
+"""A run's folder: its manifest, and reading what belongs to it.
 
-``run.json`` names the suite, the revisions of the code, and the records of the latest run of it;
-artifacts and records lie beside it.
+Artifacts and records lie beside the manifest.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robust_augcl import __version__
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.plan.kinds import KINDS, resolve
-from robust_augcl.plan.toml_tables import build
 from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.records import SCHEMA, ArtifactRef, Record, stamp
-from robust_augcl.revisions import Revision, changes
-from robust_augcl.store.store import Artifact, Store, write_atomically
+from robust_augcl.results.records import ArtifactRef, Record, stamp
+from robust_augcl.revisions import changes
+from robust_augcl.store.artifact import Artifact
+from robust_augcl.store.files import write_atomically
+from robust_augcl.store.manifest import MANIFEST, Manifest, read_manifest
+from robust_augcl.store.store import Store
 
 if TYPE_CHECKING:  # whoever only reads records needs none of what makes them
     from robust_augcl.plan.planner import Plan
-
-MANIFEST = "run.json"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a run's folder holds.
-
-    Args:
-        suite: the suite's name.
-        table: the suite as in its file, overrides included, seeds apart.
-        fingerprint: of the files that the data came from, None where there are none.
-        seeds: of all runs with these settings.
-        records: the keys of the records that belong to it, in the order of tables.
-        measurements: the keys of the artifacts that are shown beside them.
-        revisions: of the code behind them, by what they are of (`Plan.revisions`).
-        version: of the package.
-        format: the schema of records.
-    """
-
-    suite: str
-    table: dict[str, Any]
-    fingerprint: str | None
-    seeds: list[int]
-    records: list[str]
-    measurements: list[str] = field(default_factory=list)
-    revisions: dict[str, Revision] = field(default_factory=dict)
-    version: str = __version__
-    format: tuple[int, ...] = (SCHEMA,)
-
-    def dumps(self) -> bytes:
-        return (json.dumps(self.__dict__, indent=1, default=str) + "\n").encode()
-
-    def same_settings(self, other: Manifest) -> bool:
-        """Whether two runs differ in seeds alone, and in how many parts their certificates are
-        searched, which changes no result.
-        """
-        mine, theirs = (json.loads(m.dumps()) for m in (self, other))
-        for manifest in (mine, theirs):
-            certificates = manifest["table"].get("certificates")
-            if isinstance(certificates, dict):
-                certificates.pop("parts", None)
-        return all(mine[name] == theirs[name] for name in ("suite", "table", "fingerprint"))
 
 
 @dataclass(frozen=True)
@@ -83,45 +39,34 @@ class RunFolder:
 
     Args:
         path: the folder.
+
+    Example:
+        >>> RunFolder(Path("no such folder")).manifest() is None
+        True
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.store = Store(path)
-        self._records: dict[
-            str, tuple[Any, Record]
-        ] = {}  # as last read, with what tells the file from another
+        # Records as last read, with what tells the file from another.
+        self._records: dict[str, tuple[Any, Record]] = {}
+
+    # --- the manifest -----------------------------------------------------------------------------
 
     def manifest(self) -> Manifest | None:
         """What the folder holds, None where there is no run.
 
         Raises:
-            InputError: a run whose records have another format, or a manifest that cannot be read.
+            InputError: a run whose records have another schema, or a manifest that cannot be read.
         """
-        path = self.path / MANIFEST
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            version, (schema, *_) = content["version"], content["format"]
-            if type(content["table"]) is not dict:
-                raise TypeError("a table that is none")
-        except FileNotFoundError:
-            return None
-        except NotADirectoryError:
-            raise InputError(f"Expected {self.path} to be a folder, got a file") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"Cannot read {path}: expected what a run wrote, got {error!r}"
-            ) from None
-        if schema != SCHEMA:
-            raise InputError(
-                f"{self.path} holds a run of robust_augcl {version}, with records of format "
-                f"{schema}; {__version__} reads format {SCHEMA} "
-                "alone: choose another --out, or use that version"
-            )
-        return build(Manifest, content, str(path))
+        return read_manifest(self.path)
 
     def existing_manifest(self) -> Manifest:
-        """What the folder holds; raises `InputError` where there is no run."""
+        """What the folder holds.
+
+        Raises:
+            InputError: as `manifest`, and where there is no run.
+        """
         manifest = self.manifest()
         if manifest is None:
             raise InputError(
@@ -129,24 +74,6 @@ class RunFolder:
                 "`robust-augcl run --help`"
             )
         return manifest
-
-    def plan(self, manifest: Manifest) -> Plan:
-        """What the manifest's suite and seeds ask of the code of today; raises `InputError` where
-        it holds no valid suite.
-        """
-        from robust_augcl.plan.planner import plan
-        from robust_augcl.plan.suite import make_suite
-
-        return plan(
-            make_suite({**manifest.table, "seeds": manifest.seeds}, str(self.path / MANIFEST)),
-            manifest.fingerprint,
-        )
-
-    def revised(self, manifest: Manifest) -> list[str]:
-        """What of the code behind the results was revised since, in words; raises `InputError`
-        where the suite is not valid any more.
-        """
-        return changes(manifest.revisions, self.plan(manifest).revisions)
 
     def current_manifest(self) -> Manifest:
         """What the folder holds, for whoever goes on from it with the code of today.
@@ -159,30 +86,22 @@ class RunFolder:
         if revised := self.revised(manifest):
             raise InputError(
                 f"{self.path} holds results of other revisions: {', '.join(revised)}. "
-                "`robust-augcl run` on its suite and seeds computes "
-                "again what has changed and reuses the rest; `show` shows what is there"
+                "`robust-augcl run` on its suite and seeds computes again what has changed and "
+                "reuses the rest; `show` shows what is there"
             )
         return manifest
 
-    def require_planned(self, keys: Iterable[str], planned: Container[str]) -> None:
-        """Raise `InputError` where the suite does not ask for all these results today: a setting
-        came or went with the code.
-        """
-        if any(key not in planned for key in keys):
-            raise InputError(
-                f"{self.path} holds results that its suite does not ask for today: "
-                "`robust-augcl run` on its suite and seeds "
-                "computes what it asks for and reuses the rest"
-            )
-
     def claim(self, seeds: Sequence[int], make: Callable[[Sequence[int]], Manifest]) -> Manifest:
-        """Enter a suite in the folder before it runs; runs that differ in seeds alone are kept
-        together.
+        """Enter a suite in the folder before it runs.
 
-        `make` makes the manifest of the suite with any seeds.
+        Runs that differ in seeds alone are kept together.
+
+        Args:
+            seeds: of the run.
+            make: makes the manifest of the suite with any seeds.
 
         Raises:
-            InputError: the folder holds another suite, or a run whose records have another format,
+            InputError: the folder holds another suite, or a run whose records have another schema,
                 or cannot be written.
         """
         self.manifest()  # a folder of something else is refused before anything is made
@@ -200,9 +119,48 @@ class RunFolder:
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new
 
+    # --- what its suite asks for today ------------------------------------------------------------
+
+    def plan(self, manifest: Manifest) -> Plan:
+        """What the manifest's suite and seeds ask of the code of today.
+
+        Raises:
+            InputError: the manifest holds no valid suite.
+        """
+        from robust_augcl.plan.planner import plan
+        from robust_augcl.plan.suite import make_suite
+
+        table = {**manifest.table, "seeds": manifest.seeds}
+        return plan(make_suite(table, str(self.path / MANIFEST)), manifest.fingerprint)
+
+    def revised(self, manifest: Manifest) -> list[str]:
+        """What of the code behind the results was revised since, in words.
+
+        Raises:
+            InputError: the suite is not valid any more.
+        """
+        return changes(manifest.revisions, self.plan(manifest).revisions)
+
+    def require_planned(self, keys: Iterable[str], planned: Container[str]) -> None:
+        """Refuse results that the suite does not ask for today: a setting came or went.
+
+        Raises:
+            InputError: one of the keys is not planned.
+        """
+        if any(key not in planned for key in keys):
+            raise InputError(
+                f"{self.path} holds results that its suite does not ask for today: "
+                "`robust-augcl run` on its suite and seeds computes what it asks for and reuses "
+                "the rest"
+            )
+
+    # --- what it holds ----------------------------------------------------------------------------
+
     def load_record(self, key: str) -> Record:
-        """Read one record; raises `ArtifactDamaged` where it is missing or not what was written. A
-        file is read once while it stays.
+        """Read one record. A file is read once while it stays as it is.
+
+        Raises:
+            ArtifactDamaged: it is missing, or not what was written.
         """
         try:
             state = self.store.record_path(key).stat()
@@ -213,18 +171,6 @@ class RunFolder:
         if known is None or known[0] != identity:
             self._records[key] = known = (identity, load_record(self.store, key))
         return known[1]
-
-    def load_artifact(self, ref: ArtifactRef) -> Artifact:
-        """Read the artifact that a result rests on; raises `ArtifactDamaged` where it is missing,
-        damaged, or another one.
-        """
-        artifact = self.store.load(ref.key)
-        if artifact.digest != ref.digest:
-            raise ArtifactDamaged(
-                f"{ref.key}.safetensors: not the artifact that the result rests on: its digest "
-                "is another"
-            )
-        return artifact
 
     def load_records(self, keys: Sequence[str]) -> Loaded:
         """Read records, those that are there and whole."""
@@ -239,24 +185,19 @@ class RunFolder:
                 loaded.damaged.append(str(error))
         return loaded
 
-    def stamp(self, records: Sequence[Record], beside: Iterable[str] = ()) -> str:
-        """Tells these records, and the files that they rest on as they lie here now, from any
-        others; and artifacts beside them, by key.
+    def load_artifact(self, ref: ArtifactRef) -> Artifact:
+        """Read the artifact that a result rests on.
+
+        Raises:
+            ArtifactDamaged: it is missing, damaged, or another one.
         """
-        refs = {
-            ref.key
-            for record in records
-            for ref in (record.dataset, record.victim, record.attacker)
-            if ref
-        } | set(beside)
-        held = []
-        for key in sorted(refs):
-            try:
-                state = self.store.artifact_path(key).stat()
-                held.append(f"{key} {state.st_size} {state.st_mtime_ns}")
-            except OSError:
-                held.append(f"{key} is missing")
-        return hashlib.sha256("\n".join([stamp(records), *held]).encode()).hexdigest()
+        artifact = self.store.load(ref.key)
+        if artifact.digest != ref.digest:
+            raise ArtifactDamaged(
+                f"{ref.key}.safetensors: not the artifact that the result rests on: its digest "
+                "is another"
+            )
+        return artifact
 
     def load_measurements(self, manifest: Manifest) -> list[Measurement]:
         """The measurements that are there and whole, in the order of the run's plan.
@@ -268,9 +209,9 @@ class RunFolder:
         self.require_planned(manifest.measurements, {step.key for _, step in planned})
         found = []
         for cell, step in planned:
+            kind = KINDS[step.kind]
             try:
                 artifact = self.store.load(step.key)
-                kind = KINDS[step.kind]
                 if kind.read is not None:
                     resolve(kind.read)(artifact.info, f"{step.key}.safetensors")
             except ArtifactDamaged:
@@ -279,10 +220,34 @@ class RunFolder:
             found.append(Measurement(step.kind, cell, artifact.info, seconds))  # type: ignore[arg-type]
         return found
 
+    def stamp(self, records: Sequence[Record], beside: Iterable[str] = ()) -> str:
+        """A digest that tells these records, and the files that they rest on, from any others.
+
+        Args:
+            records: all that it is about.
+            beside: keys of artifacts that it is about too.
+        """
+        keys = {ref.key for record in records for ref in refs_of(record)} | set(beside)
+        held = []
+        for key in sorted(keys):
+            try:
+                state = self.store.artifact_path(key).stat()
+                held.append(f"{key} {state.st_size} {state.st_mtime_ns}")
+            except OSError:
+                held.append(f"{key} is missing")
+        return hashlib.sha256("\n".join([stamp(records), *held]).encode()).hexdigest()
+
+
+def refs_of(record: Record) -> list[ArtifactRef]:
+    """The artifacts that a record rests on."""
+    return [ref for ref in (record.dataset, record.victim, record.attacker) if ref is not None]
+
 
 def load_record(store: Store, key: str) -> Record:
-    """Read one record of a store; raises `ArtifactDamaged` where it is missing or not what was
-    written.
+    """Read one record of a store.
+
+    Raises:
+        ArtifactDamaged: it is missing, or not what was written.
     """
     path = store.record_path(key)
     try:

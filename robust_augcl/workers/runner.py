@@ -17,8 +17,8 @@ from typing import NamedTuple, Protocol
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.plan.kinds import KINDS, resolve
 from robust_augcl.plan.step import Step, with_inputs
+from robust_augcl.store import files
 from robust_augcl.store.run_folder import RunFolder
-from robust_augcl.store.store import write_atomically
 from robust_augcl.workers.executors import Performed, Pool, Task
 
 _LOST_WORKERS = 3  # a step that loses so many workers is what kills them
@@ -110,7 +110,7 @@ def needed_steps(attacks: Sequence[Step], folder: RunFolder, watcher: Watcher) -
     seen: dict[str, _There | None] = {}
 
     def set_aside(step: Step, problem: str) -> None:
-        aside = folder.store.set_aside(folder.store.path(step))
+        aside = files.set_aside(folder.store.path(step))
         seen[step.key] = None
         watcher.note(f"{problem}; set aside as {aside.name}, computing it again")
 
@@ -303,7 +303,7 @@ class _Run:
         self.failed_keys.add(step.key)
         self.watcher.failed(step, message, trace)
         content = {"step": step.title, "kind": step.kind, "error": message, "trace": trace}
-        write_atomically(
+        files.write_atomically(
             self.folder.store.failure_path(step.key),
             (json.dumps(content, indent=1) + "\n").encode(),
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from robust_augcl.results.records import SCHEMA
-from robust_augcl.store import store
+from robust_augcl.store import files as store_files
 
 
 def refused(answer, *named: str) -> None:
@@ -229,11 +229,11 @@ def test_a_disk_that_fills_up_midway_keeps_what_was_computed(tiny, tmp_path, com
         written.append(Path(target))
         replace(source, target)
 
-    monkeypatch.setattr(store.os, "replace", full)
+    monkeypatch.setattr(store_files.os, "replace", full)
     answer = command("run", tiny, "--out", tmp_path, "--workers", "1")
     assert answer.code == 2
     assert "No space left on device" in answer.err
     kept = {path: path.stat().st_mtime_ns for path in written[1:]}  # the first is the manifest
-    monkeypatch.setattr(store.os, "replace", replace)
+    monkeypatch.setattr(store_files.os, "replace", replace)
     assert command("run", tiny, "--out", tmp_path, "--workers", "1").code == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

@@ -15,8 +15,8 @@ from small_suites import IN_PARTS
 from robust_augcl.plan.step import Step
 from robust_augcl.steps import compute as steps
 from robust_augcl.steps.context import Context
+from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import RunFolder
-from robust_augcl.store.store import Artifact
 
 
 @pytest.fixture(scope="module")

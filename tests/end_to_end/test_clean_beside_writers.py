@@ -9,10 +9,12 @@ import time
 
 import pytest
 
-from robust_augcl.store import store
+from robust_augcl.store import files as store_files
+from robust_augcl.store.files import write_atomically
 from robust_augcl.store.housekeeping import remove, survey
-from robust_augcl.store.run_folder import Manifest, RunFolder
-from robust_augcl.store.store import Store, write_atomically
+from robust_augcl.store.manifest import Manifest
+from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.store.store import Store
 
 FORK = multiprocessing.get_context("fork")
 
@@ -30,7 +32,7 @@ def write_slowly(path, begun, go_on):
         begun.set()
         go_on.wait(30)
 
-    store.os.fsync = fsync  # this process's own
+    store_files.os.fsync = fsync  # this process's own
     write_atomically(path, b"whole")
 
 
@@ -125,7 +127,7 @@ def test_writers_and_cleaners_at_once_do_not_disturb_each_other(folder):
 
 
 def test_without_locks_only_old_files_are_thought_abandoned(folder, monkeypatch):
-    monkeypatch.setattr(store, "_lock", lambda handle: None)
+    monkeypatch.setattr(store_files, "_lock", lambda handle: None)
     new, old = folder.path / ".writing-new", folder.path / ".writing-old"
     for path in (new, old):
         path.write_bytes(b"half")

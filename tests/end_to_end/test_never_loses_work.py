@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.store import store
-from robust_augcl.store.run_folder import Manifest, RunFolder
+from robust_augcl.store import files as store_files
+from robust_augcl.store.manifest import Manifest
+from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.store.store import Store
 
 HERE = Path(__file__).parent
@@ -120,9 +121,9 @@ def test_a_fault_at_every_write_gives_a_message_and_never_a_wrong_row(
     """
     arguments = ["run", tiny, "--out", tmp_path, "--workers", "1"]
     for attempt in range(60):
-        monkeypatch.setattr(store, "os", Fault(kind, min(attempt, 1)))
+        monkeypatch.setattr(store_files, "os", Fault(kind, min(attempt, 1)))
         answer = command(*arguments)
-        monkeypatch.setattr(store, "os", os)
+        monkeypatch.setattr(store_files, "os", os)
         assert not list(tmp_path.rglob(".writing-*"))
         assert {
             name: lines for name, lines in outcomes(tmp_path).items() if lines != reference[name]

@@ -21,8 +21,8 @@ from robust_augcl.plan.suite import load_suite
 from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.review.replay import check_certificate
 from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import RunFolder
-from robust_augcl.store.store import Artifact
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from robust_augcl import registry
+from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import RunFolder
-from robust_augcl.store.store import Artifact
 
 SECONDS = ("seconds", "pretrain_seconds", "train_seconds", "fit_seconds")
 WANTED = {

@@ -13,8 +13,9 @@ from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.plan.kinds import kind_of
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.records import Record
-from robust_augcl.store.run_folder import Manifest, RunFolder
-from robust_augcl.store.store import write_atomically
+from robust_augcl.store.files import write_atomically
+from robust_augcl.store.manifest import Manifest
+from robust_augcl.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from robust_augcl.review.audit.gather import Gatherer

@@ -1,0 +1,226 @@
+"""Files that are whole or absent, and locks that end with their process.
+
+Whatever the system cannot do (locks, on some file systems) costs a guarantee, not the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from robust_augcl.errors import InputError
+
+WRITING = ".writing-"
+"""How the names of files begin that are not whole yet."""
+
+_ABANDONED_SECONDS = 3600  # where there are no locks: nothing here takes as long to write
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: to a temporary name, flushed to the disk, then renamed.
+
+    The temporary file is locked until then: see `discard`.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _temporary(path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                if os.fstat(file.fileno()).st_size != len(content):
+                    raise OSError(errno.EIO, "the file is shorter than what was written to it")
+                os.chmod(temporary, 0o644)
+                os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+def _temporary(folder: Path) -> tuple[int, str]:
+    """A new file of this process alone, open and locked, and its name."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=WRITING, dir=folder)
+        if _lock(handle) is not False and _is_of(name, handle):
+            return handle, name
+        os.close(handle)  # somebody looked whether it is abandoned before it was locked
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is kept for a look and never read again.
+
+    Returns:
+        Its new name.
+
+    Raises:
+        InputError: it cannot be renamed.
+    """
+    aside = path.with_name(path.name + ".damaged")
+    with naming(path):
+        os.replace(path, aside)
+    return aside
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn an operating system's error into an `InputError` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror or error}") from error
+
+
+# --- what a killed process left -------------------------------------------------------------------
+
+
+def abandoned(temporary: Path) -> bool:
+    """Whether a file that is not whole (`WRITING`) was left by a process that is gone.
+
+    This only looks, and changes nothing.
+    """
+    try:
+        return _if_abandoned(temporary, lambda: None)
+    except PermissionError:  # another user's, who alone can tell
+        return False
+
+
+def discard(temporary: Path) -> bool:
+    """Remove a file that is not whole, if the process that wrote it is gone.
+
+    Returns:
+        Whether that was so.
+
+    Raises:
+        InputError: it cannot be removed.
+    """
+    try:
+        return _if_abandoned(temporary, lambda: os.unlink(temporary))
+    except PermissionError as error:
+        raise InputError(f"Cannot remove {temporary}: {error.strerror or error}") from error
+
+
+def _if_abandoned(temporary: Path, act: Callable[[], None]) -> bool:
+    try:
+        handle = os.open(temporary, os.O_RDWR)
+    except FileNotFoundError:  # it is whole now, under its own name
+        return False
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise InputError(f"Cannot look at {temporary}: {error.strerror or error}") from error
+    try:
+        is_free = _lock(handle)
+        if is_free is None:
+            is_free = time.time() - os.fstat(handle).st_mtime > _ABANDONED_SECONDS
+        is_free = is_free and _is_of(temporary, handle)
+        if is_free:
+            act()
+        return is_free
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise InputError(f"Cannot remove {temporary}: {error.strerror or error}") from error
+    finally:
+        os.close(handle)
+
+
+# --- locks ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Try to be the only process that holds the lock file at `path`; yields whether it is.
+
+    The operating system gives a lock back when its process ends, however it ends. Where there are
+    no locks, every claim succeeds.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    got = _lock(handle)
+    if got is None:  # a system without locks
+        os.close(handle)
+        yield True
+        return
+    # Its last holder may have removed the file between the opening and the locking: then this lock
+    # is of no use.
+    is_mine = got and _is_of(path, handle)
+    try:
+        yield is_mine
+    finally:
+        if is_mine:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        os.close(handle)
+
+
+def is_claimed(path: Path) -> bool:
+    """Whether a process holds the lock file at `path`; this only looks, and changes nothing."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return _lock(handle) is False
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Wait to be the only process inside this, for a folder; it is made if there is none."""
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # a system without such locks
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # a file system without them
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_of(name: str | Path, handle: int) -> bool:
+    """Whether a name is still that of an open file."""
+    try:
+        return os.stat(name).st_ino == os.fstat(handle).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _lock(handle: int) -> bool | None:
+    """Lock an open file for as long as it is open.
+
+    Returns:
+        Whether that succeeded; None where there are no locks.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True
