@@ -1,4 +1,4 @@
-"""Beam search over edits: from each of the best sets of edits, every further edit is tried."""
+"""Beam search over edits: each of the best sets of edits is extended by every further edit."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from robust_augcl.validation import require_positive
 
 @dataclass(frozen=True)
 class Beam(Attack):
-    """Keep the sets of edits that leave the true class the smallest margins; extend each by every
-    allowed edit.
+    """Keep the sets of edits that leave the true class the smallest margins, and extend each.
 
-    A pair of nodes is edited once at the most. A graph is left when it is broken; else the set of
-    the smallest margin is returned.
+    Each set is extended by every allowed edit. A pair of nodes is edited at most once. A graph is
+    left when it is broken. Else the answer is the set of the smallest margin.
 
     Args:
-        width: sets kept a graph and step; 1 is greedy search.
+        width: how many sets are kept for each graph and step. 1 is greedy search.
 
     Raises:
-        ValueError: a width that is not positive.
+        ValueError: the width is not positive.
+
+    >>> Beam(width=3).access.name
+    'QUERY'
     """
 
     access: ClassVar[Access] = Access.QUERY

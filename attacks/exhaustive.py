@@ -1,6 +1,4 @@
-"""The exact worst case for one edit or two: every candidate is tried (exhaustive search of Dai et
-al. 2018, arXiv 1806.02371).
-"""
+"""Exhaustive search for the worst case (Dai et al. 2018, arXiv 1806.02371): every edit, or two."""
 
 from __future__ import annotations
 
@@ -23,20 +21,23 @@ from robust_augcl.validation import require_positive
 
 @dataclass(frozen=True)
 class Exhaustive(Attack):
-    """Take the edits that leave the true class the smallest margin: no attack with as many edits
-    breaks more graphs.
+    """Take the edits that leave the true class the smallest margin.
 
-    With two edits, a graph whose pairs are more than `most_pairs` is searched from its most harmful
-    single edits onwards as far as that allows: then the result is an attack, and not the worst
-    case. `certificate.certify` says of which graphs that holds.
+    No attack with as many edits breaks more graphs. With two edits, a graph may have more pairs
+    than `most_pairs`. Then its most harmful single edits are extended first, as far as the limit
+    allows, and the answer need not be the worst case. `oracle.certificates.certify` says for which
+    graphs it is.
 
     Args:
-        most_pairs: pairs of edits that are tried in one graph, at the most.
-        stop_when_broken: leave a graph soon after a pair that breaks it; its margin is then not the
+        most_pairs: how many pairs of edits are tried in one graph, at the most.
+        stop_when_broken: leave a graph soon after a pair breaks it. Its margin is then not the
             smallest.
 
     Raises:
-        ValueError: a limit that is not positive.
+        ValueError: the limit is not positive.
+
+    >>> Exhaustive().max_budget
+    2
     """
 
     access: ClassVar[Access] = Access.QUERY
@@ -65,15 +66,16 @@ class Exhaustive(Attack):
     def _one_edit(
         self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel
     ) -> list[Perturbation]:
+        """Return for each graph the edit of the smallest margin, if it is below the clean one."""
         candidates = threat.enumerate(graphs)
         y = graphs.y[candidates.graph].to(victim.device)
         margin = margins(victim.candidate_logits(graphs, candidates), y).to(graphs.device)
         worst = candidates.best(margin)
-        # At most one edit: none where every one would help the victim.
+        # There is no edit where every one would help the victim.
         clean = margins(victim.logits(graphs), graphs.y.to(victim.device)).to(graphs.device)
-        harms = (
-            (worst >= 0) & (margin[worst.clamp(min=0)] < clean) if len(candidates) else worst >= 0
-        )
+        harms = worst >= 0
+        if len(candidates):
+            harms &= margin[worst.clamp(min=0)] < clean
         return [
             candidates.perturbation(edit[harm])
             for edit, harm in zip(worst.split(1), harms.split(1), strict=True)
@@ -82,6 +84,7 @@ class Exhaustive(Attack):
     def _two_edits(
         self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel
     ) -> list[Perturbation]:
+        """Return for each graph the best that the search over pairs finds."""
         problem = SearchProblem.of(victim, graphs, threat)
         found = search_pairs(problem, limit=self.most_pairs, stop_when_broken=self.stop_when_broken)
         return found.perturbations(problem.candidates)

@@ -1,8 +1,10 @@
-"""The genetic algorithm of Dai et al. 2018 (arXiv 1806.02371, section 3.3): breed sets of edits,
-fitter ones first.
+"""The genetic algorithm of Dai et al. 2018 (arXiv 1806.02371, section 3.3).
 
-Letters: G graphs, P individuals of a graph, K edits of an individual at the most, M candidates. An
-individual is a row of K candidate numbers, each at most once, -1 beyond its graph's budget.
+It breeds sets of edits, fitter ones first.
+
+Letters: G graphs, N nodes of all graphs, P individuals of a graph, K edits of an individual at the
+most, M candidates, R individuals of any graphs. An individual is a row of K candidate numbers, each
+at most once, -1 beyond its graph's budget.
 """
 
 from __future__ import annotations
@@ -27,28 +29,32 @@ from robust_augcl.validation import require_positive
 
 @dataclass(frozen=True)
 class Genetic(Attack):
-    """Let populations of edit sets evolve, one a graph; an individual's fitness is the victim's
-    -log p(true class) on the edited graph.
+    """Let populations of edit sets evolve, one population for each graph.
 
-    A round measures the population and stops for graphs that an individual breaks. Otherwise half
-    of the parents are the fittest, the others are drawn with probabilities in proportion to
-    exp(fitness). Each parent has a child: with the probability `cross_over` every edit comes from
-    it or from a random other parent, by a fair coin; then each edit is replaced with the
-    probability `mutation` by one at one of its ends. The answer is the edit set that breaks the
-    graph, else the fittest seen, if it is fitter than the clean graph.
+    The fitness of an individual is the victim's -log p(true class) on the edited graph. A round
+    measures the population, and stops for graphs that an individual breaks. For the other graphs,
+    half of the parents are the fittest. The others are drawn with probabilities in proportion to
+    exp(fitness). Each parent has a child. With the probability `cross_over`, every edit of the
+    child comes from the parent or from a random other parent, by a fair coin. Then each edit is
+    replaced, with the probability `mutation`, by an edit at one of its ends. The answer is the edit
+    set that breaks the graph, else the fittest seen, if it is fitter than the clean graph.
 
-    Departures from the published code: a set never holds a pair twice (such a child is replaced by
-    its parent, such a mutation does not happen); a mutated edit is drawn from the allowed ones, not
-    from all nodes of the component; unchanged and equal individuals are measured once; a graph that
-    is wrong when clean is left alone.
+    Departures from the published code: A set never holds a pair twice: a child with such a pair is
+    replaced by its parent, and such a mutation does not happen. A mutated edit is drawn from the
+    allowed ones, not from all nodes of the component. Unchanged and equal individuals are measured
+    once. A graph that is wrong when clean is left alone.
 
     Args:
         population: P.
-        rounds: of measuring.
-        cross_over, mutation: probabilities, of a child and of an edit.
+        rounds: how often the population is measured.
+        cross_over: the probability of a child with edits of two parents.
+        mutation: the probability that an edit is replaced.
 
     Raises:
-        ValueError: a value out of its range.
+        ValueError: a value is out of its range.
+
+    >>> Genetic(population=50).brief().population
+    20
     """
 
     access: ClassVar[Access] = Access.QUERY
@@ -104,7 +110,7 @@ class _Evolution:
         self.budgets = torch.minimum(threat.budgets(graphs), self.candidates.counts)
 
     def run(self) -> list[Perturbation]:
-        """The perturbation of each graph."""
+        """Return the perturbation of each graph."""
         clean = self.victim.logits(self.graphs)
         best_fitness = cross_entropy(clean, self.graphs.y, reduction="none")
         best = self.candidates.graph.new_full((self.graphs.num_graphs, int(self.budgets.max())), -1)
@@ -131,7 +137,7 @@ class _Evolution:
         return [self.candidates.perturbation(row[row >= 0]) for row in best]
 
     def first_population(self, width: int) -> Tensor:
-        """Individuals (G, P, K) drawn uniformly."""
+        """Return individuals (G, P, K) drawn uniformly."""
         column = torch.arange(width, device=self.budgets.device)
         used = column < self.budgets.unsqueeze(1)
         place = (self.candidates.ptr[:-1].unsqueeze(1) + column)[used]
@@ -143,23 +149,24 @@ class _Evolution:
         return out
 
     def measure(self, individuals: Tensor, graph: Tensor) -> tuple[Tensor, Tensor]:
-        """Fitness and whether the victim errs, of individuals (R, K) of the graphs (R,): (R,), (R,)
-        bool.
+        """Return the fitness of individuals, and whether the victim errs.
+
+        Shapes: individuals (R, K), graph (R,) -> (R,), (R,) bool.
         """
         different, inverse = individuals.sort(dim=1).values.unique(dim=0, return_inverse=True)
         owner = torch.empty_like(graph[: len(different)]).scatter(0, inverse, graph)
         y = self.graphs.y[owner]
         if different.size(1) == 1:
-            logits = self.victim.candidate_logits(
-                self.graphs, self.candidates.take(different.squeeze(1))
-            )
+            edits = self.candidates.take(different.squeeze(1))
+            logits = self.victim.candidate_logits(self.graphs, edits)
         else:
             logits = self.victim.logits(with_edits(self.graphs, self.candidates, different, owner))
         return cross_entropy(logits, y, reduction="none")[inverse], (logits.argmax(1) != y)[inverse]
 
     def breed(self, individuals: Tensor, fitness: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The next population (G, P, K), the fitness of the parents (G, P), and which children
-        differ from theirs (G, P).
+        """Return the next population, the fitness of its parents, and which children are new.
+
+        Shapes: individuals (G, P, K), fitness (G, P) -> (G, P, K), (G, P), (G, P) bool.
         """
         graphs, size, width = individuals.shape
         parent = self.parents(fitness)
@@ -169,17 +176,15 @@ class _Evolution:
         from_other = crossed & (self.random(graphs, size, width) < 0.5)
         children = mixed(parents, other, from_other)
         mutates = self.random(graphs, size, width) < self.attack.mutation
-        children = self.neighbourhood.mutated(
-            children,
-            mutates,
-            self.random(graphs, size, width) < 0.5,
-            self.random(graphs, size, width),
-        )
+        at_second = self.random(graphs, size, width) < 0.5
+        draw = self.random(graphs, size, width)
+        children = self.neighbourhood.mutated(children, mutates, at_second, draw)
         return children, fitness.gather(1, parent), (children != parents).any(2)
 
     def parents(self, fitness: Tensor) -> Tensor:
-        """Who has children (G, P): the fitter half by rank, then draws in proportion to
-        exp(fitness).
+        """Return who has children (G, P): the fitter half by rank, then draws.
+
+        They are drawn in proportion to exp(fitness).
         """
         size = fitness.size(1)
         fittest = fitness.argsort(dim=1, descending=True, stable=True)[:, : size - size // 2]
@@ -191,19 +196,24 @@ class _Evolution:
         return torch.cat([fittest, drawn.to(fitness.device)], dim=1)
 
     def random(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1)."""
+        """Return uniform numbers in [0, 1)."""
         return torch.rand(*shape, generator=self.generator).to(self.budgets.device)
 
 
 def mixed(parents: Tensor, other: Tensor, from_other: Tensor) -> Tensor:
-    """Children (G, P, K): each parent with the edits `from_other` (G, P, K) taken from another one;
-    itself where a pair would come twice.
+    """Return children: each parent with the edits `from_other` taken from another parent.
 
-    Shapes: parents (G, P, K), other (G, P), each a number of a parent of the same graph.
+    Where a pair would come twice, the child is the parent.
+
+    Shapes: parents (G, P, K), other, the number of a parent of the same graph (G, P), from_other
+    (G, P, K) bool -> (G, P, K).
+
+    >>> parents, other = torch.tensor([[[1, 2], [3, 2]]]), torch.tensor([[1, 0]])
+    >>> mixed(parents, other, torch.tensor([[[True, False], [False, True]]])).tolist()
+    [[[3, 2], [3, 2]]]
     """
-    children = torch.where(
-        from_other, parents.gather(1, other.unsqueeze(2).expand_as(parents)), parents
-    )
+    others = parents.gather(1, other.unsqueeze(2).expand_as(parents))
+    children = torch.where(from_other, others, parents)
     ordered = children.sort(dim=2).values
     twice = ((ordered.diff(dim=2) == 0) & (ordered[:, :, 1:] >= 0)).any(2, keepdim=True)
     return torch.where(twice, parents, children)
@@ -225,7 +235,7 @@ class Neighbourhood:
 
     @classmethod
     def of(cls, graphs: PackedGraphs, candidates: Candidates) -> Neighbourhood:
-        """List them."""
+        """List the candidates at each node."""
         ends = candidates.pairs + graphs.ptr[candidates.graph]
         order = torch.argsort(ends.flatten(), stable=True)
         counts = torch.bincount(ends.flatten(), minlength=graphs.num_nodes)
@@ -236,14 +246,15 @@ class Neighbourhood:
         )
 
     def mutated(self, individuals: Tensor, mutates: Tensor, second: Tensor, draw: Tensor) -> Tensor:
-        """Individuals with the edits `mutates` replaced, one after the other, unless that would
-        bring a pair twice.
+        """Return individuals with the edits `mutates` replaced, one after the other.
+
+        An edit stays where its replacement would bring a pair twice.
 
         Args:
             individuals: (G, P, K).
             mutates: which edits (G, P, K).
-            second: whether the new edit is at the old one's second node, else at its first (G, P,
-                K).
+            second: whether the new edit is at the second node of the old one (G, P, K), else at its
+                first.
             draw: which of the candidates there, a uniform number in [0, 1) (G, P, K).
         """
         out = individuals.clone()
@@ -251,9 +262,8 @@ class Neighbourhood:
             place = (mutates[:, :, column] & (out[:, :, column] >= 0)).nonzero(as_tuple=True)
             node = self.ends[second[:, :, column][place].long(), out[:, :, column][place]]
             count = self.first[node + 1] - self.first[node]
-            new = self.at[
-                self.first[node] + (draw[:, :, column][place] * count).long().clamp(max=count - 1)
-            ]
+            drawn = (draw[:, :, column][place] * count).long().clamp(max=count - 1)
+            new = self.at[self.first[node] + drawn]
             fresh = (out[place] != new.unsqueeze(1)).all(1)
             out[place[0][fresh], place[1][fresh], column] = new[fresh]
         return out

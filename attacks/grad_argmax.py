@@ -1,7 +1,8 @@
-"""GradArgmax (Dai et al. 2018, arXiv 1806.02371, section 3.3): follow the gradient with respect to
-the adjacency matrix.
+"""GradArgmax (Dai et al. 2018, arXiv 1806.02371, section 3.3): edit where the gradient says so.
 
-Letters: G graphs, P paths (one a graph and wrong class), M candidates, k edits.
+It is the gradient of the loss with respect to the adjacency matrix.
+
+Letters: G graphs, C classes, P paths (one for each graph and wrong class), M candidates, k edits.
 """
 
 from __future__ import annotations
@@ -26,25 +27,34 @@ from robust_augcl.validation import require_not_negative, require_one_of
 
 @dataclass(frozen=True)
 class GradArgmax(Attack):
-    """For every wrong class, flip the edge that lowers that class's cross-entropy the fastest, edit
-    by edit, up to the budget.
+    """For every wrong class, edit by edit, flip the edge that lowers its cross-entropy the fastest.
 
-    The answer is the clean graph if the victim gets it wrong already; else the first of the edited
-    graphs, fewest edits first and then in the order of the wrong classes, that it gets wrong; else
-    the clean graph. (So the published attack judges its own candidates; the guard judges the answer
-    again.) The graphs of a budget are among those of a larger one, which never does less.
+    A path is the sequence of edits for one wrong class; it ends at the budget. The answer is the
+    clean graph if the victim gets it wrong already. Else it is the first of the edited graphs that
+    the victim gets wrong, fewest edits first and then in the order of the wrong classes. Else it is
+    the clean graph. So, as published, the attack judges its own candidates; the guard judges the
+    answer again. The edited graphs of a budget are among those of a larger budget, which therefore
+    never does less damage.
 
     Args:
-        directions: "summed": an undirected edge's gradient is the sum of its two directions, since
-            the edit is undirected; "apart": its better direction, as published.
-        mode: "iterated": the gradient is taken anew after each edit; "one_shot": candidates are
-            ranked once, by the clean graph's gradient. The same for one edit, the published case.
-        verify: how many of the best candidates are tried by queries before each edit; the one that
-            leaves the true class the smallest margin is taken, whatever its gradient's sign. 0 for
-            none, as published: the best is taken, unless its gradient says that it raises the loss.
+        directions: "summed": the gradient of an undirected edge is the sum of its two directions,
+            since the edit is undirected. "apart": its better direction, as published.
+        mode: "iterated": the gradient is taken anew after each edit. "one_shot": candidates are
+            ranked once, by the clean graph's gradient. For one edit, the published case, both are
+            the same.
+        verify: how many of the best candidates are tried by queries before each edit. The one that
+            leaves the true class the smallest margin is taken, whatever the sign of its gradient.
+            0, as published: the best candidate is taken, unless its gradient says that it raises
+            the loss.
 
     Raises:
-        ValueError: an unknown word, a `verify` that is negative.
+        ValueError: a word is unknown; or `verify` is negative.
+
+    >>> GradArgmax(mode="one_shot").access.name
+    'GRADIENT'
+    >>> GradArgmax(directions="both")
+    Traceback (most recent call last):
+    ValueError: Expected `directions` to be 'summed' or 'apart', got 'both'
     """
 
     access: ClassVar[Access] = Access.GRADIENT
@@ -68,117 +78,144 @@ class GradArgmax(Attack):
         generator: torch.Generator,
         report: Report = silent,
     ) -> Proposer:
-        return in_parts(lambda graphs: self._attack(victim, graphs, threat), report)
+        return in_parts(lambda graphs: _Paths(self, victim, graphs, threat).run(), report)
 
-    def _attack(
-        self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel
-    ) -> list[Perturbation]:
-        """Walk all paths at once."""
-        wrong = torch.tensor(
-            [[c for c in range(victim.num_classes) if c != y] for y in graphs.y.tolist()],
-            device=graphs.device,
-        )
-        num_paths = victim.num_classes - 1
-        owner = torch.arange(graphs.num_graphs, device=graphs.device).repeat_interleave(num_paths)
-        clean = graphs.select(owner)
-        listed = threat.enumerate(graphs)  # of the clean graphs: a pair is edited at most once
-        copies = ranges(listed.ptr[owner], listed.counts[owner])
-        path = torch.arange(len(owner), device=graphs.device).repeat_interleave(
-            listed.counts[owner]
-        )
-        candidates = Candidates(
-            path, listed.pairs[:, copies], listed.exists[copies], len(owner), listed.deletes
-        )
-        budgets = torch.minimum(threat.budgets(clean), candidates.counts)
-        chosen = torch.full(
-            (int(budgets.max()), clean.num_graphs), -1, dtype=torch.long, device=graphs.device
-        )
-        open_candidates = torch.ones(len(candidates), dtype=torch.bool, device=graphs.device)
-        done = (victim.logits(graphs).argmax(1).to(graphs.device) != graphs.y)[owner]
-        answer_path = torch.full((graphs.num_graphs,), -1, dtype=torch.long, device=graphs.device)
-        answer_edits = torch.zeros_like(answer_path)
 
-        current, score = clean, torch.zeros(0)
-        for step in range(chosen.size(0) if len(candidates) else 0):
-            if step == 0:  # all paths of a graph start from it
-                gradient = victim.edge_gradients(graphs, listed, wrong).to(graphs.device)
-                score = self._score(gradient[copies, :, path % num_paths], candidates)
-            elif self.mode == "iterated":
-                score = self._score(
-                    victim.edge_gradients(current, candidates, wrong.flatten()).to(graphs.device),
-                    candidates,
-                )
-            open_score = torch.where(open_candidates, score, torch.inf)
-            going = ~done & (budgets > step)
-            best = (
-                self._verified(victim, current, candidates, open_score, going)
-                if self.verify
-                else candidates.best(open_score)
-            )
-            usable = going & (best >= 0)
-            usable &= open_candidates[best.clamp(min=0)]
-            if not self.verify:  # only edits that do not raise the loss; a path that has none ends
-                usable &= score[best.clamp(min=0)] <= 0
-            done |= ~usable
+class _Paths:
+    """The paths of some graphs, which are walked all at once."""
+
+    def __init__(
+        self, attack: GradArgmax, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel
+    ) -> None:
+        self.attack, self.victim, self.graphs = attack, victim, graphs
+        self.device = graphs.device
+        wrong = [[c for c in range(victim.num_classes) if c != y] for y in graphs.y.tolist()]
+        self.wrong = torch.tensor(wrong, device=self.device)  # (G, C - 1)
+        self.paths_a_graph = victim.num_classes - 1
+        self.owner = torch.arange(graphs.num_graphs, device=self.device).repeat_interleave(
+            self.paths_a_graph
+        )
+        self.current = graphs.select(self.owner)
+        # Those of the clean graphs: a pair is edited at most once.
+        self.listed = threat.enumerate(graphs)
+        self.copies = ranges(self.listed.ptr[self.owner], self.listed.counts[self.owner])
+        self.candidates = self._candidates_of_paths()
+        self.budgets = torch.minimum(threat.budgets(self.current), self.candidates.counts)
+        self.chosen = self.owner.new_full((int(self.budgets.max()), len(self.owner)), -1)
+        self.open = torch.ones(len(self.candidates), dtype=torch.bool, device=self.device)
+        self.done = (self._predicted(graphs) != graphs.y)[self.owner]
+        self.answer_path = self.owner.new_full((graphs.num_graphs,), -1)
+        self.answer_edits = torch.zeros_like(self.answer_path)
+
+    def _candidates_of_paths(self) -> Candidates:
+        """Return the candidates of each path: those of its graph."""
+        counts = self.listed.counts[self.owner]
+        path = torch.arange(len(self.owner), device=self.device).repeat_interleave(counts)
+        return Candidates(
+            path,
+            self.listed.pairs[:, self.copies],
+            self.listed.exists[self.copies],
+            len(self.owner),
+            self.listed.deletes,
+        )
+
+    def run(self) -> list[Perturbation]:
+        """Walk the paths, and return the perturbation of each graph."""
+        score = torch.zeros(0)
+        for step in range(self.chosen.size(0) if len(self.candidates) else 0):
+            if step == 0 or self.attack.mode == "iterated":
+                score = self._score(self._gradient(step))
+            best, usable = self._next_edits(score, step)
+            self.done |= ~usable
             if not bool(usable.any()):
                 break
-            edits = best[usable]
-            open_candidates[edits] = False
-            chosen[step, usable] = edits
-            changes = candidates.changes[edits]
-            current = current.flip(
-                candidates.graph[edits[changes]], candidates.pairs[:, edits[changes]]
-            )
-            broken = (victim.logits(current).argmax(1).to(graphs.device) != current.y) & usable
-            first = broken.reshape(-1, num_paths).int().argmax(1)
-            hit = broken.reshape(-1, num_paths).any(1)
-            answer_path[hit] = (
-                torch.arange(graphs.num_graphs, device=graphs.device) * num_paths + first
-            )[hit]
-            answer_edits[hit] = step + 1
-            done |= hit[owner]
+            self._edit(best[usable], usable, step)
+            self._judge(usable, step)
+        return self._answers()
 
+    def _gradient(self, step: int) -> Tensor:
+        """Return the gradient of each path's loss in both directions of its candidates (M, 2)."""
+        if step == 0:  # all paths of a graph start from it
+            gradient = self.victim.edge_gradients(self.graphs, self.listed, self.wrong)
+            wrong_class = self.candidates.graph % self.paths_a_graph
+            return gradient.to(self.device)[self.copies, :, wrong_class]
+        gradient = self.victim.edge_gradients(self.current, self.candidates, self.wrong.flatten())
+        return gradient.to(self.device)
+
+    def _score(self, gradient: Tensor) -> Tensor:
+        """Return how the loss moves with each candidate, to first order: (M, 2) -> (M,).
+
+        It moves by the gradient of an edge that is added, and against that of one that is removed.
+        """
+        removed = self.candidates.exists & self.candidates.deletes
+        moves = torch.where(removed.unsqueeze(1), -gradient, gradient)
+        if self.attack.directions == "summed":
+            return moves.sum(1)
+        return moves.min(1).values
+
+    def _next_edits(self, score: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Return the next edit of each path (P,), and whether the path can make it (P,) bool."""
+        open_score = torch.where(self.open, score, torch.inf)
+        going = ~self.done & (self.budgets > step)
+        if self.attack.verify:
+            best = self._verified(open_score, going)
+        else:
+            best = self.candidates.best(open_score)
+        usable = going & (best >= 0)
+        usable &= self.open[best.clamp(min=0)]
+        if not self.attack.verify:
+            # Only edits that do not raise the loss: a path that has none ends.
+            usable &= score[best.clamp(min=0)] <= 0
+        return best, usable
+
+    def _verified(self, score: Tensor, going: Tensor) -> Tensor:
+        """Return the candidate of the smallest margin among the `verify` of the lowest score.
+
+        Shapes: score (M,), going (P,) -> (P,), -1 for none.
+        """
+        candidates = self.candidates
+        # Path by path, each by score.
+        order = torch.argsort(score, stable=True)
+        order = order[torch.argsort(candidates.graph[order], stable=True)]
+        path = candidates.graph[order]
+        rank = torch.arange(len(candidates), device=score.device) - candidates.ptr[path]
+        worth_trying = (rank < self.attack.verify) & going[path] & score[order].isfinite()
+        tried = order[worth_trying].sort().values
+        some = candidates.take(tried)
+        y = self.current.y[some.graph].to(self.victim.device)
+        logits = self.victim.candidate_logits(self.current, some)
+        best = some.best(margins(logits, y).to(score.device))
+        return torch.where(best >= 0, tried[best.clamp(min=0)], best) if len(tried) else best
+
+    def _edit(self, edits: Tensor, usable: Tensor, step: int) -> None:
+        """Make one edit on each path of `usable` (P,): candidates (number of usable paths,)."""
+        self.open[edits] = False
+        self.chosen[step, usable] = edits
+        changing = edits[self.candidates.changes[edits]]
+        self.current = self.current.flip(
+            self.candidates.graph[changing], self.candidates.pairs[:, changing]
+        )
+
+    def _judge(self, usable: Tensor, step: int) -> None:
+        """Note for each graph the first path whose last edit broke it; its paths are done."""
+        broken = (self._predicted(self.current) != self.current.y) & usable
+        of_graph = broken.reshape(-1, self.paths_a_graph)
+        first, hit = of_graph.int().argmax(1), of_graph.any(1)
+        graph = torch.arange(self.graphs.num_graphs, device=self.device)
+        self.answer_path[hit] = (graph * self.paths_a_graph + first)[hit]
+        self.answer_edits[hit] = step + 1
+        self.done |= hit[self.owner]
+
+    def _answers(self) -> list[Perturbation]:
+        """Return the edits of each graph's answer; none where no path broke it."""
         answers = []
-        for walked, edits_made in zip(answer_path.tolist(), answer_edits.tolist(), strict=True):
-            index = chosen[:edits_made, walked] if walked >= 0 else chosen[:0, 0]
-            answers.append(candidates.perturbation(index))
+        for path, edits_made in zip(
+            self.answer_path.tolist(), self.answer_edits.tolist(), strict=True
+        ):
+            edits = self.chosen[:edits_made, path] if path >= 0 else self.chosen[:0, 0]
+            answers.append(self.candidates.perturbation(edits))
         return answers
 
-    def _score(self, gradient: Tensor, candidates: Candidates) -> Tensor:
-        """How the loss moves with each candidate, to first order: by the gradient (M, 2) of an edge
-        added, minus that of one removed.
-        """
-        removed = candidates.exists & candidates.deletes
-        moves = torch.where(removed.unsqueeze(1), -gradient, gradient)
-        return moves.sum(1) if self.directions == "summed" else moves.min(1).values
-
-    def _verified(
-        self,
-        victim: VictimView,
-        current: PackedGraphs,
-        candidates: Candidates,
-        score: Tensor,
-        going: Tensor,
-    ) -> Tensor:
-        """Of the `verify` candidates of the lowest score (M,), the one that leaves the smallest
-        margin; -1 for none: (P,).
-        """
-        order = torch.argsort(score, stable=True)
-        order = order[
-            torch.argsort(candidates.graph[order], stable=True)
-        ]  # graph by graph, each by score
-        rank = (
-            torch.arange(len(candidates), device=score.device)
-            - candidates.ptr[candidates.graph[order]]
-        )
-        tried = (
-            order[(rank < self.verify) & going[candidates.graph[order]] & score[order].isfinite()]
-            .sort()
-            .values
-        )
-        some = candidates.take(tried)
-        margin = margins(
-            victim.candidate_logits(current, some), current.y[some.graph].to(victim.device)
-        ).to(score.device)
-        best = some.best(margin)
-        return torch.where(best >= 0, tried[best.clamp(min=0)], best) if len(tried) else best
+    def _predicted(self, graphs: PackedGraphs) -> Tensor:
+        """Return the victim's class of each graph (number of graphs,)."""
+        return self.victim.logits(graphs).argmax(1).to(self.device)

@@ -1,12 +1,11 @@
-"""PRBCD (Geisler et al. 2021, arXiv 2110.14038, algorithm 1): projected gradient ascent on the
-weights of random blocks of edits.
+"""PRBCD: projected gradient ascent on the weights of random blocks of edits.
 
-The steps are those of PyTorch Geometric's `PRBCDAttack`, for graph classification and for many
-graphs at once.
+Source: Geisler et al. 2021 (arXiv 2110.14038, algorithm 1). The steps are those of PyTorch
+Geometric's `PRBCDAttack`, for graph classification and for many graphs at once.
 
-Letters: G graphs, W candidates of a block at the most, K edits of a graph at the most. A block is a
-row of candidate numbers, -1 beyond its end; a weight between 0 and 1 says how much of an edit is
-made.
+Letters: G graphs, C classes, W candidates of a block at the most, K edits of a graph at the most. A
+block is a row of candidate numbers, -1 beyond its end. A weight between 0 and 1 says how much of an
+edit is made.
 """
 
 from __future__ import annotations
@@ -28,41 +27,47 @@ from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
 from robust_augcl.validation import require_not_negative, require_one_of, require_positive
 
-_LEAST = 1e-7  # a weight of 0 would have no gradient in some models
+_LEAST = 1e-7
+"""The least weight: a weight of 0 would have no gradient in some models."""
+_BISECTIONS = 40
+"""Steps of the bisection in `project`: the interval shrinks to 2 ** -40 of its width."""
 
 
 @dataclass(frozen=True)
 class PRBCD(Attack):
-    """Spread the budget over the edits of a random block, follow the gradient of those weights, and
-    draw edits by them.
+    """Spread the budget over a random block of edits, follow the gradient, draw edits by weight.
 
-    An epoch: a gradient step on the weights, the projection onto those that add up to the budget at
-    the most, a look at the edits of the largest weights, and a new draw of at least half of the
-    block, those of small weight. After `resampling` epochs the block stays, the best so far is
-    taken up again, and steps get smaller. In the end edits are drawn with their weights as
-    probabilities.
+    An epoch has four parts: a gradient step on the weights; the projection onto those that add up
+    to the budget at the most; a look at the edits of the largest weights; a new draw of at least
+    half of the block, those of small weight. After `resampling` epochs the block stays, the best
+    block so far is taken up again, and steps get smaller. In the end edits are drawn with their
+    weights as probabilities.
 
-    The block holds the allowed candidates only, so the threat model is kept. Departures from
-    PyTorch Geometric: a block is drawn without replacement; the answer is the best of all edit sets
-    that were looked at, the clean graph among them (there, it is the best of the last draws, even
-    if the clean graph was better); a graph is done when a set breaks it.
+    The block holds only allowed candidates, so the threat model is kept. Departures from PyTorch
+    Geometric: A block is drawn without replacement. The answer is the best of all edit sets that
+    were looked at, the clean graph among them; there it is the best of the last draws, even if the
+    clean graph was better. A graph is done when a set breaks it.
 
     Args:
         epochs: gradient steps.
         resampling: epochs in which the block is drawn anew.
-        block_size: W; larger where the budget needs it, smaller where a graph has fewer candidates.
+        block_size: W. It is larger where the budget needs it, and smaller where a graph has fewer
+            candidates.
         learning_rate: times budget / nodes, as published (there, 1,000 for probabilities).
-        loss: what is to rise: a wrong class less the true one, of the logits ("margin"), of the
-            probabilities ("prob_margin"), or the hyperbolic tangent of that of the
-            log-probabilities ("tanh_margin"). Only the first has a gradient for graphs that the
-            victim is sure of.
-        targets: "each": every wrong class in turn, each with all epochs and samples; "nearest": the
+        loss: what is to rise, a wrong class less the true one. "margin": of the logits.
+            "prob_margin": of the probabilities. "tanh_margin": the hyperbolic tangent of that of
+            the log-probabilities. Only the first has a gradient for graphs that the victim is sure
+            of.
+        targets: "each": every wrong class in turn, each with all epochs and samples. "nearest": the
             best wrong class of the moment, as published. Where edits push a graph away from its
-            nearest wrong class, this one climbs nowhere.
+            nearest wrong class, the second climbs nowhere.
         samples: final draws.
 
     Raises:
-        ValueError: a value out of its range.
+        ValueError: a value is out of its range.
+
+    >>> PRBCD(epochs=40).brief().epochs
+    20
     """
 
     access: ClassVar[Access] = Access.GRADIENT
@@ -113,16 +118,22 @@ SCORES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def wrongness(loss: str, logits: Tensor, y: Tensor, target: Tensor | None = None) -> Tensor:
-    """How far a wrong class is above the true one, the class `target` (G,) or the best: (G, C),
-    (G,) -> (G,).
+    """Return how far a wrong class is above the true one.
+
+    The wrong class is `target` (G,), or the best one if there is no target.
+
+    Shapes: logits (G, C), y (G,) -> (G,).
+
+    >>> logits, y = torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([0])
+    >>> wrongness("margin", logits, y).tolist()
+    [2.0]
+    >>> wrongness("margin", logits, y, target=torch.tensor([2])).tolist()
+    [1.0]
     """
     score = SCORES[loss](logits)
-    best = -margins(score, y)
-    gap = (
-        best
-        if target is None
-        else (score.gather(1, target.unsqueeze(1)) - score.gather(1, y.unsqueeze(1))).squeeze(1)
-    )
+    gap = -margins(score, y)
+    if target is not None:
+        gap = (score.gather(1, target.unsqueeze(1)) - score.gather(1, y.unsqueeze(1))).squeeze(1)
     return gap.tanh() if loss == "tanh_margin" else gap
 
 
@@ -148,7 +159,7 @@ class _Ascent:
         self.alive = (logits.argmax(1) == graphs.y) & (self.budgets > 0)
 
     def run(self) -> list[Perturbation]:
-        """The perturbation of each graph."""
+        """Return the perturbation of each graph."""
         if self.attack.targets == "nearest":
             self.climb(None)
         else:
@@ -157,32 +168,22 @@ class _Ascent:
         return [self.candidates.perturbation(row[row >= 0]) for row in self.best]
 
     def climb(self, target: Tensor | None) -> None:
-        """Gradient ascent towards the classes `target` (G,), and the draws at its end."""
+        """Climb the gradient towards the classes `target` (G,), and draw edits at the end.
+
+        None stands for the nearest wrong class.
+        """
         attack = self.attack
         block = torch.full(
             (self.graphs.num_graphs, int(self.sizes.max())), -1, device=self.sizes.device
         )
         weights = torch.zeros(block.shape, device=block.device)
         block, weights = self.resampled(block, weights)
-        kept_block, kept_weights, kept_loss = (
-            block.clone(),
-            weights.clone(),
-            torch.full_like(self.best_loss, -torch.inf),
-        )
+        kept_block, kept_weights = block.clone(), weights.clone()
+        kept_loss = torch.full_like(self.best_loss, -torch.inf)
         for epoch in range(attack.epochs):
             if not bool(self.alive.any()):
                 return
-            rate = (
-                attack.learning_rate
-                * self.budgets
-                / self.graphs.sizes
-                / max(epoch - attack.resampling + 1, 1) ** 0.5
-            )
-            weights = weights + rate.unsqueeze(1) * self.gradient(block, weights, target)
-            weights = project(weights.masked_fill(block < 0, -torch.inf), self.budgets).clamp(
-                _LEAST, 1 - _LEAST
-            )
-            weights = weights.masked_fill(block < 0, 0.0)
+            weights = self.step(block, weights, target, epoch)
             loss = self.look(self.largest(block, weights), target)
             better = loss > kept_loss
             kept_loss = torch.where(better, loss, kept_loss)
@@ -192,41 +193,50 @@ class _Ascent:
             elif epoch + 1 == attack.resampling:
                 block, weights = kept_block.clone(), kept_weights.clone()
         for _ in range(attack.samples):
-            drawn = (
-                torch.rand(block.shape, generator=self.generator).to(block.device) < kept_weights
-            )
+            keys = torch.rand(block.shape, generator=self.generator).to(block.device)
+            drawn = keys < kept_weights
             drawn &= (drawn.sum(1) <= self.budgets).unsqueeze(1)
             self.look(self.largest(kept_block, drawn.float()), target)
 
-    def gradient(self, block: Tensor, weights: Tensor, target: Tensor | None) -> Tensor:
-        """The gradient of the loss with respect to the weights (G, W), 0 for graphs that are
-        done.
+    def step(self, block: Tensor, weights: Tensor, target: Tensor | None, epoch: int) -> Tensor:
+        """Return the weights (G, W) after a gradient step and the projection (algorithm 1).
+
+        After `resampling` epochs the steps get smaller.
         """
+        rate = (
+            self.attack.learning_rate
+            * self.budgets
+            / self.graphs.sizes
+            / max(epoch - self.attack.resampling + 1, 1) ** 0.5
+        )
+        weights = weights + rate.unsqueeze(1) * self.gradient(block, weights, target)
+        # A weight of -inf outside of the block stays out of the projection.
+        weights = project(weights.masked_fill(block < 0, -torch.inf), self.budgets)
+        return weights.clamp(_LEAST, 1 - _LEAST).masked_fill(block < 0, 0.0)
+
+    def gradient(self, block: Tensor, weights: Tensor, target: Tensor | None) -> Tensor:
+        """Return the gradient of the loss in the weights (G, W), 0 for graphs that are done."""
         place = ((block >= 0) & self.alive.unsqueeze(1)).nonzero(as_tuple=True)
         rows = self.alive.nonzero().squeeze(1)
         some = self.candidates.take(block[place])
-        number = torch.zeros_like(self.sizes).scatter(
-            0, rows, torch.arange(len(rows), device=rows.device)
-        )
+        number = torch.zeros_like(self.sizes)
+        number[rows] = torch.arange(len(rows), device=rows.device)
         some = replace(some, graph=number[some.graph], num_graphs=len(rows))
 
         def loss(logits: Tensor, index: Tensor) -> Tensor:
-            return wrongness(
-                self.attack.loss,
-                logits,
-                self.graphs.y[rows[index]],
-                None if target is None else target[rows[index]],
-            )
+            y = self.graphs.y[rows[index]]
+            towards = None if target is None else target[rows[index]]
+            return wrongness(self.attack.loss, logits, y, towards)
 
         out = torch.zeros_like(weights)
-        out[place] = self.victim.relaxed(self.graphs.select(rows), some, weights[place], loss)[
-            1
-        ].to(out.dtype)
+        gradient = self.victim.relaxed(self.graphs.select(rows), some, weights[place], loss)[1]
+        out[place] = gradient.to(out.dtype)
         return out
 
     def largest(self, block: Tensor, weights: Tensor) -> Tensor:
-        """The candidates of the largest weights, within each graph's budget and above the least
-        weight: (G, K).
+        """Return the candidates of the largest weights (G, K).
+
+        They are within each graph's budget, and above the least weight.
         """
         width = self.best.size(1)
         order = weights.argsort(dim=1, descending=True, stable=True)[:, :width]
@@ -234,8 +244,9 @@ class _Ascent:
         return torch.where(used & (weights.gather(1, order) > _LEAST), block.gather(1, order), -1)
 
     def look(self, rows: Tensor, target: Tensor | None) -> Tensor:
-        """The loss with these edits (G, K), -inf for graphs that are done or not edited; what is
-        better than the best is kept.
+        """Return the loss with these edits (G, K), and keep what is better than the best.
+
+        The loss is -inf for graphs that are done or not edited: (G, K) -> (G,).
         """
         graph = (self.alive & (rows >= 0).any(1)).nonzero().squeeze(1)
         out = torch.full_like(self.best_loss, -torch.inf)
@@ -245,25 +256,27 @@ class _Ascent:
         logits = self.victim.logits(with_edits(self.graphs, self.candidates, rows[graph], graph))
         loss, wrong = wrongness(self.attack.loss, logits, y), logits.argmax(1) != y
         better = wrong | (loss > self.best_loss[graph])
-        self.best_loss[graph[better]], self.best[graph[better]] = loss[better], rows[graph[better]]
+        self.best_loss[graph[better]] = loss[better]
+        self.best[graph[better]] = rows[graph[better]]
         self.alive[graph[wrong]] = False
-        out[graph] = wrongness(
-            self.attack.loss, logits, y, None if target is None else target[graph]
-        )
+        towards = None if target is None else target[graph]
+        out[graph] = wrongness(self.attack.loss, logits, y, towards)
         return out
 
     def resampled(self, block: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Blocks in which at most the heavier half stays, the rest drawn anew: (G, W), (G, W)."""
+        """Return blocks in which at most the heavier half stays, and the rest is drawn anew.
+
+        Shapes: block (G, W), weights (G, W) -> the same.
+        """
         order = weights.argsort(dim=1, descending=True, stable=True)
         column = torch.arange(block.size(1), device=block.device)
-        stays = (weights.gather(1, order) > _LEAST) & (
-            column < (self.sizes - self.sizes // 2).unsqueeze(1)
-        )
-        kept, old = torch.where(stays, block.gather(1, order), -1), weights.gather(1, order)
+        heavier_half = column < (self.sizes - self.sizes // 2).unsqueeze(1)
+        old = weights.gather(1, order)
+        stays = (old > _LEAST) & heavier_half
+        kept = torch.where(stays, block.gather(1, order), -1)
         # The candidates that stay come first, the others follow in random order.
-        keys = torch.rand(len(self.candidates), generator=self.generator, dtype=torch.float64).to(
-            block.device
-        )
+        keys = torch.rand(len(self.candidates), generator=self.generator, dtype=torch.float64)
+        keys = keys.to(block.device)
         keys[kept[stays]] = -0.5
         ranked = torch.argsort(self.candidates.graph + (keys + 0.5) / 2)
         filled = column < self.sizes.unsqueeze(1)
@@ -272,17 +285,21 @@ class _Ascent:
         out[filled] = ranked[place]
         by_candidate = torch.full((len(self.candidates),), _LEAST, device=weights.device)
         by_candidate[kept[stays]] = old[stays]
-        return out, torch.where(
-            out >= 0, by_candidate[out.clamp(min=0)] if len(self.candidates) else 0.0, 0.0
-        )
+        if len(self.candidates) == 0:
+            return out, torch.zeros(out.shape, device=weights.device)
+        return out, torch.where(out >= 0, by_candidate[out.clamp(min=0)], 0.0)
 
 
 def project(values: Tensor, budgets: Tensor) -> Tensor:
-    """The nearest weights between 0 and 1 that add up to the budget at the most, row by row: (G,
-    W), (G,) -> (G, W).
+    """Return the nearest weights between 0 and 1 that add up to the budget at the most, row by row.
 
-    They are the values less a number, clipped; the number is found by bisection (Geisler et al.
-    2021).
+    They are the values less a number, clipped. Bisection finds the number (Geisler et al. 2021).
+
+    Shapes: values (G, W), budgets (G,) -> (G, W).
+
+    >>> weights = project(torch.tensor([[0.25, 0.5], [1.5, 0.5]]), torch.tensor([1, 1]))
+    >>> weights.round(decimals=4).tolist()
+    [[0.25, 0.5], [1.0, 0.0]]
     """
     low, high = (values.masked_fill(values.isinf(), torch.inf) - 1).amin(1), values.amax(1)
     over = values.clamp(0, 1).sum(1) > budgets
@@ -292,6 +309,3 @@ def project(values: Tensor, budgets: Tensor) -> Tensor:
         too_much = (values - middle.unsqueeze(1)).clamp(0, 1).sum(1) > budgets
         low, high = torch.where(too_much, middle, low), torch.where(too_much, high, middle)
     return (values - torch.where(over, (low + high) / 2, 0.0).unsqueeze(1)).clamp(0, 1)
-
-
-_BISECTIONS = 40

@@ -17,8 +17,12 @@ from robust_augcl.threat.perturbations import Perturbation
 
 @dataclass(frozen=True)
 class RandSampling(Attack):
-    """Draw as many different candidates as the budget allows, uniformly, for each graph. It never
-    looks at the victim.
+    """Draw as many different candidates as the budget allows, uniformly, for each graph.
+
+    It never looks at the victim.
+
+    >>> RandSampling().access.name
+    'NONE'
     """
 
     access: ClassVar[Access] = Access.NONE
@@ -36,10 +40,8 @@ class RandSampling(Attack):
             candidates = threat.enumerate(graphs)
             # The first k of a random order of each graph's candidates are a uniform draw without
             # replacement.
-            keys = torch.rand(len(candidates), generator=generator, dtype=torch.float64).to(
-                graphs.device
-            )
-            order = torch.argsort(candidates.graph + keys)
+            keys = torch.rand(len(candidates), generator=generator, dtype=torch.float64)
+            order = torch.argsort(candidates.graph + keys.to(graphs.device))
             counts = torch.minimum(threat.budgets(graphs), candidates.counts).tolist()
             firsts = candidates.ptr.tolist()
             return [

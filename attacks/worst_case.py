@@ -1,5 +1,6 @@
-"""The worst of several attacks, graph by graph: an ensemble, as AutoAttack is (Croce and Hein 2020,
-arXiv 2003.01690).
+"""The worst of several attacks, graph by graph (as in AutoAttack, Croce and Hein 2020).
+
+AutoAttack (arXiv 2003.01690) is such an ensemble.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from robust_augcl.threat.perturbations import Perturbation
 
 @dataclass(frozen=True)
 class WorstCase(CombiningAttack):
-    """Take, for each graph, the edits among those of other attacks on this victim that leave the
-    true class the smallest margin.
+    """Take, for each graph, the edits of other attacks that leave the smallest margin.
 
-    Edits that break the graph come before any that do not, whatever the margins, which are rounded
-    where they are stored; of equals the fewest edits are taken. What was found with a smaller
-    budget counts too, since it is allowed. The clean graph is one of the choices, the first of
-    equals, so this never helps the victim. It asks nothing itself: what it costs is what the others
-    cost, with each of those budgets.
+    The margin is that of the true class, and the other attacks ran on the same victim. Edits that
+    break the graph come before any that do not, whatever the margins, which are rounded where they
+    are stored. Of equals, the fewest edits are taken. What was found with a smaller budget counts
+    too, since it is allowed. The clean graph is one of the choices and the first of equals, so this
+    attack never helps the victim. It asks nothing itself: it costs what the others cost, with each
+    of those budgets.
 
     Args:
-        of: the labels of those attacks in the suite. None: all of them but exact searches, which
-            would leave nothing to combine.
+        of: the labels of the other attacks in the suite. Empty: all of them but exact searches,
+            which would leave nothing to combine.
+
+    >>> WorstCase(of=("GradArgmax", "RL-S2V")).of
+    ('GradArgmax', 'RL-S2V')
     """
 
     access: ClassVar[Access] = Access.NONE
@@ -51,11 +55,8 @@ class WorstCase(CombiningAttack):
                     f"{graphs.num_graphs}"
                 )
             mine = chosen[found["graph"]] == found["attack"]
-            graph, pairs, added = (
-                found["graph"][mine],
-                found["pairs"][:, mine],
-                found["added"][mine],
-            )
+            graph, pairs = found["graph"][mine], found["pairs"][:, mine]
+            added = found["added"][mine]
             order = graph.argsort(stable=True)
             counts = torch.bincount(graph, minlength=graphs.num_graphs).tolist()
             parts = zip(
@@ -67,9 +68,7 @@ class WorstCase(CombiningAttack):
 
 
 def _best(state: Mapping[str, Tensor]) -> Tensor:
-    """Of each graph the best choice, 0 for the clean graph, else 1 and the place of the attack
-    (G,).
-    """
+    """Return the best choice of each graph (G,): 0 is the clean graph, k + 1 is the attack k."""
     margin = torch.cat([state["clean_margin"].unsqueeze(0), state["attacked_margin"]])
     unbroken = torch.cat([torch.ones_like(state["broken"][:1]), ~state["broken"]])
     number = torch.zeros(margin.shape, dtype=torch.long)
@@ -77,6 +76,7 @@ def _best(state: Mapping[str, Tensor]) -> Tensor:
         (state["attack"] + 1, state["graph"]), torch.ones_like(state["graph"]), accumulate=True
     )
     order = torch.arange(len(margin)).unsqueeze(1).expand(margin.shape)
-    for key in (number, margin, unbroken.long()):  # the last decides first
+    # Stable sorts by one key after another: the last key decides first.
+    for key in (number, margin, unbroken.long()):
         order = order.gather(0, key.gather(0, order).argsort(dim=0, stable=True))
     return order[0]

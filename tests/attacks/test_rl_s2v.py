@@ -19,16 +19,13 @@ from torch_geometric.utils import from_networkx
 from robust_augcl.adversary.attack_base import FitGraphs
 from robust_augcl.adversary.guard import fit_attack, run_attack
 from robust_augcl.adversary.victim import Access, Victim
-from robust_augcl.attacks._two_step_q import (
-    EditSpace,
-    Replay,
-    State,
-    Transition,
-    TwoStepQ,
-    best_allowed,
-)
+from robust_augcl.attacks._edit_process import EditSpace, State, best_allowed
+from robust_augcl.attacks._greedy_picks import GreedyProposer
+from robust_augcl.attacks._q_learning import Learner
+from robust_augcl.attacks._replay_memory import Replay, Transition
+from robust_augcl.attacks._two_step_q import TwoStepQ
 from robust_augcl.attacks.rand_sampling import RandSampling
-from robust_augcl.attacks.rl_s2v import RLS2V, GreedyProposer, _Learner
+from robust_augcl.attacks.rl_s2v import RLS2V
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
@@ -469,7 +466,7 @@ def a_learner(graphs, victim, threat, **changes):
     attack = RLS2V(**{"width": 8, "rounds": 2, "batch_size": 6, **changes})
     space = EditSpace.of(graphs, threat)
     network = TwoStepQ(width=8, rounds=2, max_edits=space.max_edits, generator=seeded(1))
-    learner = _Learner(attack, network, victim.restricted(Access.QUERY), space, seeded(2))
+    learner = Learner(attack, network, victim.restricted(Access.QUERY), space, seeded(2))
     learner.target.load_state_dict(
         TwoStepQ(width=8, rounds=2, max_edits=space.max_edits, generator=seeded(3)).state_dict()
     )
@@ -493,7 +490,7 @@ def target_by_recursion(learner, clean, threat, made, picked, node, reward, left
     graph = Perturbation(
         torch.cat([none, *ends[0]], dim=1), torch.cat([none, *ends[1]], dim=1)
     ).apply(clean)
-    chooser = learner.network if learner.attack.double else learner.target
+    chooser = learner.network if learner.settings.double else learner.target
     best = -q_max_by_loop(chooser, graph, clean, threat, made, picked, left, half)[1]
     return q_by_hand(learner.target, graph, picked, best, left, half)
 
@@ -557,7 +554,7 @@ def test_all_graphs_are_played_on_when_none_that_is_right_can_be_edited(to_data,
     graphs = PackedGraphs.from_data_list([alone, path])
     seen = []
     monkeypatch.setattr(
-        _Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or []
+        Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or []
     )
     RLS2V().prepare(
         degree_victim().restricted(Access.QUERY),
@@ -573,7 +570,7 @@ def test_only_graphs_that_are_right_when_clean_are_played_on(to_data, monkeypatc
     mixed = right.with_labels(torch.tensor([0, 1, 0, 1]))
     seen = []
     monkeypatch.setattr(
-        _Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or []
+        Learner, "learn", lambda self, *rest: seen.append(self.space.graphs.num_graphs) or []
     )
     for train_on, graphs in (
         ("correct", mixed),
@@ -761,7 +758,7 @@ def test_benchmark_a_step_of_learning(benchmark, how):
     if how == "vectorised":
         space = EditSpace.of(graphs, THREATS["add one"])
         network = TwoStepQ(width=64, rounds=5, max_edits=1, generator=draws)
-        learner = _Learner(RLS2V(), network, victim.restricted(Access.QUERY), space, draws)
+        learner = Learner(RLS2V(), network, victim.restricted(Access.QUERY), space, draws)
     else:
         learner = PlainLearner(victim, graphs, 0)
 
