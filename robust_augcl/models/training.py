@@ -103,14 +103,7 @@ def train_classifier(
         model.train()
         order = torch.randperm(train.num_graphs, generator=generator)
         for index in order.split(settings.batch_size):
-            # Batch normalisation needs two nodes. The order differs in each epoch, so the graph
-            # that is left out differs too.
-            if index.numel() == 1 and int(train.sizes[index]) == 1:
-                continue
-            loss = cross_entropy(train_logits(index), train.y[index.to(train.device)])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            _train_on(index, train, train_logits, optimizer)
         now = evaluate(model, selection, epoch, selection_logits)
         if now.loss < best.loss:
             best, weights = now, copy.deepcopy(model.state_dict())
@@ -119,6 +112,23 @@ def train_classifier(
         )
     model.load_state_dict(weights)
     return best
+
+
+def _train_on(
+    index: Tensor,
+    train: PackedGraphs,
+    logits_of: Callable[[Tensor], Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Make one step on the graphs of these numbers (B,)."""
+    # Batch normalisation needs two nodes. The order differs in each epoch, so the graph that is
+    # left out differs too.
+    if index.numel() == 1 and int(train.sizes[index]) == 1:
+        return
+    loss = cross_entropy(logits_of(index), train.y[index.to(train.device)])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 
 @torch.no_grad()
