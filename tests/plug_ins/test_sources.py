@@ -87,7 +87,7 @@ def test_an_unedited_copy_has_no_problem(copy):
     ("file", "pattern", "replacement", "expected"),
     [
         ("attacks/beam.py", "width: int = 1", "width: int = 2", ["attack.beam"]),
-        ("attacks/_two_step_q.py", r"\n\ndef ", "\n\nX = 1\n\n\ndef ", ["attack.rl_s2v"]),
+        ("attacks/_two_step_q.py", r"\n\nclass ", "\n\nX = 1\n\n\nclass ", ["attack.rl_s2v"]),
         ("robust_augcl/encoders/gin.py", r"\n\nclass ", "\n\nX = 1\n\n\nclass ", ["encoder.gin"]),
         (
             "robust_augcl/contrast/augcl/partition.py",
