@@ -7,6 +7,7 @@ breaks are not part of it, nor is the number of the revision itself.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -115,6 +116,7 @@ def _sets_revision(node: ast.AST) -> bool:
     )
 
 
+@functools.cache
 def normalised(source: str) -> str:
     """What a source computes, written so that every version of Python writes the same.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -31,24 +32,31 @@ def imports(known: Mapping[str, Path], *, for_types: bool = False) -> dict[str, 
 
     What it imports for type checkers alone counts only if asked for.
     """
-    return {
-        name: {found for found in _imported(path, known, for_types) if found in known} - {name}
-        for name, path in known.items()
-    }
+    found = {}
+    for name, path in known.items():
+        imported = _imported(path.read_text(encoding="utf-8"), for_types)
+        found[name] = {inner if inner in known else outer for outer, inner in imported} & set(
+            known
+        ) - {name}
+    return found
 
 
-def _imported(path: Path, known: Mapping[str, Path], for_types: bool) -> Iterator[str]:
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+@functools.cache
+def _imported(source: str, for_types: bool) -> list[tuple[str, str]]:
+    """The imports of a source: what is imported from, and that with the name that is imported."""
+    return list(_walk_imports(ast.parse(source), for_types))
+
+
+def _walk_imports(tree: ast.AST, for_types: bool) -> Iterator[tuple[str, str]]:
+    waiting = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             waiting += node.body if for_types else node.orelse
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: a relative import"
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if inner in known else str(node.module)
+            assert not node.level, f"a relative import of {node.module}"
+            yield from ((str(node.module), f"{node.module}.{alias.name}") for alias in node.names)
         else:
             waiting += ast.iter_child_nodes(node)
