@@ -14,6 +14,7 @@ import torch
 
 from robust_augcl.graphs.labels import LabelRule
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.targets import Targets
 
 
 class DataSource(ABC):
@@ -38,6 +39,10 @@ class DataSource(ABC):
         """Return the graphs; `archives` is a folder to take files from instead of downloading
         them.
         """
+
+    def targets(self, graphs: PackedGraphs) -> Targets | None:
+        """Return what is classified where that is not each graph, but nodes in the graphs."""
+        return None
 
     def fingerprint(self, archives: Path | None) -> str | None:
         """A digest of the files that the graphs come from, None where there are none, or none yet.

@@ -1,7 +1,8 @@
-"""Keys of graphs: equal for graphs that message passing cannot tell apart (Weisfeiler and Leman's
-colour refinement).
+"""Keys of graphs: equal for graphs that message passing cannot tell apart.
 
-Letters: G graphs, N nodes, E directed edges, F features.
+They come from the colour refinement of Weisfeiler and Leman (1968).
+
+Letters: G graphs, T targets, N nodes.
 """
 
 from __future__ import annotations
@@ -12,17 +13,48 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.targets import Targets
 
 Colours = NDArray[np.uint64]
 
 
 def graph_keys(graphs: PackedGraphs, rounds: int = 5) -> Tensor:
-    """One 64-bit number a graph (G,), whatever the order of its nodes and whichever graphs it
-    stands among.
+    """One 64-bit number a graph, or a target node in its graph (G,).
 
-    Graphs of different keys differ to any sum over neighbours of at most `rounds` rounds;
-    isomorphic graphs with the same features have equal keys. Classes do not enter.
+    It depends neither on the order of the nodes nor on the other graphs. Graphs of different keys
+    differ to any sum over neighbours of at most `rounds` rounds. Isomorphic graphs with the same
+    features have equal keys, if they have the same target. Classes do not enter.
+
+    >>> from torch_geometric.data import Data
+    >>> edges = torch.tensor([[0, 1], [1, 0]])
+    >>> first = Data(x=torch.tensor([[1.0], [2.0]]), edge_index=edges)
+    >>> second = Data(x=torch.tensor([[2.0], [1.0]]), edge_index=edges)
+    >>> one, other = graph_keys(PackedGraphs.from_data_list([first, second])).tolist()
+    >>> one == other
+    True
     """
+    colours = _colours(graphs, rounds)
+    keys = _keys_of_graphs(colours, graphs)
+    if graphs.target_node is not None:
+        keys = _with_targets(keys, colours[graphs.target_rows.cpu().numpy()])
+    return torch.from_numpy(keys.view(np.int64))
+
+
+def target_keys(graphs: PackedGraphs, targets: Targets, rounds: int = 5) -> Tensor:
+    """One 64-bit number a target (T,): the `graph_keys` of the graphs that hold one target each.
+
+    Each graph is looked at once, however many targets it holds.
+    """
+    colours = _colours(graphs, rounds)
+    keys = _keys_of_graphs(colours, graphs)[targets.graph.cpu().numpy()]
+    if targets.node is not None:
+        rows = (graphs.ptr[targets.graph] + targets.node).cpu().numpy()
+        keys = _with_targets(keys, colours[rows])
+    return torch.from_numpy(keys.view(np.int64))
+
+
+def _colours(graphs: PackedGraphs, rounds: int) -> Colours:
+    """The colour of each node after some rounds of refinement (N,)."""
     source, target = graphs.edge_index.cpu().numpy()
     first_edge = np.searchsorted(source, np.arange(graphs.num_nodes + 1))
     bits = graphs.x.detach().cpu().float().contiguous().numpy().view(np.uint32).astype(np.uint64)
@@ -30,10 +62,18 @@ def graph_keys(graphs: PackedGraphs, rounds: int = 5) -> Tensor:
     for column in bits.T:
         colours = _mix(colours + _mix(column))
     for _ in range(rounds):
-        colours = _mix(
-            _mix(colours) + _sums(_mix(colours ^ np.uint64(0x5555555555555555))[target], first_edge)
-        )
-    return torch.from_numpy(_mix(_sums(_mix(colours), graphs.ptr.cpu().numpy())).view(np.int64))
+        sent = _mix(colours ^ np.uint64(0x5555555555555555))
+        colours = _mix(_mix(colours) + _sums(sent[target], first_edge))
+    return colours
+
+
+def _keys_of_graphs(colours: Colours, graphs: PackedGraphs) -> Colours:
+    return _mix(_sums(_mix(colours), graphs.ptr.cpu().numpy()))
+
+
+def _with_targets(keys: Colours, colours: Colours) -> Colours:
+    """The keys of graphs (T,), mixed with the colours of their target nodes (T,)."""
+    return _mix(keys + _mix(colours ^ np.uint64(0x3333333333333333)))
 
 
 def _sums(values: Colours, first: NDArray[np.int64]) -> Colours:

@@ -174,9 +174,9 @@ def check_record(
     `clean` are the victim's logits of the unedited test graphs, if they are known already.
     """
     outcomes = record.outcomes
-    numbers = torch.tensor([o.graph for o in outcomes])
-    if not torch.equal(numbers, dataset.test):
-        return ["the attacked graphs are not the test graphs of the data set"]
+    numbers = dataset.test
+    if [o.target for o in outcomes] != dataset.targets_at(numbers).names():
+        return ["the attacked targets are not the test targets of the data set"]
     graphs = dataset.part(numbers)
     problems = _differing("class", torch.tensor([o.label for o in outcomes]) != graphs.y, numbers)
     perturbations = perturbations_of(record)

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-import torch
-
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.packed import PackedGraphs
@@ -106,7 +104,5 @@ def transfer_records(
 
 
 def _attacked(record: Record, dataset: Dataset) -> PackedGraphs:
-    graphs = dataset.part(
-        torch.tensor([outcome.graph for outcome in record.outcomes], dtype=torch.long)
-    )
+    graphs = dataset.part(dataset.numbers_of([o.target for o in record.outcomes]))
     return apply_all(graphs, perturbations_of(record))

@@ -15,6 +15,7 @@ from robust_augcl.adversary.attack_base import Fitted
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.targets import Targets
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import Encoder
 from robust_augcl.seeds import generator
@@ -35,6 +36,11 @@ def dataset_artifact(dataset: Dataset, info: dict[str, Any]) -> Artifact:
         "ptr": graphs.ptr,
         "y": graphs.y,
     }
+    if dataset.targets is not None:
+        named = {"graph": dataset.targets.graph, "y": dataset.targets.y}
+        if dataset.targets.node is not None:
+            named["node"] = dataset.targets.node
+        tensors |= prefixed("target", named)
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return Artifact({**tensors, **parts}, {**info, "num_classes": dataset.num_classes})
 
@@ -43,7 +49,10 @@ def dataset_of(artifact: Artifact) -> Dataset:
     """The data set that an artifact holds."""
     of = artifact.tensors
     graphs = PackedGraphs(of["x"], of["edge_index"].long(), of["ptr"], of["y"])
-    return Dataset(graphs, of["train"], of["validation"], of["test"], artifact.info["num_classes"])
+    named = unprefixed("target", of)
+    targets = Targets(named["graph"], named.get("node"), named["y"]) if named else None
+    parts = of["train"], of["validation"], of["test"]
+    return Dataset(graphs, *parts, artifact.info["num_classes"], targets)
 
 
 def new_encoder(settings: Mapping[str, Any], in_features: int) -> Encoder:

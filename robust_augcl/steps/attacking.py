@@ -201,9 +201,10 @@ def _outcomes(
     dataset: Dataset, test: PackedGraphs, result: AttackResult, exact: Tensor
 ) -> list[Outcome]:
     """What the attack did to each test target, in the order of the data set."""
+    names = dataset.targets_at(dataset.test).names()
     return [
         Outcome(
-            graph=int(dataset.test[i]),
+            graph=names[i][0],
             label=int(test.y[i]),
             clean=int(result.clean_prediction[i]),
             attacked=int(result.attacked_prediction[i]),
@@ -211,6 +212,7 @@ def _outcomes(
             attacked_margin=round(float(result.attacked_margin[i]), 6),
             added=result.perturbations[i].added.T.tolist(),
             removed=result.perturbations[i].removed.T.tolist(),
+            node=names[i][1],
             exact=bool(exact[i]),
         )
         for i in range(test.num_graphs)

@@ -27,11 +27,11 @@ def compute_representation(step: Step, inputs: Inputs, context: Context) -> Arti
     with torch.no_grad():
         embeddings = [
             encoder.embed(dataset.part(numbers).to(context.device)).cpu()
-            for numbers in torch.arange(dataset.graphs.num_graphs).split(_GRAPHS_AT_ONCE)
+            for numbers in torch.arange(dataset.y.numel()).split(_GRAPHS_AT_ONCE)
         ]
     scores = svm_scores(
         torch.cat(embeddings),
-        dataset.graphs.y,
+        dataset.y,
         settings["representations"],
         generator("representation", settings["seed"]),
         context.report,

@@ -15,7 +15,6 @@ from robust_augcl.adversary.attack_base import Attack, CombiningAttack
 from robust_augcl.adversary.victim import Access
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.dataset import Dataset
-from robust_augcl.graphs.keys import graph_keys
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.plan.step import Step
 from robust_augcl.results.brackets import proved_for
@@ -79,7 +78,7 @@ class Gatherer:
         self._num_candidates = lru_cache(maxsize=None)(
             lambda ref, threat: int(threat.space(_test(self._dataset(ref))).counts.sum())
         )
-        self._keys = lru_cache(maxsize=None)(lambda ref: graph_keys(self._dataset(ref).graphs))
+        self._keys = lru_cache(maxsize=None)(lambda ref: self._dataset(ref).keys())
 
     def take_over(self, other: Gatherer) -> None:
         """Take over what another one has seen. The files that it has read are read again: they may
