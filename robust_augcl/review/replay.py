@@ -176,7 +176,7 @@ def check_record(
     outcomes = record.outcomes
     numbers = dataset.test
     if [o.target for o in outcomes] != dataset.targets_at(numbers).names():
-        return ["the attacked targets are not the test targets of the data set"]
+        return ["the attacked graphs are not the test graphs of the data set"]
     graphs = dataset.part(numbers)
     problems = _differing("class", torch.tensor([o.label for o in outcomes]) != graphs.y, numbers)
     perturbations = perturbations_of(record)
