@@ -20,9 +20,9 @@ from robust_augcl.graphs.labels import LabelRule
 from robust_augcl.graphs.packed import PackedGraphs, concatenate
 
 _PUBLISHED = {(15, 20): 0.15, (40, 50): 0.05, (90, 100): 0.02}
-_GRAPHS_AT_ONCE = (
-    1_500  # bounds the memory of one draw: at 100 nodes, some 60 MiB of uniform numbers
-)
+# Bounds the memory of one draw: at 100 nodes, some 60 MiB of uniform numbers. It is part of the
+# data: another number draws other graphs.
+_GRAPHS_IN_A_DRAW = 1_500
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def component_graphs(
     """
     num_components = np.asarray(num_components, dtype=np.int64)
     blocks = [
-        num_components[first : first + _GRAPHS_AT_ONCE]
-        for first in range(0, len(num_components), _GRAPHS_AT_ONCE)
+        num_components[first : first + _GRAPHS_IN_A_DRAW]
+        for first in range(0, len(num_components), _GRAPHS_IN_A_DRAW)
     ]
     return concatenate([_draw(block, nodes, edge_probability, rng) for block in blocks])
 

@@ -52,6 +52,7 @@ class Limits:
             each at width 64.
         bound_costs: costs of candidates in a table in which every graph is as long as the
             longest: 240 MB. Beyond, the bound goes graph by graph.
+        embedded_graphs: graphs that an encoder embeds at once, to be scored without labels.
         listed_pairs: pairs of nodes of the graphs whose allowed edits are listed at once: 100 MiB.
         played_graphs: graphs on which a learned policy acts at once.
         played_nodes: nodes of these graphs.
@@ -76,6 +77,7 @@ class Limits:
     searched_states: int = 1_000_000
     bound_changes: int = 200_000
     bound_costs: int = 30_000_000
+    embedded_graphs: int = 500
     listed_pairs: int = 2_000_000
     played_graphs: int = 200
     played_nodes: int = 50_000

@@ -36,12 +36,12 @@ class _Ball(NamedTuple):
 
     Args:
         first: where the members around each node begin (N,).
-        count: how many they are (N,).
+        size: how many they are (N,).
         members: the nodes, for one centre after the other.
     """
 
     first: Tensor
-    count: Tensor
+    size: Tensor
     members: Tensor
 
 

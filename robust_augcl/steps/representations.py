@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.models.representations import svm_scores
 from robust_augcl.plan.step import Step
 from robust_augcl.seeds import generator
@@ -11,8 +12,6 @@ from robust_augcl.steps.artifacts import dataset_of, load_pretrained, new_encode
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
-
-_GRAPHS_AT_ONCE = 500  # of all graphs of a data set, as many as are embedded together
 
 
 def compute_representation(step: Step, inputs: Inputs, context: Context) -> Artifact:
@@ -24,10 +23,11 @@ def compute_representation(step: Step, inputs: Inputs, context: Context) -> Arti
     if "pretraining" in inputs.artifacts:
         pretrain_seconds = load_pretrained(encoder, inputs.artifacts["pretraining"])
     encoder.to(context.device).eval()
+    at_once = limits().embedded_graphs
     with torch.no_grad():
         embeddings = [
             encoder.embed(dataset.part(numbers).to(context.device)).cpu()
-            for numbers in torch.arange(dataset.y.numel()).split(_GRAPHS_AT_ONCE)
+            for numbers in torch.arange(dataset.y.numel()).split(at_once)
         ]
     scores = svm_scores(
         torch.cat(embeddings),

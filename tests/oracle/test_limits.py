@@ -1,0 +1,111 @@
+"""Limits bound how much is computed at once, and change no result."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import fields
+
+import pytest
+import torch
+from generators import seeded
+from models import classifier
+
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.attacks._two_step_q import EditSpace, TwoStepQ
+from robust_augcl.attacks.rl_s2v import act_greedily
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, limits, using
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.oracle.beam_search import beam_search
+from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.edit_sets import SearchProblem
+from robust_augcl.oracle.pair_search import search_pairs
+from robust_augcl.threat.model import ThreatModel
+
+OF_STEPS = {"embedded_graphs"}  # read where a whole step is computed
+NAMES = [field.name for field in fields(Limits) if field.name not in OF_STEPS]
+
+
+def everything():
+    """One number or more from each computation that is done in pieces."""
+    model = classifier(Structure2Vec, "limits", layers=2).double()
+    edges = [(0, 1), (1, 2), (2, 3), (0, 3), (3, 4)]
+    both = torch.tensor(sorted([*edges, *((j, i) for i, j in edges)])).T
+    graphs = PackedGraphs(
+        torch.ones(12, 1).double(),
+        torch.cat([both, torch.tensor([[5, 6, 6, 7], [6, 5, 7, 6]])], dim=1),
+        torch.tensor([0, 5, 8, 12]),
+        torch.zeros(3, dtype=torch.long),
+    )
+    victim, threat = Victim(model), ThreatModel(2, ("add", "delete"))
+    graphs = graphs.with_labels(victim.logits(graphs).argmax(1))
+    problem = SearchProblem.of(victim, graphs, threat)
+    certificate = certify(victim, graphs, threat)
+    pairs = search_pairs(problem, limit=10**6, stop_when_broken=False)
+    network = TwoStepQ(width=4, rounds=2, max_edits=2, generator=seeded(0))
+    played = act_greedily(network, EditSpace.of(graphs, ThreatModel(2)))
+    return {
+        "certified": certificate.certified,
+        "lower margin": certificate.lower_margin,
+        "margins of pairs": pairs.margin,
+        "pairs": pairs.evaluations,
+        "margins of beams": beam_search(problem, 4).margin,
+        "edits played": played.edits,
+    }
+
+
+@pytest.fixture(scope="module")
+def by_default():
+    return everything()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_limit_changes_a_result(name, by_default):
+    with using(Limits(**{name: 1})):
+        found = everything()
+    for what, values in found.items():
+        torch.testing.assert_close(values, by_default[what], rtol=1e-12, atol=1e-12)
+
+
+def test_every_limit_is_read_by_what_is_compared():
+    read = set()
+
+    class Recording(Limits):
+        def __getattribute__(self, name):
+            read.add(name)
+            return super().__getattribute__(name)
+
+    recording = Recording()
+    read.clear()
+    with using(recording):
+        everything()
+    assert set(NAMES) <= read
+
+
+def test_limits_hold_in_their_block_and_thread_alone():
+    seen = []
+    with using(Limits(nodes=3)):
+        with using(Limits(nodes=7)):
+            assert limits() == Limits(nodes=7)
+        assert limits() == Limits(nodes=3)
+        thread = threading.Thread(target=lambda: seen.append(limits()))
+        thread.start()
+        thread.join()
+    assert limits() == seen[0] == Limits()
+
+
+def fail_with_few_nodes():
+    with using(Limits(nodes=3)):
+        raise RuntimeError
+
+
+def test_limits_end_with_their_block_when_it_fails():
+    with pytest.raises(RuntimeError):
+        fail_with_few_nodes()
+    assert limits() == Limits()
+
+
+@pytest.mark.parametrize("name", [*NAMES, *OF_STEPS])
+def test_a_limit_that_is_not_positive_is_refused(name):
+    with pytest.raises(ValueError, match=f"Expected `{name}` to be positive, got 0"):
+        Limits(**{name: 0})
