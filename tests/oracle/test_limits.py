@@ -11,8 +11,9 @@ from generators import seeded
 from models import classifier
 
 from robust_augcl.adversary.victim import Victim
-from robust_augcl.attacks._two_step_q import EditSpace, TwoStepQ
-from robust_augcl.attacks.rl_s2v import act_greedily
+from robust_augcl.attacks._edit_process import EditSpace
+from robust_augcl.attacks._greedy_picks import act_greedily
+from robust_augcl.attacks._two_step_q import TwoStepQ
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, limits, using
 from robust_augcl.graphs.packed import PackedGraphs
