@@ -128,9 +128,8 @@ class _Evolution:
             better = broken | (fittest > best_fitness[alive])
             best_fitness[alive[better]] = fittest[better]
             best[alive[better]] = individuals[better, place[better]]
-            alive, individuals, fitness, wrong = (
-                part[~broken] for part in (alive, individuals, fitness, wrong)
-            )
+            alive, individuals = alive[~broken], individuals[~broken]
+            fitness, wrong = fitness[~broken], wrong[~broken]
             if len(alive) == 0 or number + 1 == self.attack.rounds:
                 break
             individuals, fitness, changed = self.breed(individuals, fitness)
@@ -141,12 +140,14 @@ class _Evolution:
         column = torch.arange(width, device=self.budgets.device)
         used = column < self.budgets.unsqueeze(1)
         place = (self.candidates.ptr[:-1].unsqueeze(1) + column)[used]
-        out = self.budgets.new_full((self.graphs.num_graphs, self.attack.population, width), -1)
+        shape = self.graphs.num_graphs, self.attack.population, width
+        individuals = self.budgets.new_full(shape, -1)
         for number in range(self.attack.population):
             # The first k of a random order of each graph's candidates are a uniform draw without
             # replacement.
-            out[:, number][used] = random_order(self.candidates.graph, self.generator)[place]
-        return out
+            order = random_order(self.candidates.graph, self.generator)
+            individuals[:, number][used] = order[place]
+        return individuals
 
     def measure(self, individuals: Tensor, graph: Tensor) -> tuple[Tensor, Tensor]:
         """Return the fitness of individuals, and whether the victim errs.
@@ -169,12 +170,15 @@ class _Evolution:
         Shapes: individuals (G, P, K), fitness (G, P) -> (G, P, K), (G, P), (G, P) bool.
         """
         graphs, size, width = individuals.shape
+        # Selection.
         parent = self.parents(fitness)
         parents = individuals.gather(1, parent.unsqueeze(2).expand(-1, -1, width))
+        # Cross-over.
         other = torch.randint(size, (graphs, size), generator=self.generator).to(parents.device)
         crossed = self.random(graphs, size, 1) < self.attack.cross_over
         from_other = crossed & (self.random(graphs, size, width) < 0.5)
         children = mixed(parents, other, from_other)
+        # Mutation.
         mutates = self.random(graphs, size, width) < self.attack.mutation
         at_second = self.random(graphs, size, width) < 0.5
         draw = self.random(graphs, size, width)

@@ -181,10 +181,10 @@ class _Paths:
         rank = torch.arange(len(candidates), device=score.device) - candidates.ptr[path]
         worth_trying = (rank < self.attack.verify) & going[path] & score[order].isfinite()
         tried = order[worth_trying].sort().values
-        some = candidates.take(tried)
-        y = self.current.y[some.graph].to(self.victim.device)
-        logits = self.victim.candidate_logits(self.current, some)
-        best = some.best(margins(logits, y).to(score.device))
+        tried_candidates = candidates.take(tried)
+        y = self.current.y[tried_candidates.graph].to(self.victim.device)
+        logits = self.victim.candidate_logits(self.current, tried_candidates)
+        best = tried_candidates.best(margins(logits, y).to(score.device))
         return torch.where(best >= 0, tried[best.clamp(min=0)], best) if len(tried) else best
 
     def _edit(self, edits: Tensor, usable: Tensor, step: int) -> None:

@@ -184,14 +184,17 @@ class _Ascent:
             if not bool(self.alive.any()):
                 return
             weights = self.step(block, weights, target, epoch)
+            # Is this the best block so far?
             loss = self.look(self.largest(block, weights), target)
             better = loss > kept_loss
             kept_loss = torch.where(better, loss, kept_loss)
             kept_block[better], kept_weights[better] = block[better], weights[better]
+            # Draw anew what has little weight, until the best block is taken up again.
             if epoch + 1 < attack.resampling:
                 block, weights = self.resampled(block, weights)
             elif epoch + 1 == attack.resampling:
                 block, weights = kept_block.clone(), kept_weights.clone()
+        # Draw edits with their weights as probabilities; a draw over the budget does not count.
         for _ in range(attack.samples):
             keys = torch.rand(block.shape, generator=self.generator).to(block.device)
             drawn = keys < kept_weights
@@ -218,20 +221,20 @@ class _Ascent:
         """Return the gradient of the loss in the weights (G, W), 0 for graphs that are done."""
         place = ((block >= 0) & self.alive.unsqueeze(1)).nonzero(as_tuple=True)
         rows = self.alive.nonzero().squeeze(1)
-        some = self.candidates.take(block[place])
+        allowed = self.candidates.take(block[place])
         number = torch.zeros_like(self.sizes)
         number[rows] = torch.arange(len(rows), device=rows.device)
-        some = replace(some, graph=number[some.graph], num_graphs=len(rows))
+        allowed = replace(allowed, graph=number[allowed.graph], num_graphs=len(rows))
 
         def loss(logits: Tensor, index: Tensor) -> Tensor:
             y = self.graphs.y[rows[index]]
             towards = None if target is None else target[rows[index]]
             return wrongness(self.attack.loss, logits, y, towards)
 
-        out = torch.zeros_like(weights)
-        gradient = self.victim.relaxed(self.graphs.select(rows), some, weights[place], loss)[1]
-        out[place] = gradient.to(out.dtype)
-        return out
+        gradients = torch.zeros_like(weights)
+        gradient = self.victim.relaxed(self.graphs.select(rows), allowed, weights[place], loss)[1]
+        gradients[place] = gradient.to(gradients.dtype)
+        return gradients
 
     def largest(self, block: Tensor, weights: Tensor) -> Tensor:
         """Return the candidates of the largest weights (G, K).
@@ -249,9 +252,9 @@ class _Ascent:
         The loss is -inf for graphs that are done or not edited: (G, K) -> (G,).
         """
         graph = (self.alive & (rows >= 0).any(1)).nonzero().squeeze(1)
-        out = torch.full_like(self.best_loss, -torch.inf)
+        losses = torch.full_like(self.best_loss, -torch.inf)
         if len(graph) == 0:
-            return out
+            return losses
         y = self.graphs.y[graph]
         logits = self.victim.logits(with_edits(self.graphs, self.candidates, rows[graph], graph))
         loss, wrong = wrongness(self.attack.loss, logits, y), logits.argmax(1) != y
@@ -260,8 +263,8 @@ class _Ascent:
         self.best[graph[better]] = rows[graph[better]]
         self.alive[graph[wrong]] = False
         towards = None if target is None else target[graph]
-        out[graph] = wrongness(self.attack.loss, logits, y, towards)
-        return out
+        losses[graph] = wrongness(self.attack.loss, logits, y, towards)
+        return losses
 
     def resampled(self, block: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return blocks in which at most the heavier half stays, and the rest is drawn anew.
@@ -271,8 +274,8 @@ class _Ascent:
         order = weights.argsort(dim=1, descending=True, stable=True)
         column = torch.arange(block.size(1), device=block.device)
         heavier_half = column < (self.sizes - self.sizes // 2).unsqueeze(1)
-        old = weights.gather(1, order)
-        stays = (old > _LEAST) & heavier_half
+        old_weights = weights.gather(1, order)
+        stays = (old_weights > _LEAST) & heavier_half
         kept = torch.where(stays, block.gather(1, order), -1)
         # The candidates that stay come first, the others follow in random order.
         keys = torch.rand(len(self.candidates), generator=self.generator, dtype=torch.float64)
@@ -281,13 +284,13 @@ class _Ascent:
         ranked = torch.argsort(self.candidates.graph + (keys + 0.5) / 2)
         filled = column < self.sizes.unsqueeze(1)
         place = (self.candidates.ptr[:-1].unsqueeze(1) + column)[filled]
-        out = torch.full_like(block, -1)
-        out[filled] = ranked[place]
+        new_block = torch.full_like(block, -1)
+        new_block[filled] = ranked[place]
         by_candidate = torch.full((len(self.candidates),), _LEAST, device=weights.device)
-        by_candidate[kept[stays]] = old[stays]
+        by_candidate[kept[stays]] = old_weights[stays]
         if len(self.candidates) == 0:
-            return out, torch.zeros(out.shape, device=weights.device)
-        return out, torch.where(out >= 0, by_candidate[out.clamp(min=0)], 0.0)
+            return new_block, torch.zeros(new_block.shape, device=weights.device)
+        return new_block, torch.where(new_block >= 0, by_candidate[new_block.clamp(min=0)], 0.0)
 
 
 def project(values: Tensor, budgets: Tensor) -> Tensor:

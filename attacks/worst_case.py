@@ -54,9 +54,9 @@ class WorstCase(CombiningAttack):
                     f"Expected the {chosen.numel()} graphs that the attacks were run on, got "
                     f"{graphs.num_graphs}"
                 )
-            mine = chosen[found["graph"]] == found["attack"]
-            graph, pairs = found["graph"][mine], found["pairs"][:, mine]
-            added = found["added"][mine]
+            is_chosen = chosen[found["graph"]] == found["attack"]
+            graph, pairs = found["graph"][is_chosen], found["pairs"][:, is_chosen]
+            added = found["added"][is_chosen]
             order = graph.argsort(stable=True)
             counts = torch.bincount(graph, minlength=graphs.num_graphs).tolist()
             parts = zip(

@@ -74,8 +74,11 @@ class GraphClassifier(Classifier):
         return Capabilities(local=local, reasons=reasons)
 
     def local_parts(self, graphs: PackedGraphs) -> LocalParts | None:
-        known = isinstance(self.encoder, LocalEncoder) and graphs.target_node is None
-        return LocalParts(self.encoder, self.head) if known and not self.training else None
+        if self.training or graphs.target_node is not None:
+            return None
+        if not isinstance(self.encoder, LocalEncoder):
+            return None
+        return LocalParts(self.encoder, self.head)
 
     def batched(self, graphs: PackedGraphs) -> Callable[[Tensor], Tensor]:
         """Return a function from numbers of graphs (B,) to their logits (B, C).

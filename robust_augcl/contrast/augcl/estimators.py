@@ -196,10 +196,11 @@ class NetworkEstimator:
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate)
         warm, passes = self.settings.warm_passes, self.settings.passes
         for number in range(warm + passes):
+            # AUGCL, section 3.3: the loss of Deep Gamblers, on views and a partition drawn anew.
             criterion = self.loss if number >= warm else cluster_loss
             total, count = 0.0, 0
             for z1, z2 in views():
-                labels = self._labels(z1, z2)
+                labels = self._labels(z1, z2)  # section 3.2
                 inputs = self._inputs(z1, z2)
                 loss = self.fit_batch(*inputs, labels, optimizer, generator, criterion)
                 total += loss * labels.numel()
