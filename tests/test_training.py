@@ -193,6 +193,16 @@ def test_progress_is_reported(parts):
     assert all("validation loss" in text for _, text in told)
 
 
+def test_a_last_batch_of_one_node_is_left_out(random_graphs, parts):
+    """Batch normalisation has no answer for it."""
+    train = random_graphs(3, [1, 1, 1])
+    model = new_model(GIN)
+    chosen = train_classifier(model, train, parts[1], Training(epochs=2, batch_size=2), seeded(0))
+    assert chosen.epoch in (1, 2)
+    with pytest.raises(ValueError, match="more than 1 value"):
+        model.train()(train.select(torch.tensor([0])))
+
+
 @pytest.mark.parametrize("field", ["epochs", "batch_size", "learning_rate", "head_hidden"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_settings_out_of_range_are_refused(field, value):

@@ -249,6 +249,30 @@ def test_the_weights_kept_are_the_best_on_the_validation_graphs(to_data):
     assert told == pytest.approx([k / 6 for k in range(1, 7)])
 
 
+def test_the_target_is_copied_before_the_first_update_and_then_every_so_many(to_data):
+    learner = a_learner(
+        hub_graphs(to_data, 1, count=6),
+        degree_victim(),
+        ThreatModel(),
+        steps=5,
+        burn_in=1,
+        target_every=2,
+        evaluate_every=2,
+    )
+    fresh = []  # whether the target is the network, at each update
+
+    def update():
+        own, target = learner.network.state_dict(), learner.target.state_dict()
+        fresh.append(all(torch.equal(own[name], target[name]) for name in own))
+        return Learner.update(learner)
+
+    learner.update = update
+    curve = learner.learn(hub_graphs(to_data, 2, count=6), ThreatModel(), lambda *_: None)
+    assert fresh == [True, False, True, False, True]
+    # The last update is looked at too, although it is no multiple of 2.
+    assert [step for step, _, _ in curve] == [2, 4, 5]
+
+
 # --- hyper-parameters -----------------------------------------------------------------------------
 
 

@@ -167,6 +167,19 @@ def test_the_key_encoder_follows_slowly():
     assert not moco.key_model(model).weight.requires_grad
 
 
+def test_without_the_positive_the_mean_is_over_anchors_that_have_negatives():
+    z1, z2 = embeddings(6, size=4)
+    queue = torch.randn(3, 5, generator=seeded(7), dtype=torch.float64)
+    own = torch.zeros(4, 3, dtype=torch.bool)
+    own[1] = True
+    others = torch.tensor([0, 2, 3])
+    settings = LossSettings(0.3, positive_in_denominator=False)
+    loss = queue_nce(z1, z2, queue, own, settings)
+    expected = queue_nce(z1[others], z2[others], queue, own[others], settings)
+    torch.testing.assert_close(loss, expected)
+    assert float(expected) != 0
+
+
 def test_no_negatives_give_no_loss_and_no_nan():
     z1, z2 = (z.requires_grad_(True) for z in embeddings(8))
     for inside in (True, False):
