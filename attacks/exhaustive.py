@@ -1,4 +1,4 @@
-"""Exhaustive search for the worst case (Dai et al. 2018, arXiv 1806.02371): every edit, or two."""
+"""Exhaustive search for the worst case of one edit or two (Dai et al. 2018, arXiv 1806.02371)."""
 
 from __future__ import annotations
 

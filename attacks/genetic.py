@@ -1,6 +1,6 @@
-"""The genetic algorithm of Dai et al. 2018 (arXiv 1806.02371, section 3.3).
+"""Genetic algorithm: breed sets of edits, fitter ones first (Dai et al. 2018, arXiv 1806.02371).
 
-It breeds sets of edits, fitter ones first.
+Source: section 3.3 of the paper.
 
 Letters: G graphs, N nodes of all graphs, P individuals of a graph, K edits of an individual at the
 most, M candidates, R individuals of any graphs. An individual is a row of K candidate numbers, each

@@ -1,6 +1,6 @@
-"""GradArgmax (Dai et al. 2018, arXiv 1806.02371, section 3.3): edit where the gradient says so.
+"""GradArgmax (Dai et al. 2018, arXiv 1806.02371): edits that the gradient of the loss points to.
 
-It is the gradient of the loss with respect to the adjacency matrix.
+Source: section 3.3 of the paper. The gradient is the one with respect to the adjacency matrix.
 
 Letters: G graphs, C classes, P paths (one for each graph and wrong class), M candidates, k edits.
 """

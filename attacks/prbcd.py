@@ -1,7 +1,8 @@
-"""PRBCD: projected gradient ascent on the weights of random blocks of edits.
+"""PRBCD (Geisler et al. 2021, arXiv 2110.14038): projected gradient ascent on blocks of edits.
 
-Source: Geisler et al. 2021 (arXiv 2110.14038, algorithm 1). The steps are those of PyTorch
-Geometric's `PRBCDAttack`, for graph classification and for many graphs at once.
+Source: algorithm 1 of the paper. The weights of random blocks of edits are what the gradient moves.
+The steps are those of PyTorch Geometric's `PRBCDAttack`, for graph classification and for many
+graphs at once.
 
 Letters: G graphs, C classes, W candidates of a block at the most, K edits of a graph at the most. A
 block is a row of candidate numbers, -1 beyond its end. A weight between 0 and 1 says how much of an

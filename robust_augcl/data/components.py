@@ -1,5 +1,6 @@
-"""Component graphs: count the connected components of a random graph (Dai et al. 2018, arXiv
-1806.02371).
+"""Component graphs: count the connected components of a random graph (Dai et al. 2018).
+
+The source is arXiv 1806.02371.
 
 Each component is an Erdos-Renyi graph, made connected by joining its own components in a chain in
 random order, each joint one edge between two random nodes.

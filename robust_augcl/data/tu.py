@@ -1,5 +1,6 @@
-"""TU data sets by name: MUTAG, PROTEINS, NCI1, IMDB-BINARY, ... (Morris et al. 2020, arXiv
-2007.08663).
+"""TU data sets by name: MUTAG, PROTEINS, NCI1, IMDB-BINARY, ... (Morris et al. 2020).
+
+The source is arXiv 2007.08663.
 """
 
 from __future__ import annotations
