@@ -10,7 +10,7 @@ from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.names import CLEAN, name_of
-from robust_augcl.results.statistics import t_interval
+from robust_augcl.results.intervals import t_interval
 
 _NOTHING = "-"
 UNSUPERVISED = "unsupervised"

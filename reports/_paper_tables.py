@@ -15,7 +15,8 @@ from robust_augcl.reports._pairs import MANY_PAIRS, method_pairs
 from robust_augcl.reports._sections import Section, layers_text
 from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
 from robust_augcl.results.names import CLEAN, name_of
-from robust_augcl.results.statistics import ALPHA, Comparison, Estimate, estimate
+from robust_augcl.results.intervals import ALPHA
+from robust_augcl.results.statistics import Comparison, Estimate, estimate
 
 _NOTHING = "-"
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
+from robust_augcl.results.intervals import mcnemar, t_interval, wilson_interval
 from robust_augcl.results.statistics import (
     Group,
     best,
@@ -18,10 +19,7 @@ from robust_augcl.results.statistics import (
     compare,
     estimate,
     gap_to_worst_case,
-    mcnemar,
     one_per_seed,
-    t_interval,
-    wilson_interval,
 )
 
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution, from a table

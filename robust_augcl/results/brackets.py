@@ -1,29 +1,30 @@
-"""Brackets around the worst case: proved from below, broken from above, for each model and
-budget.
-"""
+"""Brackets around the worst case of each model and budget: proved from below, broken from above."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.records import Cell, Record
+from robust_augcl.results.measurements import Measurement, targets_of
+from robust_augcl.results.records import Cell, Record, Target
 from robust_augcl.results.statistics import Estimate, Group, estimate_of
+
+Budget = int | float
+"""Edits of a graph, or a share of its edges. The two kinds are never compared."""
 
 
 @dataclass(frozen=True)
 class Bracket:
-    """What is known of the share of graphs that no allowed set of edits breaks.
+    """What is known of the share of targets that no allowed set of edits breaks.
 
     Args:
-        lower: graphs that are proved to withstand every allowed set of edits; None without a
+        lower: targets that are proved to withstand every allowed set of edits; None without a
             certificate.
-        upper: graphs that no known edits break, and that were right before: neither those of any
-            attack nor those that the certificates' own search found (their witnesses); edits of
-            smaller budgets count, they are allowed too.
-        settled: share of graphs that are proved or broken, from 0 to 1.
-        contradictions: graphs that are proved and broken; anything but 0 means that a proof, a
+        upper: targets that were right before and that no known edits break. Known edits are those
+            of any attack, and the witnesses that the certificates' own search found. Edits of
+            smaller budgets count, since they are allowed too.
+        settled: share of targets that are proved or broken, from 0 to 1.
+        contradictions: targets that are proved and broken. Anything but 0 means that a proof, a
             witness or a record is wrong.
     """
 
@@ -33,137 +34,164 @@ class Bracket:
     contradictions: int
 
 
+@dataclass(frozen=True)
+class _Knowledge:
+    """What is known of the targets of one victim within one budget.
+
+    Args:
+        stands: of each target, whether it was right and no known edits break it.
+        proved: the targets that are certified; None without a certificate.
+    """
+
+    stands: Mapping[Target, bool]
+    proved: set[Target] | None
+
+    @property
+    def is_proved(self) -> list[bool]:
+        """Of each target, whether it is certified."""
+        return [target in (self.proved or ()) for target in self.stands]
+
+    @property
+    def settled(self) -> int:
+        """The number of targets that are proved or broken."""
+        known = zip(self.is_proved, self.stands.values(), strict=True)
+        return sum(proved or not stands for proved, stands in known)
+
+    @property
+    def contradictions(self) -> int:
+        """The number of targets that are proved and broken."""
+        known = zip(self.is_proved, self.stands.values(), strict=True)
+        return sum(proved and not stands for proved, stands in known)
+
+
 def brackets(
     records: Iterable[Record], measurements: Iterable[Measurement]
 ) -> dict[Group, Bracket]:
     """The bracket of each model and budget; groups name no attack.
 
-    A certificate counts for the victim that it was made for: what it proves for its budget and
-    smaller ones, a witness for every budget that allows its edits.
+    A certificate counts for the victim that it was made for. What it proves counts for its budget
+    and smaller ones, a witness for every budget that allows its edits.
     """
-    by_model: dict[Group, dict[int, list[Record]]] = {}
+    certificates = _certificates_by_victim(measurements)
+    models: dict[Group, dict[int, list[Record]]] = {}
     for record in records:
-        by_model.setdefault(_model(record.cell), {}).setdefault(record.cell.seed, []).append(record)
-    proofs: dict[tuple[Group, int], list[Measurement]] = {}
-    for measurement in measurements:
-        if measurement.kind == "certificate":
-            proofs.setdefault((_model(measurement.cell), measurement.cell.seed), []).append(
-                measurement
-            )
+        model = bracket_group(record.cell, 0)
+        models.setdefault(model, {}).setdefault(record.cell.seed, []).append(record)
     found = {}
-    for model, of_seeds in sorted(by_model.items()):
-        budgets = sorted(
-            {record.cell.budget for of_seed in of_seeds.values() for record in of_seed}
-        )
-        for budget in budgets:
-            upper, lower, settled, contradictions = [], [], 0, 0
-            for seed, of_seed in of_seeds.items():
-                standing = _standing(of_seed, budget)
-                certificates = _of_victims(
-                    proofs.get((model, seed), []), {record.victim.digest for record in of_seed}
-                )
-                proved = _proved(certificates, budget)
-                for graph in _broken(certificates, budget) & standing.keys():
-                    standing[graph] = False
-                upper.append(list(standing.values()))
-                if proved is not None:
-                    lower.append([graph in proved for graph in standing])
-                known = proved or set()
-                contradictions += sum(
-                    graph in known and not stands for graph, stands in standing.items()
-                )
-                settled += sum(graph in known or not stands for graph, stands in standing.items())
-            total = sum(len(array) for array in upper)
-            above = estimate_of(upper)
-            if above is not None:
-                below = estimate_of(lower) if len(lower) == len(upper) else None
-                found[_at(model, budget)] = Bracket(below, above, settled / total, contradictions)
+    for model, by_seed in sorted(models.items()):
+        for budget in _budgets(by_seed):
+            known = [
+                _known(of_victim, certificates.get((model, seed), ()), budget)
+                for seed, of_victim in by_seed.items()
+            ]
+            bracket = _bracket(known)
+            if bracket is not None:
+                found[bracket_group(model, budget)] = bracket
     return found
 
 
-def bracket_group(cell: Cell | Group, budget: int | float) -> Group:
+def bracket_group(cell: Cell | Group, budget: Budget) -> Group:
     """The group of a model and budget in `brackets`."""
-    return _at(_model(cell), budget)
+    group = cell if isinstance(cell, Group) else Group.of(cell)
+    return replace(group, attack="", budget=budget)
 
 
-def _model(cell: Cell | Group) -> Group:
-    return Group(
-        cell.suite, cell.dataset, cell.method, cell.encoder, cell.layers, "", cell.protocol, 0
+def proved_for(record: Record, measurements: Iterable[Measurement]) -> set[Target]:
+    """The targets that are proved to withstand everything that the record's attack was allowed."""
+    victim = bracket_group(record.cell, 0), record.cell.seed
+    own = _certificates_by_victim(measurements).get(victim, ())
+    return _proved(_made_for([record], own), record.cell.budget) or set()
+
+
+def _certificates_by_victim(
+    measurements: Iterable[Measurement],
+) -> dict[tuple[Group, int], list[Measurement]]:
+    """The certificates among measurements, by model and seed."""
+    found: dict[tuple[Group, int], list[Measurement]] = {}
+    for measurement in measurements:
+        if measurement.kind == "certificate":
+            victim = bracket_group(measurement.cell, 0), measurement.cell.seed
+            found.setdefault(victim, []).append(measurement)
+    return found
+
+
+def _budgets(by_seed: Mapping[int, Sequence[Record]]) -> list[Budget]:
+    """The budgets of some records, the smallest first."""
+    return sorted({record.cell.budget for records in by_seed.values() for record in records})
+
+
+def _known(
+    records: Sequence[Record], certificates: Iterable[Measurement], budget: Budget
+) -> _Knowledge:
+    """What records and certificates of one model and seed say of its targets."""
+    usable = _made_for(records, certificates)
+    stands = _standing(records, budget)
+    for target in _broken(usable, budget):
+        if target in stands:
+            stands[target] = False
+    return _Knowledge(stands, _proved(usable, budget))
+
+
+def _bracket(known: Sequence[_Knowledge]) -> Bracket | None:
+    """The bracket from what is known of each seed's victim; None where there is no target."""
+    upper = estimate_of([list(each.stands.values()) for each in known])
+    if upper is None:
+        return None
+    everywhere = all(each.proved is not None for each in known)
+    total = sum(len(each.stands) for each in known)
+    return Bracket(
+        lower=estimate_of([each.is_proved for each in known]) if everywhere else None,
+        upper=upper,
+        settled=sum(each.settled for each in known) / total,
+        contradictions=sum(each.contradictions for each in known),
     )
 
 
-def _at(model: Group, budget: int | float) -> Group:
-    return Group(
-        model.suite,
-        model.dataset,
-        model.method,
-        model.encoder,
-        model.layers,
-        "",
-        model.protocol,
-        budget,
-    )
-
-
-def _standing(records: Sequence[Record], budget: int | float) -> dict[int, bool]:
-    """Whether each graph was right and withstood every attack of at most this budget."""
-    stands: dict[int, bool] = {}
+def _standing(records: Sequence[Record], budget: Budget) -> dict[Target, bool]:
+    """Whether each target was right and withstood every attack of at most this budget."""
+    stands: dict[Target, bool] = {}
     for record in records:
         if record.cell.budget <= budget:
             for outcome in record.outcomes:
-                stands[outcome.graph] = stands.get(outcome.graph, True) and outcome.robust
+                stands[outcome.target] = stands.get(outcome.target, True) and outcome.robust
     return stands
 
 
-def proved_for(record: Record, measurements: Iterable[Measurement]) -> set[int]:
-    """Graphs that certificates prove to withstand everything that the record's attack was
-    allowed.
-    """
-    own = [
-        measurement
-        for measurement in measurements
-        if measurement.kind == "certificate"
-        and (_model(measurement.cell), measurement.cell.seed)
-        == (_model(record.cell), record.cell.seed)
-    ]
-    return _proved(_of_victims(own, {record.victim.digest}), record.cell.budget) or set()
+def _made_for(records: Iterable[Record], certificates: Iterable[Measurement]) -> list[Measurement]:
+    """The certificates of the victim of these records; none where they have several victims."""
+    victims = {record.victim.digest for record in records}
+    return [each for each in certificates if {each.values["victim"]} == victims]
 
 
-def _of_victims(certificates: Iterable[Measurement], victims: set[str]) -> list[Measurement]:
-    return [
-        certificate for certificate in certificates if {certificate.values["victim"]} == victims
-    ]
-
-
-def _proved(certificates: Sequence[Measurement], budget: int | float) -> set[int] | None:
-    """Graphs certified against this budget, or a larger one; None without such a certificate."""
+def _proved(certificates: Sequence[Measurement], budget: Budget) -> set[Target] | None:
+    """The targets certified against this budget or a larger one; None without a certificate."""
     usable = [
-        c.values
-        for c in certificates
-        if type(c.cell.budget) is type(budget) and c.cell.budget >= budget
+        each
+        for each in certificates
+        if type(each.cell.budget) is type(budget) and each.cell.budget >= budget
     ]
     if not usable:
         return None
     return {
-        graph
-        for values in usable
-        for graph, certified in zip(values["graphs"], values["certified"], strict=True)
+        target
+        for each in usable
+        for target, certified in zip(targets_of(each), each.values["certified"], strict=True)
         if certified
     }
 
 
-def _broken(certificates: Sequence[Measurement], budget: int | float) -> set[int]:
-    """Graphs with a witness that this budget allows: as few edits, or, for a share of edges, that
-    of a share no larger.
-    """
-    found = set()
+def _broken(certificates: Iterable[Measurement], budget: Budget) -> Iterator[Target]:
+    """The targets with a witness that this budget allows."""
     for certificate in certificates:
-        own = certificate.cell.budget
-        for graph, witness in zip(
-            certificate.values["graphs"], certificate.values["witnesses"], strict=True
-        ):
-            if witness is not None and type(own) is type(budget):
-                edits = sum(map(len, witness))
-                if own <= budget or edits == 0 or (isinstance(own, int) and edits <= budget):
-                    found.add(graph)
-    return found
+        witnesses = zip(targets_of(certificate), certificate.values["witnesses"], strict=True)
+        for target, witness in witnesses:
+            if witness is not None and _allows(budget, certificate, sum(map(len, witness))):
+                yield target
+
+
+def _allows(budget: Budget, certificate: Measurement, edits: int) -> bool:
+    """Whether a budget allows a witness of so many edits: as few edits, or no larger a share."""
+    own = certificate.cell.budget
+    if type(own) is not type(budget):
+        return False
+    return own <= budget or edits == 0 or (isinstance(own, int) and edits <= budget)

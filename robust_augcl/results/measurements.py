@@ -1,16 +1,14 @@
-"""What a run measured beside its attacks: how pretraining went, how good representations are
-without labels.
-"""
+"""What a run measured beside its attacks: pretraining, representations, learning, certificates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.results.records import Cell
+from robust_augcl.results.records import Cell, Target
 
 _MOST_NODES = 2**31
 
@@ -37,16 +35,17 @@ class Measurement:
 
 @dataclass(frozen=True)
 class StoredCertificate:
-    """What the artifact of a certificate says of G test graphs.
+    """What the artifact of a certificate says of G targets.
 
     Args:
-        graphs: their numbers in the data set.
+        graphs: the numbers of their graphs in the data set.
         certified: of each, whether no allowed set of edits breaks it.
         settled: of each, whether that is known: certified, or broken by a witness.
         lower_margin: of each, a margin that no allowed set goes below; None where none is known.
         witnesses: of each, the edges [added, removed] that break it; None where none are known.
         threat: what is allowed, as JSON.
         dataset, victim: the digests of what it is about.
+        nodes: the numbers of the targets in their graphs; None where targets are whole graphs.
     """
 
     graphs: list[int]
@@ -57,6 +56,7 @@ class StoredCertificate:
     threat: dict[str, Any]
     dataset: str
     victim: str
+    nodes: list[int] | None = None
 
 
 def stored_certificate(info: Any, source: str) -> StoredCertificate:
@@ -65,34 +65,71 @@ def stored_certificate(info: Any, source: str) -> StoredCertificate:
     Raises:
         ArtifactDamaged: anything but what a run writes, to the type: a 1 is no true, a 2.0 no node.
     """
-
-    def damaged(expected: str, got: object) -> ArtifactDamaged:
-        text = repr(got)
-        return ArtifactDamaged(
-            f"{source}: expected a certificate's {expected}, got "
-            f"{text if len(text) <= 60 else text[:60] + '...'}"
-        )
-
     if type(info) is not dict:
-        raise damaged("info to be a table", info)
-    for name, is_one, what in _OF_CERTIFICATES:
-        if name not in info:
-            raise damaged(f"`{name}`", "none")
-        value = info[name]
-        if what:
-            if type(value) is not list:
-                raise damaged(f"`{name}` to be a list", value)
-            if len(value) != len(info["graphs"]):
-                raise damaged(
-                    f"`{name}` to say something of each of its {len(info['graphs'])} graphs",
-                    f"{len(value)} values",
-                )
-            for item in value:
-                if not is_one(item):
-                    raise damaged(f"`{name}` to hold {what}", item)
-        elif not is_one(value):
-            raise damaged(f"`{name}` to be {'a table' if name == 'threat' else 'a digest'}", value)
-    return StoredCertificate(**{name: info[name] for name, _, _ in _OF_CERTIFICATES})
+        raise _damaged(source, "info to be a table", info)
+    for field in _FIELDS:
+        if field.name in info:
+            _check(field, info[field.name], info.get("graphs"), source)
+        elif not field.may_be_left_out:
+            raise _damaged(source, f"`{field.name}`", "none")
+    return StoredCertificate(
+        **{field.name: info[field.name] for field in _FIELDS if field.name in info}
+    )
+
+
+def targets_of(certificate: Measurement | StoredCertificate) -> list[Target]:
+    """The targets of a certificate, in its order.
+
+    Example:
+        >>> about = Cell("suite", "data", "none", "gin", 2, 0, "", "strict", 1)
+        >>> targets_of(Measurement("certificate", about, {"graphs": [7, 9]}, 0.0))
+        [(7, None), (9, None)]
+    """
+    if isinstance(certificate, StoredCertificate):
+        graphs, nodes = certificate.graphs, certificate.nodes
+    else:
+        graphs, nodes = certificate.values["graphs"], certificate.values.get("nodes")
+    return list(zip(graphs, nodes or [None] * len(graphs), strict=True))
+
+
+class _Field(NamedTuple):
+    """What a certificate's artifact must hold under one name.
+
+    Args:
+        name: the key.
+        is_one: whether a value, or each value of a column, is what it must be.
+        what: what that is, in words.
+        is_column: whether it is a list of one value for each target.
+        may_be_left_out: whether it need not be there.
+    """
+
+    name: str
+    is_one: Callable[[Any], bool]
+    what: str
+    is_column: bool = True
+    may_be_left_out: bool = False
+
+
+def _check(field: _Field, value: Any, graphs: Any, source: str) -> None:
+    """Raise `ArtifactDamaged` where the value is not what the field must be."""
+    if not field.is_column:
+        if not field.is_one(value):
+            raise _damaged(source, f"`{field.name}` to be {field.what}", value)
+        return
+    if type(value) is not list:
+        raise _damaged(source, f"`{field.name}` to be a list", value)
+    if len(value) != len(graphs):
+        expected = f"`{field.name}` to say something of each of its {len(graphs)} graphs"
+        raise _damaged(source, expected, f"{len(value)} values")
+    for item in value:
+        if not field.is_one(item):
+            raise _damaged(source, f"`{field.name}` to hold {field.what}", item)
+
+
+def _damaged(source: str, expected: str, got: object) -> ArtifactDamaged:
+    text = repr(got)
+    shown = text if len(text) <= 60 else text[:60] + "..."
+    return ArtifactDamaged(f"{source}: expected a certificate's {expected}, got {shown}")
 
 
 def _is_whole(value: Any) -> bool:
@@ -117,14 +154,23 @@ def _is_list(value: Any, length: int | None = None) -> bool:
     return type(value) is list and length in (None, len(value))
 
 
-_OF_CERTIFICATES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("graphs", _is_whole, "numbers of graphs"),
-    ("certified", lambda value: type(value) is bool, "true or false"),
-    ("settled", lambda value: type(value) is bool, "true or false"),
-    ("lower_margin", _is_margin, "finite margins or null"),
-    ("witnesses", _is_witness, "null or [added, removed], lists of pairs of nodes"),
-    ("threat", lambda value: type(value) is dict, ""),
-    ("dataset", lambda value: type(value) is str, ""),
-    ("victim", lambda value: type(value) is str, ""),
+def _is_bool(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+_FIELDS = (
+    _Field("graphs", _is_whole, "numbers of graphs"),
+    _Field("certified", _is_bool, "true or false"),
+    _Field("settled", _is_bool, "true or false"),
+    _Field("lower_margin", _is_margin, "finite margins or null"),
+    _Field("witnesses", _is_witness, "null or [added, removed], lists of pairs of nodes"),
+    _Field("threat", lambda value: type(value) is dict, "a table", is_column=False),
+    _Field("dataset", _is_text, "a digest", is_column=False),
+    _Field("victim", _is_text, "a digest", is_column=False),
+    _Field("nodes", _is_whole, "numbers of nodes", may_be_left_out=True),
 )
-"""Each field of a certificate, what it may be or, where that has a name, each of its values."""
+"""What a certificate's artifact holds. `graphs` comes first: other columns are as long as it."""

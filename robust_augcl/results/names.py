@@ -1,49 +1,65 @@
-"""The names that readers know methods and attacks by: what a label of a suite is called in
-reports.
-"""
+"""What readers call methods and attacks: the names that records carry, by the suite's labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from robust_augcl.results.records import Record
 
 CLEAN = "clean"
-"""The row of no attack at all."""
-EXACT = "exhaustive"
-
-_NAMES = {
-    CLEAN: "Clean",
-    EXACT: "Exact worst case",
-    "worst_case": "Worst of the attacks",
-    "none": "No pretraining",
-    "graphcl": "GraphCL",
-    "augcl": "AUGCL",
-    "rand_sampling": "RandSampling",
-    "grad_argmax": "GradArgmax",
-    "rl_s2v": "RL-S2V",
-    "genetic": "Genetic algorithm",
-    "prbcd": "PRBCD",
-    "beam": "Beam search",
-    "dcl": "DCL",
-    "hcl": "HCL",
-    "progcl": "ProGCL",
-    "progcl_mix": "ProGCL, mixing",
-    "moco": "MoCo",
-    "prototypes": "Prototypes",
-}
+"""The label of the row of no attack at all."""
+CLEAN_NAME = "Clean"
+EXACT_NAME = "Exact worst case"
+"""The name of an attack that is exact, where all its targets are proved."""
 
 
-def name_of(label: str) -> str:
-    """The name that readers know a method or an attack by; unknown ones as they are."""
-    return _NAMES.get(label, label)
+@dataclass(frozen=True)
+class Names:
+    """The names of methods and attacks for readers.
 
+    Args:
+        methods: label of a method in the suite -> its name.
+        attacks: label of an attack in the suite -> its name.
 
-def exact_of(labels: Iterable[str]) -> str | None:
-    """Which of the labels of exact searches is called the exact worst case, whatever its label: one
-    in a table, None of none.
+    Example:
+        >>> names = Names({"none": "No pretraining"}, {"beam": "Beam search"})
+        >>> names.method("none"), names.attack("beam"), names.attack("clean")
+        ('No pretraining', 'Beam search', 'Clean')
+        >>> names.method("a label that no record has")
+        'a label that no record has'
     """
-    return min(labels, key=lambda label: (label != EXACT, label), default=None)
+
+    methods: Mapping[str, str] = field(default_factory=dict)
+    attacks: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Names:
+        """The names that these records carry.
+
+        Where records of one label differ in its name, the first in the order of cells decides.
+        """
+        methods: dict[str, str] = {}
+        attacks: dict[str, str] = {}
+        for record in sorted(records, key=lambda record: record.cell):
+            methods.setdefault(record.cell.method, record.method_name)
+            attacks.setdefault(record.cell.attack, record.traits.name)
+        return cls(methods, attacks)
+
+    def method(self, label: str) -> str:
+        """The name of a method; an unknown label is its own name."""
+        return self.methods.get(label, label)
+
+    def attack(self, label: str) -> str:
+        """The name of an attack, or of the clean row; an unknown label is its own name."""
+        return CLEAN_NAME if label == CLEAN else self.attacks.get(label, label)
 
 
 def look(name: str) -> str:
-    """What is equal for names that a reader cannot tell apart: case and spaces do not count."""
+    """What is equal for names that a reader cannot tell apart: case and spaces do not count.
+
+    Example:
+        >>> look("Beam  Search") == look("beam search")
+        True
+    """
     return " ".join(name.split()).casefold()

@@ -47,6 +47,10 @@ class Cell:
     budget: int | float
 
 
+Target = tuple[int, int | None]
+"""What is attacked: a graph's number in the data set, and the node in it; None: the whole graph."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One attacked target: a graph, or a node in a graph.
@@ -74,7 +78,7 @@ class Outcome:
     exact: bool = False
 
     @property
-    def target(self) -> tuple[int, int | None]:
+    def target(self) -> Target:
         """What was attacked: the graph, and the node in it where the target is a node."""
         return self.graph, self.node
 
@@ -118,6 +122,11 @@ class Traits:
     claims_exact: bool
     effort: str | None
     name: str
+
+    @property
+    def chooses(self) -> bool:
+        """Whether its edits depend on the victim in any way."""
+        return self.access != "none" or self.learns or self.combines
 
 
 @dataclass(frozen=True)

@@ -16,21 +16,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
-from scipy.stats import binomtest, norm, t
-
-from robust_augcl.results.records import Cell, Outcome, Record
-
-CONFIDENCE = 0.95
-ALPHA = 0.05
-"""A comparison decides where its p-value is below this (and the seeds agree, see `Comparison`)."""
+from robust_augcl.results.intervals import (
+    ALPHA,
+    mcnemar,
+    paired_interval,
+    widest,
+    wilson_interval,
+)
+from robust_augcl.results.records import Cell, Outcome, Record, Target
 
 Measure = Literal["clean", "attacked", "robust"]
-"""What counts as right: before the attack, after the attack, or both times ("robust", the measure
-of this benchmark).
-"""
+"""What counts as right: before the attack, after it, or both times ("robust", the benchmark's)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -104,8 +102,10 @@ class Comparison:
 
     @property
     def decided(self) -> bool:
-        """Whether the two differ: p below 0.05 over the graphs, and the interval, which also looks
-        at the seeds, leaves out 0.
+        """Whether the two differ.
+
+        p is below 0.05 over the graphs, and the interval, which also looks at the seeds, leaves out
+        0.
         """
         return self.p_value < ALPHA and not self.low <= 0 <= self.high
 
@@ -134,51 +134,14 @@ def by_group(records: Iterable[Record]) -> dict[Group, list[Record]]:
 
 
 def one_per_seed(records: Iterable[Record]) -> list[Record]:
-    """The first record of each seed, in the order of cells: for what all attacks on a victim share,
-    such as its clean accuracy.
+    """The first record of each seed, in the order of cells.
+
+    It is for what all attacks on a victim share, such as its clean accuracy.
     """
     first: dict[int, Record] = {}
     for record in sorted(records, key=lambda record: record.cell):
         first.setdefault(record.cell.seed, record)
     return [first[seed] for seed in sorted(first)]
-
-
-@lru_cache(maxsize=4096)  # a page asks for the same counts again and again
-def wilson_interval(right: int, total: int) -> tuple[float, float]:
-    """Wilson's score interval of the share right / total, without continuity correction.
-
-    Raises:
-        ValueError: no graphs, or more right than there are.
-    """
-    if not 0 <= right <= total or total == 0:
-        raise ValueError(f"Expected `right` from 0 to a positive `total`, got {right} of {total}")
-    interval = binomtest(right, total).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Student's t interval of the mean of S values, S at least 2: mean +- t(0.975; S - 1) s /
-    sqrt(S).
-
-    Raises:
-        ValueError: fewer than two values.
-    """
-    count = len(values)
-    if count < 2:
-        raise ValueError(f"Expected at least two values, got {count}")
-    mean = math.fsum(values) / count
-    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * math.sqrt(variance / count)
-    return mean - half, mean + half
-
-
-@lru_cache(maxsize=4096)
-def mcnemar(left_only: int, right_only: int) -> float:
-    """McNemar's exact test: the two-sided p-value of these discordant counts if either side were as
-    likely. 1 if there are none.
-    """
-    discordant = left_only + right_only
-    return float(binomtest(left_only, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def estimate(
@@ -202,23 +165,27 @@ def estimate(
 
 
 def estimate_of(outcomes: Sequence[Sequence[bool]]) -> Estimate | None:
-    """The share of graphs for which something holds, from one sequence a seed, one outcome a graph;
-    None where there is no graph.
+    """The share of targets for which something holds; None where there is no target.
+
+    `outcomes` holds one sequence a seed, with one outcome a target.
+
+    Example:
+        >>> estimate_of([[True, True, False, True]]).mean
+        0.75
     """
     arrays = [array for array in outcomes if array]
     if not arrays:
         return None
     shares = [sum(array) / len(array) for array in arrays]
     graphs = sum(len(array) for array in arrays)
-    low, high = _widest(shares, wilson_interval(sum(sum(array) for array in arrays), graphs))
+    low, high = widest(shares, wilson_interval(sum(sum(array) for array in arrays), graphs))
     return Estimate(_mean(shares), max(low, 0.0), min(high, 1.0), len(arrays), graphs)
 
 
 def compare(
     left: Sequence[Record], right: Sequence[Record], measure: Measure = "robust"
 ) -> Comparison | None:
-    """Compare two groups of records on the graphs that both have: the same seed, data set and
-    number.
+    """Compare two groups of records on the targets that both have, of the same seed and data set.
 
     The p-value is McNemar's exact test over the graphs, seeds pooled by adding their discordant
     counts. It speaks for the trained models; whether the methods differ, several seeds must tell,
@@ -246,13 +213,13 @@ def compare(
         common = ours.keys() & theirs.keys()
         if not common:
             continue
-        wins = sum(ours[graph] and not theirs[graph] for graph in common)
-        losses = sum(theirs[graph] and not ours[graph] for graph in common)
+        wins = sum(ours[target] and not theirs[target] for target in common)
+        losses = sum(theirs[target] and not ours[target] for target in common)
         differences.append((wins - losses) / len(common))
         left_only, right_only, graphs = left_only + wins, right_only + losses, graphs + len(common)
     if not differences:
         return None
-    low, high = _widest(differences, _paired_interval(left_only, right_only, graphs))
+    low, high = widest(differences, paired_interval(left_only, right_only, graphs))
     p_value = mcnemar(left_only, right_only)
     return Comparison(
         _mean(differences),
@@ -267,8 +234,9 @@ def compare(
 
 
 def gap_to_worst_case(attack: Sequence[Record], exact: Sequence[Record]) -> Comparison | None:
-    """How much robust accuracy an attack leaves that the exact worst case does not: what the attack
-    missed.
+    """How much robust accuracy an attack leaves that the exact worst case does not.
+
+    That is what the attack missed.
 
     Only records of the same victim under the same threat are compared: another model's worst case
     says nothing. `right_only` counts graphs that the attack broke and the exact search did not,
@@ -286,8 +254,9 @@ def gap_to_worst_case(attack: Sequence[Record], exact: Sequence[Record]) -> Comp
 
 
 def best(candidates: Mapping[str, Sequence[Record]], measure: Measure = "robust") -> str | None:
-    """The name of the group that is decidedly better than each of the others; None where there is
-    no such group, or only one.
+    """The name of the group that is decidedly better than each other one; None without such a group.
+
+    One group alone is not better than others.
     """
     means = {
         name: found.mean
@@ -313,10 +282,10 @@ def _check_seeds(records: Sequence[Record]) -> None:
         raise ValueError(f"Expected one record a seed, got seeds {seeds}")
 
 
-def _right(record: Record, measure: Measure, label: int | None = None) -> dict[int, bool]:
-    """Whether each graph, by its number, counts as right."""
+def _right(record: Record, measure: Measure, label: int | None = None) -> dict[Target, bool]:
+    """Whether each target counts as right."""
     return {
-        o.graph: _counts(o, measure) for o in record.outcomes if label is None or o.label == label
+        o.target: _counts(o, measure) for o in record.outcomes if label is None or o.label == label
     }
 
 
@@ -328,35 +297,3 @@ def _counts(outcome: Outcome, measure: Measure) -> bool:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _widest(per_seed: Sequence[float], over_graphs: tuple[float, float]) -> tuple[float, float]:
-    """The module's rule for intervals: over the graphs for one seed; for several, over seeds or
-    graphs, whichever reaches further.
-    """
-    if len(per_seed) == 1:
-        return over_graphs
-    over_seeds = t_interval(per_seed)
-    return min(over_seeds[0], over_graphs[0]), max(over_seeds[1], over_graphs[1])
-
-
-def _paired_interval(left_only: int, right_only: int, graphs: int) -> tuple[float, float]:
-    """Bonett and Price's interval of a paired difference of shares: Wald's after one more graph in
-    each discordant count.
-
-    Bonett and Price 2012, Journal of Educational and Behavioral Statistics 37(4). Unlike Wald's own
-    it keeps a width where no graph is discordant.
-    """
-    ours, theirs, count = (
-        (left_only + 1) / (graphs + 2),
-        (right_only + 1) / (graphs + 2),
-        graphs + 2,
-    )
-    centre = ours - theirs
-    half = _normal_quantile() * math.sqrt((ours + theirs - centre**2) / count)
-    return centre - half, centre + half
-
-
-@lru_cache
-def _normal_quantile() -> float:
-    return float(norm.ppf((1 + CONFIDENCE) / 2))

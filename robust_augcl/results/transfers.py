@@ -201,7 +201,7 @@ def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
         for source in group
         for target in group
         if source is not target
-        and [o.graph for o in source.outcomes] == [o.graph for o in target.outcomes]
+        and [o.target for o in source.outcomes] == [o.target for o in target.outcomes]
     ]
 
 

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from robust_augcl.results.findings import Finding
 from robust_augcl.results.records import Outcome, Record
-from robust_augcl.results.statistics import ALPHA, mcnemar, t_interval
+from robust_augcl.results.intervals import ALPHA, mcnemar, t_interval
 from robust_augcl.review.audit.evidence import Evidence, grouped, keys_of, listed, name_of
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from robust_augcl.adversary.victim import Access
 from robust_augcl.results.findings import Finding, Status, worst
 from robust_augcl.results.records import Outcome, Record
-from robust_augcl.results.statistics import ALPHA, mcnemar
+from robust_augcl.results.intervals import ALPHA, mcnemar
 from robust_augcl.review.audit.evidence import (
     Evidence,
     grouped,
