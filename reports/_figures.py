@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence, Set
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -14,13 +14,15 @@ from robust_augcl.reports._curves import learning_curves
 from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._methods import mechanism_models
-from robust_augcl.reports._sections import Section, layers_text, sections
+from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import as_bytes
+from robust_augcl.reports._words import layers_text
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure
 from robust_augcl.results.brackets import brackets
 from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.names import name_of
-from robust_augcl.results.records import Record
+from robust_augcl.results.names import Names
+from robust_augcl.results.records import Cell
+from robust_augcl.results.report_input import ReportInput
 
 ENDINGS = ("png", "svg")
 
@@ -33,24 +35,15 @@ class Drawing(NamedTuple):
 
 
 class Gallery:
-    """Figures as the bytes of files. What was drawn before from the same content is not drawn
-    again.
-    """
+    """Figures as the bytes of files. What was drawn from the same content is not drawn again."""
 
     def __init__(self) -> None:
         self._drawn: dict[tuple[str, tuple[str, ...]], dict[str, bytes]] = {}
 
-    def draw(
-        self,
-        records: Sequence[Record],
-        measurements: Sequence[Measurement],
-        but: Collection[str] = (),
-    ) -> dict[str, bytes]:
-        """All figures that there is something for, `but` some, as content of PNG and SVG files, by
-        file name.
-        """
+    def draw(self, report: ReportInput, but: Collection[str] = ()) -> dict[str, bytes]:
+        """All figures that there is something for, `but` some, as PNG and SVG files, by name."""
         files: dict[str, bytes] = {}
-        for name, drawing in figures(records, measurements).items():
+        for name, drawing in figures(report).items():
             if name in but:
                 continue
             known = name, drawing.content
@@ -63,40 +56,43 @@ class Gallery:
         return files
 
 
-def figures(records: Sequence[Record], measurements: Sequence[Measurement]) -> dict[str, Drawing]:
+def figures(report: ReportInput) -> dict[str, Drawing]:
     """The figures that there is something for, by name."""
-    found = sections(records)
+    found = sections(report)
     smallest = [record for family in families(found) for record in family[0].records]
-    texts = tuple(record.dumps() for record in smallest)
+    first = replace(report, records=smallest)
+    order = (*report.suite_order("methods"), *report.suite_order("attacks"))
+    texts = (*order, *(record.dumps() for record in smallest))
     drawings = {
-        "accuracy": Drawing(lambda: accuracy_figure(smallest), texts),
-        "by_class": Drawing(lambda: by_class_figure(smallest), texts),
+        "accuracy": Drawing(lambda: accuracy_figure(first), texts),
+        "by_class": Drawing(lambda: by_class_figure(first), texts),
     }
     if any(len(family) > 1 for family in families(found)):
-        everything = (*(record.dumps() for record in records), *(_text(m) for m in measurements))
-        drawings["budgets"] = Drawing(
-            lambda: budget_figure(found, brackets(records, measurements)), everything
-        )
-    if models := _diagnosed(found, measurements):
+        drawings["budgets"] = _budgets(report, found, order)
+    if models := _diagnosed(found, report.measurements):
         content = tuple(f"{name}: {_text(measurement)}" for name, measurement in models)
         drawings["mechanism"] = Drawing(lambda: mechanism_figure(models), content)
-    if curves := _learning(measurements):
-        lanes = {
-            lane.label: lane
-            for lane in make_lanes(
-                {method: name_of(method) for section in found for method in section.methods}
-            )
-        }
-        by_name = {
-            name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes
-        }
-        # Methods look as in the other figures, unless two curves would then look the same.
-        looks = by_name if len(curves) == len({lane.label for lane in by_name.values()}) else None
-        graphs = _chosen_by({m.cell.protocol for m in curves.values()})
-        values = {name: m.values["curve"] for name, m in curves.items()}
-        content = (*lanes, *(f"{name}: {_text(m)}" for name, m in curves.items()))
-        drawings["learning"] = Drawing(lambda: learning_curves(values, looks, graphs), content)
+    if curves := _learning(report):
+        drawings["learning"] = _curves(found, curves)
     return drawings
+
+
+def _budgets(report: ReportInput, found: Sequence[Section], order: Sequence[str]) -> Drawing:
+    records, measurements = report.records, report.measurements
+    content = (*order, *(record.dumps() for record in records), *map(_text, measurements))
+    return Drawing(lambda: budget_figure(found, brackets(records, measurements)), content)
+
+
+def _curves(found: Sequence[Section], curves: Mapping[str, Measurement]) -> Drawing:
+    names = {method: section.method_name(method) for section in found for method in section.methods}
+    lanes = {lane.label: lane for lane in make_lanes(names)}
+    by_name = {name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes}
+    # Methods look as in the other figures, unless two curves would then look the same.
+    looks = by_name if len(curves) == len({lane.label for lane in by_name.values()}) else None
+    graphs = _chosen_by({m.cell.protocol for m in curves.values()})
+    values = {name: m.values["curve"] for name, m in curves.items()}
+    content = (*lanes, *(f"{name}: {_text(m)}" for name, m in curves.items()))
+    return Drawing(lambda: learning_curves(values, looks, graphs), content)
 
 
 def _text(measurement: Measurement) -> str:
@@ -104,8 +100,9 @@ def _text(measurement: Measurement) -> str:
 
 
 def _chosen_by(protocols: Set[str]) -> str:
-    """The graphs that an attacker's weights are chosen by: under the published protocol the test
-    graphs.
+    """The graphs that an attacker's weights are chosen by.
+
+    Under the published protocol these are the test graphs.
     """
     if protocols == {"strict"}:
         return "validation graphs"
@@ -115,8 +112,9 @@ def _chosen_by(protocols: Set[str]) -> str:
 def _diagnosed(
     found: Sequence[Section], measurements: Sequence[Measurement]
 ) -> list[tuple[str, Measurement]]:
-    """The models whose pretraining was diagnosed, each once, though its section stands there for
-    each protocol.
+    """The models whose pretraining was diagnosed.
+
+    Each stands there once, though its section stands there for each protocol.
     """
     models = [
         model for family in families(found) for model in mechanism_models(family[0], measurements)
@@ -126,16 +124,18 @@ def _diagnosed(
     return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
 
 
-def _learning(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
-    """The attackers whose learning is drawn, of the first seed and of the smallest budget of
-    each.
-    """
-    curves = [m for m in measurements if m.kind == "attacker" and m.values.get("curve")]
+def _learning(report: ReportInput) -> dict[str, Measurement]:
+    """The attackers whose learning is drawn, by name: the first seed, each's smallest budget."""
+    curves = [m for m in report.measurements if m.kind == "attacker" and m.values.get("curve")]
     seed = min((m.cell.seed for m in curves), default=0)
     smallest: dict[tuple[str, ...], Measurement] = {}
     for m in sorted((m for m in curves if m.cell.seed == seed), key=lambda m: m.cell.budget):
-        c = m.cell
-        parts = (name_of(c.attack), c.dataset, c.protocol, name_of(c.method), layers_text(c.layers))
-        smallest.setdefault(parts, m)
+        smallest.setdefault(_parts(m.cell, report.names), m)
     varying = [k for k in range(5) if len({parts[k] for parts in smallest}) > 1] or [3]
     return {", ".join(parts[k] for k in varying): m for parts, m in smallest.items()}
+
+
+def _parts(cell: Cell, names: Names) -> tuple[str, ...]:
+    """What tells one attacker's curve from another's, in words."""
+    method, attack = names.method(cell.method), names.attack(cell.attack)
+    return attack, cell.dataset, cell.protocol, method, layers_text(cell.layers)

@@ -1,6 +1,4 @@
-"""The mechanism that hard-negative methods claim, drawn: similarities and uncertainties of true and
-false negatives.
-"""
+"""The mechanism that hard-negative methods claim, drawn: how true and false negatives differ."""
 
 from __future__ import annotations
 
@@ -23,8 +21,9 @@ _KINDS = {
 
 
 def mechanism_figure(models: Sequence[tuple[str, Measurement]]) -> Figure:
-    """A row a model: how similar, and how uncertain, true and false negatives are, and the share of
-    the weight on false ones.
+    """A row a model: how similar and how uncertain true and false negatives are.
+
+    Beside them stands the share of the weight on false ones.
 
     Args:
         models: names, and measurements of their pretraining.
@@ -48,36 +47,10 @@ def mechanism_figure(models: Sequence[tuple[str, Measurement]]) -> Figure:
             hspace=0.62,
             wspace=0.3,
         )
-        for (name, measurement), (similarity, uncertainty, shares) in zip(
-            models, axes, strict=True
-        ):
-            diagnosis = measurement.values["diagnosis"]
-            _histogram(similarity, diagnosis["similarity"], "Cosine similarity to the anchor")
-            similarity.set_title(
-                f"{name}, seed {measurement.cell.seed}", fontsize=8, fontweight="bold", loc="left"
-            )
-            if diagnosis.get("uncertainty"):
-                _histogram(uncertainty, diagnosis["uncertainty"], "Uncertainty of the negative")
-            else:
-                uncertainty.set_axis_off()
-                uncertainty.text(
-                    0.5,
-                    0.5,
-                    "no uncertainty",
-                    fontsize=8,
-                    color="#777777",
-                    ha="center",
-                    transform=uncertainty.transAxes,
-                )
-            _bars(shares, diagnosis["false_negatives"])
-        figure.text(
-            0.02,
-            1 - 0.1 / height,
-            "Where negatives lie, and where their weight lies",
-            fontsize=11,
-            fontweight="bold",
-            va="top",
-        )
+        for (name, measurement), panels in zip(models, axes, strict=True):
+            _draw_model(panels, name, measurement)
+        title = "Where negatives lie, and where their weight lies"
+        figure.text(0.02, 1 - 0.1 / height, title, fontsize=11, fontweight="bold", va="top")
         handles, labels = axes[0][0].get_legend_handles_labels()
         place: dict[str, Any] = {
             "loc": "upper left",
@@ -86,6 +59,29 @@ def mechanism_figure(models: Sequence[tuple[str, Measurement]]) -> Figure:
         }
         figure.legend(handles, labels, ncols=2, frameon=False, fontsize=8, **place)
     return figure
+
+
+def _draw_model(panels: Sequence[Axes], name: str, measurement: Measurement) -> None:
+    """Draw the row of one model: similarities, uncertainties, shares."""
+    similarity, uncertainty, shares = panels
+    diagnosis = measurement.values["diagnosis"]
+    _histogram(similarity, diagnosis["similarity"], "Cosine similarity to the anchor")
+    title = f"{name}, seed {measurement.cell.seed}"
+    similarity.set_title(title, fontsize=8, fontweight="bold", loc="left")
+    if diagnosis.get("uncertainty"):
+        _histogram(uncertainty, diagnosis["uncertainty"], "Uncertainty of the negative")
+    else:
+        uncertainty.set_axis_off()
+        uncertainty.text(
+            0.5,
+            0.5,
+            "no uncertainty",
+            fontsize=8,
+            color="#777777",
+            ha="center",
+            transform=uncertainty.transAxes,
+        )
+    _bars(shares, diagnosis["false_negatives"])
 
 
 def _histogram(panel: Axes, values: Mapping[str, Any], label: str) -> None:

@@ -1,16 +1,15 @@
-"""Methods side by side: accuracy clean and under attack, representations without labels, cost, and
-where their weights lie.
-"""
+"""Methods side by side: accuracies, representations without labels, cost, where weights lie."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robust_augcl.reports._sections import Section, layers_text
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._words import layers_text
 from robust_augcl.reports.tables import escape, markdown_table, percent
-from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.names import CLEAN, name_of
 from robust_augcl.results.intervals import t_interval
+from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.names import CLEAN, CLEAN_NAME
 
 _NOTHING = "-"
 UNSUPERVISED = "unsupervised"
@@ -37,14 +36,12 @@ def of_model(
 
 
 def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
-    """A row a model: clean and robust accuracy, SVM accuracy, pretraining seconds, share of weight
-    on false negatives.
-    """
+    """A row a model: accuracies, seconds of pretraining, share of weight on false negatives."""
     scored = any(m.kind == "representation" for m in measurements)
     body = []
     for layers, method in section.columns:
         cells = []
-        for attack in section.attacks():
+        for attack in section.attacks:
             found = section.robust(attack, layers, method)
             cells.append(
                 percent(found.mean) + section.marked(attack, layers, method) if found else _NOTHING
@@ -60,11 +57,11 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         cells.append(f"{sum(seconds) / len(seconds):,.1f}" if seconds else _NOTHING)
         shares = [_shares(measurement) for measurement in pretrained]
         cells += [_mean_share([share[k] for share in shares]) for k in range(3)]
-        body.append([escape(name_of(method)), str(layers), *cells])
+        body.append([escape(section.method_name(method)), str(layers), *cells])
     header = [
         "Method",
         "Layers",
-        *(escape(section.attack_name(attack)) for attack in section.attacks()),
+        *(escape(section.attack_name(attack)) for attack in section.attacks),
         *(["SVM, no labels"] if scored else []),
         "Pretraining, s",
         "False negatives: of pairs",
@@ -72,7 +69,7 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         "of push",
     ]
     caption = (
-        f"Robust accuracy in percent under each attack, {name_of(CLEAN)} before any. Seconds "
+        f"Robust accuracy in percent under each attack, {CLEAN_NAME} before any. Seconds "
         "of pretraining, a shared warm-up included. "
         "False negatives are negatives of the anchor's own class, known to this table and "
         "never to a method: their share of all negatives, "
@@ -115,9 +112,7 @@ def _mean_share(shares: Sequence[float | None]) -> str:
 def mechanism_models(
     section: Section, measurements: Sequence[Measurement]
 ) -> list[tuple[str, Measurement]]:
-    """The names of the models whose pretraining was diagnosed, with their first seed's
-    diagnosis.
-    """
+    """The names of the models whose pretraining was diagnosed, with the first seed's diagnosis."""
     found = []
     for layers, method in section.columns:
         diagnosed = [
@@ -126,5 +121,5 @@ def mechanism_models(
             if m.values.get("diagnosis")
         ]
         if diagnosed:
-            found.append((f"{name_of(method)}, {layers_text(layers)}", diagnosed[0]))
+            found.append((f"{section.method_name(method)}, {layers_text(layers)}", diagnosed[0]))
     return found

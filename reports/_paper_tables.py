@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 
 from robust_augcl.reports._audit import FOOTNOTE
 from robust_augcl.reports._pairs import MANY_PAIRS, method_pairs
-from robust_augcl.reports._sections import Section, layers_text
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._words import layers_text
 from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
-from robust_augcl.results.names import CLEAN, name_of
 from robust_augcl.results.intervals import ALPHA
+from robust_augcl.results.names import CLEAN, CLEAN_NAME
 from robust_augcl.results.statistics import Comparison, Estimate, estimate
 
 _NOTHING = "-"
@@ -27,7 +28,7 @@ def comparison(section: Section) -> str:
     """
     leaders = {
         (attack, layers): section.best(attack, layers)
-        for attack in section.attacks()
+        for attack in section.attacks
         for layers in section.layers
     }
 
@@ -47,12 +48,12 @@ def comparison(section: Section) -> str:
     )
     caption = (
         "Robust accuracy in percent: right when clean and right when attacked, of "
-        f"{section.graphs}; {name_of(CLEAN)} is before any "
+        f"{section.graphs}; {CLEAN_NAME} is before any "
         f"attack. Estimates are {section.intervals}. Bold: better than each other method with "
         "as many layers, by McNemar's exact test on "
         f"the same graphs (p < {ALPHA}{seeds}); no bold, no such method."
     )
-    return _table(section, caption, section.attacks(), cell)
+    return _table(section, caption, section.attacks, cell)
 
 
 def attacked(section: Section) -> str:
@@ -79,13 +80,13 @@ def attacked(section: Section) -> str:
         "graphs that were wrong before and that the attack put right, so it can rise under "
         "attack (↑: above the clean accuracy)."
     )
-    return _table(section, caption, section.attacks()[1:], cell)
+    return _table(section, caption, section.attacks[1:], cell)
 
 
 def by_class(section: Section) -> str:
     """Robust accuracy among the graphs of each class."""
     body = []
-    for attack in section.attacks():
+    for attack in section.attacks:
         for label in range(section.num_classes):
             found = [
                 (section.robust(attack, *column, label), section.marked(attack, *column))
@@ -107,21 +108,19 @@ def gaps(section: Section) -> str:
     """How many points each attack left standing beyond the exact worst case."""
     if section.exact is None:
         return (
-            "The exhaustive search was not run, so nothing here says how far these attacks "
+            "No search here is proved to be exact, so nothing here says how far these attacks "
             "are from the worst case.\n"
         )
-    odd = 0
+    exact, odd = section.exact, 0
 
     def cell(attack: str, layers: int, method: str) -> str:
         nonlocal odd
         found = section.gap(attack, layers, method)
         odd += found.right_only if found else 0
-        mark = section.marked(attack, layers, method) or section.marked(
-            section.exact or CLEAN, layers, method
-        )
+        mark = section.marked(attack, layers, method) or section.marked(exact, layers, method)
         return _difference(found, sign=False) + mark if found else _NOTHING
 
-    attacks = [attack for attack in section.attacks()[1:] if attack != section.exact]
+    attacks = [attack for attack in section.attacks[1:] if attack != exact]
     caption = (
         "Robust accuracy less that of the exact worst case on the same model, in points: "
         "graphs that some allowed edit breaks and "
@@ -147,7 +146,7 @@ def differences(section: Section) -> str:
         return "There are no two methods here to compare.\n"
     short = len(pairs) > MANY_PAIRS
     attacks = [
-        a for a in section.attacks() if not short or a in {CLEAN, section.strongest, section.exact}
+        a for a in section.attacks if not short or a in {CLEAN, section.strongest, section.exact}
     ]
     body = []
     for left, right in pairs:
@@ -159,7 +158,7 @@ def differences(section: Section) -> str:
                 )
                 for layers in section.layers
             ]
-            name = f"{escape(name_of(left))} less {escape(name_of(right))}"
+            name = " less ".join(escape(section.method_name(each)) for each in (left, right))
             body.append(
                 [
                     name,
@@ -172,12 +171,12 @@ def differences(section: Section) -> str:
         ", discordant graphs of all seeds added up" if len(section.seeds) > 1 else ""
     )
     caption = (
-        f"Difference of robust accuracy (of clean accuracy in the row {name_of(CLEAN)}), in "
+        f"Difference of robust accuracy (of clean accuracy in the row {CLEAN_NAME}), in "
         f"points, with 95 % intervals; {tested}, not "
         f"corrected for the number of comparisons. Bold: decided, i.e. p < {ALPHA} and an "
         "interval that leaves out 0."
     )
-    if len(attacks) < len(section.attacks()):
+    if len(attacks) < len(section.attacks):
         shown = ", ".join(escape(section.attack_name(attack)) for attack in attacks)
         caption += (
             f" As there are {len(pairs)} pairs, only {shown} are shown; the sentences "
@@ -196,7 +195,7 @@ def verdicts(section: Section, pairs: Sequence[tuple[str, str]]) -> list[str]:
     for left, right in pairs:
         found = [
             section.compare(attack, layers, left, right)
-            for attack in section.attacks()[1:]
+            for attack in section.attacks[1:]
             for layers in section.layers
         ]
         counts = Counter(each.verdict for each in found if each)
@@ -205,7 +204,8 @@ def verdicts(section: Section, pairs: Sequence[tuple[str, str]]) -> list[str]:
                 f"{verdict} in {counts[verdict]}" for verdict in ("better", "worse", "undecided")
             )
             lines.append(
-                f"{escape(name_of(left))} against {escape(name_of(right))} under attack: "
+                f"{escape(section.method_name(left))} against "
+                f"{escape(section.method_name(right))} under attack: "
                 f"{told}, of {counts.total()} comparisons."
             )
     if lines and len(section.seeds) == 1:
@@ -225,9 +225,9 @@ def costs(section: Section) -> str:
             f"{_mean([getattr(r, name) for r in victims]):,.1f}"
             for name in ("pretrain_seconds", "train_seconds")
         ]
-        by_method.append([escape(name_of(method)), layers_text(layers), *seconds])
+        by_method.append([escape(section.method_name(method)), layers_text(layers), *seconds])
     by_attack = []
-    for attack in section.attacks()[1:]:
+    for attack in section.attacks[1:]:
         records = [record for record in section.records if record.cell.attack == attack]
         seconds = [
             f"{_mean([getattr(r, name) for r in records]):,.1f}"
@@ -271,7 +271,7 @@ def _header(section: Section) -> list[str]:
     return [
         "Attack",
         *(
-            f"{layers_text(layers)}: {escape(name_of(method))}"
+            f"{layers_text(layers)}: {escape(section.method_name(method))}"
             for layers, method in section.columns
         ),
     ]

@@ -1,6 +1,4 @@
-"""What the parts of a report share: records that belong into one table, the order of its rows, and
-names for readers.
-"""
+"""What the parts of a report share: the records of one table, and the order of its rows."""
 
 from __future__ import annotations
 
@@ -11,9 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from robust_augcl.reports.tables import MARK
-from robust_augcl.results.names import CLEAN, EXACT, exact_of, name_of
+from robust_augcl.reports._words import protocol_text, threat_text
+from robust_augcl.reports.tables import MARK, percent
+from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
 from robust_augcl.results.records import Record
+from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import (
     Comparison,
     Estimate,
@@ -27,41 +27,18 @@ from robust_augcl.results.statistics import (
     one_per_seed,
 )
 
-NO_PRETRAINING = "none"
-
-ATTACK_ORDER = (CLEAN, "rand_sampling", "grad_argmax", "rl_s2v", "genetic", "prbcd", "beam")
-"""Then unknown ones, the worst of all, the exact worst case."""
-_METHOD_ORDER = (
-    NO_PRETRAINING,
-    "graphcl",
-    "augcl",
-    "dcl",
-    "hcl",
-    "progcl",
-    "progcl_mix",
-    "moco",
-    "prototypes",
-)
-"""Then methods of other labels."""
-_PROTOCOLS = {
-    "strict": "models and attacks were chosen without the test graphs",
-    "paper": "as published: the model's epoch was chosen on the test graphs, and attacks that "
-    "learn, learned on them",
-}
-
-
-def layers_text(count: int) -> str:
-    """A number of layers in words."""
-    return "1 layer" if count == 1 else f"{count} layers"
-
 
 @dataclass(frozen=True)
 class Section:
-    """The records of one table: one suite, data set, encoder, protocol and budget; methods, layers,
-    attacks and seeds vary.
+    """The records of one table: one suite, data set, encoder, protocol and budget.
 
-    Attacks include `CLEAN`, which is no attack: its accuracy is that of the same victims before any
-    edit. `failed` are the keys of records that failed their audit.
+    Methods, layers, attacks and seeds vary. Attacks include `CLEAN`, which is no attack: its
+    accuracy is that of the same victims before any edit.
+
+    Args:
+        suite, dataset, encoder, protocol, budget: what all records share.
+        groups: the records, by group.
+        report: what the report is made from.
     """
 
     suite: str
@@ -70,7 +47,12 @@ class Section:
     protocol: str
     budget: int | float
     groups: dict[Group, list[Record]]
-    failed: frozenset[str] = frozenset()
+    report: ReportInput
+
+    @property
+    def names(self) -> Names:
+        """What readers call methods and attacks."""
+        return self.report.names
 
     @cached_property
     def records(self) -> list[Record]:
@@ -78,7 +60,9 @@ class Section:
 
     @cached_property
     def methods(self) -> list[str]:
-        return _ordered({group.method for group in self.groups}, _METHOD_ORDER)
+        """Labels: plug-ins that keep their names in the suite's order, then others by label."""
+        labels = {group.method for group in self.groups}
+        return _ordered(labels, self.report.suite_order("methods"))
 
     def settings(self, method: str) -> dict[str, Any]:
         """The hyper-parameters of a method, with its type; those of one record where records
@@ -88,7 +72,7 @@ class Section:
 
     @cached_property
     def kinds(self) -> dict[str, str]:
-        """What each method is, whatever it is called: "GraphCL", "AUGCL", "NoPretraining", ..."""
+        """What each method is, whatever its label: "GraphCL", "AUGCL", "NoPretraining", ..."""
         return {method: str(self.settings(method).get("type", "")) for method in self.methods}
 
     @cached_property
@@ -97,17 +81,27 @@ class Section:
 
     @cached_property
     def exact(self) -> str | None:
-        """The label of the exhaustive search, which is the exact worst case; a suite may call it
-        otherwise.
+        """The label of the exact worst case: an attack all of whose targets are proved.
+
+        Of several, the first in the order of the suite; None where there is none.
         """
-        return exact_of(
-            {r.cell.attack for r in self.records if r.attack_settings.get("type") == "Exhaustive"}
-        )
+        proved = {r.cell.attack for r in self.records if r.traits.claims_exact} - self.unproved
+        return next(iter(_ordered(proved, self.report.suite_order("attacks"))), None)
+
+    @cached_property
+    def unproved(self) -> set[str]:
+        """The labels of attacks that claim to be exact, where that is not proved throughout."""
+        return {r.cell.attack for r in self.records if r.traits.claims_exact and not r.is_exact}
+
+    def proved_share(self, attack: str) -> float:
+        """The share of an attack's targets for which the worst case is proved, over all records."""
+        outcomes = [o for r in self.records if r.cell.attack == attack for o in r.outcomes]
+        return sum(outcome.exact for outcome in outcomes) / max(len(outcomes), 1)
 
     @cached_property
     def combined(self) -> set[str]:
         """The labels of what combines other attacks."""
-        return {r.cell.attack for r in self.records if r.attack_settings.get("type") == "WorstCase"}
+        return {r.cell.attack for r in self.records if r.traits.combines}
 
     @cached_property
     def columns(self) -> list[tuple[int, str]]:
@@ -120,18 +114,33 @@ class Section:
             if (layers, method) in there
         ]
 
-    def attacks(self, order: Sequence[str] = ATTACK_ORDER) -> list[str]:
-        """`CLEAN` first, then the known attacks in that order, unknown ones by name; last what
-        combines others and the exact worst case.
+    @cached_property
+    def attacks(self) -> list[str]:
+        """Labels: `CLEAN` first, last what combines others, and the exact worst case.
+
+        Between them stand plug-ins that keep their names, in the suite's order, then others by
+        label.
         """
-        labels = {CLEAN, *(group.attack for group in self.groups)}
-        return _ordered(
-            labels, order, last=[*sorted(self.combined), *([self.exact] if self.exact else [])]
-        )
+        labels = {group.attack for group in self.groups} - {CLEAN}
+        last = [*sorted(self.combined - {self.exact}), *([self.exact] if self.exact else [])]
+        return [CLEAN, *_ordered(labels, self.report.suite_order("attacks"), last)]
 
     def attack_name(self, attack: str) -> str:
-        """The name that readers know an attack by."""
-        return name_of(EXACT if attack == self.exact else attack)
+        """The name that readers know an attack by.
+
+        The exact worst case is called that. An attack that only claims to be exact keeps its own
+        name, with the share of targets for which it is proved.
+        """
+        if attack == self.exact:
+            return EXACT_NAME
+        name = self.names.attack(attack)
+        if attack in self.unproved:
+            return f"{name} ({percent(self.proved_share(attack))} % proved)"
+        return name
+
+    def method_name(self, method: str) -> str:
+        """The name that readers know a method by."""
+        return self.names.method(method)
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -182,7 +191,7 @@ class Section:
         """
         return (
             MARK
-            if any(record.key in self.failed for records in groups for record in records)
+            if any(record.key in self.report.failed for records in groups for record in records)
             else ""
         )
 
@@ -220,9 +229,8 @@ class Section:
         """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case
         and from what combines others.
         """
-        attacks = [
-            attack for attack in self.attacks()[1:] if attack not in {self.exact, *self.combined}
-        ]
+        apart = {self.exact, *self.combined}
+        attacks = [attack for attack in self.attacks[1:] if attack not in apart]
         means = {attack: mean for attack in attacks if (mean := self.mean(attack)) is not None}
         return min(means, key=lambda attack: means[attack]) if means else None
 
@@ -258,8 +266,7 @@ class Section:
     @property
     def protocol_text(self) -> str:
         """The protocol, and what it means where that is known."""
-        meaning = _PROTOCOLS.get(self.protocol)
-        return f"{self.protocol} ({meaning})" if meaning else self.protocol
+        return protocol_text(self.protocol)
 
     @cached_property
     def intervals(self) -> str:
@@ -293,49 +300,22 @@ class Section:
         )  # the class is the number of components, less 1
 
 
-def sections(records: Iterable[Record], failed: Iterable[str] = ()) -> list[Section]:
-    """Sort records into sections, each with its records in order; `failed` are the keys of those
-    that failed their audit.
+def sections(report: ReportInput) -> list[Section]:
+    """Sort the records of a report into sections, each with its records in order.
 
     Raises:
         ValueError: no records, or two of one cell.
     """
     found: dict[tuple[str, str, str, str, int | float], dict[Group, list[Record]]] = {}
-    for group, members in by_group(records).items():
-        found.setdefault(
-            (group.suite, group.dataset, group.encoder, group.protocol, group.budget), {}
-        )[group] = members
+    for group, members in by_group(report.records).items():
+        about = group.suite, group.dataset, group.encoder, group.protocol, group.budget
+        found.setdefault(about, {})[group] = members
     if not found:
         raise ValueError("Expected at least one record, got none")
     return [
-        Section(*key, groups, frozenset(failed))
-        for key, groups in sorted(found.items(), key=lambda item: item[0])
+        Section(*about, groups, report)
+        for about, groups in sorted(found.items(), key=lambda item: item[0])
     ]
-
-
-def threat_text(threat: dict[str, Any]) -> str:
-    """A threat model in words; fields that this function does not know stand at the end as they
-    are.
-    """
-    rest = {name: value for name, value in threat.items() if name != "type"}
-    budget, operations = rest.pop("budget", None), rest.pop("operations", ())
-    if isinstance(budget, float):
-        much = f"up to {100 * budget:g} % of a graph's edges"
-    else:
-        much = "edges" if budget is None else "1 edge" if budget == 1 else f"up to {budget} edges"
-    verb = (
-        " or ".join(
-            {"add": "added", "delete": "deleted"}.get(operation, str(operation))
-            for operation in operations
-        )
-        or "edited"
-    )
-    text = f"{much} {verb}"
-    if rest.pop("within_component", False):
-        text += ", inside one component"
-    if rest.pop("allow_existing", False):
-        text += ", an existing edge may be named (which changes nothing)"
-    return text + "".join(f", {name} {value}" for name, value in sorted(rest.items()))
 
 
 def _measure(attack: str) -> Measure:

@@ -10,7 +10,7 @@ from typing import Any
 
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape
-from robust_augcl.results.names import name_of
+from robust_augcl.results.names import Names
 
 _SHARED = {
     "dataset": "Data set",
@@ -25,11 +25,11 @@ _SHARED = {
 """Tables of a suite, by the names of readers, in the order of a report."""
 
 
-def shared(table: Mapping[str, Any]) -> str:
-    """What a suite sets for all methods alike, and how a method changes its pretraining; `table` is
-    the suite as in its file.
+def shared(table: Mapping[str, Any], names: Names) -> str:
+    """What a suite sets for all methods alike, and how a method changes its pretraining.
 
-    In an order of its own, so that equal settings give the same text.
+    It has an order of its own, so that equal settings give the same text. `table` is the suite as
+    in its file.
     """
     lines = [
         "**What all methods share**, as the suite sets it; what is not named here has its default\n"
@@ -40,7 +40,7 @@ def shared(table: Mapping[str, Any]) -> str:
     for entry in table["methods"]:
         if own := entry.get("pretraining"):
             lines.append(
-                f"- Pretraining of {escape(name_of(entry.get('label', entry['name'])))} "
+                f"- Pretraining of {escape(names.method(entry.get('label', entry['name'])))} "
                 f"instead: {_sorted(own)}"
             )
     rest = {key: value for key, value in table.items() if key in ("scale", "protocols")}
@@ -71,8 +71,8 @@ def of_section(section: Section) -> str:
         used = (
             record.method_settings for record in section.records if record.cell.method == method
         )
-        lines.append(f"- {escape(name_of(method))}: {_values(used)}")
-    for attack in section.attacks()[1:]:
+        lines.append(f"- {escape(section.method_name(method))}: {_values(used)}")
+    for attack in section.attacks[1:]:
         used = (
             record.attack_settings for record in section.records if record.cell.attack == attack
         )

@@ -12,15 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust_augcl.reports._sections import Section, layers_text
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._words import layers_text
 from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
-from robust_augcl.results.names import name_of
 from robust_augcl.results.transfers import Entry
 
 
 def matrices(section: Section, entries: Sequence[Entry]) -> str:
-    """A matrix for each attack and number of layers: a row the victim that the edits were made for,
-    a column the victim attacked.
+    """A matrix for each attack and number of layers.
+
+    A row is the victim that the edits were made for, a column the victim attacked.
     """
     mine = [entry for entry in entries if entry.group in section.groups]
     if not mine:
@@ -33,7 +34,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
         method for method in section.methods if any(entry.attacked == method for entry in mine)
     ]
     body, marked = [], False
-    for attack in section.attacks()[1:]:
+    for attack in section.attacks[1:]:
         for layers in section.layers:
             for made_for in methods:
                 cells = [by_place.get((attack, layers, made_for, attacked)) for attacked in methods]
@@ -47,7 +48,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
                         [
                             escape(section.attack_name(attack)),
                             layers_text(layers),
-                            escape(name_of(made_for)),
+                            escape(section.method_name(made_for)),
                             *shares,
                         ]
                     )
@@ -63,7 +64,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
         "Attack",
         "Layers",
         "Edits made for",
-        *(f"on {escape(name_of(method))}" for method in methods),
+        *(f"on {escape(section.method_name(method))}" for method in methods),
     ]
     return f"{caption}\n\n{markdown_table(header, body, left=3)}" + (
         f"\n{MARK} failed its audit.\n" if marked else ""
@@ -71,8 +72,9 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
 
 
 def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[str] = ()) -> str:
-    """The entries as "table" (for the terminal), "json", "csv" or "markdown"; `failed` are keys of
-    records that failed their audit.
+    """The entries as "table" (for the terminal), "json", "csv" or "markdown".
+
+    `failed` are the keys of records that failed their audit.
 
     Raises:
         ValueError: another format.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from robust_augcl.reports._forest import Panel, Row, make_lanes
-from robust_augcl.reports._sections import Section, layers_text, sections
+from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import Block, Words, draw, save
-from robust_augcl.results.names import CLEAN, name_of
-from robust_augcl.results.records import Record
+from robust_augcl.reports._words import layers_text
+from robust_augcl.results.names import CLEAN_NAME
+from robust_augcl.results.report_input import ReportInput
 
 __all__ = ["accuracy_figure", "by_class_figure", "save"]
 
@@ -20,18 +21,18 @@ _FLOOR = "Exact worst case of the same model: no attack within the threat leaves
 _REFERENCE = "Always the commonest class"
 
 
-def accuracy_figure(records: Iterable[Record]) -> Figure:
-    """Accuracy before and under each attack: a panel a number of layers, a row an attack, a lane a
-    method.
+def accuracy_figure(report: ReportInput) -> Figure:
+    """Accuracy before and under each attack.
 
-    Sections (data sets, encoders, protocols, budgets) stand below each other. The exact worst case
-    is the last row, shaded, and its bars reach back under every other row, so that what an attack
-    missed is the space between its mark and the bar's end.
+    A panel is a number of layers, a row an attack, a lane a method. Sections (data sets, encoders,
+    protocols, budgets) stand below each other. The exact worst case is the last row, shaded. Its
+    bars reach back under every other row, so that what an attack missed is the space between its
+    mark and the bar's end.
 
     Raises:
         ValueError: no records, or two of one cell.
     """
-    found = sections(records)
+    found = sections(report)
     blocks = [
         Block(
             section.title,
@@ -50,13 +51,13 @@ def accuracy_figure(records: Iterable[Record]) -> Figure:
     return draw(words, make_lanes(_methods(found)), blocks, lane_height=0.16)
 
 
-def by_class_figure(records: Iterable[Record]) -> Figure:
+def by_class_figure(report: ReportInput) -> Figure:
     """The same class by class: a row of panels a number of layers, a column a true class.
 
     Raises:
         ValueError: no records, or two of one cell.
     """
-    found = sections(records)
+    found = sections(report)
     blocks = []
     for section in found:
         labels = range(min(section.num_classes, _MOST_CLASSES))
@@ -88,19 +89,19 @@ def by_class_figure(records: Iterable[Record]) -> Figure:
 
 def _methods(found: Sequence[Section]) -> dict[str, str]:
     """The names of all methods, in the order of the sections that have them."""
-    return {method: name_of(method) for section in found for method in section.methods}
+    return {method: section.method_name(method) for section in found for method in section.methods}
 
 
 def _rows(section: Section) -> list[Row]:
     return [
         Row(attack, section.attack_name(attack), heavy=attack == section.exact)
-        for attack in section.attacks()
+        for attack in section.attacks
     ]
 
 
 def _panel(section: Section, layers: int, title: str, label: int | None = None) -> Panel:
     estimates = {}
-    for attack in section.attacks():
+    for attack in section.attacks:
         for method in section.methods:
             if found := section.robust(attack, layers, method, label):
                 estimates[attack, method] = found
@@ -115,7 +116,7 @@ def _panel(section: Section, layers: int, title: str, label: int | None = None) 
 def _caption(section: Section, by_class: bool = False) -> str:
     which = "of each true class " if by_class else ""
     return (
-        f"{name_of(CLEAN)}: share of the test graphs {which}classified correctly before any "
+        f"{CLEAN_NAME}: share of the test graphs {which}classified correctly before any "
         "edit. Other rows: classified correctly both "
         f"before and after the attack's edits. {section.graphs}. Marks and lines: "
         f"{section.intervals}; a line shorter than its mark is "

@@ -254,9 +254,9 @@ def gap_to_worst_case(attack: Sequence[Record], exact: Sequence[Record]) -> Comp
 
 
 def best(candidates: Mapping[str, Sequence[Record]], measure: Measure = "robust") -> str | None:
-    """The name of the group that is decidedly better than each other one; None without such a group.
+    """The name of the group that is decidedly better than each other one; None without such one.
 
-    One group alone is not better than others.
+    A group that stands alone is not better than others.
     """
     means = {
         name: found.mean
