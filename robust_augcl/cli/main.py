@@ -202,7 +202,7 @@ def run(
         if scheduler is None:
             size = min(workers or memory.default_workers(own_device), tasks)
         if scheduler is not None or size > 1:  # this process has time, then
-            assessor.begin_ahead(pen.draw)
+            assessor.begin_ahead(pen.draw, log.write)
         if scheduler is not None:
             from robust_augcl.workers.dask_cluster import DaskCluster
 
@@ -383,7 +383,7 @@ def report(folder: Path, out: Path | None) -> None:
     """Write the report of the run in DIR: report.md, and figures as PNG and SVG."""
     run_folder = run_folder_of(folder)
     records = records_of(run_folder, run_folder.current_manifest())
-    for path in write_report(records, out or folder, assessor_of(run_folder).beside(records)):
+    for path in write_report(assessor_of(run_folder).report_input(records), out or folder):
         click.echo(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,9 @@ from robust_augcl.errors import InputError
 if TYPE_CHECKING:
     from robust_augcl.reports._figures import Gallery
     from robust_augcl.results.findings import Audit
-    from robust_augcl.results.measurements import Measurement
     from robust_augcl.results.records import Record
-    from robust_augcl.review.assessor import Assessor, Beside
+    from robust_augcl.results.report_input import ReportInput
+    from robust_augcl.review.assessor import Assessor
     from robust_augcl.store.manifest import Manifest
     from robust_augcl.store.run_folder import RunFolder
 
@@ -68,14 +67,12 @@ def print_rows(records: list[Record], form: str, audit: Audit | None) -> None:
     click.echo(render_rows(records, form, audit), nl=False)
 
 
-def write_report(
-    records: list[Record], out: Path, beside: Beside, gallery: Gallery | None = None
-) -> list[Path]:
+def write_report(report: ReportInput, out: Path, gallery: Gallery | None = None) -> list[Path]:
     """Write the report; raises `InputError` where it cannot be written."""
     from robust_augcl.reports.markdown import render
 
     try:
-        return render(records, out, *beside, gallery)
+        return render(report, out, gallery)
     except OSError as error:
         raise InputError(f"Cannot write the report to {out}: {error.strerror or error}") from None
 
@@ -94,9 +91,9 @@ class Pen:
         self._gallery = self._gallery or Gallery()
         return self._gallery
 
-    def draw(self, records: Sequence[Record], measurements: Sequence[Measurement]) -> None:
+    def draw(self, report: ReportInput) -> None:
         """Draw what will not change any more, when more budgets come."""
-        self.gallery.draw(records, measurements, but=["budgets"])
+        self.gallery.draw(report, but=["budgets"])
 
 
 def present(folder: RunFolder, assessor: Assessor, console: Console, gallery: Gallery) -> None:
@@ -108,11 +105,11 @@ def present(folder: RunFolder, assessor: Assessor, console: Console, gallery: Ga
         return
     from robust_augcl.reports.markdown import is_current
 
-    beside = assessor.beside(records)
-    if not is_current(records, folder.path, *beside):
-        write_report(records, folder.path, beside, gallery)
+    report = assessor.report_input(records)
+    if not is_current(report, folder.path):
+        write_report(report, folder.path, gallery)
     if not console.quiet:
-        print_rows(records, "table", beside.audit)
-        if beside.audit is not None:
-            click.echo(f"Audit: {beside.audit.summary} (robust-augcl audit {folder.path})")
+        print_rows(records, "table", report.audit)
+        if report.audit is not None:
+            click.echo(f"Audit: {report.audit.summary} (robust-augcl audit {folder.path})")
         click.echo(f"Report: {folder.path / 'report.md'}")

@@ -39,8 +39,9 @@ class StepKind:
         seconds: the entries of an artifact's `about` that add up to the seconds that are shown.
         read: a reference to the function that reads an artifact's `info` to the type, and says the
             digests of the `dataset` and `victim` that it rests on. None: `info` is taken as it is.
-        prove: a reference to the function of `review` that proves its result again. None: the
-            result is only input of others.
+        prove: a reference to the function of `review` that proves its result again, from the step
+            and a `review.stored_run.StoredRun`. It returns a `review.proofs.Proof`. None: nothing
+            proves it.
     """
 
     title: str
@@ -107,6 +108,7 @@ KINDS: dict[str, StepKind] = {
         holds="of each target the edits, the predictions and the margins",
         stores="record",
         wanted=True,
+        prove="robust_augcl.review.proofs:prove_record",
     ),
     "representation": StepKind(
         title="representation",
@@ -135,6 +137,7 @@ KINDS: dict[str, StepKind] = {
         holds="of each test graph whether no edits break it, or edits that do",
         wanted=True,
         read=_CERTIFICATE,
+        prove="robust_augcl.review.certificate_proof:prove_certificate",
     ),
 }
 

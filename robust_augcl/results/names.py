@@ -1,11 +1,11 @@
-"""What readers call methods and attacks: the names that records carry, by the suite's labels."""
+"""What readers call methods, attacks and targets: the names that records carry."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from robust_augcl.results.records import Record
+from robust_augcl.results.records import Record, Target
 
 CLEAN = "clean"
 """The label of the row of no attack at all."""
@@ -63,3 +63,14 @@ def look(name: str) -> str:
         True
     """
     return " ".join(name.split()).casefold()
+
+
+def target_text(target: Target) -> str:
+    """A target in words.
+
+    Example:
+        >>> target_text((3, None)), target_text((0, 17))
+        ('graph 3', 'node 17 of graph 0')
+    """
+    graph, node = target
+    return f"graph {graph}" if node is None else f"node {node} of graph {graph}"

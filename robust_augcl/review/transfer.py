@@ -13,7 +13,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.results.records import Record
 from robust_augcl.results.transfers import Transfer, Transfers, pairs_to_transfer
-from robust_augcl.review.replay import perturbations_of
+from robust_augcl.review.proofs import perturbations_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.files import write_atomically
 from robust_augcl.store.run_folder import RunFolder

@@ -1,11 +1,12 @@
-"""All checks, in the order in which they are shown: each a small pure function from evidence to a
-finding.
+"""All checks, in the order in which they are shown.
+
+Each is a small pure function from evidence to a finding.
 """
 
 from __future__ import annotations
 
 from robust_augcl.results.findings import Finding
-from robust_augcl.review.audit import foundations, outcomes, strength
+from robust_augcl.review.audit import effort, foundations, outcomes, strength
 from robust_augcl.review.audit.evidence import Check, Evidence
 
 CHECKS: tuple[Check, ...] = (
@@ -19,9 +20,9 @@ CHECKS: tuple[Check, ...] = (
     strength.nothing_below_the_exact_worst_case,
     strength.nothing_broken_that_is_proved,
     strength.more_access_does_no_less,
-    strength.larger_budgets_do_no_less,
-    strength.large_budget_reaches_what_can_be_broken,
-    strength.more_iterations_change_little,
+    effort.larger_budgets_do_no_less,
+    effort.large_budget_reaches_what_can_be_broken,
+    effort.more_iterations_change_little,
     strength.worst_of_attacks_is_the_worst,
     foundations.attack_works_on_planted_victims,
     # what they rest on

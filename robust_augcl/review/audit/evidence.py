@@ -1,5 +1,6 @@
-"""What the checks look at: records, and facts gathered about what the records rest on. Plain data:
-a test can make it by hand.
+"""What the checks look at: records, and facts about what they rest on.
+
+It is plain data, which a test can make by hand.
 """
 
 from __future__ import annotations
@@ -9,34 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from robust_augcl.adversary.victim import Access
 from robust_augcl.results.findings import Finding
-from robust_augcl.results.records import Record
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What an attack is, beyond its record.
-
-    Args:
-        access: what it may ask.
-        learns, combines, exact: see `Attack`.
-        of: the labels of the attacks that it combines.
-        searches: whether it asked about as many edited graphs as the threat has single edits, or
-            more.
-    """
-
-    access: Access
-    learns: bool = False
-    combines: bool = False
-    exact: bool = False
-    of: tuple[str, ...] = ()
-    searches: bool = False
-
-    @property
-    def chooses(self) -> bool:
-        """Whether its edits depend on the victim in any way."""
-        return self.access > Access.NONE or self.learns or self.combines
+from robust_augcl.results.records import Record, Target
 
 
 @dataclass(frozen=True)
@@ -110,18 +85,20 @@ class LargeBudgetFacts:
 
 @dataclass(frozen=True)
 class IterationFacts:
-    """What an attack that learns nothing does with half its iterations, on a few graphs.
+    """What an attack that learns nothing does with half its effort, on a few graphs.
 
     Args:
         records: keys of the attack's records.
         name: the attack and the victim, for people.
-        half, full: numbers of iterations.
+        what: the hyper-parameter that says how long it runs.
+        half, full: values of it.
         num_graphs: attacked.
         only_half, only_full: graphs that only half of them break, or only all of them.
     """
 
     records: tuple[str, ...]
     name: str
+    what: str
     half: int
     full: int
     num_graphs: int
@@ -135,14 +112,14 @@ class DataFacts:
 
     Args:
         name: the data set, for people.
-        edges: undirected edges of each test graph, by its number.
+        edges: undirected edges of the graph of each test target.
         overlap: graphs that stand in two parts.
         duplicates: test graphs that message passing cannot tell from one for training or
             validation.
     """
 
     name: str
-    edges: Mapping[int, int]
+    edges: Mapping[Target, int]
     overlap: int = 0
     duplicates: int = 0
 
@@ -162,12 +139,14 @@ class Use:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that an audit looks at. Facts are keyed by what they are about: the keys of
-    records, victims, data sets.
+    """Everything that an audit looks at.
+
+    Facts are keyed by what they are about: the keys of records, victims, data sets.
 
     Args:
         records: in any order.
-        traits: of each record's attack.
+        searches: the keys of records whose attack asked about as many edited graphs as the threat
+            has single edits, or more.
         curves: of learning, for attacks that learn: step, loss, robust accuracy on the graphs it
             was chosen by.
         replayed: what replaying each record found wrong.
@@ -177,12 +156,12 @@ class Evidence:
         uses: of each record.
         victims, data: facts by key.
         planted, large, halved: facts of each attack.
-        proved: of each record, the graphs that certificates prove to withstand everything that its
-            attack was allowed.
+        proved: of each record, the targets that certificates prove to withstand everything that
+            its attack was allowed.
     """
 
     records: Sequence[Record]
-    traits: Mapping[str, Traits] = field(default_factory=dict)
+    searches: Collection[str] = ()
     curves: Mapping[str, Sequence[tuple[int, float, float]]] = field(default_factory=dict)
     replayed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unproved: Mapping[str, str] = field(default_factory=dict)
@@ -193,13 +172,7 @@ class Evidence:
     planted: Sequence[PlantedFacts] = ()
     large: Sequence[LargeBudgetFacts] = ()
     halved: Sequence[IterationFacts] = ()
-    proved: Mapping[str, Collection[int]] = field(default_factory=dict)
-
-    def of(self, record: Record) -> Traits:
-        """The traits of a record's attack; without any, it is taken for one that asks for
-        answers.
-        """
-        return self.traits.get(record.key, Traits(Access.QUERY))
+    proved: Mapping[str, Collection[Target]] = field(default_factory=dict)
 
     def same_threat(self) -> list[list[Record]]:
         """Records by victim and threat, budget included."""
@@ -207,11 +180,6 @@ class Evidence:
             self.records, lambda r: (r.victim.key, json.dumps(r.threat), r.cell.protocol)
         )
 
-
-_ITERATIONS = ("steps", "iterations", "generations", "epochs", "rounds")
-"""The first of these that an attack has: an attack of so many steps may well have rounds of
-something else.
-"""
 
 Check = Callable[[Evidence], Finding]
 
@@ -232,13 +200,6 @@ def name_of(record: Record) -> str:
         f"{cell.attack} on {cell.method}, {layers}, seed {cell.seed}, {cell.protocol}, "
         f"budget {cell.budget}"
     )
-
-
-def iterations_of(settings: Mapping[str, Any]) -> str | None:
-    """The name of the hyper-parameter that says how long an attack runs; None where it has no such
-    thing.
-    """
-    return next((name for name in _ITERATIONS if isinstance(settings.get(name), int)), None)
 
 
 def keys_of(records: Iterable[Record]) -> tuple[str, ...]:

@@ -1,10 +1,7 @@
-"""Checks of what records rest on: victims, the attacks themselves on victims built for the purpose,
-and the split.
-"""
+"""Checks of what records rest on: victims, attacks on victims built for them, the split."""
 
 from __future__ import annotations
 
-from robust_augcl.adversary.victim import Access
 from robust_augcl.results.findings import Finding
 from robust_augcl.review.audit.evidence import Evidence, VictimFacts, keys_of, listed, name_of
 
@@ -13,8 +10,9 @@ _MOST_ZERO = 0.5
 
 
 def victim_is_deterministic(evidence: Evidence) -> Finding:
-    """The victim gives the same graph the same logits: twice in a row to the bit, alone or among
-    others up to rounding.
+    """The victim gives the same graph the same logits.
+
+    Twice in a row they are the same to the bit, alone or among others up to rounding.
     """
     name = "the victim is deterministic"
     if not evidence.victims:
@@ -51,7 +49,7 @@ def gradients_are_usable(evidence: Evidence) -> Finding:
     with_gradients = {
         key: facts for key, facts in evidence.victims.items() if facts.no_gradients is None
     }
-    white = [r for r in evidence.records if evidence.of(r).access == Access.GRADIENT]
+    white = [r for r in evidence.records if r.traits.access == "gradient"]
     without = sorted(
         {r.victim.key for r in white} & evidence.victims.keys() - with_gradients.keys()
     )
@@ -97,9 +95,7 @@ def gradients_are_usable(evidence: Evidence) -> Finding:
 
 
 def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
-    """An attack breaks a victim that any edit breaks, and cannot break one that answers the same to
-    everything.
-    """
+    """An attack breaks a victim that any edit breaks, and cannot break a constant one."""
     name = "breaks a broken victim, not a constant one"
     if not evidence.planted:
         return Finding(name, "n/a", "No attack was run on planted victims.")
@@ -134,9 +130,7 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
 
 
 def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
-    """Under the strict protocol no test graph chose the victim's epoch, and none was among those
-    that an attack learned on.
-    """
+    """Under the strict protocol no test graph chose the victim's epoch or taught an attack."""
     name = "no test graph used for selection or learning"
     strict = [r for r in evidence.records if r.cell.protocol == "strict" and r.key in evidence.uses]
     if not strict:
@@ -169,9 +163,7 @@ def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
 
 
 def parts_of_the_data_differ(evidence: Evidence) -> Finding:
-    """No test graph is one that message passing cannot tell from a graph for training or
-    validation.
-    """
+    """Message passing can tell each test graph from those for training and validation."""
     name = "test graphs differ from the other parts"
     if not evidence.data:
         return Finding(name, "n/a", "No data set was looked at.")

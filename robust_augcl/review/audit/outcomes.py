@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import fmean
 
 from robust_augcl.results.findings import Finding
-from robust_augcl.results.records import Outcome, Record
 from robust_augcl.results.intervals import ALPHA, mcnemar, t_interval
+from robust_augcl.results.names import target_text
+from robust_augcl.results.records import Outcome, Record, Target
 from robust_augcl.review.audit.evidence import Evidence, grouped, keys_of, listed, name_of
 
 
 def never_beats_clean(evidence: Evidence) -> Finding:
-    """No graph counts as robust that was wrong when clean, and no attack puts more graphs right
-    than it breaks, beyond chance.
+    """No attack puts more graphs right than it breaks, beyond chance.
 
-    Chance is McNemar's exact test, corrected for the number of records. An attack that looks at
+    Nor does a graph count as robust that was wrong when clean. Chance is McNemar's exact test, corrected for the number of records. An attack that looks at
     nothing may be lucky: a warning.
     """
     name = "the attack never beats clean"
@@ -33,7 +34,7 @@ def never_beats_clean(evidence: Evidence) -> Finding:
         if impossible or (
             put_right > broken and mcnemar(put_right, broken) < ALPHA / len(evidence.records)
         ):
-            (wrong if impossible or evidence.of(record).chooses else lucky).append(record)
+            (wrong if impossible or record.traits.chooses else lucky).append(record)
     if wrong or lucky:
         shown = [
             f"{name_of(r)}: right {r.clean_accuracy:.1%} before, {r.attacked_accuracy:.1%} after"
@@ -57,16 +58,15 @@ def never_beats_clean(evidence: Evidence) -> Finding:
 
 
 def own_loss_rises(evidence: Evidence) -> Finding:
-    """The margin of the true class, on graphs that are right when clean, falls on average where an
-    attack looks at the victim.
+    """Where an attack looks at the victim, the margin of the true class falls on average.
 
-    It fails where the mean rises beyond a 95 % interval over the graphs, and warns where it does
+    Graphs that are right when clean count. It fails where the mean rises beyond a 95 % interval over the graphs, and warns where it does
     not fall. The learning of an attack is to lower the robust accuracy on the graphs that it is
     chosen by.
     """
     name = "the attack's own loss rises"
     rising, flat, means = [], [], []
-    for record in (r for r in evidence.records if evidence.of(r).chooses):
+    for record in (r for r in evidence.records if r.traits.chooses):
         changes = [o.attacked_margin - o.clean_margin for o in record.outcomes if o.clean_right]
         if len(changes) < 2:
             continue
@@ -103,8 +103,9 @@ def own_loss_rises(evidence: Evidence) -> Finding:
 
 
 def within_budget(evidence: Evidence) -> Finding:
-    """No graph has more edits than the budget allows, each undirected edge counted once. It warns
-    where nothing is edited.
+    """No graph has more edits than the budget allows, each undirected edge counted once.
+
+    It warns where nothing is edited.
     """
     name = "realised budget within the nominal one"
     over, nothing, spent = [], [], []
@@ -113,7 +114,7 @@ def within_budget(evidence: Evidence) -> Finding:
         edits = [_edits(o) for o in record.outcomes]
         allowed = [_allowed(record, o, facts.edges if facts else {}) for o in record.outcomes]
         bad = [
-            o.graph
+            o.target
             for o, pairs, most in zip(record.outcomes, edits, allowed, strict=True)
             if len(pairs) > most
             or len(set(pairs)) < len(pairs)
@@ -125,7 +126,7 @@ def within_budget(evidence: Evidence) -> Finding:
             nothing.append(record)
         spent.append(fmean(map(len, edits)) if edits else 0.0)
     if over:
-        shown = [f"{name_of(record)}, graph {bad[0]}" for record, bad in over]
+        shown = [f"{name_of(record)}, {target_text(bad[0])}" for record, bad in over]
         return Finding(
             name,
             "FAIL",
@@ -150,8 +151,7 @@ def within_budget(evidence: Evidence) -> Finding:
 
 
 def edits_reproduce_the_verdict(evidence: Evidence) -> Finding:
-    """The stored edits, applied to the stored graphs, give the stored predictions of the stored
-    victim again.
+    """The stored edits, applied to the stored graphs, give the stored predictions again.
 
     It warns where a stored file cannot be read, so that nothing can be said.
     """
@@ -180,9 +180,7 @@ def edits_reproduce_the_verdict(evidence: Evidence) -> Finding:
 
 
 def label_is_preserved(evidence: Evidence) -> Finding:
-    """Where the class is the number of components, an independent count of each attacked graph's
-    gives the class.
-    """
+    """Where the class is the number of components, an independent count gives the class."""
     name = "the label is preserved"
     bad = [r for r in evidence.records if evidence.miscounted.get(r.key)]
     if bad:
@@ -204,10 +202,9 @@ def label_is_preserved(evidence: Evidence) -> Finding:
 
 
 def victim_has_learned(evidence: Evidence) -> Finding:
-    """A victim is better than always answering the commonest class: else its robust accuracy says
-    nothing.
+    """A victim is better than always answering the commonest class.
 
-    It fails where its clean accuracy is no higher, and warns where it is higher by no more than
+    Else its robust accuracy says nothing. It fails where its clean accuracy is no higher, and warns where it is higher by no more than
     chance (binomial test).
     """
     from scipy.stats import binomtest
@@ -251,15 +248,13 @@ def _edits(outcome: Outcome) -> list[frozenset[int]]:
     return [frozenset(pair) for pair in (*outcome.added, *outcome.removed)]
 
 
-def _allowed(record: Record, outcome: Outcome, edges: dict[int, int] | object) -> float:
-    """Edits that the graph's budget allows: the record's own, or its cell's if that is less."""
+def _allowed(record: Record, outcome: Outcome, edges: Mapping[Target, int]) -> float:
+    """Edits that the target's budget allows: the record's own, or its cell's if that is less."""
     budgets = [
         budget for budget in (record.cell.budget, record.threat.get("budget")) if budget is not None
     ]
-    known = (
-        edges.get(outcome.graph, math.inf) if hasattr(edges, "get") else math.inf
-    )  # of unknown graphs nothing is said
-    # The same rounding as the threat model's: down, at least 1; the small term keeps 0.1 of 30
+    known = edges.get(outcome.target, math.inf)  # of unknown graphs nothing is said
+    # The same rounding as the threat model's: down, at least 1. The small term keeps 0.1 of 30
     # edges at 3.
     return min(
         budget if isinstance(budget, int) else max(1.0, known * budget + 1e-9) for budget in budgets

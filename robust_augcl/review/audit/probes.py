@@ -1,12 +1,12 @@
-"""Live looks: at stored victims, and at attacks on victims that are built for the purpose. A few
-graphs each, so that they cost little.
+"""Live looks: at stored victims, and at attacks on victims that are built for the purpose.
+
+They take a few graphs each, so that they cost little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,6 @@ from robust_augcl.review.audit.evidence import (
     LargeBudgetFacts,
     PlantedFacts,
     VictimFacts,
-    iterations_of,
 )
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel
@@ -34,9 +33,7 @@ _DRAWS = 8
 
 
 def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) -> VictimFacts:
-    """Ask a victim about the same graphs twice, then one by one, then for its gradients towards a
-    wrong class.
-    """
+    """Ask a victim about the same graphs twice, then one by one, then for its gradients."""
     first, second = victim.logits(graphs), victim.logits(graphs)
     try:
         alone = torch.cat(
@@ -97,10 +94,11 @@ class DegreeSum(Encoder):
 
 
 def planted_victim(num_edges: int, *, fragile: bool) -> Victim:
-    """A victim that answers 0 to a graph of `num_edges` undirected edges, 1 to one of more, 2 to
-    one of fewer; or 0 to everything.
+    """A victim that any edit breaks, or that answers 0 to everything.
 
-    Its logits, 0, d - 1 and -d - 1 for d twice the edges too many, have a gradient everywhere.
+    The fragile one answers 0 to a graph of `num_edges` undirected edges, 1 to one of more, 2 to one
+    of fewer. Its logits, 0, d - 1 and -d - 1 for d twice the edges too many, have a gradient
+    everywhere.
     """
     encoder = DegreeSum(in_features=1, width=1, layers=1, generator=torch.Generator())
     model = GraphClassifier(encoder, num_classes=3, hidden=1, generator=torch.Generator())
@@ -138,13 +136,12 @@ def planted_graphs(chance: torch.Generator) -> PackedGraphs:
 def try_on_planted_victims(
     attack: Attack, threat: ThreatModel, name: str, records: Sequence[str]
 ) -> PlantedFacts:
-    """Run an attack, with few steps, on a fragile and on a constant victim, with a budget of one
-    edit that changes something.
+    """Run an attack, made brief, on a fragile and on a constant victim.
+
+    Its budget is one edit that changes something.
     """
-    graphs, fit = (
-        planted_graphs(generator("planted", "attacked")),
-        planted_graphs(generator("planted", "fit")),
-    )
+    graphs = planted_graphs(generator("planted", "attacked"))
+    fit = planted_graphs(generator("planted", "fit"))
     num_edges = int(graphs.num_undirected_edges[0])
     one_edit = replace(threat, budget=1, allow_existing=False)
     broken = []
@@ -175,8 +172,9 @@ def try_large_budget(
     name: str,
     records: Sequence[str],
 ) -> LargeBudgetFacts | None:
-    """Run an attack with a large budget on graphs that are right when clean, beside random edits of
-    up to that budget.
+    """Run an attack with a large budget, beside random edits of up to that budget.
+
+    Graphs that are wrong when clean are left out.
 
     Returns:
         None where the victim gets no graph right.
@@ -185,14 +183,13 @@ def try_large_budget(
     if not len(right):
         return None
     graphs, wide = graphs.select(right), replace(threat, budget=budget, allow_existing=False)
-    empty: Any = FitGraphs(graphs.select(right[:0]), graphs.select(right[:0]))
     try:
         result = run_attack(
             attack.brief(),
             victim,
             graphs,
             wide,
-            fit=empty,
+            fit=_no_graphs(graphs),
             generator=generator("large budget", name),
         )
     except Exception as error:
@@ -221,35 +218,45 @@ def try_half_the_iterations(
     name: str,
     records: Sequence[str],
 ) -> IterationFacts | None:
-    """Run an attack with half its iterations on graphs of which the whole attack broke some,
-    `broken` (G,).
+    """Run an attack with half its effort on graphs of which the whole attack broke some.
+
+    `broken` (G,) says which.
 
     Returns:
-        None where the attack has no iterations to halve, or cannot be run so.
+        None where the attack declares no effort that can be halved, or cannot be run so.
     """
-    what = iterations_of({f.name: getattr(attack, f.name) for f in fields(attack)})  # type: ignore[arg-type]
-    full = getattr(attack, what) if what else 0
-    if what is None or full < 2:
+    full = getattr(attack, attack.effort) if attack.effort else 0
+    if attack.effort is None or not isinstance(full, int) or full < 2:
         return None
-    empty: Any = FitGraphs(graphs.select(torch.arange(0)), graphs.select(torch.arange(0)))
     try:
-        halved: Attack = replace(attack, **{what: full // 2})  # type: ignore[type-var]
+        halved: Attack = replace(attack, **{attack.effort: full // 2})  # type: ignore[type-var]
         result = run_attack(
-            halved, victim, graphs, threat, fit=empty, generator=generator("half", name)
+            halved,
+            victim,
+            graphs,
+            threat,
+            fit=_no_graphs(graphs),
+            generator=generator("half", name),
         )
-    except ValueError:  # a number of iterations that another setting does not allow
+    except ValueError:  # an effort that another setting does not allow
         return None
     after = (result.attacked_prediction != graphs.y) & (result.clean_prediction == graphs.y)
-    only = int((after & ~broken).sum()), int((broken & ~after).sum())
     return IterationFacts(
-        tuple(records),
-        name,
-        full // 2,
-        full,
-        graphs.num_graphs,
-        only_half=only[0],
-        only_full=only[1],
+        records=tuple(records),
+        name=name,
+        what=attack.effort,
+        half=full // 2,
+        full=full,
+        num_graphs=graphs.num_graphs,
+        only_half=int((after & ~broken).sum()),
+        only_full=int((broken & ~after).sum()),
     )
+
+
+def _no_graphs(graphs: PackedGraphs) -> FitGraphs:
+    """What an attack that learns nothing is given to learn on."""
+    none = graphs.select(torch.arange(0))
+    return FitGraphs(none, none)
 
 
 def random_breaks(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, budget: int) -> Tensor:

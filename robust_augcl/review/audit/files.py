@@ -1,0 +1,117 @@
+"""The stored files that an audit looks at, each read once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.graphs.dataset import Dataset
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.results.records import ArtifactRef, Record
+from robust_augcl.review.audit.forests import Forest, forests
+from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.store.artifact import Artifact
+from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.threat.model import ThreatModel
+
+_LOOKED_AT = 12  # test graphs on which victims are looked at and attacks are tried
+
+
+class Files:
+    """The data sets, victims and attackers of a folder, and what is worked out from them alone.
+
+    Args:
+        folder: the run's.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._load = lru_cache(maxsize=None)(lambda ref: folder.store.load(ref.key))
+        self._dataset = lru_cache(maxsize=None)(lambda ref: dataset_of(self._load(ref)))
+        self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
+        self._forests = lru_cache(maxsize=None)(lambda ref: forests(self._dataset(ref)))
+        self._keys = lru_cache(maxsize=None)(lambda ref: self._dataset(ref).keys())
+        self._clean_logits = lru_cache(maxsize=None)(self._find_clean_logits)
+        self._num_candidates = lru_cache(maxsize=None)(self._count_candidates)
+
+    def load(self, ref: ArtifactRef) -> Artifact:
+        """A stored artifact, as it is now; raises `ArtifactDamaged` where it cannot be read."""
+        return self._load(ref)
+
+    def dataset(self, record: Record) -> Dataset:
+        """The data set of a record."""
+        return self._dataset(record.dataset)
+
+    def victim(self, record: Record) -> Victim:
+        """The victim of a record."""
+        return self._victim(record.victim)
+
+    def forests(self, record: Record) -> dict[int, Forest]:
+        """The components of each test graph, by its number."""
+        return self._forests(record.dataset)
+
+    def keys(self, record: Record) -> Tensor:
+        """The keys of all targets of the data set: those of one key look equal to encoders."""
+        found: Tensor = self._keys(record.dataset)
+        return found
+
+    def clean_logits(self, record: Record) -> Tensor:
+        """The victim's logits of the test graphs before any edit."""
+        found: Tensor = self._clean_logits(record.dataset, record.victim)
+        return found
+
+    def num_candidates(self, record: Record) -> int:
+        """The number of single edits that the record's threat has on all test graphs."""
+        return self._num_candidates(record.dataset, threat_of(record))
+
+    def unreadable(self, record: Record) -> str | None:
+        """Why a file that the record rests on cannot be read; None where each can."""
+        try:
+            for ref in _rests_on(record):
+                self._load(ref)
+        except ArtifactDamaged as error:
+            return str(error)
+        return None
+
+    def replaced(self, record: Record) -> bool:
+        """Whether a file that the record rests on is another one by now."""
+        return any(self._load(ref).digest != ref.digest for ref in _rests_on(record))
+
+    def _find_clean_logits(self, dataset: ArtifactRef, victim: ArtifactRef) -> Tensor:
+        found: Tensor = self._victim(victim).logits(test_graphs(self._dataset(dataset))).cpu()
+        return found
+
+    def _count_candidates(self, dataset: ArtifactRef, threat: ThreatModel) -> int:
+        return int(threat.space(test_graphs(self._dataset(dataset))).counts.sum())
+
+
+def test_graphs(dataset: Dataset) -> PackedGraphs:
+    """The test graphs of a data set."""
+    return dataset.part(dataset.test)
+
+
+def some_numbers(dataset: Dataset) -> Tensor:
+    """The numbers of a few test graphs, spread evenly over the data set.
+
+    Its order goes by class or by chance.
+    """
+    count = min(_LOOKED_AT, dataset.test.numel())
+    return dataset.test[torch.linspace(0, dataset.test.numel() - 1, count).long()]
+
+
+def some_graphs(dataset: Dataset) -> PackedGraphs:
+    """A few test graphs, those of `some_numbers`."""
+    return dataset.part(some_numbers(dataset))
+
+
+def threat_of(record: Record) -> ThreatModel:
+    """The threat model that a record tells of."""
+    settings = {name: value for name, value in record.threat.items() if name != "type"}
+    return ThreatModel(**{**settings, "operations": tuple(settings["operations"])})
+
+
+def _rests_on(record: Record) -> list[ArtifactRef]:
+    return [ref for ref in (record.dataset, record.victim, record.attacker) if ref is not None]
