@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from robust_augcl.adversary.attack_base import Attack
     from robust_augcl.adversary.guard import run_attack
     from robust_augcl.adversary.victim import Victim
+    from robust_augcl.campaign import Campaign, Machines
     from robust_augcl.graphs.packed import PackedGraphs
     from robust_augcl.plan.suite import load_suite
     from robust_augcl.plan.suite_settings import Suite
@@ -28,6 +29,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Attack": "adversary.attack_base",
+    "Campaign": "campaign",
+    "Machines": "campaign",
     "PackedGraphs": "graphs.packed",
     "Perturbation": "threat.perturbations",
     "Record": "results.records",
@@ -41,6 +44,8 @@ _HOMES = {
 
 __all__ = [
     "Attack",
+    "Campaign",
+    "Machines",
     "PackedGraphs",
     "Perturbation",
     "Record",

@@ -10,6 +10,7 @@ from robust_augcl.data.components import ComponentGraphs
 from robust_augcl.graphs.data_source import Split
 from robust_augcl.plan.step import Step
 from robust_augcl.workers.executors import Task
+from robust_augcl.workers.site import Site
 
 
 def test_progress_of_a_running_step_reaches_the_run(tmp_path, monkeypatch):
@@ -35,7 +36,7 @@ def test_progress_of_a_running_step_reaches_the_run(tmp_path, monkeypatch):
         pool = DaskCluster(cluster.scheduler_address)
         try:
             assert pool.size == 1
-            performed = pool.submit(Task(step, tmp_path, "auto", None, None)).result(timeout=60)
+            performed = pool.submit(Task(step, Site(tmp_path, "auto"))).result(timeout=60)
             assert performed.status == "done", performed
             told: list[tuple[str, float, str]] = []
             deadline = time.monotonic() + 20

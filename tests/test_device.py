@@ -247,9 +247,8 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
 
 
 def test_a_gpu_gets_as_many_workers_as_its_memory_holds(monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "robust_augcl.workers.memory._ROOT", tmp_path
-    )  # whatever limits the tests themselves
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text(f"MemAvailable: {300 * 2**20} kB\n")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * 2**30, 80 * 2**30))
     monkeypatch.setattr(
@@ -257,7 +256,6 @@ def test_a_gpu_gets_as_many_workers_as_its_memory_holds(monkeypatch, tmp_path):
         lambda pid: set(range(8)),
         raising=False,
     )
-    monkeypatch.setattr("robust_augcl.workers.memory._available_memory", lambda: 300 * 2**30)
     assert resolve_device("auto") == "cuda"
-    assert default_workers("cpu") == 8
-    assert default_workers("cuda") == 2
+    assert default_workers("cpu", tmp_path) == 8
+    assert default_workers("cuda", tmp_path) == 2

@@ -23,7 +23,6 @@ def system(tmp_path, monkeypatch):
     contents.
     """
     monkeypatch.setattr(room.os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
-    monkeypatch.setattr(room, "_ROOT", tmp_path)
 
     def write(files):
         for name, content in {
@@ -45,21 +44,20 @@ def v2(group, **files):
     }
 
 
-def test_without_limits_the_machine_is_what_there_is(system):
+def test_without_limits_the_machine_is_what_there_is(system, tmp_path):
     root = system({})
     assert limits(root) == Limits()
-    assert room.default_workers() == 64
+    assert room.default_workers(root=tmp_path) == 64
 
 
-def test_workers_are_as_many_as_memory_allows(system):
+def test_workers_are_as_many_as_memory_allows(system, tmp_path):
     for gib, workers in ((1, 1), (5, 2), (300, 64)):
         system({"proc/meminfo": f"MemAvailable: {gib * 2**20} kB\n"})
-        assert room.default_workers() == workers
+        assert room.default_workers(root=tmp_path) == workers
 
 
-def test_where_nothing_is_said_memory_is_without_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "_ROOT", tmp_path)
-    assert room._available_memory() == sys.maxsize
+def test_where_nothing_is_said_memory_is_without_limit(tmp_path):
+    assert room.available_memory(tmp_path) == sys.maxsize
     assert limits(tmp_path) == Limits()
 
 
@@ -67,12 +65,12 @@ def test_where_nothing_is_said_memory_is_without_limit(tmp_path, monkeypatch):
     ("quota", "workers"),
     [("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("max 100000", 64)],
 )
-def test_a_quota_bounds_the_workers(system, quota, workers):
+def test_a_quota_bounds_the_workers(system, quota, workers, tmp_path):
     system({"proc/self/cgroup": V2, **v2("kubepods/pod1/box", cpu_max=f"{quota}\n")})
-    assert room.default_workers() == workers
+    assert room.default_workers(root=tmp_path) == workers
 
 
-def test_ancestors_bound_a_group_too(system):
+def test_ancestors_bound_a_group_too(system, tmp_path):
     root = system(
         {
             "proc/self/cgroup": V2,
@@ -100,13 +98,13 @@ def test_ancestors_bound_a_group_too(system):
         }
     )
     assert limits(root) == Limits(3.0, 25 * GIB)
-    assert room.default_workers() == 3
+    assert room.default_workers(root=tmp_path) == 3
 
 
-def test_unused_contents_of_files_are_no_memory_taken(system):
+def test_unused_contents_of_files_are_no_memory_taken(system, tmp_path):
     files = {"memory_max": f"{16 * GIB}\n", "memory_current": f"{15 * GIB}\n"}
     system({"proc/self/cgroup": V2, **v2("kubepods/pod1/box", **files)})
-    assert room.default_workers() == 1
+    assert room.default_workers(root=tmp_path) == 1
     system(
         v2(
             "kubepods/pod1/box",
@@ -114,11 +112,11 @@ def test_unused_contents_of_files_are_no_memory_taken(system):
         )
     )
     assert (
-        room.default_workers() == 4
+        room.default_workers(root=tmp_path) == 4
     )  # 10 GiB: one for the process that has the workers, two for each of them
 
 
-def test_more_taken_than_allowed_leaves_one_worker(system):
+def test_more_taken_than_allowed_leaves_one_worker(system, tmp_path):
     root = system(
         {
             "proc/self/cgroup": V2,
@@ -126,14 +124,14 @@ def test_more_taken_than_allowed_leaves_one_worker(system):
         }
     )
     assert limits(root) == Limits(None, 0)
-    assert room.default_workers() == 1
+    assert room.default_workers(root=tmp_path) == 1
 
 
 @pytest.mark.parametrize(
     "seen", ["docker/abc/", ""], ids=["the whole tree", "the container's own group alone"]
 )
 @pytest.mark.parametrize("mount", ["cpu,cpuacct", "cpu"])
-def test_version_1(system, mount, seen):
+def test_version_1(system, mount, seen, tmp_path):
     memory = f"sys/fs/cgroup/memory/{seen}memory"
     root = system(
         {
@@ -146,10 +144,10 @@ def test_version_1(system, mount, seen):
         }
     )
     assert limits(root) == Limits(4.0, 7 * GIB)
-    assert room.default_workers() == 3
+    assert room.default_workers(root=tmp_path) == 3
 
 
-def test_version_1_says_none_in_numbers(system):
+def test_version_1_says_none_in_numbers(system, tmp_path):
     files = {
         "cpu/cpu.cfs_quota_us": "-1\n",
         "cpu/cpu.cfs_period_us": "100000\n",
@@ -162,7 +160,7 @@ def test_version_1_says_none_in_numbers(system):
         }
     )
     assert limits(root).cores is None
-    assert room.default_workers() == 64
+    assert room.default_workers(root=tmp_path) == 64
 
 
 def test_both_versions_at_once(system):
@@ -191,7 +189,7 @@ def test_both_versions_at_once(system):
         "\u00b2".encode(),
     ],
 )
-def test_odd_files_limit_nothing(system, content):
+def test_odd_files_limit_nothing(system, content, tmp_path):
     names = (
         "cpu.max",
         "memory.max",
@@ -205,7 +203,7 @@ def test_odd_files_limit_nothing(system, content):
     for groups in (b"0::/../../other\n", b"0::/\n", b"3:cpu", content):
         system({"proc/self/cgroup": groups})
         assert limits(root) == Limits()
-    assert room.default_workers() == 64
+    assert room.default_workers(root=tmp_path) == 64
 
 
 def test_what_the_odd_files_hold_is_read_where_it_is_sound(system):

@@ -9,7 +9,6 @@ from typing import Any
 
 from robust_augcl import __version__
 from robust_augcl.errors import InputError
-from robust_augcl.plan.toml_tables import build
 from robust_augcl.results.records import SCHEMA
 from robust_augcl.revisions import Revision
 
@@ -87,4 +86,6 @@ def read_manifest(folder: Path) -> Manifest | None:
             f"{folder} holds a run of robust_augcl {version}, with records of format {schema}; "
             f"{__version__} reads format {SCHEMA} alone: choose another --out, or use that version"
         )
+    from robust_augcl.plan.toml_tables import build  # which takes a while to import
+
     return build(Manifest, {**content, "format": [schema]}, str(path))

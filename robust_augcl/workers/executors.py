@@ -18,7 +18,6 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
-from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
@@ -30,6 +29,7 @@ from robust_augcl.store.store import Store
 from robust_augcl.workers.devices import resolve_device
 from robust_augcl.workers.parcels import Parcel
 from robust_augcl.workers.processes import context, environment_of_workers
+from robust_augcl.workers.site import Site
 
 _MESSAGES_A_SECOND = 4
 _PARENT_CHECK_SECONDS = 0.5
@@ -37,13 +37,10 @@ _PARENT_CHECK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Task:
-    """A step and where it runs; it travels to workers, and "auto" means what it means there."""
+    """A step and where it is computed; it travels to workers."""
 
     step: Step
-    folder: Path
-    device: str
-    archives: Path | None
-    commit: str | None
+    site: Site
 
 
 @dataclass(frozen=True)
@@ -103,13 +100,15 @@ class Pool(Protocol):
 
 
 def perform(task: Task, report: Report = silent) -> Performed:
-    """Compute a step unless it is there, or another run computes it; never raises for what the step
-    does.
+    """Compute a step, unless it is there or another run computes it.
+
+    What the step raises is told in the answer, never raised.
     """
     from robust_augcl.steps.compute import compute
     from robust_augcl.steps.context import Context
 
-    step, store = task.step, Store(task.folder)
+    step, site = task.step, task.site
+    store = Store(site.folder)
     start = time.perf_counter()
     try:
         with store.claim(step.key) as mine:
@@ -118,10 +117,8 @@ def perform(task: Task, report: Report = silent) -> Performed:
             if store.path(step).exists():
                 return Performed("there")
             with one_thread():
-                compute(
-                    step,
-                    Context(store, resolve_device(task.device), task.archives, report, task.commit),
-                )
+                device = resolve_device(site.device)
+                compute(step, Context(store, device, site.archives, report, site.commit))
         return Performed("done", time.perf_counter() - start)
     except InputError as error:
         return Performed("refused", message=str(error))

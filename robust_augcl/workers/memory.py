@@ -1,7 +1,15 @@
-"""How many workers this machine has room for: cores and memory.
+"""How many workers a machine has room for: how a worker's memory is counted, and its cores.
 
-Each worker is a process with one thread: two busy threads on two small cores make a training step
-many times slower.
+Each worker counts as 2 GiB: what PyTorch and a chunk of graphs of the largest suites take. One GiB
+more is left to the process that has the workers. On a GPU each worker counts as 2 GiB of the GPU's
+memory too. So the number of workers is the least of:
+
+    the cores that this process may use
+    (free memory - 1 GiB) / 2 GiB
+    (free memory of the GPU) / 2 GiB, on a GPU
+
+and at least one. A worker is one process with one thread: two busy threads on two small cores make
+a training step many times slower.
 """
 
 from __future__ import annotations
@@ -12,29 +20,33 @@ from pathlib import Path
 
 from robust_augcl.workers.cgroups import limits
 
-_ROOT = Path("/")  # where the system says what there is
-_MEMORY_A_WORKER = 2 * 2**30
-_MEMORY_BESIDE = (
-    2**30
-)  # of the process that has the workers: it audits and draws while they compute
-_GPU_MEMORY_A_WORKER = 2 * 2**30  # its CUDA context, and a chunk of graphs of the largest suites
+_GIB = 2**30
+_WORKER = 2 * _GIB
+_BESIDE = 1 * _GIB  # of the process that has the workers: it audits and draws while they compute
+_GPU_WORKER = 2 * _GIB  # its CUDA context, and a chunk of graphs of the largest suites
 
 
-def default_workers(device: str = "cpu") -> int:
-    """One a core that this process may use, as far as the free memory goes; on a GPU, as far as its
-    own memory goes too.
+def default_workers(device: str = "cpu", root: Path = Path("/")) -> int:
+    """How many workers there are where a user does not say.
 
     What a container or a scheduler allows this process counts as what there is (see cgroups.py).
+
+    Args:
+        device: that they use, "cpu" or "cuda".
+        root: the folder of proc and sys, where the system says what there is.
     """
+    room = (available_memory(root) - _BESIDE) // _WORKER
+    if device == "cuda":
+        room = min(room, _available_gpu_memory() // _GPU_WORKER)
+    return max(1, min(_available_cores(root), room))
+
+
+def _available_cores(root: Path) -> int:
+    """The cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = limits(_ROOT).cores
-    if quota is not None:
-        cores = min(cores, int(quota))
-    room = (_available_memory() - _MEMORY_BESIDE) // _MEMORY_A_WORKER
-    if device == "cuda":
-        room = min(room, _available_gpu_memory() // _GPU_MEMORY_A_WORKER)
-    return max(1, min(cores, room))
+    quota = limits(root).cores
+    return cores if quota is None else min(cores, int(quota))
 
 
 def _available_gpu_memory() -> int:
@@ -45,17 +57,16 @@ def _available_gpu_memory() -> int:
     return int(free)
 
 
-def _available_memory() -> int:
-    """Bytes that new processes can have, the system's caches included; where it is not known, as
-    much as anybody could want.
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that new processes can have, the system's caches included.
+
+    Where it is not known, it is as much as anybody could want.
     """
-    allowed = limits(_ROOT).memory
+    allowed = limits(root).memory
     most = sys.maxsize if allowed is None else allowed
     try:
-        lines = (_ROOT / "proc/meminfo").read_text(encoding="ascii").splitlines()
-        return min(
-            most,
-            next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")),
-        )
-    except (OSError, StopIteration, ValueError, IndexError):
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        (free,) = (line for line in lines if line.startswith("MemAvailable:"))
+        return min(most, int(free.split()[1]) * 1024)
+    except (OSError, ValueError, IndexError):
         return most

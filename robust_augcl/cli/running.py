@@ -1,0 +1,127 @@
+"""What `run` does: options are read into a campaign, and what it does is shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from robust_augcl import registry
+from robust_augcl.cli.display import Display
+from robust_augcl.cli.options import STARTED, RunOptions
+from robust_augcl.store.manifest import MANIFEST
+from robust_augcl.workers import memory, processes
+
+if TYPE_CHECKING:  # imported while workers start
+    from robust_augcl.campaign import Campaign
+    from robust_augcl.results.report_input import ReportInput
+    from robust_augcl.workers.run_log import RunLog
+    from robust_augcl.workers.runner import Outcome
+
+_PATIENCE = 5.0  # seconds that an interrupted run waits for what is done ahead
+
+
+def run(options: RunOptions) -> None:
+    """Run a suite and write its report.
+
+    Raises:
+        ClickException: results are missing at the end.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    _warm_up(options)
+    console = Console(stderr=True, quiet=options.quiet)
+    campaign, display = _campaign(options, console), Display(console)
+    with campaign.open_log(display, " ".join(sys.argv[1:])) as log:
+        outcome = _compute(campaign, display, log, console)
+        report = campaign.write_report()
+        if report is not None and not options.quiet:
+            _print(report, campaign.folder.path)
+        _log_time(log, outcome)
+    if outcome.missing:
+        failed = f", since this failed: {', '.join(outcome.failed)}" if outcome.failed else ""
+        raise click.ClickException(
+            f"{outcome.missing} of {len(campaign.plan.steps)} results are missing{failed}"
+        )
+
+
+def _warm_up(options: RunOptions) -> None:
+    """Let a process import what workers need, which takes as long as what this process imports.
+
+    Where the folder holds a run already, little is left to compute, or nothing.
+    """
+    out = options.out or Path("runs") / Path(options.suite).stem
+    begins_here = options.executor == "local" and not (out / MANIFEST).exists()
+    if begins_here and (options.workers or memory.default_workers()) > 1:
+        processes.warm_up()
+
+
+def _campaign(options: RunOptions, console: Console) -> Campaign:
+    from robust_augcl.campaign import Campaign, Machines
+    from robust_augcl.plan.suite import load_suite
+
+    registry.consent(options.plug_ins)
+    return Campaign(
+        load_suite(options.suite, options.overrides, options.chosen_seeds),
+        options.out,
+        Machines(options.workers, options.device, options.archives, options.scheduler),
+        lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
+    )
+
+
+def _compute(campaign: Campaign, display: Display, log: RunLog, console: Console) -> Outcome:
+    """Compute what is missing, and show it; Ctrl-C says what is there, and ends with 130."""
+    try:
+        with display:
+            return campaign.compute(log)
+    except KeyboardInterrupt:
+        console.print(
+            f"Interrupted: {campaign.there()} of {len(campaign.plan.steps)} results are stored. "
+            "The same command goes on from there."
+        )
+        sys.exit(130)
+    finally:
+        _end_ahead(campaign)
+
+
+def _end_ahead(campaign: Campaign) -> None:
+    """End what is done ahead.
+
+    Python must not end while a thread computes, so a second Ctrl-C ends the process at once.
+    """
+    try:
+        interrupted = isinstance(sys.exc_info()[1], SystemExit)
+        if not campaign.end_ahead(_PATIENCE if interrupted else None):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.stdout.flush()
+        os._exit(130)
+
+
+def _print(report: ReportInput, folder: Path) -> None:
+    from robust_augcl.reports.tables import render_rows
+
+    click.echo(render_rows(report.records, "table", report.audit), nl=False)
+    if report.audit is not None:
+        click.echo(f"Audit: {report.audit.summary} (robust-augcl audit {folder})")
+    click.echo(f"Report: {folder / 'report.md'}")
+
+
+def _log_time(log: RunLog, outcome: Outcome) -> None:
+    """Write how long all took, and how much of it no step ran."""
+    seconds = time.monotonic() - STARTED
+    log.write(
+        f"{seconds:.1f} s in all; steps ran for {outcome.step_seconds:.1f} s of them, "
+        f"{seconds - outcome.step_seconds:.1f} s were imports, planning and report"
+    )
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
