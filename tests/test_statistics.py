@@ -10,8 +10,8 @@ from hand_made import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.intervals import mcnemar, t_interval, wilson_interval
+from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.statistics import (
     Group,
     best,

@@ -8,13 +8,11 @@ from pathlib import Path
 import click
 
 from robust_augcl.cli.showing import assessor_of, records_of
-from robust_augcl.review.replay import Verdict
+from robust_augcl.review.replay import LIST, Verdict
 from robust_augcl.review.replay import replay as replay_run
 from robust_augcl.steps.this_process import one_thread
 from robust_augcl.store.manifest import MANIFEST
 from robust_augcl.store.run_folder import RunFolder
-
-_RESULTS = ("record", "certificate")
 
 
 def audit(path: Path, form: str, *, again: bool) -> None:
@@ -50,8 +48,7 @@ def replay(path: Path) -> None:
     if failed := _failed(verdicts):
         verb = "does" if failed == [MANIFEST] else "do"
         raise click.ClickException(f"{' and '.join(failed)} {verb} not hold")
-    counts = {kind: len(_of_kind(verdicts, kind)) for kind in _RESULTS}
-    proved = [_counted(count, kind) for kind, count in counts.items() if count]
+    proved = [_counted(len(own), kind) for kind, own in _by_kind(verdicts).items()]
     click.echo(f"All {' and '.join(proved)} hold.")
 
 
@@ -60,15 +57,20 @@ def _tell(verdict: Verdict) -> None:
     click.echo(f"{how}  {verdict.name}: {'; '.join(verdict.problems) or verdict.proved}")
 
 
-def _of_kind(verdicts: Sequence[Verdict], kind: str) -> list[Verdict]:
-    return [verdict for verdict in verdicts if verdict.kind == kind]
+def _by_kind(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    """The verdicts on results, by what the results are, in the order in which they come first."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.kind != LIST:
+            found.setdefault(verdict.kind, []).append(verdict)
+    return found
 
 
 def _failed(verdicts: Sequence[Verdict]) -> list[str]:
     """What does not hold, in words: the manifest, so many records, so many certificates."""
-    words = [MANIFEST] if any(verdict.problems for verdict in _of_kind(verdicts, "list")) else []
-    for kind in _RESULTS:
-        own = _of_kind(verdicts, kind)
+    wrong_lists = any(verdict.problems for verdict in verdicts if verdict.kind == LIST)
+    words = [MANIFEST] if wrong_lists else []
+    for kind, own in _by_kind(verdicts).items():
         bad = sum(bool(verdict.problems) for verdict in own)
         if bad:
             words.append(f"{bad} of {_counted(len(own), kind)}")

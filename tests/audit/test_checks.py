@@ -9,8 +9,8 @@ import pytest
 from robust_augcl.adversary.victim import Access
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.results.findings import VERSION, Audit, Finding
-from robust_augcl.results.records import Outcome
 from robust_augcl.results.intervals import ALPHA, mcnemar
+from robust_augcl.results.records import Outcome
 from robust_augcl.review.audit import foundations, strength
 from robust_augcl.review.audit import outcomes as single
 from robust_augcl.review.audit.checks import CHECKS, examine

@@ -9,8 +9,8 @@ import pytest
 from hand_made import make_record
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.intervals import wilson_interval
+from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.transfers import Transfer, Transfers, matrix, pairs_to_transfer, turned_on
 
 
