@@ -72,8 +72,9 @@ def run(**given: Any) -> None:
 @options.folder
 @options.plug_ins
 def status(folder: Path, plug_ins: tuple[str, ...]) -> None:
-    """Show what the run in DIR holds: results, what failed, what is being computed, and what could
-    be freed.
+    """Show what the run in DIR holds.
+
+    That is: results, what failed, what is being computed, and what could be freed.
     """
     registry.consent(plug_ins)
     _call("keeping:status", folder)
@@ -90,8 +91,9 @@ def status(folder: Path, plug_ins: tuple[str, ...]) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @options.plug_ins
 def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: tuple[str, ...]) -> None:
-    """Free what the run in DIR does not need: results of other settings, damaged and half-written
-    files.
+    """Free what the run in DIR does not need.
+
+    That is: results of other settings, damaged and half-written files.
 
     What `show`, `report` and `replay` need stays.
     """
@@ -127,8 +129,9 @@ def report(folder: Path, out: Path | None, plug_ins: tuple[str, ...]) -> None:
 )
 @options.plug_ins
 def audit(folder: Path, form: str, again: bool, plug_ins: tuple[str, ...]) -> None:
-    """Audit the attacks of the run in DIR: is each number the model's robustness, or a broken
-    attack, victim or split?
+    """Audit the attacks of the run in DIR.
+
+    Is each number the model's robustness, or a broken attack, victim or split?
 
     Each check is PASS, WARN, FAIL or n/a, with what was seen. Exit code 1 if one fails; the results
     that it speaks against are marked in every table.
@@ -143,8 +146,9 @@ def audit(folder: Path, form: str, again: bool, plug_ins: tuple[str, ...]) -> No
 @options.form("table", "json", "csv", "markdown")
 @options.plug_ins
 def transfer(folder: Path, attack: str | None, form: str, plug_ins: tuple[str, ...]) -> None:
-    """Show what edits that were made for one victim of the run in DIR do to the others: a matrix of
-    methods for each attack.
+    """Show what edits that were made for one victim of the run in DIR do to the others.
+
+    There is a matrix of methods for each attack.
     """
     registry.consent(plug_ins)
     _call("showing:transfer", folder, attack, form)
@@ -154,13 +158,12 @@ def transfer(folder: Path, attack: str | None, form: str, plug_ins: tuple[str, .
 @options.folder
 @options.plug_ins
 def replay(folder: Path, plug_ins: tuple[str, ...]) -> None:
-    """Prove every record and certificate of the run in DIR again, from the stored graphs, edits and
-    weights alone.
+    """Prove every record and certificate of the run in DIR again.
 
-    Rebuilds each attacked graph, checks budget and label preservation, and predicts again. Of a
-    certificate the breaking edits are proved so, and for one edit, or where a bound is enough, the
-    certified graphs too; beyond that only single edits of them are tried. Exit code 1 if anything
-    does not hold.
+    This takes the stored graphs, edits and weights alone. It rebuilds each attacked graph, checks
+    budget and label preservation, and predicts again. Of a certificate the breaking edits are
+    proved so, and for one edit, or where a bound is enough, the certified graphs too. Beyond that
+    only single edits of them are tried. Exit code 1 if anything does not hold.
     """
     registry.consent(plug_ins)
     _call("proving:replay", folder)

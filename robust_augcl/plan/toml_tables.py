@@ -1,5 +1,6 @@
-"""From tables of a TOML file to frozen dataclasses, with errors that name the key, the value and
-what was expected.
+"""From tables of a TOML file to frozen dataclasses.
+
+Errors name the key, the value and what was expected.
 """
 
 from __future__ import annotations
@@ -68,8 +69,9 @@ def _message(error: ValidationError, table: Mapping[str, Any], where: str) -> st
 
 
 def _key(loc: tuple[int | str, ...], table: Any) -> str:
-    """The dotted key of what is wrong: only the parts of `loc` that the table has; the others name
-    validators and types.
+    """The dotted key of what is wrong.
+
+    It has only those parts of `loc` that the table has; the others name validators and types.
     """
     found, at = [], table
     for part in loc:
@@ -95,8 +97,9 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 
 
 def override(table: dict[str, Any], assignment: str) -> None:
-    """Set one value of a nested table in place: `dotted.key=value`, the value as in TOML, or else a
-    plain string.
+    """Set one value of a nested table in place: `dotted.key=value`.
+
+    The value is read as in TOML; what is no TOML is a plain string.
 
     An element of an array of tables is named by its `label` or `name`:
     ``attacks.rl_s2v.steps=100``. A part that holds a dot or an equals sign stands in quotes, as in

@@ -1,5 +1,6 @@
-"""What artifacts hold: data sets, pretrained encoders, victims, what attackers have learned; and
-how it is read from them.
+"""What artifacts hold, and how it is read from them.
+
+They hold data sets, pretrained encoders, victims, what attackers have learned.
 """
 
 from __future__ import annotations
@@ -69,8 +70,10 @@ def new_encoder(settings: Mapping[str, Any], in_features: int) -> Encoder:
 
 
 def load_pretrained(encoder: Encoder, pretrained: Artifact) -> float:
-    """Give an encoder its pretrained weights; return the seconds that they took, a shared warm-up
-    included.
+    """Give an encoder its pretrained weights.
+
+    Returns:
+        The seconds that they took, those of a shared warm-up included.
     """
     encoder.load_state_dict(unprefixed("encoder", pretrained.tensors))
     return float(pretrained.about["warm_up_seconds"] + pretrained.about["seconds"])

@@ -65,37 +65,52 @@ def compute_attacker(step: Step, inputs: Inputs, context: Context) -> Artifact:
 
 
 def what_they_found(records: Sequence[Record]) -> Fitted:
-    """What R attacks on one victim found on the same G graphs, K edits in all, for an attack that
-    combines them.
+    """What several attacks found, for an attack that combines them.
 
-    Their budgets may differ, if all are numbers of edits or all shares of edges: the guard refuses
-    what is too much for the attack.
+    They are R attacks on one victim and the same G targets, with K edits in all. Their budgets may
+    differ, if all are numbers of edits or all shares of edges: the guard refuses what is too much
+    for the attack.
 
-    State: `clean_margin` (G,), `attacked_margin` (R, G), both rounded; whether the graph is then
-    `broken` (R, G); of each edit its `attack` (K,), from 0 to R - 1, its `graph` (K,), counted
-    within the attacked graphs, its nodes `pairs` (2, K), and whether it is `added` (K,) or removed.
-    Costs are the sums.
+    Returns:
+        The costs, summed, and the state: `clean_margin` (G,), `attacked_margin` (R, G), both
+        rounded; whether the target is then `broken` (R, G); of each edit its `attack` (K,), from 0
+        to R - 1, its target `graph` (K,), counted within the attacked ones, its nodes `pairs`
+        (2, K), and whether it is `added` (K,) or removed.
 
     Raises:
-        ValueError: no records, or records of different graphs, victims or threats.
+        ValueError: no records, or records of different targets, victims or threats.
     """
-
-    def about(record: Record) -> tuple[Any, ...]:
-        but_budget = json.dumps(
-            {**record.threat, "budget": isinstance(record.threat["budget"], float)}
-        )
-        return (
-            record.victim,
-            record.dataset,
-            but_budget,
-            tuple(o.target for o in record.outcomes),
-        )
-
-    if len({about(record) for record in records}) != 1:
+    if len({_combines_with(record) for record in records}) != 1:
         raise ValueError(
             "Expected records of one victim, set of graphs and threat, budgets apart, to "
             "combine, got none or different ones"
         )
+    state = {
+        "clean_margin": torch.tensor([o.clean_margin for o in records[0].outcomes]),
+        "attacked_margin": torch.tensor(
+            [[o.attacked_margin for o in record.outcomes] for record in records]
+        ),
+        "broken": torch.tensor([[o.broken for o in record.outcomes] for record in records]),
+        **_edits(records),
+    }
+    return Fitted(
+        state,
+        [],
+        queries=sum(record.queries for record in records),
+        gradient_calls=sum(record.gradient_calls for record in records),
+        seconds=sum(record.fit_seconds for record in records),
+    )
+
+
+def _combines_with(record: Record) -> tuple[Any, ...]:
+    """What is equal for records that can be combined."""
+    is_share = isinstance(record.threat["budget"], float)
+    threat = json.dumps({**record.threat, "budget": is_share})
+    return record.victim, record.dataset, threat, tuple(o.target for o in record.outcomes)
+
+
+def _edits(records: Sequence[Record]) -> dict[str, Tensor]:
+    """All edits of the records, one after another, as `what_they_found` says."""
     edits = [
         (attack, graph, *pair, is_added)
         for attack, record in enumerate(records)
@@ -104,22 +119,12 @@ def what_they_found(records: Sequence[Record]) -> Fitted:
         for pair in pairs
     ]
     attack, graph, first, second, added = torch.tensor(edits, dtype=torch.long).reshape(-1, 5).T
-    state = {
-        "clean_margin": torch.tensor([o.clean_margin for o in records[0].outcomes]),
-        "attacked_margin": torch.tensor(
-            [[o.attacked_margin for o in record.outcomes] for record in records]
-        ),
-        "broken": torch.tensor([[o.broken for o in record.outcomes] for record in records]),
+    return {
         "attack": attack,
         "graph": graph,
         "pairs": torch.stack([first, second]),
         "added": added.bool(),
     }
-    queries, gradient_calls = (
-        sum(r.queries for r in records),
-        sum(r.gradient_calls for r in records),
-    )
-    return Fitted(state, [], queries, gradient_calls, sum(r.fit_seconds for r in records))
 
 
 def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:

@@ -38,7 +38,9 @@ class Context:
 
 
 def environment(context: Context) -> dict[str, Any]:
-    """Versions, commit, machine, device, threads, and the most memory that this process has
+    """What a record says of where it comes from.
+
+    That is: versions, commit, machine, device, threads, and the most memory that this process has
     held.
     """
     return {

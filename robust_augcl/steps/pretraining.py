@@ -38,9 +38,7 @@ def _new_contrastive(settings: Mapping[str, Any], dataset: Dataset) -> Contrasti
 
 
 def _pretraining_graphs(settings: Mapping[str, Any], dataset: Dataset) -> PackedGraphs:
-    """The graphs that pretraining sees: those for training, or, under the unsupervised protocol,
-    all.
-    """
+    """The graphs that pretraining sees: those for training, or all for unsupervised scores."""
     return dataset.graphs if settings["graphs"] == "all" else dataset.part(dataset.train)
 
 

@@ -1,5 +1,6 @@
-"""What control groups leave this process: containers (Docker, Kubernetes) and schedulers (Slurm)
-limit it through them, on Linux.
+"""What control groups leave this process.
+
+On Linux, containers (Docker, Kubernetes) and schedulers (Slurm) limit processes through them.
 
 Both versions, where systems mount them: version 2 in /sys/fs/cgroup (or its folder "unified"),
 version 1 in a folder for each controller. A limit holds for all groups inside, so a process has the
@@ -51,8 +52,9 @@ def limits(root: Path = Path("/")) -> Limits:
 
 
 def _groups(path: Path) -> Iterator[tuple[str, str]]:
-    """Controllers, separated by commas (none in version 2), and this process's group in their
-    hierarchy.
+    """Controllers, separated by commas, and this process's group in their hierarchy.
+
+    In version 2 the controllers are an empty string.
     """
     for line in _lines(path):
         _, *parts = line.split(":", 2)
@@ -61,8 +63,9 @@ def _groups(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _levels(mount: Path, group: str) -> Iterator[Path]:
-    """The folder of a group and those of its ancestors, as far as they can be seen: a container may
-    see its own as the mount itself.
+    """The folder of a group and those of its ancestors, as far as they can be seen.
+
+    A container may see its own group as the mount itself.
     """
     parts = [part for part in group.split("/") if part]
     if ".." not in parts:  # outside what is mounted
@@ -102,8 +105,9 @@ def _memory(folder: Path) -> int | None:
 
 
 def _number(text: str) -> int | None:
-    """A whole number that is not negative; None for anything else, as "max" or -1, which stand for
-    no limit.
+    """A whole number that is not negative, None for anything else.
+
+    Files say "max" or -1 where there is no limit.
     """
     return int(text) if text.isascii() and text.isdigit() else None
 

@@ -1,5 +1,6 @@
-"""Steps on the workers of a Dask cluster; Slurm, Kubernetes and others come through Dask's own
-deployments.
+"""Steps on the workers of a Dask cluster.
+
+Slurm, Kubernetes and others come through Dask's own deployments.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ _TOPIC = "robust-augcl progress"
 
 
 class DaskCluster:
-    """Tasks run on the workers of a Dask scheduler; all see the run's folder under one path. Needs
-    the extra ``[dask]``.
+    """Tasks run on the workers of a Dask scheduler.
+
+    All workers see the run's folder under one path. This needs the extra ``[dask]``.
 
     Raises:
         InputError: Dask is not installed, or the scheduler does not answer or has no workers, or
@@ -60,9 +62,8 @@ class DaskCluster:
 
     def _hear(self, event: tuple[float, Any]) -> None:
         key, fraction, text = event[1]
-        self._told.append(
-            (str(key), float(fraction), str(text))
-        )  # in Dask's own thread: appending is safe
+        # This runs in Dask's own thread: appending is safe.
+        self._told.append((str(key), float(fraction), str(text)))
 
     def messages(self) -> list[tuple[str, float, str]]:
         return [self._told.popleft() for _ in range(len(self._told))]

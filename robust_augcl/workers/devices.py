@@ -6,11 +6,16 @@ from robust_augcl.errors import InputError
 
 
 def resolve_device(name: str) -> str:
-    """The device that "auto", "cpu" or "cuda" means on this machine; asked by the worker that does
-    the work.
+    """The device that "auto", "cpu" or "cuda" means on this machine.
+
+    The worker that does the work asks this.
 
     Raises:
         InputError: "cuda" where there is none.
+
+    Example:
+        >>> resolve_device("cpu")
+        'cpu'
     """
     if name == "cpu":
         return name

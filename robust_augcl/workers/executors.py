@@ -1,5 +1,6 @@
-"""Where steps run: in this process, in local processes, or on a Dask cluster. All are
-`concurrent.futures.Executor`s behind one face.
+"""Where steps run: in this process, in local processes, or on a Dask cluster.
+
+All are `concurrent.futures.Executor`s behind one face, `Pool`.
 
 Each worker is a process with one thread: two busy threads on two small cores make a training step
 many times slower.
@@ -83,8 +84,9 @@ class Pool(Protocol):
         """How many tasks run at once."""
 
     def submit(self, task: Task) -> Future[Performed]:
-        """Start a task. A future that raises `BrokenExecutor`, or Dask's own error, has lost its
-        worker.
+        """Start a task.
+
+        A future that raises `BrokenExecutor`, or Dask's own error, has lost its worker.
         """
 
     def messages(self) -> list[tuple[str, float, str]]:
@@ -94,8 +96,9 @@ class Pool(Protocol):
         """Replace workers that were lost."""
 
     def close(self, *, cancel: bool) -> None:
-        """End the workers; `cancel` stops running tasks in the middle, which loses those and
-        nothing else.
+        """End the workers.
+
+        `cancel` stops running tasks in the middle, which loses those and nothing else.
         """
 
 
@@ -199,8 +202,9 @@ class _Slot:
 
 
 class LocalProcesses:
-    """Tasks run in `size` processes of one thread each, every one a pool of its own: a worker that
-    dies takes nobody along.
+    """Tasks run in `size` processes of one thread each.
+
+    Every process is a pool of its own: a worker that dies takes nobody along.
     """
 
     def __init__(self, size: int) -> None:
@@ -257,8 +261,9 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this worker when the main process is gone, killed outright: nobody would ever ask for its
-    result.
+    """End this worker when the main process is gone, e.g. killed.
+
+    Nobody would ever ask for its result.
     """
     while True:
         time.sleep(_PARENT_CHECK_SECONDS)

@@ -1,5 +1,6 @@
-"""How worker processes start. Light to import, so that they can start to import while the main
-process still does.
+"""How worker processes start.
+
+This module is light, so that workers can begin to import while the main process still does.
 """
 
 from __future__ import annotations
@@ -15,9 +16,7 @@ from robust_augcl.plan.kinds import modules_that_compute
 
 
 def context() -> BaseContext:
-    """New processes: forked from a server that has everything imported, where there is such a
-    thing.
-    """
+    """How new processes are made: where it can be, forked from a server that has all imported."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     made = multiprocessing.get_context("forkserver")
@@ -26,9 +25,7 @@ def context() -> BaseContext:
 
 
 def warm_up() -> None:
-    """Start to import, in another process, what workers will need, while this one reads its
-    input.
-    """
+    """Let another process import what workers will need, while this one reads its input."""
     if "forkserver" in multiprocessing.get_all_start_methods():
         from multiprocessing import forkserver
 
@@ -45,8 +42,9 @@ def warm_up() -> None:
 
 @contextlib.contextmanager
 def environment_of_workers() -> Iterator[None]:
-    """Tell the numeric libraries of new processes to start no thread pools; they read it when they
-    are loaded.
+    """Tell the numeric libraries of new processes to start no thread pools.
+
+    They read this when they are loaded.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
