@@ -15,7 +15,7 @@ from robust_augcl import registry
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.review.replay import TIE
+from robust_augcl.review.proofs import TIE
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.model import ThreatModel
 

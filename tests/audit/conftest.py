@@ -11,6 +11,7 @@ from robust_augcl.adversary.attack_base import Attack, FitGraphs
 from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.plan.declared import traits_of
 from robust_augcl.plan.step import plain
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.seeds import generator
@@ -91,6 +92,12 @@ def attacked() -> Callable[..., Record]:
             )
             for i, edits in enumerate(result.perturbations)
         ]
-        return audited_record(label, found, threat=plain(threat), queries=result.queries)
+        return audited_record(
+            label,
+            found,
+            threat=plain(threat),
+            queries=result.queries,
+            traits=traits_of(attack, label),
+        )
 
     return run

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hand_made import TRAITS
 
-from robust_augcl.adversary.victim import Access
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.results.findings import VERSION, Audit, Finding
 from robust_augcl.results.intervals import ALPHA, mcnemar
 from robust_augcl.results.records import Outcome
-from robust_augcl.review.audit import foundations, strength
+from robust_augcl.review.audit import effort, foundations, strength
 from robust_augcl.review.audit import outcomes as single
 from robust_augcl.review.audit.checks import CHECKS, examine
 from robust_augcl.review.audit.evidence import (
@@ -20,22 +20,28 @@ from robust_augcl.review.audit.evidence import (
     IterationFacts,
     LargeBudgetFacts,
     PlantedFacts,
-    Traits,
     Use,
     VictimFacts,
 )
+from robust_augcl.review.audit.pairs import decidedly_weaker
 
-RANDOM, BLACK, WHITE = Traits(Access.NONE), Traits(Access.QUERY), Traits(Access.GRADIENT)
-EXACT = Traits(Access.QUERY, exact=True)
+RANDOM, BLACK, WHITE = (replace(TRAITS, access=access) for access in ("none", "query", "gradient"))
+EXACT = replace(TRAITS, claims_exact=True)
+LONG = replace(TRAITS, effort="steps")
 
 
 def with_traits(*pairs, **facts) -> Evidence:
-    """Evidence from records and the traits of their attacks."""
-    return Evidence(
-        [record for record, _ in pairs],
-        traits={record.key: traits for record, traits in pairs},
-        **facts,
-    )
+    """Evidence from records and the traits of their attacks.
+
+    Where an attack claims to be exact, all its targets are proved.
+    """
+    records = []
+    for record, traits in pairs:
+        outcomes = record.outcomes
+        if traits.claims_exact:
+            outcomes = [replace(outcome, exact=True) for outcome in outcomes]
+        records.append(replace(record, traits=traits, outcomes=outcomes))
+    return Evidence(records, **facts)
 
 
 def first(count: int, of: int) -> list[bool]:
@@ -97,7 +103,7 @@ def test_a_rising_margin_fails_and_one_that_stays_is_warned_of(record):
 )
 def test_a_budget_that_is_not_kept(record, budget, added, removed, status):
     one = record("a", [Outcome(7, 0, 0, 0, 1.0, 1.0, added, removed)], budget=budget)
-    data = {one.dataset.key: DataFacts("d", {7: 30})}
+    data = {one.dataset.key: DataFacts("d", {(7, None): 30})}
     expect(
         single.within_budget(Evidence([one], data=data)),
         status,
@@ -189,11 +195,11 @@ def test_white_box_is_held_against_black_boxes_but_not_against_searches(record, 
         "FAIL",
         better,
     )
-    for search in (replace(BLACK, searches=True), EXACT, replace(RANDOM, combines=True)):
-        assert (
-            strength.more_access_does_no_less(with_traits((white, WHITE), (black, search))).status
-            == "n/a"
-        )
+    searching = with_traits((white, WHITE), (black, BLACK), searches={black.key})
+    exact = with_traits((white, WHITE), (black, EXACT))
+    combining = with_traits((white, WHITE), (black, replace(RANDOM, combines=True)))
+    for evidence in (searching, exact, combining):
+        assert strength.more_access_does_no_less(evidence).status == "n/a"
 
 
 def test_only_equal_realised_budgets_are_compared(record, outcomes):
@@ -230,28 +236,26 @@ def test_a_larger_budget_that_does_less_fails_by_a_paired_test(record, outcomes)
         record("a", outcomes(first(count, 90), edits=2), budget=2) for count in (20, 38, 60)
     )
     expect(
-        strength.larger_budgets_do_no_less(with_traits((small, BLACK), (worse, BLACK))),
+        effort.larger_budgets_do_no_less(with_traits((small, BLACK), (worse, BLACK))),
         "FAIL",
         worse,
     )
     expect(
-        strength.larger_budgets_do_no_less(with_traits((small, RANDOM), (worse, RANDOM))),
+        effort.larger_budgets_do_no_less(with_traits((small, RANDOM), (worse, RANDOM))),
         "WARN",
         worse,
     )
-    expect(strength.larger_budgets_do_no_less(with_traits((small, BLACK), (noise, BLACK))), "PASS")
-    expect(strength.larger_budgets_do_no_less(with_traits((small, BLACK), (more, BLACK))), "PASS")
-    expect(strength.larger_budgets_do_no_less(with_traits((small, BLACK))), "n/a")
+    expect(effort.larger_budgets_do_no_less(with_traits((small, BLACK), (noise, BLACK))), "PASS")
+    expect(effort.larger_budgets_do_no_less(with_traits((small, BLACK), (more, BLACK))), "PASS")
+    expect(effort.larger_budgets_do_no_less(with_traits((small, BLACK))), "n/a")
     # An exact search has no excuse: one graph is enough.
     expect(
-        strength.larger_budgets_do_no_less(with_traits((small, EXACT), (noise, EXACT))),
+        effort.larger_budgets_do_no_less(with_traits((small, EXACT), (noise, EXACT))),
         "FAIL",
         noise,
     )
     fraction = record("a", outcomes(first(20, 90)), budget=0.05)
-    expect(
-        strength.larger_budgets_do_no_less(with_traits((small, BLACK), (fraction, BLACK))), "n/a"
-    )
+    expect(effort.larger_budgets_do_no_less(with_traits((small, BLACK), (fraction, BLACK))), "n/a")
 
 
 def test_nothing_is_below_the_exact_worst_case(record, outcomes):
@@ -296,16 +300,46 @@ def test_nothing_is_below_the_exact_worst_case(record, outcomes):
     )
 
 
+def test_only_what_is_proved_of_a_claim_is_held_against_others(record, outcomes):
+    """A foreign attack that says that it is exact is believed for the targets that are proved."""
+    claims = replace(
+        record("claims", outcomes(first(30, 90))), traits=replace(TRAITS, claims_exact=True)
+    )
+    proved = [replace(o, exact=o.graph != 50) for o in claims.outcomes]
+    partly = replace(claims, outcomes=proved)
+    below = record("below", outcomes([i in (3, 50) for i in range(90)]))
+    finding = strength.nothing_below_the_exact_worst_case(Evidence([partly, below]))
+    expect(finding, "WARN", partly)
+    assert "budget 1: 98.9% of its graphs" in finding.evidence
+    refuted = replace(claims, outcomes=[replace(o, exact=True) for o in claims.outcomes])
+    found = strength.nothing_below_the_exact_worst_case(Evidence([refuted, below]))
+    expect(found, "FAIL", below, refuted)
+
+
+def test_targets_in_one_graph_are_told_apart(record):
+    """Nodes of one graph: what is proved of one says nothing of another."""
+    node = Outcome(0, 0, 0, 1, 1.0, -1.0, [[0, 1]], [], node=4)
+    attack = record("attack", [node, replace(node, node=5)])
+    evidence = Evidence([attack], proved={attack.key: {(0, 7)}})
+    expect(strength.nothing_broken_that_is_proved(replace(evidence, proved={})), "n/a")
+    finding = strength.nothing_broken_that_is_proved(
+        Evidence([attack], proved={attack.key: {(0, 5)}})
+    )
+    expect(finding, "FAIL", attack)
+    assert "node 5 of graph 0" in finding.evidence
+    expect(strength.nothing_broken_that_is_proved(evidence), "PASS")
+
+
 def test_a_certified_graph_that_is_broken_is_found(record, outcomes):
     attack, other = (
         record("attack", outcomes(first(10, 20))),
         record("other", outcomes(first(3, 20))),
     )
-    standing = {o.graph for o in attack.outcomes if o.robust}
+    standing = {o.target for o in attack.outcomes if o.robust}
     evidence = replace(with_traits((attack, BLACK), (other, BLACK)), proved={attack.key: standing})
     expect(strength.nothing_broken_that_is_proved(evidence), "PASS")
     wrong = replace(
-        evidence, proved={attack.key: standing, other.key: {o.graph for o in other.outcomes}}
+        evidence, proved={attack.key: standing, other.key: {o.target for o in other.outcomes}}
     )
     expect(strength.nothing_broken_that_is_proved(wrong), "FAIL", other)
     expect(strength.nothing_broken_that_is_proved(replace(evidence, proved={})), "n/a")
@@ -313,7 +347,7 @@ def test_a_certified_graph_that_is_broken_is_found(record, outcomes):
 
 def test_a_union_is_no_better_than_its_parts(record, outcomes):
     part, other = record("part", outcomes(first(10, 20))), record("other", outcomes(first(3, 20)))
-    union = Traits(Access.NONE, combines=True, of=("part",))
+    union = replace(RANDOM, combines=True, of=["part"])
     worse = record("worst", outcomes(first(9, 20)))
     expect(
         strength.worst_of_attacks_is_the_worst(
@@ -324,7 +358,7 @@ def test_a_union_is_no_better_than_its_parts(record, outcomes):
     )
     expect(
         strength.worst_of_attacks_is_the_worst(
-            with_traits((part, BLACK), (other, BLACK), (worse, replace(union, of=("gone",))))
+            with_traits((part, BLACK), (other, BLACK), (worse, replace(union, of=["gone"])))
         ),
         "n/a",
     )
@@ -343,7 +377,7 @@ def test_a_union_is_no_better_than_its_parts(record, outcomes):
         strength.worst_of_attacks_is_the_worst(with_traits((more[0], BLACK), (more[1], union))),
         "n/a",
     )
-    of_other = replace(union, of=("other",))  # which it has less damage than, on no graph
+    of_other = replace(union, of=["other"])  # which it has less damage than, on no graph
     expect(
         strength.worst_of_attacks_is_the_worst(
             with_traits((part, BLACK), (other, BLACK), (worse, of_other))
@@ -362,31 +396,25 @@ def test_more_iterations_that_still_change_the_result_are_warned_of(record, outc
 
     short, longer, same = of(100, 20), of(200, 50), of(200, 21)
     expect(
-        strength.more_iterations_change_little(with_traits((short, BLACK), (longer, BLACK))),
+        effort.more_iterations_change_little(with_traits((short, LONG), (longer, LONG))),
         "WARN",
         short,
     )
-    expect(
-        strength.more_iterations_change_little(with_traits((short, BLACK), (same, BLACK))), "PASS"
-    )
+    expect(effort.more_iterations_change_little(with_traits((short, LONG), (same, LONG))), "PASS")
     other = replace(longer, attack_settings={"type": "RL", "steps": 200, "width": 16})
-    expect(
-        strength.more_iterations_change_little(with_traits((short, BLACK), (other, BLACK))), "n/a"
-    )
+    expect(effort.more_iterations_change_little(with_traits((short, LONG), (other, LONG))), "n/a")
     for only_full, status in ((4, "WARN"), (1, "PASS")):
-        halved = [IterationFacts((short.key,), "rl on none", 50, 100, 12, 0, only_full)]
-        found = strength.more_iterations_change_little(with_traits((short, BLACK), halved=halved))
+        halved = [IterationFacts((short.key,), "rl on none", "steps", 50, 100, 12, 0, only_full)]
+        found = effort.more_iterations_change_little(with_traits((short, LONG), halved=halved))
         expect(found, status, *([short] if status == "WARN" else []))
     improving = {short.key: [(50, 0.5, 0.9), (100, 0.4, 0.8)]}
     settled = {short.key: [(50, 0.5, 0.81), (100, 0.4, 0.8)]}
     expect(
-        strength.more_iterations_change_little(with_traits((short, BLACK), curves=improving)),
+        effort.more_iterations_change_little(with_traits((short, LONG), curves=improving)),
         "WARN",
         short,
     )
-    expect(
-        strength.more_iterations_change_little(with_traits((short, BLACK), curves=settled)), "PASS"
-    )
+    expect(effort.more_iterations_change_little(with_traits((short, LONG), curves=settled)), "PASS")
 
 
 @pytest.mark.parametrize(
@@ -399,7 +427,7 @@ def test_a_large_budget_that_does_not_reach_what_random_edits_do(
     one = record("a", outcomes(first(1, 3)))
     facts = LargeBudgetFacts((one.key,), "a on none", 10, 50, broken, random, own)
     expect(
-        strength.large_budget_reaches_what_can_be_broken(Evidence([one], large=[facts])),
+        effort.large_budget_reaches_what_can_be_broken(Evidence([one], large=[facts])),
         status,
         *([one] if status != "PASS" else []),
     )
@@ -491,14 +519,14 @@ def test_twins_in_other_parts_are_warned_of(record, outcomes):
     one = record("a", outcomes(first(1, 3)))
     expect(
         foundations.parts_of_the_data_differ(
-            Evidence([one], data={one.dataset.key: DataFacts("d", {0: 3}, 0, 1)})
+            Evidence([one], data={one.dataset.key: DataFacts("d", {(0, None): 3}, 0, 1)})
         ),
         "WARN",
         one,
     )
     expect(
         foundations.parts_of_the_data_differ(
-            Evidence([one], data={one.dataset.key: DataFacts("d", {0: 3})})
+            Evidence([one], data={one.dataset.key: DataFacts("d", {(0, None): 3})})
         ),
         "PASS",
     )
@@ -527,7 +555,7 @@ def test_fair_pairs_are_judged_by_mcnemars_test_corrected_for_their_number(recor
             (record("r", outcomes(first(n, 90))), record("w", outcomes(first(0, 90))))
             for n in (least - 1, least)
         ]
-        assert [strength._decidedly_weaker(weak, random, tests) for random, weak in pairs] == [
+        assert [decidedly_weaker(weak, random, tests) for random, weak in pairs] == [
             False,
             True,
         ]

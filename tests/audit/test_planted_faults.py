@@ -4,15 +4,16 @@ honest run has none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
 import torch
+from hand_made import TRAITS
 from torch import nn
 
 from robust_augcl import registry
-from robust_augcl.adversary.attack_base import Attack, CombiningAttack
+from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.grad_argmax import GradArgmax
@@ -23,7 +24,8 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
 from robust_augcl.review.audit.checks import examine
-from robust_augcl.review.audit.evidence import DataFacts, Evidence, Traits
+from robust_augcl.review.audit.effort import more_iterations_change_little
+from robust_augcl.review.audit.evidence import DataFacts, Evidence
 from robust_augcl.review.audit.probes import (
     DegreeSum,
     look_at_victim,
@@ -34,7 +36,6 @@ from robust_augcl.review.audit.probes import (
     try_large_budget,
     try_on_planted_victims,
 )
-from robust_augcl.review.audit.strength import more_iterations_change_little
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -89,10 +90,7 @@ def test_an_attack_that_helps_the_victim(victim, reference_graphs, attacked):
         attacked(Extreme(sign), victim, reference_graphs, THREAT, label)
         for sign, label in ((-1, "helps"), (1, "attacks"))
     )
-    traits = {record.key: Traits(Access.QUERY) for record in (helps, attacks)}
-    assert failed(Evidence([helps, attacks], traits=traits)) == {
-        "the attack's own loss rises": (helps.key,)
-    }
+    assert failed(Evidence([helps, attacks])) == {"the attack's own loss rises": (helps.key,)}
 
 
 def test_an_attack_that_does_nothing_cannot_break_what_any_edit_breaks(record):
@@ -119,11 +117,11 @@ def test_a_gradient_of_zero(record, cut):
     encoder = Blind(in_features=1, width=1, layers=1, generator=generator(0))
     encoder.cut = cut
     blind = Victim(GraphClassifier(encoder, num_classes=3, hidden=4, generator=generator(0)))
-    white, black = record("white"), record("black")
+    white = record("white", traits=replace(TRAITS, access="gradient"))
+    black = record("black")
     facts = {white.victim.key: look_at_victim(blind, planted_graphs(generator(0)), THREAT)}
     evidence = Evidence(
         [white, black],
-        traits={white.key: Traits(Access.GRADIENT), black.key: Traits(Access.QUERY)},
         victims=facts,
     )
     assert failed(evidence) == {"the victim's gradients are finite and not zero": (white.key,)}
@@ -172,7 +170,7 @@ def test_an_attack_that_ignores_its_budget(victim, reference_graphs, attacked):
     told = {**wide.threat, "budget": 1}
     forged = type(wide)(**{**wide.__dict__, "threat": told})
     data = {wide.dataset.key: DataFacts("d", {})}
-    assert failed(Evidence([forged], traits={forged.key: Traits(Access.NONE)}, data=data)) == {
+    assert failed(Evidence([forged], data=data)) == {
         "realised budget within the nominal one": (forged.key,)
     }
 
@@ -190,9 +188,7 @@ def test_a_victim_that_answers_at_random(reference_graphs, attacked, random_grap
     noise = Victim(Noise(encoder, num_classes=3, hidden=8, generator=generator(0)))
     record = attacked(RandSampling(), noise, reference_graphs, THREAT)
     facts = {record.victim.key: look_at_victim(noise, reference_graphs, THREAT)}
-    assert failed(Evidence([record], victims=facts, traits={record.key: Traits(Access.NONE)}))[
-        "the victim is deterministic"
-    ] == (record.key,)
+    assert failed(Evidence([record], victims=facts))["the victim is deterministic"] == (record.key,)
 
 
 def test_a_victim_that_was_never_trained(reference_graphs, attacked):
@@ -202,7 +198,7 @@ def test_a_victim_that_was_never_trained(reference_graphs, attacked):
     encoder = Structure2Vec(in_features=1, width=8, layers=2, generator=generator(0))
     untrained = Victim(GraphClassifier(encoder, num_classes=3, hidden=8, generator=generator(0)))
     record = attacked(RandSampling(), untrained, reference_graphs, THREAT)
-    found = failed(Evidence([record], traits={record.key: Traits(Access.NONE)}))
+    found = failed(Evidence([record]))
     assert found == {"the victim has learned its task": (record.key,)}
 
 
@@ -239,6 +235,49 @@ def test_every_attack_breaks_the_fragile_victim(name, operations, record):
     assert (facts.error, facts.fragile_broken, facts.constant_broken) == (None, facts.num_graphs, 0)
 
 
+@dataclass(frozen=True)
+class Learned(LearningAttack):
+    """A foreign attack that learns: it counts rounds, and then takes the most harmful candidate."""
+
+    access: ClassVar[Access] = Access.QUERY
+    effort: ClassVar[str | None] = "laps"
+
+    laps: int = 10**9
+
+    def brief(self):
+        return replace(self, laps=3)
+
+    def prepare(self, victim, fit, threat, generator, report=None):
+        assert fit.train.num_graphs > 0
+        laps = torch.zeros(1)
+        for _ in range(self.laps):
+            laps += 1
+        return _OfLaps(laps, victim, threat)
+
+    def restore(self, state, victim, threat):
+        return _OfLaps(state["laps"], victim, threat)
+
+
+class _OfLaps:
+    curve = ()
+
+    def __init__(self, laps, victim, threat):
+        self._laps, self._propose = laps, Extreme().prepare(victim, None, threat, None)
+
+    def __call__(self, graphs):
+        return self._propose(graphs)
+
+    def state(self):
+        return {"laps": self._laps}
+
+
+def test_a_foreign_attack_is_tried_as_brief_as_it_declares(record):
+    """Of a thousand million laps three are made, as `brief` says: no name of ours is needed."""
+    one = record("learned")
+    facts = try_on_planted_victims(Learned(), THREAT, "learned", [one.key])
+    assert (facts.error, facts.fragile_broken, facts.constant_broken) == (None, facts.num_graphs, 0)
+
+
 def test_a_large_budget_tells_an_attack_from_an_idle_one(victim, reference_graphs, record):
     one = record()
     for attack, weak in ((GradArgmax(), False), (Extreme(0), True)):
@@ -251,6 +290,8 @@ def test_a_large_budget_tells_an_attack_from_an_idle_one(victim, reference_graph
 @dataclass(frozen=True)
 class Slow(Extreme):
     """Tries a candidate of each graph in an iteration, as many iterations as it is told."""
+
+    effort: ClassVar[str | None] = "iterations"
 
     iterations: int = 2
 

@@ -19,15 +19,16 @@ from command_line import finish
 
 from robust_augcl.adversary.attack_base import FitGraphs
 from robust_augcl.errors import InputError
+from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.reports import _figures
 from robust_augcl.reports._figures import Gallery
 from robust_augcl.reports.markdown import render
 from robust_augcl.results.records import Record
 from robust_augcl.review.assessor import Assessor
-from robust_augcl.review.audit import gather
+from robust_augcl.review.audit import looks, trials
 from robust_augcl.review.audit.checks import examine
 from robust_augcl.review.audit.gather import Gatherer
-from robust_augcl.review.audit.run import make_gatherer
+from robust_augcl.review.audit.run import audit_records, make_gatherer
 from robust_augcl.steps import attacking as attack_steps
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.run_folder import RunFolder
@@ -238,15 +239,13 @@ def test_what_was_looked_at_ahead_is_the_same_and_not_looked_at_again(learned, m
     ahead.look_ahead_of_records()
     for record in reversed(records):  # in any order
         ahead.look_ahead(record)
-    for name in (
-        "check_record",
-        "look_at_victim",
-        "try_on_planted_victims",
-        "try_large_budget",
-        "try_half_the_iterations",
-        "graph_keys",
+    for module, names in (
+        (looks, ("check_record", "look_at_victim")),
+        (trials, ("try_on_planted_victims", "try_large_budget", "try_half_the_iterations")),
+        (Dataset, ("keys",)),
     ):
-        monkeypatch.setattr(gather, name, refuse)
+        for name in names:
+            monkeypatch.setattr(module, name, refuse)
     assert ahead.gather(records, measurements) == fresh
     with pytest.raises(Refusing):
         make_gatherer(folder, manifest).gather(records, measurements)
@@ -278,12 +277,12 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(
         path.rename(path.with_suffix(".later"))
     drawn: list[set[str]] = []
     assessor.begin_ahead(
-        lambda records, measurements: drawn.append({record.key for record in records})
+        lambda report: drawn.append({record.key for record in report.records}), pytest.fail
     )
     gatherer = None
     for _ in range(600):
         time.sleep(0.1)
-        gatherer = assessor._gatherer
+        gatherer = assessor.ahead.gatherer
         if gatherer is not None and {
             text for what, text in gatherer._seen if what == "replayed"
         } >= {r.dumps() for r in records[3:]}:
@@ -293,9 +292,9 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(
     assessor.end_ahead()
     assert gatherer is not None
     assert gatherer.seconds_ahead > 0
-    monkeypatch.setattr(gather, "try_on_planted_victims", refuse)
-    made = assessor.beside(records)
-    kept = Assessor(RunFolder(learned), pytest.fail).beside(records_of(learned))
+    monkeypatch.setattr(trials, "try_on_planted_victims", refuse)
+    made = assessor.report_input(records)
+    kept = Assessor(RunFolder(learned), pytest.fail).report_input(records_of(learned))
     assert made.audit.findings == kept.audit.findings
     assert made.transfers.entries == kept.transfers.entries
     assert made.measurements == kept.measurements
@@ -309,7 +308,7 @@ def test_what_changed_since_it_was_looked_at_ahead_is_seen(spoilt):
         (spoilt / name).unlink()
     told: list[str] = []
     assessor, done = Assessor(folder, told.append), threading.Event()
-    assessor.begin_ahead(lambda records, measurements: done.set())  # after all has been looked at
+    assessor.begin_ahead(lambda report: done.set(), told.append)  # after all was looked at
     assert done.wait(120)
     assert assessor.end_ahead()
     folder.store.artifact_path(records[0].victim.key).unlink()
@@ -329,13 +328,11 @@ def test_seeds_that_another_run_enters_meanwhile_are_no_strangers(spoilt, tiny):
     folder = RunFolder(spoilt)
     manifest = folder.existing_manifest()
     (spoilt / "audit.json").unlink()
-    assessor = Assessor(folder, lambda text: None)
-    gatherer = make_gatherer(
-        folder, replace(manifest, seeds=[7])
-    )  # as if this run had begun before those seeds were entered
+    # As if this run had begun before those seeds were entered.
+    gatherer = make_gatherer(folder, replace(manifest, seeds=[7]))
     gatherer.look_ahead_of_records()
-    assessor._gatherer = gatherer
-    found = {finding.check: finding for finding in assessor.audit(records_of(spoilt)).findings}
+    audit = audit_records(folder, manifest, records_of(spoilt), gatherer)
+    found = {finding.check: finding for finding in audit.findings}
     assert found["stored edits reproduce the verdict"].status == "PASS"
 
 
@@ -345,33 +342,58 @@ def test_figures_are_drawn_ahead_when_their_records_are_there_and_once(
     folder = RunFolder(spoilt)
     records = folder.load_records(folder.existing_manifest().records).records
     assessor, gallery, told = Assessor(folder, lambda text: None), Gallery(), threading.Event()
-    assessor.begin_ahead(
-        lambda records, measurements: (gallery.draw(records, measurements), told.set())
-    )
+    assessor.begin_ahead(lambda report: (gallery.draw(report), told.set()), pytest.fail)
     assert told.wait(120)
     assessor.end_ahead()
-    beside = assessor.beside(records)
-    expected = {
-        path.name: path.read_bytes() for path in render(records, tmp_path / "apart", *beside)
-    }
+    report = assessor.report_input(records)
+    expected = {path.name: path.read_bytes() for path in render(report, tmp_path / "apart")}
     monkeypatch.setattr(_figures, "accuracy_figure", refuse)
     assert {
-        path.name: path.read_bytes()
-        for path in render(records, tmp_path / "with it", *beside, gallery)
+        path.name: path.read_bytes() for path in render(report, tmp_path / "with it", gallery)
     } == expected
     with pytest.raises(Refusing):
-        render(records[:-1], tmp_path / "other records", gallery=gallery)
+        render(replace(report, records=records[:-1], transfers=None), tmp_path / "other", gallery)
 
 
 def test_trouble_ahead_is_told_by_what_comes_after(spoilt):
     (spoilt / "run.json").write_text("{")
     assessor = Assessor(RunFolder(spoilt), lambda text: None)
     drawn: list[int] = []
-    assessor.begin_ahead(lambda records, measurements: drawn.append(len(records)))
+    log: list[str] = []
+    assessor.begin_ahead(lambda report: drawn.append(len(report.records)), log.append)
     assert assessor.end_ahead()
     assert not drawn
+    (line,) = log
+    assert "looking ahead at what needs no record failed" in line
+    assert "run.json" in line
     with pytest.raises(InputError, match=r"run\.json"):
-        assessor.beside([])
+        assessor.report_input([])
+
+
+def test_a_fault_ahead_reaches_the_log_and_costs_no_other_record(spoilt):
+    """One record is damaged: the others are looked at, and the log names the one."""
+    folder, log, done = RunFolder(spoilt), [], threading.Event()
+    records = records_of(spoilt)
+    path = folder.store.record_path(records[0].key)
+    path.write_text(path.read_text().replace('"attacked":', '"attacked" :', 1))
+    assessor = Assessor(folder, lambda text: None)
+
+    def note(text: str) -> None:
+        log.append(text)
+        done.set()
+
+    assessor.begin_ahead(lambda report: None, note)
+    assert done.wait(120)
+    for _ in range(1200):
+        seen = {text for what, text in assessor.ahead.gatherer._seen if what == "replayed"}
+        if seen == {record.dumps() for record in records[1:]}:
+            break
+        time.sleep(0.1)
+    assert assessor.end_ahead()
+    assert seen == {record.dumps() for record in records[1:]}
+    (line,) = log
+    assert records[0].key in line
+    assert "altered" in line
 
 
 # --- transfer -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from robust_augcl.results.records import Record
-from robust_augcl.review.replay import check_record
+from robust_augcl.review.proofs import check_record
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import RunFolder

@@ -14,14 +14,39 @@ from hand_made import make_record
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record, Traits
 
 # The chance that an attack breaks a graph that can be broken at all.
 STRENGTH = {"rand_sampling": 0.3, "rl_s2v": 0.6, "grad_argmax": 0.8, "exhaustive": 1.0}
 # How likely a graph of class 0, 1, 2 can be broken; then shifted by method.
 WEAKNESS = (0.05, 0.2, 0.8)
 TYPES = {"none": "NoPretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
+NAMES = {
+    "none": "No pretraining",
+    "graphcl": "GraphCL",
+    "augcl": "AUGCL",
+    "prototypes": "Prototypes",
+    "rand_sampling": "RandSampling",
+    "rl_s2v": "RL-S2V",
+    "grad_argmax": "GradArgmax",
+    "exhaustive": "Exhaustive search",
+}
+"""What plug-ins call themselves; a label of the suite's own is its own name."""
 SHIFT = {"none": 0.1, "graphcl": 0.0, "augcl": -0.1}
+
+
+def traits_of(attack: str) -> Traits:
+    """What an attack of this label declares."""
+    exact = attack == "exhaustive"
+    return Traits(
+        access="none" if attack == "rand_sampling" else "query",
+        learns=attack == "rl_s2v",
+        combines=False,
+        of=[],
+        claims_exact=exact,
+        effort=None,
+        name=NAMES.get(attack, attack),
+    )
 
 
 def make_campaign(
@@ -63,6 +88,7 @@ def make_campaign(
                             -1.0 if b else 1.0,
                             [[0, graph + 1]],
                             [],
+                            exact=attack == "exhaustive",
                         )
                         for graph, (y, c, b) in enumerate(zip(labels, clean, broken, strict=True))
                     ]
@@ -84,9 +110,8 @@ def make_campaign(
                                 "type": TYPES.get(method, "Other"),
                                 **given.get(method, {}),
                             },
-                            attack_settings={"type": "Exhaustive"}
-                            if attack == "exhaustive"
-                            else {},
+                            traits=traits_of(attack),
+                            method_name=NAMES.get(method, method),
                             threat={
                                 "budget": 1,
                                 "operations": ["add"],

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from report_inputs import report_of
 
 from robust_augcl.reports._audit import headline, render_findings
 from robust_augcl.reports._transfer import render_transfers
@@ -53,7 +54,7 @@ def lines(text: str, heading: str) -> list[str]:
 def test_every_number_of_a_failed_result_is_marked_and_no_other(campaign: Campaign) -> None:
     records = keyed(campaign(layers=[2]))
     (failed,) = [r for r in records if (r.cell.attack, r.cell.method) == ("grad_argmax", "graphcl")]
-    text = page(records, audit_of(failed))
+    text = page(report_of(records, audit_of(failed)))
     for heading, rows_marked in {
         "Accuracy under attack": 1,
         "How far each attack is from the worst case": 1,
@@ -83,7 +84,9 @@ def test_every_number_of_a_failed_result_is_marked_and_no_other(campaign: Campai
 def test_a_failed_exact_search_marks_every_gap_to_it(campaign: Campaign) -> None:
     records = keyed(campaign(layers=[2], methods=["none", "augcl"]))
     (failed,) = [r for r in records if (r.cell.attack, r.cell.method) == ("exhaustive", "none")]
-    body = lines(page(records, audit_of(failed)), "How far each attack is from the worst case")[1:]
+    body = lines(
+        page(report_of(records, audit_of(failed))), "How far each attack is from the worst case"
+    )[1:]
     assert [[cell.count("†") for cell in row.strip("| ").split(" | ")] for row in body] == [
         [0, 1, 0]
     ] * 3
@@ -91,7 +94,7 @@ def test_a_failed_exact_search_marks_every_gap_to_it(campaign: Campaign) -> None
 
 def test_the_page_tells_the_findings_the_worst_first(campaign: Campaign) -> None:
     records = keyed(campaign(layers=[2]))
-    text = page(records, audit_of(records[0]))
+    text = page(report_of(records, audit_of(records[0])))
     table = re.findall(
         r"^\| (\S+) \| (\w+) \|",
         text.split("## The audit")[1].split("## Settings")[0],
@@ -104,7 +107,7 @@ def test_the_page_tells_the_findings_the_worst_first(campaign: Campaign) -> None
         "**The audit of the attacks: 1 FAIL, 1 WARN, 1 PASS**: third. 1 results are marked †."
         in text
     )
-    assert "not audited" in page(records)
+    assert "not audited" in page(report_of(records))
     assert headline(Audit("", (PASSED,))).endswith("nothing here speaks against the numbers.")
 
 
@@ -126,10 +129,10 @@ def test_rows_carry_the_audit(campaign: Campaign) -> None:
 def test_a_report_is_that_of_its_audit_too(campaign: Campaign, tmp_path: Path) -> None:
     records = keyed(campaign(layers=[2], methods=["none"], n=30))
     audit = audit_of(records[0])
-    render(records, tmp_path, audit)
-    assert is_current(records, tmp_path, replace(audit, seconds=9.0))
-    assert not is_current(records, tmp_path)
-    assert not is_current(records, tmp_path, audit_of(records[1]))
+    render(report_of(records, audit), tmp_path)
+    assert is_current(report_of(records, replace(audit, seconds=9.0)), tmp_path)
+    assert not is_current(report_of(records), tmp_path)
+    assert not is_current(report_of(records, audit_of(records[1])), tmp_path)
 
 
 def test_findings_in_their_formats() -> None:
@@ -162,7 +165,7 @@ def test_matrices_of_transfer(campaign: Campaign) -> None:
             Transfer(target.key, source.key, right, [1.0] * 30),
         ),
     )
-    text = page(records, audit_of(source), transfers)
+    text = page(report_of(records, audit_of(source), transfers))
     header, *body = [
         line.strip("| ").split(" | ")
         for line in lines(text, "Edits made for one victim, turned on another")
@@ -178,7 +181,7 @@ def test_matrices_of_transfer(campaign: Campaign) -> None:
     assert body[1][3].startswith(f"{100 * source.clean_accuracy:.1f}†")
     assert body[1][4].startswith(f"{100 * target.robust_accuracy:.1f} (")
     assert body[0][3].startswith(f"{100 * source.robust_accuracy:.1f}†")
-    assert "Edits made for one victim" not in page(records)
+    assert "Edits made for one victim" not in page(report_of(records))
     entries = matrix(transfers, records)
     rendered = json.loads(render_transfers(entries, "json", audit_of(source).failed))
     assert [(row["made_for"], row["attacked"], row["audit"]) for row in rendered] == [

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from report_inputs import report_of
 
 from robust_augcl.reports._budgets import bracket_table, budget_figure, families
 from robust_augcl.reports._figures import figures
@@ -95,11 +96,11 @@ def measurements(records) -> list[Measurement]:
 def test_the_report_shows_budgets_brackets_scores_and_shares(campaign, tmp_path):
     records = campaign_over_budgets(campaign)
     beside = measurements(records)
-    names = {path.name for path in render(records, tmp_path, None, None, beside)}
+    names = {path.name for path in render(report_of(records, None, None, beside), tmp_path)}
     assert {"budgets.png", "mechanism.svg", "learning.png", "accuracy.png"} <= names
-    assert is_current(records, tmp_path, None, None, beside)
-    assert not is_current(records, tmp_path, None, None, beside[1:])
-    text = page(records, None, None, beside)
+    assert is_current(report_of(records, None, None, beside), tmp_path)
+    assert not is_current(report_of(records, None, None, beside[1:]), tmp_path)
+    text = page(report_of(records, None, None, beside))
     assert "### Proved and broken" in text
     assert "Warning" not in text.split("### Proved and broken")[1].split("###")[0]
     row = next(
@@ -115,7 +116,7 @@ def test_the_report_shows_budgets_brackets_scores_and_shares(campaign, tmp_path)
 
 
 def test_of_several_budgets_the_smallest_is_told_in_full(campaign):
-    text = page(campaign_over_budgets(campaign))
+    text = page(report_of(campaign_over_budgets(campaign)))
     first, second = text.split("budget 2\n", 1)
     assert "### Class by class" in first
     assert "### Class by class" not in second
@@ -130,7 +131,7 @@ def test_a_proof_that_an_attack_contradicts_is_warned_of(campaign):
         else m
         for m in measurements(records)
     ]
-    assert "graphs are proved and yet broken" in page(records, None, None, wrong)
+    assert "graphs are proved and yet broken" in page(report_of(records, None, None, wrong))
 
 
 def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
@@ -152,7 +153,11 @@ def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
         settled.append(m)
 
     def rows(beside):
-        text = page(records, None, None, beside).split("### Proved and broken")[1].split("###")[0]
+        text = (
+            page(report_of(records, None, None, beside))
+            .split("### Proved and broken")[1]
+            .split("###")[0]
+        )
         assert "that an attack here or the certificates' own search found" in text
         return [line for line in text.splitlines() if line.startswith(("| 1 |", "| 2 |"))]
 
@@ -162,8 +167,12 @@ def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
 
 def test_one_budget_and_no_measurements_need_no_more_figures(campaign, tmp_path):
     records = campaign(layers=[2])
-    assert {path.stem for path in render(records, tmp_path)} == {"report", "accuracy", "by_class"}
-    assert "### Proved and broken" not in page(records)
+    assert {path.stem for path in render(report_of(records), tmp_path)} == {
+        "report",
+        "accuracy",
+        "by_class",
+    }
+    assert "### Proved and broken" not in page(report_of(records))
 
 
 def test_the_mechanism_of_no_model_is_refused():
@@ -177,10 +186,12 @@ def test_notes_of_encoders_without_labels_are_warnings(campaign):
         records[0].cell, method="augcl", attack="", protocol="unsupervised", budget=0
     )
     text = page(
-        records,
-        None,
-        None,
-        [Measurement("pretraining", about, {"notes": ["the uncertainty collapsed"]}, 1.0)],
+        report_of(
+            records,
+            None,
+            None,
+            [Measurement("pretraining", about, {"notes": ["the uncertainty collapsed"]}, 1.0)],
+        )
     )
     warnings = text.split("## Warnings")[1]
     assert (
@@ -193,7 +204,7 @@ def test_one_number_is_shown_only_where_every_graph_is_settled(campaign):
     # One of 90 graphs, as good as proved; with the rounding of a larger set both ends would read
     # the same.
     records = campaign_over_budgets(campaign)
-    found = families(sections(records))[0]
+    found = families(sections(report_of(records)))[0]
     key = bracket_group(next(iter(found[0].groups)), 1)
     one = Estimate(0.5, 0.4, 0.6, 2, 180)
     for settled, cell in ((1.0, "| 50.0 |"), (0.9999, "| 50.0 to 50.0, 100.0 settled |")):
@@ -221,7 +232,7 @@ def test_panels_of_budgets_wrap_and_hold_their_titles_and_names(campaign, overla
             records.append(
                 dataclasses.replace(record, cell=cell, threat={**record.threat, "budget": budget})
             )
-    figure = budget_figure(sections(records), {})
+    figure = budget_figure(sections(report_of(records)), {})
     assert overlaps(figure) == []
     assert {text.get_text() for legend in figure.legends for text in legend.get_texts()} == {
         "_hidden",
@@ -260,7 +271,7 @@ def test_curves_say_which_graphs_they_are_of(campaign, protocols, graphs):
         for r in records
         if r.cell.attack == "rl_s2v"
     ]
-    loss, accuracy = figures(records, beside)["learning"].make().axes
+    loss, accuracy = figures(report_of(records, measurements=beside))["learning"].make().axes
     assert graphs in accuracy.get_ylabel()
     colours = [line.get_color() for line in loss.lines]
     assert len(colours) == 2 * len(protocols)

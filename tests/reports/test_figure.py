@@ -10,10 +10,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from report_inputs import report_of
 
 from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure, save
 from robust_augcl.results.records import Record
+from robust_augcl.results.report_input import ReportInput
 
 Campaign = Callable[..., list[Record]]
 Overlaps = Callable[[Figure], list[tuple[str, str]]]
@@ -34,7 +36,7 @@ def points(axes: Axes) -> dict[str, list[float]]:
 
 def test_a_panel_for_each_number_of_layers_and_a_mark_for_each_method(campaign: Campaign) -> None:
     records = campaign(layers=[2, 3, 4])
-    figure = accuracy_figure(records)
+    figure = accuracy_figure(report_of(records))
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "2 layers",
         "3 layers",
@@ -63,7 +65,7 @@ def test_a_panel_for_each_number_of_layers_and_a_mark_for_each_method(campaign: 
 
 def test_methods_differ_in_colour_or_marker_and_stay_the_same(campaign: Campaign) -> None:
     def looks(methods: list[str]) -> dict[str, tuple[object, object]]:
-        axes = accuracy_figure(campaign(methods=methods, layers=[2])).axes[0]
+        axes = accuracy_figure(report_of(campaign(methods=methods, layers=[2]))).axes[0]
         return {
             str(c.get_label()): (c[0].get_color(), c[0].get_marker())
             for c in axes.containers
@@ -94,11 +96,11 @@ def test_the_exact_worst_case_is_set_apart_and_missing_where_it_was_not_run(
     def legend(records: list[Record]) -> str:
         return " ".join(
             text.get_text()
-            for each in accuracy_figure(records).legends
+            for each in accuracy_figure(report_of(records)).legends
             for text in each.get_texts()
         )
 
-    figure = accuracy_figure(campaign(layers=[2]))
+    figure = accuracy_figure(report_of(campaign(layers=[2])))
     assert figure.axes[0].get_yticklabels()[-1].get_fontweight() == "bold"
     assert "Exact worst case" in legend(campaign(layers=[2]))
     assert "Exact worst case" not in legend(campaign(layers=[2], attacks=["rl_s2v"]))
@@ -108,7 +110,7 @@ def test_the_caption_needs_no_explanation(campaign: Campaign) -> None:
     for seeds, interval in (([0], "Wilson"), ([0, 1, 2], "t-intervals over the seeds")):
         text = " ".join(
             " ".join(
-                text.get_text() for text in accuracy_figure(campaign(seeds=seeds)).texts
+                text.get_text() for text in accuracy_figure(report_of(campaign(seeds=seeds))).texts
             ).split()
         )
         for needed in (
@@ -124,7 +126,7 @@ def test_the_caption_needs_no_explanation(campaign: Campaign) -> None:
 
 def test_by_class_has_a_panel_for_each_class(campaign: Campaign) -> None:
     records = campaign(layers=[2, 3], methods=["augcl"])
-    figure = by_class_figure(records)
+    figure = by_class_figure(report_of(records))
     names = ["1 component", "2 components", "3 components"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         f"{layers} layers, {name}" for layers in (2, 3) for name in names
@@ -140,7 +142,7 @@ def test_missing_attacks_leave_their_lane_empty(campaign: Campaign) -> None:
     records = [
         r for r in campaign(layers=[2]) if (r.cell.method, r.cell.attack) != ("augcl", "rl_s2v")
     ]
-    axes = accuracy_figure(records).axes[0]
+    axes = accuracy_figure(report_of(records)).axes[0]
     assert len(points(axes)["AUGCL"]) == 4
     assert [text.get_text() for text in axes.texts].count("-") == 1
 
@@ -165,10 +167,10 @@ def test_missing_attacks_leave_their_lane_empty(campaign: Campaign) -> None:
 def test_texts_never_overlap(
     overlaps: Overlaps,
     campaign: Campaign,
-    figure_of: Callable[[list[Record]], Figure],
+    figure_of: Callable[[ReportInput], Figure],
     given: dict[str, object],
 ) -> None:
-    assert overlaps(figure_of(campaign(n=30, **given))) == []
+    assert overlaps(figure_of(report_of(campaign(n=30, **given)))) == []
 
 
 def test_texts_never_overlap_at_the_ends_of_the_scale(
@@ -181,7 +183,7 @@ def test_texts_never_overlap_at_the_ends_of_the_scale(
         )
         for r in campaign()
     ]
-    figure = accuracy_figure(perfect + campaign(protocol="paper"))
+    figure = accuracy_figure(report_of(perfect + campaign(protocol="paper")))
     assert overlaps(figure) == []
     for axes in figure.axes:
         ends = axes.get_window_extent().x1
@@ -193,21 +195,21 @@ def test_a_reader_s_own_style_changes_nothing(
     campaign: Campaign, tmp_path: Path, ending: str
 ) -> None:
     records = campaign(layers=[2])
-    save(accuracy_figure(records), tmp_path / f"a.{ending}")
+    save(accuracy_figure(report_of(records)), tmp_path / f"a.{ending}")
     before = dict(mpl.rcParams)
     with mpl.rc_context(
         {"font.size": 20, "axes.grid": True, "svg.hashsalt": "other", "savefig.transparent": True}
     ):
-        save(accuracy_figure(records), tmp_path / f"b.{ending}")
+        save(accuracy_figure(report_of(records)), tmp_path / f"b.{ending}")
     assert dict(mpl.rcParams) == before
     assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
 
 
 def test_svg_carries_no_date(campaign: Campaign, tmp_path: Path) -> None:
-    save(accuracy_figure(campaign(layers=[2])), tmp_path / "a.svg")
+    save(accuracy_figure(report_of(campaign(layers=[2]))), tmp_path / "a.svg")
     assert "<dc:date>" not in (tmp_path / "a.svg").read_text()
 
 
 def test_no_records_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one record"):
-        accuracy_figure([])
+        accuracy_figure(report_of([]))

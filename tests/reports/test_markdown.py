@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from report_inputs import report_of
 
 from robust_augcl.reports.markdown import page, render
 from robust_augcl.results.records import Outcome, Record
@@ -32,7 +33,17 @@ def table(text: str, heading: str) -> list[list[str]]:
 
 def with_robust(record: Record, robust: list[bool]) -> Record:
     outcomes = [
-        Outcome(i, i % 3, i % 3, i % 3 if right else (i + 1) % 3, 1.0, 1.0, [], [])
+        Outcome(
+            i,
+            i % 3,
+            i % 3,
+            i % 3 if right else (i + 1) % 3,
+            1.0,
+            1.0,
+            [],
+            [],
+            exact=record.traits.claims_exact,
+        )
         for i, right in enumerate(robust)
     ]
     return dataclasses.replace(record, outcomes=outcomes)
@@ -40,7 +51,10 @@ def with_robust(record: Record, robust: list[bool]) -> Record:
 
 def test_twice_the_same_bytes_whatever_the_order(campaign: Campaign, tmp_path: Path) -> None:
     records = campaign(seeds=[0, 1])
-    first, second = render(records, tmp_path / "a"), render(records[::-1], tmp_path / "new" / "b")
+    first, second = (
+        render(report_of(records), tmp_path / "a"),
+        render(report_of(records[::-1]), tmp_path / "new" / "b"),
+    )
     assert [path.name for path in first] == [path.name for path in second] == FILES
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
@@ -54,8 +68,9 @@ def test_another_process_gives_the_same_bytes(campaign: Campaign, tmp_path: Path
     code = (
         "import sys; from pathlib import Path; from robust_augcl.results.records import "
         "Record; from robust_augcl.reports.markdown import render;"
-        "here = Path(sys.argv[1]); render([Record.loads(p.read_text(), '') for p in "
-        "here.glob('*.jsonl')], here / sys.argv[2])"
+        "from robust_augcl.results.report_input import ReportInput;"
+        "here = Path(sys.argv[1]); render(ReportInput([Record.loads(p.read_text(), '') for p in "
+        "here.glob('*.jsonl')]), here / sys.argv[2])"
     )
     for seed in ("1", "2"):
         subprocess.run(
@@ -69,7 +84,7 @@ def test_another_process_gives_the_same_bytes(campaign: Campaign, tmp_path: Path
 
 def test_first_lines_say_what_it_is_and_the_numbers(campaign: Campaign) -> None:
     records = campaign()
-    head = "\n".join(page(records).splitlines()[:6])
+    head = "\n".join(page(report_of(records)).splitlines()[:6])
     exact = [100 * r.robust_accuracy for r in records if r.cell.attack == "exhaustive"]
     assert head.startswith("# Accuracy under attack: suite paper")
     assert f"in the exact worst case {min(exact):.1f} to {max(exact):.1f} %" in head
@@ -81,7 +96,7 @@ def test_paper_table_has_attacks_by_layers_and_methods(campaign: Campaign) -> No
     records = campaign(
         attacks=["exhaustive", "zebra", "grad_argmax", "rl_s2v", "rand_sampling", "ant"]
     )
-    header, *body = table(page(records), "Accuracy under attack")
+    header, *body = table(page(report_of(records)), "Accuracy under attack")
     assert header == ["Attack"] + [
         f"{layers} layers: {name}"
         for layers in (2, 3)
@@ -116,7 +131,7 @@ def test_bold_only_where_a_paired_test_decides(campaign: Campaign) -> None:
             with_robust(record, [i < n for i in range(90)])
             for record, n in zip(base, right, strict=True)
         ]
-        body = table(page(records), "Accuracy under attack")[1:]
+        body = table(page(report_of(records)), "Accuracy under attack")[1:]
         assert not any("**" in cell for cell in body[0])  # clean: all the same
         return ["**" in cell for cell in body[1][1:]]
 
@@ -129,7 +144,7 @@ def test_bold_only_where_a_paired_test_decides(campaign: Campaign) -> None:
 
 
 def test_nothing_is_bold_with_one_method(campaign: Campaign) -> None:
-    text = page(campaign(methods=["augcl"], layers=[2]))
+    text = page(report_of(campaign(methods=["augcl"], layers=[2])))
     assert not any("**" in cell for row in table(text, "Accuracy under attack") for cell in row)
     assert "no two methods here to compare" in text
 
@@ -140,7 +155,7 @@ def test_differences_by_hand(campaign: Campaign) -> None:
         with_robust(record, [i < n for i in range(90)])
         for record, n in zip(base, (50, 59, 50), strict=True)
     ]
-    text = page(records)
+    text = page(report_of(records))
     header, *body = table(text, "Differences between methods")
     assert header == ["Difference", "Attack", "2 layers"]
     found = {(row[0], row[1]): row[2] for row in body}
@@ -174,7 +189,13 @@ def pairs(text: str) -> list[str]:
 def test_pairs_follow_what_methods_are_not_what_they_are_called(campaign: Campaign) -> None:
     def of(*methods: str) -> list[str]:
         return pairs(
-            page(campaign(methods=methods, layers=[2], attacks=["rl_s2v"], n=30, settings=SETTINGS))
+            page(
+                report_of(
+                    campaign(
+                        methods=methods, layers=[2], attacks=["rl_s2v"], n=30, settings=SETTINGS
+                    )
+                )
+            )
         )
 
     assert of("plain", "1/mean", "unit") == ["1/mean less plain", "unit less plain"]
@@ -195,7 +216,9 @@ def test_pairs_follow_what_methods_are_not_what_they_are_called(campaign: Campai
 
 def test_many_pairs_are_told_in_short(campaign: Campaign) -> None:
     attacks = ["rand_sampling", "grad_argmax", "rl_s2v", "exhaustive"]
-    text = page(campaign(methods=list(SETTINGS), layers=[2], attacks=attacks, settings=SETTINGS))
+    text = page(
+        report_of(campaign(methods=list(SETTINGS), layers=[2], attacks=attacks, settings=SETTINGS))
+    )
     rows = table(text, "Differences between methods")[1:]
     assert len(pairs(text)) == 12
     assert {row[1] for row in rows} == {"Clean", "GradArgmax", "Exact worst case"}
@@ -203,13 +226,13 @@ def test_many_pairs_are_told_in_short(campaign: Campaign) -> None:
     head = text.split("![")[0]
     assert "1/mean against plain under attack" in head
     assert "against raw" not in head
-    few = page(campaign(layers=[2], attacks=attacks))
+    few = page(report_of(campaign(layers=[2], attacks=attacks)))
     assert len({row[1] for row in table(few, "Differences between methods")[1:]}) == 5
 
 
 def test_labels_are_in_natural_order(campaign: Campaign) -> None:
     header, *_ = table(
-        page(campaign(methods=["v10", "v9", "prototypes", "none"], layers=[2], n=30)),
+        page(report_of(campaign(methods=["v10", "v9", "prototypes", "none"], layers=[2], n=30))),
         "Accuracy under attack",
     )
     assert header[1:] == [
@@ -223,7 +246,7 @@ def test_gap_by_hand(campaign: Campaign) -> None:
         with_robust(record, [i < n for i in range(90)])
         for record, n in zip(base, (63, 45), strict=True)
     ]
-    text = page(records)
+    text = page(report_of(records))
     _, *body = table(text, "How far each attack is from the worst case")
     assert [row[0] for row in body] == ["RL-S2V"]
     assert body[0][1].startswith("20.0 (")
@@ -237,7 +260,7 @@ def test_gap_by_hand(campaign: Campaign) -> None:
     ]
     assert (
         "**Warning:** 18 times an attack broke a graph that the exact search says no edit breaks"
-        in page(records)
+        in page(report_of(records))
     )
 
 
@@ -249,7 +272,7 @@ def test_attacked_accuracy_can_rise_and_is_marked(campaign: Campaign) -> None:
         Outcome(2, 0, 1, 1, -1.0, -1.0, [], []),
     ]
     _, *body = table(
-        page([dataclasses.replace(record, outcomes=outcomes)]),
+        page(report_of([dataclasses.replace(record, outcomes=outcomes)])),
         "The published measure beside this one",
     )
     assert body == [["RL-S2V", "66.7 / 33.3 ↑"]]
@@ -257,7 +280,7 @@ def test_attacked_accuracy_can_rise_and_is_marked(campaign: Campaign) -> None:
 
 def test_by_class_names_components(campaign: Campaign) -> None:
     records = campaign(methods=["augcl"], layers=[2], attacks=["exhaustive"])
-    _, *body = table(page(records), "Class by class")
+    _, *body = table(page(report_of(records)), "Class by class")
     shares = records[0].robust_accuracy_by_class
     assert body[3:] == [
         ["Exact worst case", name, f"{100 * share:.1f}"]
@@ -265,11 +288,11 @@ def test_by_class_names_components(campaign: Campaign) -> None:
         if share is not None
     ]
     plain = [dataclasses.replace(record, label_rule="none") for record in records]
-    assert table(page(plain), "Class by class")[1][1] == "class 0"
+    assert table(page(report_of(plain)), "Class by class")[1][1] == "class 0"
 
 
 def test_several_seeds_say_so(campaign: Campaign) -> None:
-    text = page(campaign(seeds=[0, 1, 2, 3, 4]))
+    text = page(report_of(campaign(seeds=[0, 1, 2, 3, 4])))
     assert "means over 5 seeds with 95 % t-intervals" in text
     assert "One seed" not in text
     assert "Wilson intervals over the graphs, of one trained model each" not in text
@@ -282,35 +305,73 @@ def test_missing_records_leave_gaps_not_errors(campaign: Campaign) -> None:
         if (record.cell.attack, record.cell.method) != ("rl_s2v", "augcl")
         and (record.cell.method, record.cell.seed) != ("graphcl", 1)
     ]
-    text = page(records)
+    text = page(report_of(records))
     rows = {row[0]: row for row in table(text, "Accuracy under attack")}
     assert [cell == "-" for cell in rows["RL-S2V"][1:]] == [False, False, True] * 2
     assert "1 to 2 seeds (records are missing)" in text
 
 
 def test_without_the_exact_worst_case_it_says_what_is_unknown(campaign: Campaign) -> None:
-    text = page(campaign(attacks=["rand_sampling"]))
+    text = page(report_of(campaign(attacks=["rand_sampling"])))
     assert "Exact worst case" not in text
     assert "nothing here says how far these attacks are from the worst case" in text
-    assert "exact worst case was not computed" in text
+    assert "exact worst case is not known here" in text
 
 
-def test_an_exhaustive_search_of_another_label_is_known_by_its_type(campaign: Campaign) -> None:
+def claiming(record: Record, unproved: int) -> Record:
+    """The record of a foreign attack that claims to be exact, with so many targets unproved."""
+    outcomes = [
+        dataclasses.replace(outcome, exact=place >= unproved)
+        for place, outcome in enumerate(record.outcomes)
+    ]
+    traits = dataclasses.replace(record.traits, claims_exact=True, name="Everything tried")
+    return dataclasses.replace(record, outcomes=outcomes, traits=traits)
+
+
+@pytest.mark.parametrize(
+    ("unproved", "order"),
+    [
+        (0, ["Clean", "RL-S2V", "Exact worst case"]),
+        (9, ["Clean", "RL-S2V", "Everything tried (95.0 % proved)"]),
+    ],
+)
+def test_an_attack_is_shown_as_exact_only_where_all_its_targets_are_proved(
+    campaign: Campaign, unproved: int, order: list[str]
+) -> None:
+    # One of two records has targets without a proof: 9 of 180.
+    first = True
+    records = []
+    for record in campaign(attacks=["aaa", "rl_s2v"], methods=["augcl"]):
+        if record.cell.attack == "aaa":
+            record, first = claiming(record, unproved if first else 0), False
+        records.append(record)
+    text = page(report_of(records))
+    assert [row[0] for row in table(text, "Accuracy under attack")[1:]] == order
+    assert ("Everything tried claims that no edits do more damage" in text) == (unproved > 0)
+    assert ("in the exact worst case" in text) == (unproved == 0)
+
+
+def test_a_foreign_attack_that_combines_stands_apart(campaign: Campaign) -> None:
+    def combining(record: Record) -> Record:
+        traits = dataclasses.replace(
+            record.traits, combines=True, of=["grad_argmax"], name="Best of both"
+        )
+        return dataclasses.replace(record, traits=traits)
+
     records = [
-        dataclasses.replace(record, attack_settings={"type": "Exhaustive"})
-        if record.cell.attack == "aaa"
-        else record
-        for record in campaign(attacks=["aaa", "rl_s2v"])
+        combining(record) if record.cell.attack == "aaa" else record
+        for record in campaign(attacks=["aaa", "grad_argmax", "exhaustive"])
     ]
-    assert [row[0] for row in table(page(records), "Accuracy under attack")[1:]] == [
-        "Clean",
-        "RL-S2V",
-        "Exact worst case",
-    ]
+    text = page(report_of(records))
+    rows = [row[0] for row in table(text, "Accuracy under attack")[1:]]
+    assert rows == ["Clean", "GradArgmax", "Best of both", "Exact worst case"]
+    assert "under GradArgmax, the strongest attack here" in text
 
 
 def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:
-    text = page(campaign() + campaign(protocol="paper") + campaign(dataset="components 15-20"))
+    text = page(
+        report_of(campaign() + campaign(protocol="paper") + campaign(dataset="components 15-20"))
+    )
     headings = re.findall(r"^## (components .*)$", text, re.MULTILINE)
     assert headings == [
         "components 15-20, structure2vec, strict protocol, budget 1",
@@ -322,7 +383,11 @@ def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:
 
 def test_settings_and_warnings_are_there(campaign: Campaign) -> None:
     text = page(
-        campaign(notes=["the reservation | collapsed"], settings={"augcl": {"temperature": 0.5}})
+        report_of(
+            campaign(
+                notes=["the reservation | collapsed"], settings={"augcl": {"temperature": 0.5}}
+            )
+        )
     )
     assert "1 edge added, inside one component" in text
     assert "proved for every attacked graph by counting its components" in text
@@ -330,18 +395,20 @@ def test_settings_and_warnings_are_there(campaign: Campaign) -> None:
     warnings = text.split("## Warnings")[1]
     assert warnings.count("reservation \\| collapsed") == 1
     assert "AUGCL, 2 layers, seed 0" in warnings
-    assert page(campaign()).split("## Warnings")[1].split("<!--")[0].strip() == "None."
+    assert page(report_of(campaign())).split("## Warnings")[1].split("<!--")[0].strip() == "None."
 
 
 def test_every_table_is_rectangular(campaign: Campaign) -> None:
-    text = page(campaign(methods=["none", "a|b", "graphcl"], attacks=["x|y", "exhaustive"]))
+    text = page(
+        report_of(campaign(methods=["none", "a|b", "graphcl"], attacks=["x|y", "exhaustive"]))
+    )
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
 
 
 def test_no_records_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one record"):
-        render([], tmp_path / "out")
+        render(report_of([]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+from report_inputs import report_of
+
 from robust_augcl import registry
 from robust_augcl.reports.markdown import is_current, page, render
 
@@ -29,7 +31,7 @@ TABLE: dict[str, Any] = {
 
 
 def test_what_all_methods_share_stands_before_what_they_set(campaign):
-    text = page(campaign(), table=TABLE).split("## Settings")[1]
+    text = page(report_of(campaign(), table=TABLE)).split("## Settings")[1]
     shared = text.split("**components")[0]
     assert [line for line in shared.splitlines() if line.startswith("- ")] == [
         "- Data set: `source components, nodes [40, 50]`",
@@ -50,26 +52,26 @@ def test_equal_settings_give_the_same_bytes_in_any_order(campaign):
         )
 
     records = campaign(layers=[2])
-    assert page(records, table=TABLE) == page(records, table=backwards(TABLE))
+    assert page(report_of(records, table=TABLE)) == page(report_of(records, table=backwards(TABLE)))
 
 
 def test_a_report_of_other_settings_is_not_current(campaign, tmp_path):
     records = campaign(layers=[2], n=30)
-    render(records, tmp_path, table=TABLE)
-    assert is_current(records, tmp_path, table=TABLE)
-    assert not is_current(records, tmp_path)
-    assert not is_current(records, tmp_path, table={**TABLE, "training": {"epochs": 8}})
+    render(report_of(records, table=TABLE), tmp_path)
+    assert is_current(report_of(records, table=TABLE), tmp_path)
+    assert not is_current(report_of(records), tmp_path)
+    assert not is_current(report_of(records, table={**TABLE, "training": {"epochs": 8}}), tmp_path)
 
 
 def test_every_table_of_every_suite_is_shown(campaign):
     records = campaign(layers=[2], n=9)
     for name, text in registry.suite_texts().items():
         table = tomllib.loads(text)
-        shown = page(records, table=table).split("## Settings")[1]
+        shown = page(report_of(records, table=table)).split("## Settings")[1]
         for key, settings in table.items():
             if isinstance(settings, dict):
                 assert all(f"{setting} " in shown for setting in settings), (name, key)
 
 
 def test_without_a_suite_nothing_is_claimed(campaign):
-    assert "What all methods share" not in page(campaign(layers=[2], n=9))
+    assert "What all methods share" not in page(report_of(campaign(layers=[2], n=9), table=None))

@@ -12,6 +12,7 @@ from robust_augcl.results.intervals import ALPHA, mcnemar
 from robust_augcl.results.records import Record
 from robust_augcl.review.audit.evidence import (
     Evidence,
+    LargeBudgetFacts,
     grouped,
     keys_of,
     listed,

@@ -16,8 +16,8 @@ from robust_augcl.review.audit.evidence import Evidence, grouped, keys_of, liste
 def never_beats_clean(evidence: Evidence) -> Finding:
     """No attack puts more graphs right than it breaks, beyond chance.
 
-    Nor does a graph count as robust that was wrong when clean. Chance is McNemar's exact test, corrected for the number of records. An attack that looks at
-    nothing may be lucky: a warning.
+    Nor does a graph count as robust that was wrong when clean. Chance is McNemar's exact test,
+    corrected for the number of records. An attack that looks at nothing may be lucky: a warning.
     """
     name = "the attack never beats clean"
     if not evidence.records:
@@ -60,9 +60,9 @@ def never_beats_clean(evidence: Evidence) -> Finding:
 def own_loss_rises(evidence: Evidence) -> Finding:
     """Where an attack looks at the victim, the margin of the true class falls on average.
 
-    Graphs that are right when clean count. It fails where the mean rises beyond a 95 % interval over the graphs, and warns where it does
-    not fall. The learning of an attack is to lower the robust accuracy on the graphs that it is
-    chosen by.
+    Graphs that are right when clean count. It fails where the mean rises beyond a 95 % interval
+    over the graphs, and warns where it does not fall. The learning of an attack is to lower the
+    robust accuracy on the graphs that it is chosen by.
     """
     name = "the attack's own loss rises"
     rising, flat, means = [], [], []
@@ -204,8 +204,8 @@ def label_is_preserved(evidence: Evidence) -> Finding:
 def victim_has_learned(evidence: Evidence) -> Finding:
     """A victim is better than always answering the commonest class.
 
-    Else its robust accuracy says nothing. It fails where its clean accuracy is no higher, and warns where it is higher by no more than
-    chance (binomial test).
+    Else its robust accuracy says nothing. It fails where its clean accuracy is no higher, and warns
+    where it is higher by no more than chance (binomial test).
     """
     from scipy.stats import binomtest
 
