@@ -86,7 +86,7 @@ def revised_since(folder: RunFolder, manifest: Manifest) -> str:
     try:
         return ", ".join(folder.revised(manifest))
     except InputError as error:
-        return f"the suite, which is not valid any more ({error})"
+        return f"the suite, which cannot be read today ({error})"
 
 
 def records_of(folder: RunFolder, manifest: Manifest) -> list[Record]:

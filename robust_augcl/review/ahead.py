@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # a run that looks at nothing ahead needs none of what does i
     from robust_augcl.results.records import Cell, Record
     from robust_augcl.review.audit.gather import Gatherer
     from robust_augcl.review.transfer import Turner
-    from robust_augcl.store.run_folder import Manifest, RunFolder
+    from robust_augcl.store.manifest import Manifest
+    from robust_augcl.store.run_folder import RunFolder
 
 Draw = Callable[[ReportInput], object]
 Log = Callable[[str], None]

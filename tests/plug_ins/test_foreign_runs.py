@@ -13,6 +13,7 @@ from command_line import finish
 from foreign_attacks import attack_source, forget_foreign
 
 from robust_augcl import registry
+from robust_augcl.cli.main import main
 from robust_augcl.errors import InputError
 from robust_augcl.store.run_folder import RunFolder
 
@@ -115,3 +116,32 @@ def test_workers_load_the_plug_in_too(suite, tmp_path):
     assert edits(tmp_path / "two") == one
     # Its side effect shows in how many processes it ran: this one, the other run, its worker.
     assert len((tmp_path / "flip.imported").read_text().split()) >= 3
+
+
+@pytest.mark.parametrize("name", ["report", "audit", "transfer", "replay"])
+def test_a_command_on_a_folder_needs_consent_by_name(suite, tmp_path, capsys, name):
+    path = tmp_path / "flip.py"
+    path.write_text(attack_source("first"))
+    out = tmp_path / "out"
+    run(suite("flip.py:Flip"), out)
+    forget_foreign()
+    capsys.readouterr()
+    assert called(name, str(out)) == 2
+    assert "pass --plugin flip.py:Flip" in capsys.readouterr().err
+    # Whether the audit of such an attack fails is another matter.
+    assert called(name, str(out), "--plugin", f"{path}:Flip") in (
+        (0, 1) if name == "audit" else (0,)
+    )
+    assert "consent" not in capsys.readouterr().err
+
+
+def called(*arguments: str) -> int:
+    """The exit code of a command in this process."""
+    argv, sys.argv = sys.argv, ["robust-augcl", *arguments]
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = argv
+    return 0
