@@ -36,7 +36,7 @@ from robust_augcl.workers import memory
 from robust_augcl.workers.devices import resolve_device
 from robust_augcl.workers.executors import InProcess, LocalProcesses, Pool
 from robust_augcl.workers.run_log import RunLog
-from robust_augcl.workers.runner import Outcome
+from robust_augcl.workers.runner import RunSummary
 from robust_augcl.workers.runner import run as run_steps
 from robust_augcl.workers.site import Site, commit_of_source
 from robust_augcl.workers.watcher import Watcher
@@ -103,7 +103,7 @@ class Campaign:
 
     # --- from the first step to the report --------------------------------------------------------
 
-    def run(self, watcher: Watcher | None = None) -> Outcome:
+    def run(self, watcher: Watcher | None = None) -> RunSummary:
         """Compute what is missing, audit and report.
 
         Args:
@@ -114,11 +114,11 @@ class Campaign:
         """
         with self.open_log(watcher or Watcher()) as log:
             try:
-                outcome = self.compute(log)
+                summary = self.compute(log)
             finally:
                 self.end_ahead()
             self.write_report()
-        return outcome
+        return summary
 
     def open_log(self, watcher: Watcher, command: str = "") -> RunLog:
         """Enter the suite in the folder, and open the log of the run.
@@ -151,7 +151,7 @@ class Campaign:
             return []
         return [*self._other_settings(earlier, new), *self._revised(earlier, new)]
 
-    def compute(self, watcher: Watcher) -> Outcome:
+    def compute(self, watcher: Watcher) -> RunSummary:
         """Compute what is missing. While workers compute, finished results are looked at.
 
         `end_ahead` must be called afterwards, whatever happens.

@@ -60,8 +60,8 @@ def test_it_computes_audits_and_reports(finished):
 
 
 def test_called_again_it_computes_nothing(finished):
-    outcome = campaign(finished).run()
-    assert (outcome.computed, outcome.failed, outcome.missing) == (0, [], 0)
+    summary = campaign(finished).run()
+    assert (summary.computed, summary.failed, summary.missing) == (0, [], 0)
 
 
 def test_what_changed_since_the_last_run_is_said(finished):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # imported while workers start
     from robust_augcl.campaign import Campaign
     from robust_augcl.results.report_input import ReportInput
     from robust_augcl.workers.run_log import RunLog
-    from robust_augcl.workers.runner import Outcome
+    from robust_augcl.workers.runner import RunSummary
 
 _PATIENCE = 5.0  # seconds that an interrupted run waits for what is done ahead
 
@@ -39,15 +39,15 @@ def run(options: RunOptions) -> None:
     console = Console(stderr=True, quiet=options.quiet)
     campaign, display = _campaign(options, console), Display(console)
     with campaign.open_log(display, " ".join(sys.argv[1:])) as log:
-        outcome = _compute(campaign, display, log, console)
+        summary = _compute(campaign, display, log, console)
         report = campaign.write_report()
         if report is not None and not options.quiet:
             _print(report, campaign.folder.path)
-        _log_time(log, outcome)
-    if outcome.missing:
-        failed = f", since this failed: {', '.join(outcome.failed)}" if outcome.failed else ""
+        _log_time(log, summary)
+    if summary.missing:
+        failed = f", since this failed: {', '.join(summary.failed)}" if summary.failed else ""
         raise click.ClickException(
-            f"{outcome.missing} of {len(campaign.plan.steps)} results are missing{failed}"
+            f"{summary.missing} of {len(campaign.plan.steps)} results are missing{failed}"
         )
 
 
@@ -75,7 +75,7 @@ def _campaign(options: RunOptions, console: Console) -> Campaign:
     )
 
 
-def _compute(campaign: Campaign, display: Display, log: RunLog, console: Console) -> Outcome:
+def _compute(campaign: Campaign, display: Display, log: RunLog, console: Console) -> RunSummary:
     """Compute what is missing, and show it; Ctrl-C says what is there, and ends with 130."""
     try:
         with display:
@@ -114,12 +114,12 @@ def _print(report: ReportInput, folder: Path) -> None:
     click.echo(f"Report: {folder / 'report.md'}")
 
 
-def _log_time(log: RunLog, outcome: Outcome) -> None:
+def _log_time(log: RunLog, summary: RunSummary) -> None:
     """Write how long all took, and how much of it no step ran."""
     seconds = time.monotonic() - STARTED
     log.write(
-        f"{seconds:.1f} s in all; steps ran for {outcome.step_seconds:.1f} s of them, "
-        f"{seconds - outcome.step_seconds:.1f} s were imports, planning and report"
+        f"{seconds:.1f} s in all; steps ran for {summary.step_seconds:.1f} s of them, "
+        f"{seconds - summary.step_seconds:.1f} s were imports, planning and report"
     )
 
 

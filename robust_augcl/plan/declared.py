@@ -6,15 +6,12 @@ Nobody else guesses any of this from a label or from a class's name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
-from robust_augcl.plan.step import plain
+from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.records import Traits
-
-if TYPE_CHECKING:
-    from robust_augcl.plan.step import Step
 
 
 def traits_of(attack: Attack, label: str) -> Traits:

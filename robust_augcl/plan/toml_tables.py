@@ -23,11 +23,24 @@ _PART = re.compile(r"""\s*(?:("(?:[^"\\]|\\.)*"|'[^']*')|([^.=]*?))\s*(\.|=|$)""
 
 
 def build(cls: type[T], table: Any, where: str) -> T:
-    """Make the dataclass `cls` from a table; `where` names the table in errors.
+    """Make a dataclass from a table.
+
+    Args:
+        cls: the dataclass; its `ValueError`s name values out of range.
+        table: the content.
+        where: names the table in errors.
 
     Raises:
         InputError: not a table, an unknown key (with the nearest known one), a missing key, a value
             of the wrong type or range.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Training:
+        ...     epochs: int = 100
+        >>> build(Training, {"epochs": 5}, "[training]").epochs
+        5
     """
     if not isinstance(table, Mapping):
         raise InputError(f"Expected {where} to be a table, got {table!r}")
@@ -73,19 +86,20 @@ def _key(loc: tuple[int | str, ...], table: Any) -> str:
 
     It has only those parts of `loc` that the table has; the others name validators and types.
     """
-    found, at = [], table
+    found, inner = [], table
     for part in loc:
-        known: Any = (
-            at
-            if isinstance(at, Mapping)
-            else dict(enumerate(at))
-            if isinstance(at, list | tuple)
-            else {}
-        )
-        if part in known:
+        entries = _entries(inner)
+        if part in entries:
             found.append(str(part))
-            at = known[part]
+            inner = entries[part]
     return ".".join(found)
+
+
+def _entries(value: Any) -> Mapping[Any, Any]:
+    """What a value holds, by key or by place; nothing where it is no table and no array."""
+    if isinstance(value, Mapping):
+        return value
+    return dict(enumerate(value)) if isinstance(value, list | tuple) else {}
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
@@ -107,6 +121,12 @@ def override(table: dict[str, Any], assignment: str) -> None:
 
     Raises:
         InputError: no such form, or a part of the key that names nothing.
+
+    Example:
+        >>> table = {"attacks": [{"name": "beam", "width": 3}]}
+        >>> override(table, "attacks.beam.width=5")
+        >>> table["attacks"]
+        [{'name': 'beam', 'width': 5}]
     """
     parts, text = _split(assignment)
     *path, last = parts

@@ -27,7 +27,7 @@ _BUSY_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunSummary:
     """How a run ended.
 
     Args:
@@ -49,7 +49,7 @@ def run(
     make_pool: Callable[[int], Pool],
     watcher: Watcher,
     site: Site,
-) -> Outcome:
+) -> RunSummary:
     """Compute what is missing. Every result is stored when it is made.
 
     So an interrupted run goes on where it stopped. A lost worker costs its running step, which is
@@ -70,7 +70,7 @@ def run(
     total = sum(1 for _ in with_inputs(steps))
     if not missing:
         watcher.planned(total, missing, 0)
-        return Outcome(0, [], 0)
+        return RunSummary(0, [], 0)
     pool = make_pool(len(missing))
     watcher.planned(total, missing, pool.size)
     try:
@@ -81,7 +81,7 @@ def run(
         raise
     pool.close(cancel=False)
     without = sum(not folder.store.path(step).exists() for step in steps)
-    return Outcome(work.computed, work.failed, without, _covered(work.spans))
+    return RunSummary(work.computed, work.failed, without, _covered(work.spans))
 
 
 def _covered(spans: Sequence[tuple[float, float]]) -> float:

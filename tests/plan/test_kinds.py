@@ -74,8 +74,8 @@ def finished(path: Path) -> tuple[Campaign, Told]:
     campaign = Campaign(
         make_suite(TABLE, "here"), path, Machines(workers=1), tell=lambda text: None
     )
-    outcome = campaign.run(told)
-    assert (outcome.failed, outcome.missing) == ([], 0), told.failures
+    summary = campaign.run(told)
+    assert (summary.failed, summary.missing) == ([], 0), told.failures
     return campaign, told
 
 
