@@ -16,8 +16,8 @@ from robust_augcl.errors import InputError
 from robust_augcl.plan import planner
 from robust_augcl.plan.kinds import KINDS, kind_of, modules_that_compute, resolve
 from robust_augcl.plan.planner import Plan, Planned
-from robust_augcl.plan.step import Step
-from robust_augcl.plan.suite import make_suite
+from robust_augcl.plan.step import Step, with_inputs
+from robust_augcl.plan.suite import load_suite, make_suite
 from robust_augcl.results.records import Cell
 from robust_augcl.store.housekeeping import remove, survey
 from robust_augcl.workers.watcher import Watcher, name_of
@@ -141,6 +141,18 @@ def test_every_reference_of_the_table_is_there():
         for reference in (kind.compute, kind.read, kind.prove):
             assert reference is None or callable(resolve(reference))
     assert len(modules_that_compute()) >= 5
+
+
+def test_what_others_wait_for_comes_first():
+    planned = planner.plan(load_suite("quick", ["certificates.parts=3"], seeds=[0]))
+    pairs = {
+        (needed.kind, step.kind)
+        for step in with_inputs(planned.steps)
+        for needed in step.inputs.values()
+        if needed.kind != step.kind  # an attack that combines others
+    }
+    assert ("certificate_part", "certificate") in pairs
+    assert all(KINDS[first].priority < KINDS[then].priority for first, then in pairs)
 
 
 def test_a_key_of_no_kind_is_refused_with_the_nearest():
