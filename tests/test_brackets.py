@@ -14,7 +14,7 @@ from robust_augcl.encoders.gin import GIN
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.oracle.certificates import certify
-from robust_augcl.results.brackets import Bracket, bracket_group, brackets
+from robust_augcl.results.brackets import Bracket, bracket_group, brackets, proved_for
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.seeds import generator
@@ -243,3 +243,26 @@ def test_seeds_are_averaged_and_a_seed_without_a_proof_leaves_none():
 def test_fractions_are_budgets_too(budget):
     records = [record("a", 0.05, [1, 1]), record("a", 0.1, [1, 0])]
     assert at(brackets(records, []), budget).upper.mean == (1.0 if budget == 0.05 else 0.5)
+
+
+def test_nodes_of_one_graph_are_told_apart():
+    """Targets of one graph: one is proved, one broken by a witness, one by an attack."""
+    outcomes = [
+        Outcome(0, 0, 0, int(node == 7), 1.0, 1.0, [], [], node=node) for node in (3, 5, 7, 9)
+    ]
+    attacked = make_record(
+        outcomes, cell=cell("beam", 1, 0), victim=ArtifactRef("victim", "v0"), num_classes=2
+    )
+    values = {
+        "graphs": [0, 0, 0, 0],
+        "nodes": [3, 5, 7, 9],
+        "certified": [True, False, False, False],
+        "witnesses": [None, [[[0, 1]], []], None, None],
+        "victim": "v0",
+    }
+    certificate = Measurement("certificate", cell("", 1, 0), values, 1.0)
+    (found,) = brackets([attacked], [certificate]).values()
+    assert found.lower is not None
+    assert (found.lower.mean, found.upper.mean) == (0.25, 0.5)
+    assert (found.settled, found.contradictions) == (0.75, 0)
+    assert proved_for(attacked, [certificate]) == {(0, 3)}

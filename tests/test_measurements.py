@@ -8,7 +8,7 @@ import math
 import pytest
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.results.measurements import stored_certificate
+from robust_augcl.results.measurements import stored_certificate, targets_of
 
 INFO = {
     "graphs": [4, 7, 9],
@@ -25,6 +25,16 @@ INFO = {
 def test_what_a_run_writes_is_read_as_it_is():
     stored = stored_certificate(copy.deepcopy(INFO), "file")
     assert {name: getattr(stored, name) for name in INFO} == INFO
+
+
+def test_targets_may_be_nodes():
+    graphs = stored_certificate(copy.deepcopy(INFO), "file")
+    assert targets_of(graphs) == [(4, None), (7, None), (9, None)]
+    nodes = stored_certificate({**copy.deepcopy(INFO), "nodes": [0, 1, 5]}, "file")
+    assert targets_of(nodes) == [(4, 0), (7, 1), (9, 5)]
+    for spoilt in ([0, 1], [0, 1, None], [0, 1, -5], 3):
+        with pytest.raises(ArtifactDamaged, match="file: expected a certificate's `nodes`"):
+            stored_certificate({**copy.deepcopy(INFO), "nodes": spoilt}, "file")
 
 
 @pytest.mark.parametrize("name", INFO)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from robust_augcl.errors import ArtifactDamaged
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a check changes, so that no older audit is taken for a new one."""
 
 Status = Literal["PASS", "WARN", "FAIL", "n/a"]

@@ -89,7 +89,9 @@ def targets_of(certificate: Measurement | StoredCertificate) -> list[Target]:
         graphs, nodes = certificate.graphs, certificate.nodes
     else:
         graphs, nodes = certificate.values["graphs"], certificate.values.get("nodes")
-    return list(zip(graphs, nodes or [None] * len(graphs), strict=True))
+    if nodes is None:
+        return [(graph, None) for graph in graphs]
+    return list(zip(graphs, nodes, strict=True))
 
 
 class _Field(NamedTuple):

@@ -11,22 +11,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.labels import refuse_other_classes
+from robust_augcl.graphs.targets import Targets
 from robust_augcl.oracle.certificates import Certificate, certify
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.plan.step import Step, plain
-from robust_augcl.results.measurements import stored_certificate
+from robust_augcl.results.measurements import stored_certificate, targets_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.perturbations import Perturbation, apply_all
 
-_OF_GRAPHS = ("graphs", "certified", "settled", "lower_margin", "witnesses")
-"""The columns of a certificate: lists of one entry for each graph."""
+_COLUMNS = ("graphs", "certified", "settled", "lower_margin", "witnesses")
+"""The columns of a certificate: lists of one entry for each target.
+
+Where targets are nodes there is one more, `nodes`.
+"""
 
 
 def compute_certificate(step: Step, inputs: Inputs, context: Context) -> Artifact:
@@ -60,14 +63,14 @@ def _certified(step: Step, inputs: Inputs, context: Context, part: int, parts: i
     threat = step.settings["threat"]
     portions = dataset.part(dataset.test).portions()[part::parts]
     total = sum(map(len, portions))
-    info: dict[str, Any] = {name: [] for name in _OF_GRAPHS}
+    info: dict[str, Any] = {name: [] for name in _columns_of(dataset)}
     for portion in portions:
         numbers = dataset.test[portion]
         graphs = dataset.part(numbers)
         found = certify(victim, graphs, threat, limit=step.settings["pairs"])
         witnesses = [witness or Perturbation() for witness in found.witnesses]
         refuse_other_classes(apply_all(graphs, witnesses), data.info["label_rule"], numbers)
-        for name, values in _columns(numbers, found).items():
+        for name, values in _columns(dataset.targets_at(numbers), found).items():
             info[name] += values
         done = len(info["graphs"])
         context.report(done / total, f"{done} of {total} graphs")
@@ -79,10 +82,17 @@ def _certified(step: Step, inputs: Inputs, context: Context, part: int, parts: i
     return Artifact({}, {**info, **rests_on}, {})
 
 
-def _columns(numbers: Tensor, found: Certificate) -> dict[str, list[Any]]:
-    """What the search found of some graphs, in JSON; `numbers` are theirs in the data set."""
+def _columns_of(dataset: Dataset) -> tuple[str, ...]:
+    """The columns of a certificate of this data set."""
+    of_nodes = dataset.targets is not None and dataset.targets.node is not None
+    return (*_COLUMNS, "nodes") if of_nodes else _COLUMNS
+
+
+def _columns(targets: Targets, found: Certificate) -> dict[str, list[Any]]:
+    """What the search found of some targets, in JSON."""
+    nodes = {} if targets.node is None else {"nodes": targets.node.tolist()}
     return {
-        "graphs": numbers.tolist(),
+        "graphs": targets.graph.tolist(),
         "certified": found.certified.tolist(),
         "settled": found.exhausted.tolist(),
         "lower_margin": [
@@ -94,6 +104,7 @@ def _columns(numbers: Tensor, found: Certificate) -> dict[str, list[Any]]:
             [witness.added.T.tolist(), witness.removed.T.tolist()] if witness is not None else None
             for witness in found.witnesses
         ],
+        **nodes,
     }
 
 
@@ -110,15 +121,20 @@ def _merged(inputs: Inputs, parts: Mapping[str, Artifact]) -> Artifact:
                 f"{role} of the certificate is of another data set or victim: the next run "
                 "computes it again"
             )
-    columns = [[part.info[name] for name in _OF_GRAPHS] for part in parts.values()]
-    rows = sorted(
-        (row for of_part in columns for row in zip(*of_part, strict=True)), key=lambda row: row[0]
-    )
-    if [row[0] for row in rows] != dataset_of(data).test.tolist():
-        raise ArtifactDamaged("The parts of the certificate are not of the test graphs, each once")
-    info: dict[str, Any] = {
-        name: [row[place] for row in rows] for place, name in enumerate(_OF_GRAPHS)
+    dataset = dataset_of(data)
+    found = {
+        target: (part.info, place)
+        for part in parts.values()
+        for place, target in enumerate(targets_of(stored_certificate(part.info, "a part")))
     }
+    targets = dataset.targets_at(dataset.test).names()
+    total = sum(len(part.info["graphs"]) for part in parts.values())
+    if found.keys() != set(targets) or total != len(targets):
+        raise ArtifactDamaged("The parts of the certificate are not of the test graphs, each once")
+    info: dict[str, Any] = {}
+    for name in _columns_of(dataset):
+        rows = (found[target] for target in targets)
+        info[name] = [of_part[name][place] for of_part, place in rows]
     rests_on = {
         "threat": next(iter(parts.values())).info["threat"],
         "dataset": data.digest,
