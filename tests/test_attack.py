@@ -59,7 +59,7 @@ class Scripted(Attack):
         return lambda graphs: self.propose(graphs)
 
 
-def attack_with(attack: Attack, victim: Victim, graphs: PackedGraphs):  # type: ignore[no-untyped-def]
+def attack_with(attack: Attack, victim: Victim, graphs: PackedGraphs):
     return run_attack(
         attack, victim, graphs, THREAT, fit=FitGraphs(graphs, graphs), generator=generator(0)
     )

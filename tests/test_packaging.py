@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import files, version
 from pathlib import Path
 
 import pytest
-from tree import FOLDERS, TREE
+from tree import FOLDERS, TREE, modules
 
 import robust_augcl
 from robust_augcl import registry
+
+
+def test_every_package_is_named_once():
+    named = tomllib.loads((TREE / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    packages = [name for name, path in modules().items() if path.name == "__init__.py"]
+    assert sorted(named) == sorted(packages)
 
 
 def test_every_file_of_the_tree_is_installed():

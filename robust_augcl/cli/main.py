@@ -193,5 +193,6 @@ def main() -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(130)
     except BrokenPipeError:  # e.g. `robust-augcl show DIR | head`
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (or Python complains once more when it ends)
+        # Or Python complains once more when it ends.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(1)

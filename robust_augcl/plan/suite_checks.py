@@ -100,7 +100,8 @@ def _with_labels(
             f"{source}: [[attacks]] {attack.label}: Expected `of` to be labels of attacks, each "
             f"once, got {list(of)}"
         )
-    return dataclasses.replace(attack, what=dataclasses.replace(attack.what, of=of))  # type: ignore[type-var]
+    what = dataclasses.replace(attack.what, of=of)  # type: ignore[type-var]
+    return dataclasses.replace(attack, what=what)
 
 
 def _certificates(

@@ -80,7 +80,8 @@ class Artifact:
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+                names = file.keys()  # the file is no mapping
+                tensors = {name: file.get_tensor(name) for name in names}
             artifact = cls(tensors, json.loads(metadata["info"]), json.loads(metadata["about"]))
             written = metadata["format"], metadata["digest"], metadata["checksum"]
         except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:

@@ -217,7 +217,8 @@ class RunFolder:
             except ArtifactDamaged:
                 continue  # missing; or damaged, which the next run mends
             seconds = sum(artifact.about[name] for name in kind.seconds)
-            found.append(Measurement(step.kind, cell, artifact.info, seconds))  # type: ignore[arg-type]
+            made = Measurement(step.kind, cell, artifact.info, seconds)  # type: ignore[arg-type]
+            found.append(made)
         return found
 
     def stamp(self, records: Sequence[Record], beside: Iterable[str] = ()) -> str:

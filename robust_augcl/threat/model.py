@@ -98,8 +98,7 @@ class ThreatModel:
         self.check_all(PackedGraphs.from_data_list([data]), [perturbation])
 
     def check_all(self, graphs: PackedGraphs, perturbations: Sequence[Perturbation]) -> None:
-        """Raise `ThreatViolation` unless every edit of every graph is allowed; the message names
-        graph and edit.
+        """Raise `ThreatViolation` unless every edit is allowed; the message names graph and edit.
 
         Looked for: edits that are no pairs of whole numbers, too many of them, a node that does not
         exist, a loop, one undirected edge twice, an operation that is not allowed, adding an edge
@@ -123,14 +122,7 @@ class ThreatModel:
                     f"The perturbation of graph {int(graph[first])} {verb} ({i}, {j}): {what}"
                 )
 
-        counts = torch.bincount(graph, minlength=graphs.num_graphs)
-        budgets = self.budgets(graphs).cpu()
-        if bool((counts > budgets).any()):
-            first = int((counts > budgets).nonzero()[0])
-            raise ThreatViolation(
-                f"The perturbation of graph {first} has {int(counts[first])} edits, its budget "
-                f"is {int(budgets[first])}"
-            )
+        self._check_counts(graphs, torch.bincount(graph, minlength=graphs.num_graphs))
         sizes = graphs.sizes.cpu()
         refuse((pairs < 0).any(0) | (pairs >= sizes[graph]).any(0), "a node that does not exist")
         refuse(pairs[0] == pairs[1], "a loop")
@@ -157,4 +149,14 @@ class ThreatModel:
             parts = graphs.components
             refuse(
                 added & (parts[ends[0]] != parts[ends[1]]).cpu(), "its ends lie in two components"
+            )
+
+    def _check_counts(self, graphs: PackedGraphs, counts: Tensor) -> None:
+        """Raise `ThreatViolation` if a graph has more edits than its budget; counts (B,)."""
+        budgets = self.budgets(graphs).cpu()
+        if bool((counts > budgets).any()):
+            first = int((counts > budgets).nonzero()[0])
+            raise ThreatViolation(
+                f"The perturbation of graph {first} has {int(counts[first])} edits, its budget "
+                f"is {int(budgets[first])}"
             )
