@@ -38,9 +38,7 @@ def headline(audit: Audit) -> str:
 
 
 def section(audit: Audit | None, records: Iterable[Record]) -> str:
-    """A table of all findings, what speaks against a number first, and which results failed
-    what.
-    """
+    """A table of all findings, the worst first, and which results failed what."""
     if audit is None:
         return "These records were not audited: `robust-augcl audit DIR` does it."
     rank = {status: place for place, status in enumerate(ORDER)}

@@ -1,5 +1,4 @@
-"""A forest plot on one pair of axes: a row an attack, a lane in it for each method, accuracy from
-left to right.
+"""A forest plot on one pair of axes: a row an attack, a lane a method, accuracy left to right.
 
 Only drawing: what the numbers mean is said by the caller. The y axis is in inches, downwards, so
 that rows, lanes and markers keep their size however many there are.

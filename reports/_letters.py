@@ -1,5 +1,6 @@
-"""Texts in a figure: how wide they are, broken into lines that fit, and legends of as many columns
-as fit. Lengths are in inches.
+"""Texts in a figure: their widths, lines that fit, legends of as many columns as fit.
+
+Lengths are in inches.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ def method_pairs(section: Section) -> list[tuple[str, str]]:
 
 
 def leading_pairs(section: Section) -> list[tuple[str, str]]:
-    """The pairs that a summary tells: all, or where they are many, those of AUGCL and its variants
-    with other pretrained methods.
+    """The pairs that a summary tells.
+
+    All, or where they are many, those of AUGCL and its variants with other pretrained methods.
     """
     pairs = method_pairs(section)
     if len(pairs) <= MANY_PAIRS:

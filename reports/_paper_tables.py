@@ -1,5 +1,6 @@
-"""The tables of a section as Markdown, in the form of GraphCL's: a row an attack, a column for each
-number of layers and method.
+"""The tables of a section as Markdown, in the form of GraphCL's.
+
+A row is an attack, a column a number of layers and a method.
 
 Numbers are percent, differences percentage points; every table comes with a caption that says what
 it holds.
@@ -23,8 +24,9 @@ _NOTHING = "-"
 
 
 def comparison(section: Section) -> str:
-    """Robust accuracy with intervals, the clean accuracy first and the exact worst case last; the
-    best method bold where decided.
+    """Robust accuracy with intervals; the best method bold where that is decided.
+
+    The clean accuracy comes first, the exact worst case last.
     """
     leaders = {
         (attack, layers): section.best(attack, layers)
@@ -136,8 +138,7 @@ def gaps(section: Section) -> str:
 
 
 def differences(section: Section) -> str:
-    """Methods less what they are compared with, on the same graphs: who wins, and whether that is
-    decided.
+    """Methods less what they are compared with, on the same graphs.
 
     Of many pairs only the clean accuracy, the strongest attack and the exact worst case are shown.
     """
@@ -188,9 +189,7 @@ def differences(section: Section) -> str:
 
 
 def verdicts(section: Section, pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """A sentence for each pair of methods: under how many attacks and layer counts the first is
-    better, worse, or neither is shown.
-    """
+    """A sentence for each pair of methods: how often the first is better, worse, or neither."""
     lines = []
     for left, right in pairs:
         found = [

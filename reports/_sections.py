@@ -65,9 +65,7 @@ class Section:
         return _ordered(labels, self.report.suite_order("methods"))
 
     def settings(self, method: str) -> dict[str, Any]:
-        """The hyper-parameters of a method, with its type; those of one record where records
-        differ.
-        """
+        """The hyper-parameters of a method, with its type; those of one of its records."""
         return next((r.method_settings for r in self.records if r.cell.method == method), {})
 
     @cached_property
@@ -161,8 +159,9 @@ class Section:
         return f"{self.dataset}, {self.encoder}, {self.protocol} protocol, budget {self.budget}"
 
     def group(self, attack: str, layers: int, method: str) -> list[Record]:
-        """The records of one attack, one a seed; of `CLEAN`, one a seed of whichever attack. Empty
-        where there are none.
+        """The records of one attack, one a seed; empty where there are none.
+
+        Those of `CLEAN` are one a seed of whichever attack.
         """
         if attack == CLEAN:
             return one_per_seed(
@@ -186,9 +185,7 @@ class Section:
         )
 
     def mark(self, *groups: Iterable[Record]) -> str:
-        """What stands beside a number that comes from these records: a mark if one of them failed
-        its audit.
-        """
+        """What stands beside a number from these records: a mark if one failed its audit."""
         return (
             MARK
             if any(record.key in self.report.failed for records in groups for record in records)
@@ -196,8 +193,9 @@ class Section:
         )
 
     def marked(self, attack: str, layers: int, *methods: str) -> str:
-        """The mark of what is said of an attack on these methods; clean accuracies need no attack
-        and get none.
+        """The mark of what is said of an attack on these methods.
+
+        Clean accuracies need no attack and get none.
         """
         return (
             ""
@@ -208,8 +206,9 @@ class Section:
     def robust(
         self, attack: str, layers: int, method: str, label: int | None = None
     ) -> Estimate | None:
-        """The robust accuracy under an attack, of one class or all; the clean accuracy for
-        `CLEAN`.
+        """The robust accuracy under an attack, of one class or all.
+
+        For `CLEAN` it is the clean accuracy.
         """
         return estimate(self.group(attack, layers, method), _measure(attack), label)
 
@@ -226,8 +225,9 @@ class Section:
 
     @cached_property
     def strongest(self) -> str | None:
-        """The attack that leaves the lowest mean robust accuracy, apart from the exact worst case
-        and from what combines others.
+        """The attack that leaves the lowest mean robust accuracy.
+
+        The exact worst case and what combines others stand apart.
         """
         apart = {self.exact, *self.combined}
         attacks = [attack for attack in self.attacks[1:] if attack not in apart]

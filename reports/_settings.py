@@ -1,6 +1,4 @@
-"""The settings that results were made with: those that all methods share, as the suite gives them,
-and those of each section's records.
-"""
+"""The settings that results were made with: the suite's, and those of each section."""
 
 from __future__ import annotations
 

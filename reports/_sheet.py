@@ -1,5 +1,4 @@
-"""Figures of many forest plots: measures its texts, so that nothing overlaps, and lays them out
-from the top down.
+"""Figures of many forest plots, laid out from the top down so that nothing overlaps.
 
 Lengths are in inches.
 """
@@ -92,9 +91,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 class _Sheet:
-    """A figure while it is laid out: first all widths, then the texts wrapped to them, then all
-    heights.
-    """
+    """A figure while it is laid out: widths first, then wrapped texts, then heights."""
 
     def __init__(
         self, words: Words, lanes: Sequence[Lane], blocks: Sequence[Block], lane_height: float

@@ -23,9 +23,7 @@ def protocol_text(protocol: str) -> str:
 
 
 def threat_text(threat: dict[str, Any]) -> str:
-    """A threat model in words; fields that this function does not know stand at the end as they
-    are.
-    """
+    """A threat model in words; unknown fields stand at the end as they are."""
     rest = {name: value for name, value in threat.items() if name != "type"}
     budget, operations = rest.pop("budget", None), rest.pop("operations", ())
     if isinstance(budget, float):

@@ -76,8 +76,9 @@ def percent(share: float | None) -> str:
 
 
 def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table: its first `left` columns to the left, all others to the right. Cells are
-    Markdown already.
+    """A Markdown table of cells that are Markdown already.
+
+    Its first `left` columns stand to the left, all others to the right.
     """
     rule = [":---" if column < left else "---:" for column in range(len(header))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body]) + "\n"

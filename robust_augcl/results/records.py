@@ -131,9 +131,7 @@ class Traits:
 
 @dataclass(frozen=True)
 class ArtifactRef:
-    """A stored artifact that a record rests on: its key in the store and the digest of its
-    content.
-    """
+    """A stored artifact that a record rests on: its key, and the digest of its content."""
 
     key: str
     digest: str
@@ -208,9 +206,7 @@ class Record:
 
     @property
     def attacked_accuracy(self) -> float:
-        """Share of graphs that are right after the attack, those included that were wrong before
-        it.
-        """
+        """Share of targets that are right after the attack, whatever they were before."""
         return _share([o.attacked_right for o in self.outcomes])
 
     @property
@@ -306,9 +302,7 @@ _PARTS = {"cell": Cell, "traits": Traits, "dataset": ArtifactRef, "victim": Arti
 
 
 def stamp(records: Iterable[Record]) -> str:
-    """A digest of records, whatever their order, and of the versions that matter to what is
-    computed from them.
-    """
+    """A digest of records, whatever their order, and of the versions that matter to them."""
     texts = sorted(record.dumps() for record in records)
     return hashlib.sha256("".join([f"{SCHEMA} {BESIDE}\n", *texts]).encode()).hexdigest()
 

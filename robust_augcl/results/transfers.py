@@ -1,5 +1,6 @@
-"""What transferred edits did, kept beside the records as checksummed JSON; estimates of it come
-from the statistics of records.
+"""What transferred edits did, kept beside the records as checksummed JSON.
+
+Estimates of it come from the statistics of records.
 
 A transfer is told from the record of the attack that found the edits, the record of the same attack
 on the victim they are turned on, and what that victim then predicts. So it is a record again: of
@@ -101,9 +102,10 @@ class Entry:
 
     @property
     def carried_over(self) -> float | None:
-        """Of the graphs that the edits break on the victim they were made for and that the other
-        gets right when clean, the share that they break on the other too; None where there are
-        none.
+        """The share of what the edits broke where they were made that they break here too.
+
+        Counted are graphs that the edits break on the victim they were made for and that the other
+        victim gets right when clean. None where there are none.
         """
         shared = [
             other.broken
@@ -141,8 +143,9 @@ class Entry:
 
 
 def matrix(transfers: Transfers, records: Iterable[Record]) -> list[Entry]:
-    """The entries of all matrices, the diagonals included, sorted by group and then by the method
-    attacked.
+    """The entries of all matrices, the diagonals included.
+
+    They are sorted by group, and then by the method attacked.
     """
     by_key = {record.key: record for record in records}
     found: dict[tuple[Group, str], list[tuple[Record, Record, Record]]] = {}
@@ -183,8 +186,9 @@ def turned_on(source: Record, target: Record, entry: Transfer) -> Record:
 
 
 def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
-    """Ordered pairs of records of one attack on two victims of the same data, seed, encoder,
-    layers, protocol and budget.
+    """Ordered pairs of records of one attack on two victims that edits can be carried between.
+
+    The victims share data, seed, encoder, layers, protocol and budget.
 
     Attacks that make the same edits for every victim have nothing to transfer.
     """

@@ -1,5 +1,6 @@
-"""Turning stored edits on other stored victims: forward passes alone. Kept in the run's folder,
-made again when the records change.
+"""Turning stored edits on other stored victims; what comes of it is kept in the folder.
+
+It takes forward passes alone, and is made again when the records change.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ TRANSFER = "transfer.json"
 
 
 def stored_transfers(folder: RunFolder, records: Sequence[Record]) -> Transfers | None:
-    """The transfers between these records that the folder holds; None where there are none, or
-    others, or damaged ones.
+    """The transfers between these records that the folder holds; None without them.
+
+    Damaged ones, or those of other records, are none.
     """
     path = folder.path / TRANSFER
     try:
@@ -49,8 +51,9 @@ class Turner:
         self._turned: dict[tuple[str, str], Transfer] = {}
 
     def turn(self, source: Record, target: Record) -> Transfer:
-        """The source's edits on the target's victim; raises `ArtifactDamaged` where a data set or
-        victim is not what the record says.
+        """The source's edits on the target's victim.
+
+        Raises `ArtifactDamaged` where a data set or victim is not what the record says.
         """
         pair = source.dumps(), target.dumps()
         if pair not in self._turned:
@@ -67,8 +70,9 @@ class Turner:
     def look_ahead(
         self, records: Sequence[Record], enough: Callable[[], bool] = lambda: False
     ) -> None:
-        """Turn what there is to turn between these records, until it is `enough`, so that it need
-        not be done later.
+        """Turn what there is to turn between these records, until it is `enough`.
+
+        So it need not be done later.
         """
         for source, target in pairs_to_transfer(records):
             if enough():
@@ -79,8 +83,7 @@ class Turner:
 def transfer_records(
     folder: RunFolder, records: Sequence[Record], turner: Turner | None = None
 ) -> Transfers:
-    """Turn the edits of every record on the victims of the others that they can be turned on, and
-    keep what comes of it.
+    """Turn the edits of records on the victims of the others, and keep what comes of it.
 
     `turner` may have turned some already.
 

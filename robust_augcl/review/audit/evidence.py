@@ -59,8 +59,9 @@ class PlantedFacts:
 
 @dataclass(frozen=True)
 class LargeBudgetFacts:
-    """What an attack does to a stored victim with a large budget, on a few graphs that are right
-    when clean.
+    """What an attack does to a stored victim with a large budget, on a few graphs.
+
+    Graphs that are wrong when clean are left out.
 
     Args:
         records: keys of the attack's records.

@@ -1,6 +1,4 @@
-"""Components counted by union-find: independent of the count that the threat model, the labels and
-replay rest on.
-"""
+"""Components counted by union-find, independent of the count that all else rests on."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ class Forest:
     count: int
 
     def edited(self, outcome: Outcome) -> int:
-        """The number of components after the edits; -1 where an edit names a node that is not
-        there.
-        """
+        """The number of components after the edits; -1 where an edit names no node."""
         if any(
             not 0 <= node < len(self.root)
             for pair in (*outcome.added, *outcome.removed)

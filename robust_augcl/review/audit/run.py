@@ -1,5 +1,6 @@
-"""Auditing a run's folder; the audit is kept beside the records and made again only when they
-change.
+"""Auditing a run's folder; the audit is kept there.
+
+It is made again only when the records change.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ AUDIT = "audit.json"
 
 
 def stored_audit(folder: RunFolder, records: Sequence[Record]) -> Audit | None:
-    """The audit of these records that the folder holds; None where there is none, or one of other
-    records, or a damaged one.
+    """The audit of these records that the folder holds; None where it holds none of them.
+
+    A damaged audit, or one of other records, is none.
     """
     path = folder.path / AUDIT
     try:
@@ -44,8 +46,9 @@ def _stamp(folder: RunFolder, records: Sequence[Record]) -> str:
 
 
 def make_gatherer(folder: RunFolder, manifest: Manifest) -> Gatherer:
-    """What gathers evidence about the folder's run; raises `InputError` where the manifest holds no
-    valid suite.
+    """What gathers evidence about the folder's run.
+
+    Raises `InputError` where the manifest holds no valid suite.
     """
     from robust_augcl.review.audit.gather import (
         Gatherer,
@@ -60,8 +63,9 @@ def audit_records(
     records: Sequence[Record],
     gatherer: Gatherer | None = None,
 ) -> Audit:
-    """Audit the records of a folder and keep the audit there; `gatherer` may have looked at some
-    already.
+    """Audit the records of a folder and keep the audit there.
+
+    `gatherer` may have looked at some already.
 
     Raises:
         InputError: the folder's manifest holds no valid suite, or one that asks for other records,

@@ -124,9 +124,7 @@ def _compared_with_exact(evidence: Evidence) -> tuple[int, list[tuple[Record, Re
 
 
 def nothing_broken_that_is_proved(evidence: Evidence) -> Finding:
-    """A graph that is certified against a budget is broken by no attack with that budget or a
-    smaller one.
-    """
+    """No attack breaks a target that is certified against the attack's budget."""
     name = "nothing broken that is proved"
     compared, broken = 0, []
     for record in evidence.records:
