@@ -15,7 +15,8 @@ from matplotlib.colors import to_rgb
 from robust_augcl.results.statistics import Estimate
 
 # Okabe and Ito's colours, then Tol's, which colour-blind readers tell apart; the marker says the
-# same once more.
+# same once more. The three methods of the paper look the same in every figure: a matter of looks
+# alone, nothing is guessed from these labels.
 _KNOWN = {"none": ("#6B6B6B", "o"), "graphcl": ("#0072B2", "s"), "augcl": ("#D55E00", "D")}
 _COLOURS = (
     "#009E73",
@@ -159,13 +160,11 @@ def _draw_lane(
                 linewidth=0,
                 zorder=1,
             )
-    size, letters = (
-        31 * lane_height,
-        min(7.0, 54 * lane_height),
-    )  # in points, to fit a lane of 72 * lane_height points
-    dark = [
-        0.72 * part for part in to_rgb(lane.colour)
-    ]  # small letters in light colours cannot be read
+    # In points, to fit a lane of 72 * lane_height points.
+    size, letters = 31 * lane_height, min(7.0, 54 * lane_height)
+    # Small letters in light colours cannot be read.
+    # Small letters in light colours cannot be read.
+    dark = [0.72 * part for part in to_rgb(lane.colour)]
     right = 1 + VALUES_WIDTH / (axes.bbox.width / axes.figure.dpi)
     for row, y in places:
         found = panel.estimates.get((row.label, lane.label))

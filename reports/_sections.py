@@ -295,9 +295,8 @@ class Section:
         """A class by what it is, where the records say so, else by its number."""
         if any(record.label_rule != "components" for record in self.records):
             return f"class {label}"
-        return (
-            "1 component" if label == 0 else f"{label + 1} components"
-        )  # the class is the number of components, less 1
+        # The class is the number of components, less 1.
+        return "1 component" if label == 0 else f"{label + 1} components"
 
 
 def sections(report: ReportInput) -> list[Section]:

@@ -57,9 +57,8 @@ class Turner:
         """
         pair = source.dumps(), target.dumps()
         if pair not in self._turned:
-            if (
-                self._last is None or self._last[0] != pair[0]
-            ):  # the graphs of the last source are kept alone
+            # Only the graphs of the last source are kept.
+            if self._last is None or self._last[0] != pair[0]:
                 self._last = pair[0], _attacked(source, self._datasets(source.dataset))
             graphs = self._last[1]
             logits = self._victims(target.victim).logits(graphs).cpu()

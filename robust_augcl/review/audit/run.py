@@ -50,9 +50,8 @@ def make_gatherer(folder: RunFolder, manifest: Manifest) -> Gatherer:
 
     Raises `InputError` where the manifest holds no valid suite.
     """
-    from robust_augcl.review.audit.gather import (
-        Gatherer,
-    )  # whoever reads a stored audit needs none of what makes one
+    # Imported here: whoever reads a stored audit needs none of what makes one.
+    from robust_augcl.review.audit.gather import Gatherer
 
     return Gatherer(folder, {step.key: step for step in folder.plan(manifest).attacks})
 
@@ -74,9 +73,8 @@ def audit_records(
     from robust_augcl.review.audit.checks import examine
 
     start = time.perf_counter()
-    now = make_gatherer(
-        folder, manifest
-    )  # another run may have entered seeds of its own since the other one was made
+    # Another run may have entered seeds of its own since the other gatherer was made.
+    now = make_gatherer(folder, manifest)
     if gatherer is not None:
         now.take_over(gatherer)
     folder.require_planned((record.key for record in records), now.steps)
