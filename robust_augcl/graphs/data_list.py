@@ -42,11 +42,12 @@ def packed_edges(graphs: Sequence[Data], ptr: Tensor) -> Tensor:
 def packed_targets(graphs: Sequence[Data], sizes: Tensor) -> Tensor | None:
     """The target node of each graph (G,), None where no graph has one."""
     given = [getattr(graph, "target_node", None) for graph in graphs]
-    if all(node is None for node in given):
+    found = [int(node) for node in given if node is not None]
+    if not found:
         return None
-    if any(node is None for node in given):
+    if len(found) < len(given):
         raise InputError("Expected all graphs to have a target node or none, got some of each")
-    nodes = torch.tensor([int(node) for node in given])
+    nodes = torch.tensor(found)
     for index in ((nodes < 0) | (nodes >= sizes)).nonzero().flatten().tolist():
         raise InputError(
             f"Expected `target_node` of graph {index} to be from 0 to {int(sizes[index]) - 1}, "

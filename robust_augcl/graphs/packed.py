@@ -8,7 +8,7 @@ Letters: G graphs, N nodes of all graphs, E directed edges, F features, P node p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -260,11 +260,16 @@ class PackedGraphs:
 
     def to(self, device: torch.device | str) -> PackedGraphs:
         """Return the graphs on `device`."""
-        return PackedGraphs(*(None if t is None else t.to(device) for t in self._tensors))
+        return self._with_each(lambda tensor: tensor.to(device))
 
     def copy(self) -> PackedGraphs:
         """Return the same graphs in tensors of their own."""
-        return PackedGraphs(*(None if t is None else t.clone() for t in self._tensors))
+        return self._with_each(Tensor.clone)
+
+    def _with_each(self, change: Callable[[Tensor], Tensor]) -> PackedGraphs:
+        target_node = None if self.target_node is None else change(self.target_node)
+        x, edge_index, ptr, y = map(change, (self.x, self.edge_index, self.ptr, self.y))
+        return PackedGraphs(x, edge_index, ptr, y, target_node)
 
     def same_as(self, other: PackedGraphs) -> bool:
         """Whether all tensors are equal, bit by bit."""
