@@ -64,6 +64,11 @@ class Outcome:
         node: the target's number in its graph; None where the target is the graph as a whole.
         exact: proved to be the worst case: these edits break the target, or it is wrong when
             clean, or no allowed edits break it. Only proved where the attack claims to be exact.
+
+    Example:
+        >>> outcome = Outcome(7, 1, 1, 0, 0.8, -0.2, added=[[2, 5]], removed=[])
+        >>> outcome.broken, outcome.robust, outcome.target
+        (True, False, (7, None))
     """
 
     graph: int
