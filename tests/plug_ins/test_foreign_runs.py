@@ -17,6 +17,8 @@ from robust_augcl.cli.main import main
 from robust_augcl.errors import InputError
 from robust_augcl.store.run_folder import RunFolder
 
+pytestmark = pytest.mark.end_to_end
+
 
 def run(suite: Path, out: Path) -> list[list[list[int]]]:
     """Run a suite as a new process would; return the edits of each graph."""
