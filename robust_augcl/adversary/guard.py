@@ -3,6 +3,36 @@
 It hands an attack graphs of its own and a victim that is limited to the declared access. Then it
 checks every edit, applies it to its own graphs, and predicts again. The attack's own word on its
 success is never used. A graph that an attack changed by hand is found out.
+
+Example: a triangle and a path of three nodes, a victim with random weights, one edge added or
+deleted.
+
+>>> from torch_geometric.data import Data
+>>> from robust_augcl import registry
+>>> from robust_augcl.models.classifier import GraphClassifier
+>>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+>>> triangle = torch.tensor([[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]])
+>>> ones, y = torch.ones(3, 1), torch.tensor([0])
+>>> graphs = PackedGraphs.from_data_list(
+...     [Data(x=ones, edge_index=edges, y=y) for edges in (triangle, path)]
+... )
+>>> chance = torch.Generator().manual_seed(0)
+>>> encoder = registry.load("encoder", "gin")(
+...     in_features=1, width=4, layers=2, generator=chance
+... )
+>>> model = GraphClassifier(encoder, num_classes=2, hidden=4, generator=chance)
+>>> result = run_attack(
+...     registry.load("attack", "exhaustive")(),
+...     Victim(model),
+...     graphs,
+...     ThreatModel(budget=1, operations=("add", "delete")),
+...     fit=FitGraphs(graphs, graphs),
+...     generator=chance,
+... )
+>>> bool((result.attacked_margin <= result.clean_margin).all())
+True
+>>> max(perturbation.num_edits for perturbation in result.perturbations)
+1
 """
 
 from __future__ import annotations
@@ -140,37 +170,6 @@ def run_attack(
         GuardViolation: changed input graphs, or an answer that is no list of perturbations.
         ValueError: an attack that cannot make as many edits as the threat model allows, or a
             victim that cannot answer what the attack may ask.
-
-    Example:
-        A triangle and a path of three nodes, a victim with random weights, one edge added or
-        deleted.
-
-        >>> from torch_geometric.data import Data
-        >>> from robust_augcl import registry
-        >>> from robust_augcl.models.classifier import GraphClassifier
-        >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
-        >>> triangle = torch.tensor([[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]])
-        >>> ones, y = torch.ones(3, 1), torch.tensor([0])
-        >>> graphs = PackedGraphs.from_data_list(
-        ...     [Data(x=ones, edge_index=edges, y=y) for edges in (triangle, path)]
-        ... )
-        >>> chance = torch.Generator().manual_seed(0)
-        >>> encoder = registry.load("encoder", "gin")(
-        ...     in_features=1, width=4, layers=2, generator=chance
-        ... )
-        >>> model = GraphClassifier(encoder, num_classes=2, hidden=4, generator=chance)
-        >>> result = run_attack(
-        ...     registry.load("attack", "exhaustive")(),
-        ...     Victim(model),
-        ...     graphs,
-        ...     ThreatModel(budget=1, operations=("add", "delete")),
-        ...     fit=FitGraphs(graphs, graphs),
-        ...     generator=chance,
-        ... )
-        >>> bool((result.attacked_margin <= result.clean_margin).all())
-        True
-        >>> max(perturbation.num_edits for perturbation in result.perturbations)
-        1
     """
     check_supported(attack, threat)
     check_answers(attack, victim)
