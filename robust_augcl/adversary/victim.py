@@ -1,6 +1,19 @@
 """The victim: a frozen classifier, seen through a declared access level.
 
 Letters: G graphs, C classes, M candidate edits.
+
+Example: a victim of random weights, which counts the graphs that it was asked about.
+
+>>> from torch_geometric.data import Data
+>>> from robust_augcl import registry
+>>> from robust_augcl.models.classifier import GraphClassifier
+>>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+>>> data = Data(x=torch.ones(3, 1), edge_index=path, y=torch.tensor([0]))
+>>> chance = torch.Generator().manual_seed(0)
+>>> gin = registry.load("encoder", "gin")(in_features=1, width=4, layers=2, generator=chance)
+>>> victim = Victim(GraphClassifier(gin, num_classes=2, hidden=4, generator=chance))
+>>> victim.logits(PackedGraphs.from_data_list([data])).shape, victim.queries
+(torch.Size([1, 2]), 1)
 """
 
 from __future__ import annotations

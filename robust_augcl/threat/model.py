@@ -2,6 +2,17 @@
 
 Letters: G graphs, M candidate pairs. An edit is of one undirected edge, a pair of nodes i < j
 numbered within its graph.
+
+Example: on a path of three nodes one edge may be added, since only the ends are not joined yet.
+
+>>> from torch_geometric.data import Data
+>>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+>>> data = Data(x=torch.ones(3, 1), edge_index=path, y=torch.tensor([0]))
+>>> graphs = PackedGraphs.from_data_list([data])
+>>> ThreatModel(budget=1, operations=("add",)).enumerate(graphs).pairs.tolist()
+[[0], [2]]
+>>> len(ThreatModel(budget=1, operations=("add", "delete")).enumerate(graphs))
+3
 """
 
 from __future__ import annotations
