@@ -59,8 +59,9 @@ class Victim:
 
     @property
     def model(self) -> Classifier:
-        """The classifier itself, for certificates; an attack sees a `VictimView`, which has
-        none.
+        """The classifier itself, for certificates.
+
+        An attack sees a `VictimView`, which has none.
         """
         return self._model
 
@@ -128,9 +129,9 @@ class Victim:
     def edge_gradients(
         self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor
     ) -> Tensor:
-        """Gradient of each graph's cross-entropy for the class `towards` with respect to the weight
-        of candidate edges.
+        """Gradients of each graph's cross-entropy with respect to the weights of candidates.
 
+        The cross-entropy is that for the class `towards`.
         A candidate that is not an edge has weight 0, one that is has weight 1. Both directions
         stand apart.
 
@@ -166,9 +167,9 @@ class Victim:
         weights: Tensor,
         loss: Loss,
     ) -> tuple[Tensor, Tensor]:
-        """Each graph's loss with its candidates edited in part, and the gradient of that loss with
-        respect to the parts.
+        """Each graph's loss with its candidates edited in part, and its gradient.
 
+        The gradient is with respect to the parts.
         A candidate of weight w in [0, 1] adds an edge of weight w, or leaves an edge that it
         deletes the weight 1 - w. `loss` takes logits (B, C) of some of the graphs and these graphs'
         numbers (B,), and returns (B,), with autograd; it is given no module.
@@ -205,9 +206,9 @@ class Victim:
 
 
 class VictimView:
-    """A victim limited to an access level: it carries no module, no parameters and no autograd
-    graph.
+    """A victim limited to an access level.
 
+    It carries no module, no parameters and no autograd graph.
     Whatever lies beyond the level raises `AccessViolation`.
     """
 

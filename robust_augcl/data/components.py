@@ -28,8 +28,9 @@ _GRAPHS_IN_A_DRAW = 1_500
 
 @dataclass(frozen=True)
 class ComponentGraphs(DataSource):
-    """Graphs of 1, 2 or 3 components; the class is their number, less 1; the node feature is the
-    constant 1.
+    """Graphs of 1, 2 or 3 components.
+
+    The class is the number of components, less 1. The node feature is the constant 1.
 
     Args:
         nodes: fewest and most nodes of a graph.
@@ -126,12 +127,12 @@ def _draw(
 
 
 def _erdos_renyi(sizes: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
-    """Each pair of nodes of a component is an edge with `probability`: (2, edges), i < j, numbered
-    over all graphs.
+    """Draw edges: each pair of nodes of a component is one with `probability`.
+
+    Returns (2, edges), i < j, numbered over all graphs.
     """
-    partners = (
-        np.repeat(np.cumsum(sizes), sizes) - np.arange(sizes.sum()) - 1
-    )  # of each node: the later ones of its component
+    # Of each node: how many nodes of its component come later.
+    partners = np.repeat(np.cumsum(sizes), sizes) - np.arange(sizes.sum()) - 1
     ends = np.cumsum(partners)
     chosen = np.flatnonzero(rng.random(int(partners.sum())) < probability)
     source = np.searchsorted(ends, chosen, side="right")

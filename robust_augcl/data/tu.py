@@ -29,8 +29,9 @@ from robust_augcl.graphs.packed import PackedGraphs
 
 @dataclass(frozen=True)
 class TUGraphs(DataSource):
-    """A data set of the TU collection, through PyTorch Geometric: downloaded by it, or taken from
-    an archive.
+    """A data set of the TU collection, through PyTorch Geometric.
+
+    It is downloaded, or taken from an archive.
 
     Node labels, one-hot, are the features. Edge labels are not used and self-loops are dropped: an
     edge that an attack adds has neither. A degree feature is that of the clean graph: edits do not

@@ -36,8 +36,11 @@ class DataSource(ABC):
 
     @abstractmethod
     def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
-        """Return the graphs; `archives` is a folder to take files from instead of downloading
-        them.
+        """Return the graphs.
+
+        Args:
+            archives: a folder to take files from instead of downloading them.
+            generator: the source of all chance.
         """
 
     def targets(self, graphs: PackedGraphs) -> Targets | None:

@@ -83,9 +83,7 @@ def _sums(values: Colours, first: NDArray[np.int64]) -> Colours:
 
 
 def _mix(values: Colours) -> Colours:
-    """SplitMix64's finaliser (Steele, Lea and Flood 2014): numbers that are close become numbers
-    that are not.
-    """
+    """SplitMix64's finaliser (Steele, Lea and Flood 2014): close numbers come far apart."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -138,8 +138,9 @@ class PackedGraphs:
 
     @cached_property
     def edges(self) -> EdgeIndex:
-        """`edge_index` as PyTorch Geometric's type, which tells layers that it is sorted and
-        undirected.
+        """`edge_index` as PyTorch Geometric's type.
+
+        It tells layers that edges are sorted and undirected.
         """
         size = self.num_nodes
         return EdgeIndex(
@@ -179,8 +180,9 @@ class PackedGraphs:
         return torch.bincount(self.batch[order.indices[first]], minlength=self.num_graphs)
 
     def has_edges(self, source: Tensor, target: Tensor) -> Tensor:
-        """Which of the pairs of nodes (numbered over all graphs) are edges: (P,), (P,) -> (P,)
-        bool.
+        """Which of the pairs of nodes, numbered over all graphs, are edges.
+
+        Shapes: (P,), (P,) -> (P,) bool.
         """
         if self.edge_keys.numel() == 0:
             return torch.zeros_like(source, dtype=torch.bool)
@@ -189,8 +191,9 @@ class PackedGraphs:
         return self.edge_keys[place] == keys
 
     def portions(self) -> list[Tensor]:
-        """The numbers of the graphs in runs for which work on every pair of nodes fits into memory:
-        50 graphs, fewer large ones.
+        """The numbers of the graphs, in runs of which every pair of nodes fits into memory.
+
+        A run has 50 graphs, or fewer large ones.
         """
         return runs(
             (torch.ones_like(self.sizes), limits().portion_graphs),
@@ -217,8 +220,9 @@ class PackedGraphs:
         )
 
     def flip(self, graph: Tensor, pairs: Tensor) -> PackedGraphs:
-        """Return the graphs with pairs of nodes flipped: an edge that is there goes, one that is
-        not comes.
+        """Return the graphs with pairs of nodes flipped.
+
+        An edge that is there goes, and one that is not there comes.
 
         Shapes: graph (P,), pairs (2, P) of node numbers within their graph; each undirected pair at
         most once.

@@ -119,8 +119,9 @@ class Unfolding:
 
 
 def _renumber(items: Tensor, total: int) -> tuple[Tensor, Tensor]:
-    """The different items in ascending order, and each item's place among them; by a table, which
-    is faster than sorting.
+    """The different items in ascending order, and each item's place among them.
+
+    A table is faster than sorting.
     """
     there = torch.zeros(total, dtype=torch.bool, device=items.device)
     there[items] = True
@@ -131,8 +132,9 @@ def _renumber(items: Tensor, total: int) -> tuple[Tensor, Tensor]:
 
 
 def _classes(features: Tensor, below: Tensor, graphs: PackedGraphs) -> Tensor:
-    """Number the nodes' trees one level deeper: (N,), equal for equal features and equal multisets
-    of neighbours' trees.
+    """Number the nodes' trees one level deeper (N,).
+
+    Numbers are equal for equal features and equal multisets of neighbours' trees.
 
     A multiset is known by the wrapping sums of two 64-bit hashes of its members: with a million
     trees, two different ones share both with a probability below 1e-25.

@@ -78,15 +78,17 @@ class Candidates:
         return Perturbation(added=pairs[:, ~remove], removed=pairs[:, remove])
 
     def best(self, score: Tensor) -> Tensor:
-        """The candidate of the lowest score (M,) in each graph, the first of equals, -1 where a
-        graph has none: (G,).
+        """The candidate of the lowest score in each graph, the first of equals.
+
+        It is -1 where a graph has none. Shapes: score (M,) -> (G,).
         """
         return first_lowest(self.graph, score, self.num_graphs)
 
 
 def first_lowest(group: Tensor, score: Tensor, num_groups: int) -> Tensor:
-    """The row of the lowest score (K,) in each group (K,), the first of equals, -1 where there is
-    none: (number of groups,).
+    """The row of the lowest score in each group, the first of equals, -1 where there is none.
+
+    Shapes: group (K,), score (K,) -> (number of groups,).
     """
     finite = score.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
     lowest = score.new_full((num_groups,), torch.inf).scatter_reduce(0, group, finite, "amin")

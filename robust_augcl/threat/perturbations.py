@@ -37,8 +37,9 @@ class Perturbation:
 
 
 def check_form(index: int, perturbation: Perturbation) -> None:
-    """Raise `ThreatViolation` for what is no plain `Perturbation` of plain tensors: a subclass
-    could say one thing and do another.
+    """Raise `ThreatViolation` for what is no plain `Perturbation` of plain tensors.
+
+    A subclass could say one thing and do another.
     """
     if type(perturbation) is not Perturbation:
         raise ThreatViolation(
@@ -78,8 +79,9 @@ def pack_edits(perturbations: Sequence[Perturbation]) -> tuple[Tensor, Tensor, T
 
 
 def apply_all(graphs: PackedGraphs, perturbations: Sequence[Perturbation]) -> PackedGraphs:
-    """Return new graphs with the edits applied, one perturbation a graph; nothing is checked
-    here.
+    """Return new graphs with the edits applied, one perturbation a graph.
+
+    Nothing is checked here.
     """
     graph, pairs, added = (part.to(graphs.device) for part in pack_edits(perturbations))
     ends = pairs + graphs.ptr[graph]
