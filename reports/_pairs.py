@@ -9,15 +9,14 @@ from robust_augcl.reports._sections import Section
 
 MANY_PAIRS = 8
 """More comparisons than these are told in short."""
-_RIVALS = ("ProGCL", "ProGCLMix")
 
 
 def method_pairs(section: Section) -> list[tuple[str, str]]:
     """Pairs of methods, the one in question first, none twice.
 
-    Every pretrained method against plain GraphCL of equal pretraining (base, epochs,
-    augmentations), AUGCL and its variants against ProGCL of equal pretraining, then every
-    pretrained method against none. Where nothing of that is there: all against the first.
+    Every pretrained method is compared with the plain one of equal pretraining (base, epochs,
+    augmentations), then with those of equal pretraining that it names as rivals, then with no
+    pretraining. Where nothing of that is there, all are compared with the first.
     """
     pairs = list(dict.fromkeys(_wanted(section)))
     return pairs or [(method, section.methods[0]) for method in section.methods[1:]]
@@ -26,43 +25,34 @@ def method_pairs(section: Section) -> list[tuple[str, str]]:
 def leading_pairs(section: Section) -> list[tuple[str, str]]:
     """The pairs that a summary tells.
 
-    All, or where they are many, those of AUGCL and its variants with other pretrained methods.
+    All, or where they are many, those of methods that name rivals with other pretrained methods.
     """
     pairs = method_pairs(section)
     if len(pairs) <= MANY_PAIRS:
         return pairs
-    kinds = section.kinds
-    leading = [
-        (left, right)
-        for left, right in pairs
-        if kinds[left] == "AUGCL" and kinds[right] != "NoPretraining"
-    ]
-    return (
-        leading
-        or [(left, right) for left, right in pairs if kinds[right] != "NoPretraining"]
-        or pairs
-    )
+    traits = section.method_traits
+    pretrained = [(left, right) for left, right in pairs if traits[right].pretrains]
+    leading = [(left, right) for left, right in pretrained if traits[left].rivals]
+    return leading or pretrained or pairs
 
 
 def _wanted(section: Section) -> Iterator[tuple[str, str]]:
-    kinds = section.kinds
-    pretrained = [method for method in section.methods if kinds[method] != "NoPretraining"]
-    base: dict[str, str] = {}
+    traits = section.method_traits
+    pretrained = [method for method in section.methods if traits[method].pretrains]
+    plain_ones: dict[str, str] = {}
     for method in pretrained:
-        if kinds[method] == "GraphCL":
-            base.setdefault(_pretraining(section, method), method)
+        if traits[method].plain:
+            plain_ones.setdefault(_pretraining(section, method), method)
     for method in pretrained:
-        plain = base.get(_pretraining(section, method), method)
+        plain = plain_ones.get(_pretraining(section, method), method)
         if plain != method:
             yield method, plain
     for method in pretrained:
-        if kinds[method] == "AUGCL":
-            for rival in pretrained:
-                if kinds[rival] in _RIVALS and _pretraining(section, rival) == _pretraining(
-                    section, method
-                ):
-                    yield method, rival
-    none = next((method for method in section.methods if kinds[method] == "NoPretraining"), None)
+        for rival in pretrained:
+            named = traits[rival].plug_in in traits[method].rivals
+            if named and _pretraining(section, rival) == _pretraining(section, method):
+                yield method, rival
+    none = next((method for method in section.methods if not traits[method].pretrains), None)
     if none is not None:
         yield from ((method, none) for method in pretrained)
 

@@ -12,7 +12,7 @@ from typing import Any
 from robust_augcl.reports._words import protocol_text, threat_text
 from robust_augcl.reports.tables import MARK, percent
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
-from robust_augcl.results.records import Record
+from robust_augcl.results.records import MethodTraits, Record
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import (
     Comparison,
@@ -69,9 +69,9 @@ class Section:
         return next((r.method_settings for r in self.records if r.cell.method == method), {})
 
     @cached_property
-    def kinds(self) -> dict[str, str]:
-        """What each method is, whatever its label: "GraphCL", "AUGCL", "NoPretraining", ..."""
-        return {method: str(self.settings(method).get("type", "")) for method in self.methods}
+    def method_traits(self) -> dict[str, MethodTraits]:
+        """What each method is, by its label."""
+        return {record.cell.method: record.method_traits for record in self.records}
 
     @cached_property
     def layers(self) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hand_made import TRAITS, make_record
+from hand_made import TRAITS, make_record, method_called
 
 from robust_augcl.results.names import Names
 from robust_augcl.results.report_input import ReportInput
@@ -15,7 +15,7 @@ def test_records_say_what_methods_and_attacks_are_called():
         make_record(
             attack="acme",
             method="m",
-            method_name="A method of Acme",
+            method_traits=method_called("A method of Acme"),
             traits=replace(TRAITS, name="Acme's attack"),
         ),
         make_record(attack="exhaustive", traits=replace(TRAITS, name="somebody else's")),

@@ -19,6 +19,10 @@ class Method:
     Class attributes:
         display_name: what readers call the method; empty for its label.
         pretrains: whether there is any contrastive pretraining.
+        plain: whether this is contrastive pretraining and nothing else. Reports compare every
+            other method with the plain one of equal pretraining.
+        rivals: the methods, by their names in the registry, that reports compare this one with
+            besides. A method that names rivals is the one in question.
         revision: raised when the code changes what is learned (revisions.py).
 
     >>> from robust_augcl.contrast.objective import LossSettings
@@ -30,6 +34,8 @@ class Method:
 
     display_name: ClassVar[str] = ""
     pretrains: ClassVar[bool] = True
+    plain: ClassVar[bool] = False
+    rivals: ClassVar[tuple[str, ...]] = ()
     revision: ClassVar[int] = 1
 
     def weighter(

@@ -23,6 +23,7 @@ class AUGCL(AffinitySettings, Method):
     """
 
     display_name: ClassVar[str] = "AUGCL"
+    rivals: ClassVar[tuple[str, ...]] = ("progcl", "progcl_mix")
 
     def weighter(
         self, embedding_size: int, generator: torch.Generator, device: torch.device | str

@@ -19,3 +19,4 @@ class GraphCL(Method):
     """
 
     display_name: ClassVar[str] = "GraphCL"
+    plain: ClassVar[bool] = True

@@ -10,8 +10,9 @@ from typing import Any
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
+from robust_augcl.contrast.method_base import Method
 from robust_augcl.plan.step import Step, plain
-from robust_augcl.results.records import Traits
+from robust_augcl.results.records import MethodTraits, Traits
 
 
 def traits_of(attack: Attack, label: str) -> Traits:
@@ -32,6 +33,30 @@ def traits_of(attack: Attack, label: str) -> Traits:
         effort=attack.effort,
         name=readers_name(attack, label),
     )
+
+
+def method_traits_of(method: Method, label: str) -> MethodTraits:
+    """What a method declares; `label` is its label in the suite.
+
+    Example:
+        >>> augcl = registry.load("method", "augcl")()
+        >>> method_traits_of(augcl, "augcl").rivals
+        ['progcl', 'progcl_mix']
+    """
+    return MethodTraits(
+        name=readers_name(method, label),
+        plug_in=_name_in_registry(type(method)),
+        pretrains=method.pretrains,
+        plain=method.plain,
+        rivals=list(method.rivals),
+    )
+
+
+def _name_in_registry(made: type[object]) -> str:
+    """The name by which a suite asks for a plug-in: its file's name, or `module:Class`."""
+    if made.__module__.startswith("robust_augcl."):
+        return made.__module__.rpartition(".")[2]
+    return registry.origin(made)["name"]
 
 
 def readers_name(plug_in: object, label: str) -> str:
@@ -75,6 +100,6 @@ def declared(step: Step) -> dict[str, Any]:
     assert step.cell is not None
     return {
         "traits": traits_of(settings["attack"], settings["label"]),
-        "method_name": readers_name(settings["method"], step.cell.method),
+        "method_traits": method_traits_of(settings["method"], step.cell.method),
         "made_by": made_by(step),
     }

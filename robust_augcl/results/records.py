@@ -135,6 +135,25 @@ class Traits:
 
 
 @dataclass(frozen=True)
+class MethodTraits:
+    """What a method is, as its plug-in declares it.
+
+    Args:
+        name: what readers call it.
+        plug_in: its name in the registry.
+        pretrains: whether there is any contrastive pretraining.
+        plain: whether it is contrastive pretraining and nothing else.
+        rivals: the methods that reports compare it with besides, by their names in the registry.
+    """
+
+    name: str
+    plug_in: str
+    pretrains: bool
+    plain: bool
+    rivals: list[str]
+
+
+@dataclass(frozen=True)
 class ArtifactRef:
     """A stored artifact that a record rests on: its key, and the digest of its content."""
 
@@ -151,7 +170,7 @@ class Record:
         cell: what it is about.
         outcomes: one a target, in the order of the data set.
         traits: what the attack is, as its plug-in declares it.
-        method_name: what readers call the method.
+        method_traits: what the method is, as its plug-in declares it.
         made_by: who made the plug-ins: of the attack, method, encoder and data source the
             distribution, its version and the qualified name; of foreign code also a digest of its
             source.
@@ -172,7 +191,7 @@ class Record:
     cell: Cell
     outcomes: list[Outcome]
     traits: Traits
-    method_name: str
+    method_traits: MethodTraits
     made_by: dict[str, dict[str, str]]
     method_settings: dict[str, Any]
     attack_settings: dict[str, Any]
@@ -194,6 +213,11 @@ class Record:
     @property
     def num_graphs(self) -> int:
         return len(self.outcomes)
+
+    @property
+    def method_name(self) -> str:
+        """What readers call the method."""
+        return self.method_traits.name
 
     @property
     def is_exact(self) -> bool:
@@ -302,7 +326,13 @@ class Record:
             ) from error
 
 
-_PARTS = {"cell": Cell, "traits": Traits, "dataset": ArtifactRef, "victim": ArtifactRef}
+_PARTS = {
+    "cell": Cell,
+    "traits": Traits,
+    "method_traits": MethodTraits,
+    "dataset": ArtifactRef,
+    "victim": ArtifactRef,
+}
 """The fields of a header that are objects of their own."""
 
 

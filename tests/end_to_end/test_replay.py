@@ -147,13 +147,27 @@ def test_a_record_under_the_name_of_another_is_noticed(tiny, copied, command):
     assert command("replay", copied).code == 0
 
 
-@pytest.mark.parametrize("what", ["cell", "label_rule", "attack_settings", "method_settings"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "cell",
+        "label_rule",
+        "attack_settings",
+        "method_settings",
+        "traits",
+        "method_traits",
+        "made_by",
+    ],
+)
 def test_a_record_that_says_it_is_about_something_else_is_noticed(copied, command, what):
     changes = {
         "cell": lambda r: replace(r, cell=replace(r.cell, method="another")),
         "label_rule": lambda r: replace(r, label_rule="none"),
         "attack_settings": lambda r: replace(r, attack_settings={"type": "Exhaustive", "depth": 2}),
         "method_settings": lambda r: replace(r, method_settings={"type": "AUGCL", "reward": 1.5}),
+        "traits": lambda r: replace(r, traits=replace(r.traits, claims_exact=not r.is_exact)),
+        "method_traits": lambda r: replace(r, method_traits=replace(r.method_traits, name="best")),
+        "made_by": lambda r: replace(r, made_by={**r.made_by, "attack": {"name": "another"}}),
     }
     forge(record_paths(copied)[0], changes[what])
     answer = command("replay", copied)

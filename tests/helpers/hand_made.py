@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record, Traits
+from robust_augcl.results.records import ArtifactRef, Cell, MethodTraits, Outcome, Record, Traits
 
 TRAITS = Traits("query", False, False, [], False, None, "a")
 """Of an attack that asks for answers, and of which nothing else is known."""
 _CELL = Cell("suite", "data", "none", "gin", 2, 0, "a", "strict", 1)
+
+
+def method_called(name: str, plug_in: str = "", **traits: Any) -> MethodTraits:
+    """The traits of a method of this name, which pretrains and is not plain, unless told."""
+    known = {"pretrains": name != "none", "plain": False, "rivals": [], **traits}
+    return MethodTraits(name=name, plug_in=plug_in or name, **known)
 
 
 def make_record(outcomes: Sequence[Outcome] = (), **changes: Any) -> Record:
@@ -29,7 +35,7 @@ def make_record(outcomes: Sequence[Outcome] = (), **changes: Any) -> Record:
         cell=cell,
         outcomes=list(outcomes),
         traits=TRAITS,
-        method_name=cell.method,
+        method_traits=method_called(cell.method),
         made_by={},
         method_settings={},
         attack_settings={},

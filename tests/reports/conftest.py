@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hand_made import make_record
+from hand_made import make_record, method_called
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -21,6 +21,13 @@ STRENGTH = {"rand_sampling": 0.3, "rl_s2v": 0.6, "grad_argmax": 0.8, "exhaustive
 # How likely a graph of class 0, 1, 2 can be broken; then shifted by method.
 WEAKNESS = (0.05, 0.2, 0.8)
 TYPES = {"none": "NoPretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
+METHODS = {
+    "NoPretraining": {"plug_in": "none", "pretrains": False},
+    "GraphCL": {"plug_in": "graphcl", "plain": True},
+    "AUGCL": {"plug_in": "augcl", "rivals": ["progcl", "progcl_mix"]},
+    "ProGCL": {"plug_in": "progcl"},
+}
+"""What methods declare, by their type."""
 NAMES = {
     "none": "No pretraining",
     "graphcl": "GraphCL",
@@ -33,6 +40,11 @@ NAMES = {
 }
 """What plug-ins call themselves; a label of the suite's own is its own name."""
 SHIFT = {"none": 0.1, "graphcl": 0.0, "augcl": -0.1}
+
+
+def settings_of(method: str, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of a method: its type, and what is given."""
+    return {"type": TYPES.get(method, "Other"), **given.get(method, {})}
 
 
 def traits_of(attack: str) -> Traits:
@@ -106,12 +118,12 @@ def make_campaign(
                                 protocol,
                                 1,
                             ),
-                            method_settings={
-                                "type": TYPES.get(method, "Other"),
-                                **given.get(method, {}),
-                            },
+                            method_settings=settings_of(method, given),
                             traits=traits_of(attack),
-                            method_name=NAMES.get(method, method),
+                            method_traits=method_called(
+                                NAMES.get(method, method),
+                                **METHODS.get(settings_of(method, given)["type"], {}),
+                            ),
                             threat={
                                 "budget": 1,
                                 "operations": ["add"],
