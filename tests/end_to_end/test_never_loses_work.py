@@ -15,8 +15,10 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from patching import replace_attribute
 
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.store import files as store_files
@@ -53,18 +55,41 @@ def done(folder: Path) -> Counter[str]:
     return Counter(re.findall(r"\d done .* \[(\S+)\] ", (folder / "run.log").read_text()))
 
 
-def test_thirty_kills_at_random_moments_change_nothing(tiny, tmp_path, reference):
-    harness = [sys.executable, str(HERE / "killed_runs.py"), str(tiny), str(tmp_path), "30"]
-    answer = subprocess.run(harness, capture_output=True, text=True, timeout=300)
+def killed(suite: Path, out: Path, kills: int) -> dict[str, Any]:
+    """What happened when runs were killed again and again, and the last one finished."""
+    harness = [sys.executable, str(HERE / "killed_runs.py"), str(suite), str(out), str(kills)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "helpers")}
+    answer = subprocess.run(harness, capture_output=True, text=True, timeout=300, env=environment)
     assert answer.returncode == 0, answer.stderr
-    assert "kills 30" in answer.stdout, answer.stdout
+    told: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return told
+
+
+def test_thirty_kills_while_steps_run_change_nothing(tiny, tmp_path, reference):
+    told = killed(tiny, tmp_path, 30)
+    kills, runs = told["kills"], told["runs"]
+    stored = [len(kill["stored"]) for kill in kills]
+    print(f"results that were stored at each kill: {stored}")
+    assert told["code"] == 0
     assert outcomes(tmp_path) == reference
-    assert max(done(tmp_path).values()) == 1
-    deadline = time.monotonic() + 10
-    while list(tmp_path.glob("locks/*")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+
+    assert len(kills) == 30
+    assert sum(bool(kill["hit"]) for kill in kills) >= 20, kills
+    assert stored == sorted(stored)  # a kill costs no result
+    assert 0 < stored[-1] < len(set(runs[-1]["began"])) + stored[-1]
+
+    ended = Counter(key for run in runs for key in run["ended"])
+    assert max(ended.values()) == 1
+    interrupted = {key for kill in kills for key in kill["hit"]}
+    began = Counter(key for run in runs for key in run["began"])
+    assert {key for key, times in began.items() if times > 1} <= interrupted
     held = [path.stem for path in tmp_path.glob("locks/*") if Store(tmp_path).locked(path.stem)]
     assert not held
+
+
+def test_the_harness_replaces_only_what_is_there():
+    with pytest.raises(AttributeError, match="'no_such_name' to replace"):
+        replace_attribute(store_files, "no_such_name", None)
 
 
 class Fault:
