@@ -96,10 +96,8 @@ def method_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def declared(step: Step) -> dict[str, Any]:
     """The fields of an attack step's record that the plug-ins declare."""
-    settings = step.settings
-    assert step.cell is not None
     return {
-        "traits": traits_of(settings["attack"], settings["label"]),
-        "method_traits": method_traits_of(settings["method"], step.cell.method),
+        "traits": step.settings["traits"],
+        "method_traits": step.settings["method_traits"],
         "made_by": made_by(step),
     }

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
 from robust_augcl.contrast.method_base import Method
+from robust_augcl.plan.declared import method_traits_of, traits_of
 from robust_augcl.plan.kinds import KINDS, kind_revision
 from robust_augcl.plan.protocols import Protocol
 from robust_augcl.plan.step import Step, with_inputs
@@ -268,6 +269,9 @@ class _Planner:
             "method": on.method.what,
             "method_pretraining": on.method.pretraining,
             "label_rule": suite.source.label_rule,
+            # Records carry these, so a plug-in that declares something else makes another result.
+            "traits": traits_of(settings["attack"], attack.label),
+            "method_traits": method_traits_of(on.method.what, on.method.label),
         }
         return self.step(
             "attack", title, {**settings, **beside}, inputs, cell=cell, plug_ins=plug_ins

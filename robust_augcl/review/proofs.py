@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.labels import unproved_labels
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
+from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.declared import declared, method_settings
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.names import target_text
@@ -23,6 +24,8 @@ from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation, apply_all
 
+OURS = "robust-augcl"
+"""The distribution of our own plug-ins."""
 TIE = 1e-4
 """Margins may differ by this much between machines.
 
@@ -54,7 +57,9 @@ def prove_record(step: Step, run: StoredRun) -> Proof:
     if record.attacker is not None:
         run.load(record.attacker)
     dataset, victim = dataset_of(run.load(record.dataset)), victim_of(run.load(record.victim))
-    problems = not_of_step(step, record) or check_record(record, dataset, victim)
+    problems = not_of_step(step, record)
+    problems = problems or check_record(record, dataset, victim)
+    problems = problems or check_exactness(record, dataset, victim)
     return Proof(f"{record.num_graphs} graphs", problems)
 
 
@@ -68,13 +73,58 @@ def not_of_step(step: Step, record: Record) -> list[str]:
         "label_rule": step.settings["label_rule"],
         **declared(step),
     }
-    wrong = [name for name, value in expected.items() if getattr(record, name) != value]
+    held = {name: getattr(record, name) for name in expected}
+    for about in (held, expected):
+        about["made_by"] = _but_our_version(about["made_by"])
+    wrong = [name for name, value in expected.items() if held[name] != value]
     inputs = {role: needed.key for role, needed in step.inputs.items()}
     for role in ("dataset", "victim", "attacker"):
         ref = getattr(record, role)
         if (ref and ref.key) != inputs.get(role):
             wrong.append(role)
     return [f"its {' and '.join(wrong)} are not those of its step"] if wrong else []
+
+
+def _but_our_version(made_by: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Who made the plug-ins. Our own version is left out: their revisions tell what matters."""
+    return {
+        kind: {
+            name: value
+            for name, value in by.items()
+            if name != "version" or by.get("distribution") != OURS
+        }
+        for kind, by in made_by.items()
+    }
+
+
+def check_exactness(record: Record, dataset: Dataset, victim: Victim) -> list[str]:
+    """What does not hold of a record's word on which targets are exact.
+
+    Where one edit is allowed the oracle tries all of them again. Where more are allowed it tries
+    single edits and the bound, so what rests on a search of pairs is refuted, not proved.
+    """
+    targets = [outcome.target for outcome in record.outcomes]
+    told = [outcome.exact for outcome in record.outcomes]
+    if any(type(is_exact) is not bool for is_exact in told):
+        return ["its word on which targets are exact is not true or false for each"]
+    exact = torch.tensor(told)
+    if not record.traits.claims_exact:
+        return differing("claim to be exact", exact, targets)
+    graphs, threat = dataset.part(dataset.test), threat_of(record)
+    found = certify(victim, graphs, threat, limit=0)
+    tie = _tie(victim.logits(graphs).cpu())
+    broken_before = torch.tensor([not outcome.robust for outcome in record.outcomes])
+    refuted = found.exhausted & ~found.certified & (found.lower_margin < -tie)
+    unproved = ~found.certified & (found.lower_margin.abs() > tie)
+    wrong = unproved if threat.budget == 1 and type(threat.budget) is int else refuted
+    problems = differing("claim to be exact", exact & ~broken_before & wrong, targets)
+    return problems + differing("word that it is not exact", ~exact & broken_before, targets)
+
+
+def threat_of(record: Record) -> ThreatModel:
+    """The threat model of a record."""
+    threat = {name: value for name, value in record.threat.items() if name != "type"}
+    return ThreatModel(**{**threat, "operations": tuple(threat["operations"])})
 
 
 def check_record(
@@ -96,11 +146,8 @@ def check_record(
     graphs = dataset.part(dataset.test)
     problems = differing("class", torch.tensor([o.label for o in outcomes]) != graphs.y, targets)
     perturbations = perturbations_of(record)
-    threat = {name: value for name, value in record.threat.items() if name != "type"}
     try:
-        ThreatModel(**{**threat, "operations": tuple(threat["operations"])}).check_all(
-            graphs, perturbations
-        )
+        threat_of(record).check_all(graphs, perturbations)
     except ThreatViolation as error:
         return [*problems, str(error)]
     attacked = apply_all(graphs, perturbations)
@@ -132,7 +179,8 @@ def _check_predictions(
     """Which stored predictions and margins are not those of the logits (G, C)."""
     margin, tie = margins(logits, y), _tie(logits)
     other = logits.argmax(1) != torch.tensor(stored.predicted)
-    far = (margin - torch.tensor(stored.margins)).abs() > tie
+    # A margin that is no number is near nothing.
+    far = ~((margin - torch.tensor(stored.margins)).abs() <= tie)
     return [
         *differing(f"{stored.when} prediction", other & (margin.abs() > tie), targets),
         *differing(f"{stored.when} margin", far, targets),

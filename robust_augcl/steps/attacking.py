@@ -16,13 +16,13 @@ from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.keys import graph_keys
 from robust_augcl.graphs.labels import refuse_other_classes
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.declared import declared, method_settings
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
+from robust_augcl.steps.exactness import proved_exact
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.model import ThreatModel
@@ -146,7 +146,7 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
     )
     edited = apply_all(test, result.perturbations)
     refuse_other_classes(edited, settings["label_rule"], dataset.test)
-    exact = proved_exact(settings["attack"], victim, test, settings["threat"], result)
+    exact = _exact(settings["attack"], victim, test, settings["threat"], result)
     other_seconds = sum(other.attack_seconds for other in others)
     return Record(
         key=step.key,
@@ -181,25 +181,13 @@ def _fitted(
     return fitted_of(inputs["attacker"]) if "attacker" in inputs else None
 
 
-def proved_exact(
-    attack: Attack, victim: Victim, graphs: PackedGraphs, threat: ThreatModel, result: AttackResult
+def _exact(
+    attack: Attack, victim: Victim, test: PackedGraphs, threat: ThreatModel, result: AttackResult
 ) -> Tensor:
-    """For which targets (G,) it is proved that no allowed edits do more damage than the attack's.
-
-    An attack is not believed when it claims to be exact. Edits that break a target need no proof,
-    and a target that is wrong when clean cannot be broken. Every other target must be certified:
-    the oracle tries all that is allowed, whatever the attack has tried.
-    """
-    wrong_after = result.attacked_prediction != graphs.y.cpu()
-    wrong_before = result.clean_prediction != graphs.y.cpu()
+    """For which targets (G,) the attack's claim to be exact is proved, if it makes one."""
     if not attack.exact:
-        return torch.zeros_like(wrong_after)
-    proved = wrong_after | wrong_before
-    unbroken = (~proved).nonzero().squeeze(1)
-    if unbroken.numel():
-        certificate = certify(victim, graphs.select(unbroken.to(graphs.device)), threat)
-        proved[unbroken] = certificate.certified
-    return proved
+        return torch.zeros(test.num_graphs, dtype=torch.bool)
+    return proved_exact(victim, test, threat, result.clean_prediction, result.attacked_prediction)
 
 
 def _outcomes(

@@ -14,6 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from robust_augcl import registry
 from robust_augcl.results.records import Record
 from robust_augcl.review.proofs import check_record
 from robust_augcl.steps.artifacts import dataset_of, victim_of
@@ -173,6 +174,57 @@ def test_a_record_that_says_it_is_about_something_else_is_noticed(copied, comman
     answer = command("replay", copied)
     assert answer.code == 1
     assert f"its {what} are not those of its step" in answer.out
+
+
+def exhaustive_path(folder: Path) -> Path:
+    return next(
+        path for path in record_paths(folder) if '"attack":"exhaustive"' in path.read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("forged", "named"),
+    [
+        # No edits, so every target that was right stands: a forged robustness.
+        (
+            lambda o: replace(
+                o, added=[], attacked=o.clean, attacked_margin=o.clean_margin, exact=True
+            ),
+            "the claim to be exact does not hold",
+        ),
+        (lambda o: replace(o, exact=False), "the word that it is not exact does not hold"),
+        (lambda o: replace(o, exact=int(o.exact)), "is not true or false for each"),
+    ],
+)
+def test_a_forged_word_on_exactness_is_noticed(copied, command, forged, named):
+    forge(exhaustive_path(copied), lambda r: replace(r, outcomes=[forged(o) for o in r.outcomes]))
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert named in answer.out
+
+
+def test_who_claims_nothing_cannot_be_exact(copied, command):
+    path = next(path for path in record_paths(copied) if '"attack":"rl_s2v"' in path.read_text())
+    forge(path, lambda r: replace(r, outcomes=[replace(o, exact=True) for o in r.outcomes]))
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert "the claim to be exact does not hold" in answer.out
+
+
+def test_a_margin_that_is_no_number_is_noticed(copied, command):
+    nan = float("nan")
+    path = record_paths(copied)[0]
+    forge(path, lambda r: replace(r, outcomes=[replace(o, clean_margin=nan) for o in r.outcomes]))
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert "the clean margin does not hold" in answer.out
+
+
+def test_records_of_another_version_of_ours_with_the_same_revisions_hold(
+    copied, command, monkeypatch
+):
+    monkeypatch.setattr(registry, "__version__", "99.0")
+    assert command("replay", copied).code == 0
 
 
 def test_a_shortened_list_of_records_is_noticed(copied, command):

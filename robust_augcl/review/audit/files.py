@@ -13,6 +13,7 @@ from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.results.records import ArtifactRef, Record
 from robust_augcl.review.audit.forests import Forest, forests
+from robust_augcl.review.proofs import threat_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import RunFolder
@@ -105,12 +106,6 @@ def some_numbers(dataset: Dataset) -> Tensor:
 def some_graphs(dataset: Dataset) -> PackedGraphs:
     """A few test graphs, those of `some_numbers`."""
     return dataset.part(some_numbers(dataset))
-
-
-def threat_of(record: Record) -> ThreatModel:
-    """The threat model that a record tells of."""
-    settings = {name: value for name, value in record.threat.items() if name != "type"}
-    return ThreatModel(**{**settings, "operations": tuple(settings["operations"])})
 
 
 def _rests_on(record: Record) -> list[ArtifactRef]:

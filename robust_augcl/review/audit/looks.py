@@ -8,9 +8,9 @@ from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Record
 from robust_augcl.review.audit.evidence import DataFacts, Use, VictimFacts
-from robust_augcl.review.audit.files import Files, some_graphs, test_graphs, threat_of
+from robust_augcl.review.audit.files import Files, some_graphs, test_graphs
 from robust_augcl.review.audit.probes import look_at_victim
-from robust_augcl.review.proofs import check_record
+from robust_augcl.review.proofs import check_record, threat_of
 from robust_augcl.steps.artifacts import FITTED_ON
 
 

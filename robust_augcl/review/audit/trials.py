@@ -10,12 +10,13 @@ from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Cell, Record
 from robust_augcl.review.audit.evidence import IterationFacts, LargeBudgetFacts, PlantedFacts
-from robust_augcl.review.audit.files import Files, some_graphs, some_numbers, threat_of
+from robust_augcl.review.audit.files import Files, some_graphs, some_numbers
 from robust_augcl.review.audit.probes import (
     try_half_the_iterations,
     try_large_budget,
     try_on_planted_victims,
 )
+from robust_augcl.review.proofs import threat_of
 
 _LARGE_BUDGET = 10
 
