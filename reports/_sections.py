@@ -12,7 +12,7 @@ from typing import Any
 from robust_augcl.reports._words import protocol_text, threat_text
 from robust_augcl.reports.tables import MARK, percent
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
-from robust_augcl.results.records import MethodTraits, Record
+from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import (
     Comparison,
@@ -26,6 +26,7 @@ from robust_augcl.results.statistics import (
     gap_to_worst_case,
     one_per_seed,
 )
+from robust_augcl.results.traits import MethodTraits
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.plan.step import Step, plain
-from robust_augcl.results.records import MethodTraits, Traits
+from robust_augcl.results.traits import MethodTraits, Traits
 
 
 def traits_of(attack: Attack, label: str) -> Traits:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from robust_augcl.results.records import ArtifactRef, Cell, MethodTraits, Outcome, Record, Traits
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.traits import MethodTraits, Traits
 
 TRAITS = Traits("query", False, False, [], False, None, "a")
 """Of an attack that asks for answers, and of which nothing else is known."""

@@ -14,7 +14,8 @@ from hand_made import make_record, method_called
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record, Traits
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.traits import Traits
 
 # The chance that an attack breaks a graph that can be broken at all.
 STRENGTH = {"rand_sampling": 0.3, "rl_s2v": 0.6, "grad_argmax": 0.8, "exhaustive": 1.0}

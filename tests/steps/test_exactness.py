@@ -16,7 +16,8 @@ from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.results.records import Outcome, Traits
+from robust_augcl.results.records import Outcome
+from robust_augcl.results.traits import Traits
 from robust_augcl.steps.exactness import proved_exact
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation, apply_all
