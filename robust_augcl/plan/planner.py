@@ -250,8 +250,9 @@ class _Planner:
     ) -> Step:
         """The step of one attack on one victim; with its attacker, where it learns."""
         suite = self.suite
+        made = suite.attack_for(attack, on.protocol)
         settings = {
-            "attack": suite.attack_for(attack, on.protocol),
+            "attack": made,
             "label": attack.label,
             "threat": suite.threat_for(on.protocol, budget),
             "fit": on.protocol.attack_fit,
@@ -270,7 +271,7 @@ class _Planner:
             "method_pretraining": on.method.pretraining,
             "label_rule": suite.source.label_rule,
             # Records carry these, so a plug-in that declares something else makes another result.
-            "traits": traits_of(settings["attack"], attack.label),
+            "traits": traits_of(made, attack.label),
             "method_traits": method_traits_of(on.method.what, on.method.label),
         }
         return self.step(
