@@ -45,6 +45,7 @@ class Exhaustive(Attack):
     revision: ClassVar[int] = 2  # sums of two edits are added in another order
     max_budget: ClassVar[int | None] = 2
     exact: ClassVar[bool] = True
+    most_tried: ClassVar[str | None] = "most_pairs"
 
     most_pairs: int = 2_000_000
     stop_when_broken: bool = True

@@ -13,13 +13,10 @@ from rich.text import Text
 
 from robust_augcl.reports.tables import MARK, escape, markdown_table
 from robust_augcl.results.findings import ORDER, Audit, Status
+from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.records import Cell, Record
 
 _STYLES: dict[Status, str] = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "n/a": "dim"}
-FOOTNOTE = (
-    f"{MARK} The attack, or what it rests on, failed its audit: do not believe this "
-    "number before reading why."
-)
 
 
 def headline(audit: Audit) -> str:
@@ -32,13 +29,13 @@ def headline(audit: Audit) -> str:
             if audit.counts["WARN"] == 0
             else f"{text}."
         )
-    return (
-        f"**{text}**: {escape('; '.join(failed))}. {len(audit.failed)} results are marked {MARK}."
-    )
+    number = len(audit.failed)
+    marked = f"{number} record{' is' if number == 1 else 's are'} marked {MARK}"
+    return f"**{text}**: {escape('; '.join(failed))}. {marked}."
 
 
 def section(audit: Audit | None, records: Iterable[Record]) -> str:
-    """A table of all findings, the worst first, and which results failed what."""
+    """A table of all findings, the worst first, and which records failed what."""
     if audit is None:
         return "These records were not audited: `robust-augcl audit DIR` does it."
     rank = {status: place for place, status in enumerate(ORDER)}
@@ -97,8 +94,5 @@ def render_findings(audit: Audit, format: str) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    layers = "1 layer" if cell.layers == 1 else f"{cell.layers} layers"
-    return (
-        f"{cell.attack} on {cell.method}, {cell.dataset}, {layers}, seed {cell.seed}, "
-        f"{cell.protocol} protocol, budget {cell.budget}"
-    )
+    about = f"{cell.attack} on {cell.method}", cell.dataset, layers_text(cell.layers)
+    return joined(*about, f"seed {cell.seed}", f"{cell.protocol} protocol", f"budget {cell.budget}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib.style
@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from robust_augcl.reports._letters import Letters
+from robust_augcl.reports._rest import heading
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._sheet import STYLE
-from robust_augcl.reports._words import layers_text
-from robust_augcl.reports.tables import escape, markdown_table, percent
+from robust_augcl.reports.tables import markdown_table, noted, percent
 from robust_augcl.results.brackets import Bracket, bracket_group
-from robust_augcl.results.names import CLEAN, EXACT_NAME
+from robust_augcl.results.names import CLEAN, EXACT_NAME, Names, joined, layers_text
 from robust_augcl.results.statistics import Estimate, Group
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.7, 2.2  # inches
@@ -143,8 +143,8 @@ def _titles(
         first = model.family[0]
         context = (first.dataset, first.encoder, first.protocol)
         name = first.method_name(model.method)
-        parts = [*(context[place] for place in varying), name, layers_text(model.layers)]
-        titles[model.key] = letters.wrap(", ".join(parts), space, 8, "bold")
+        title = joined(*(context[place] for place in varying), name, layers_text(model.layers))
+        titles[model.key] = letters.wrap(title, space, 8, "bold")
     return titles
 
 
@@ -253,18 +253,12 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
         "Settled: proved, or broken. One number: all "
         "are settled, and it is the exact worst case."
     )
-    header = [
-        "Budget",
-        *(
-            f"{layers_text(layers)}: {escape(first.method_name(method))}"
-            for layers, method in first.columns
-        ),
-    ]
+    header = ["Budget", *(heading(first, *column) for column in first.columns)]
     body = [
         [_budget_text(section.budget), *map(_bracket_text, row)]
         for section, row in zip(family, table, strict=True)
     ]
-    text = f"{caption}\n\n{markdown_table(header, body)}"
+    text = noted(f"{caption}\n\n{markdown_table(header, body)}")
     contradictions = sum(bracket.contradictions for bracket in there)
     if contradictions:
         text += (
@@ -272,6 +266,35 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
             "a witness or a record is wrong.\n"
         )
     return text
+
+
+def bracket_words(
+    known: Mapping[Group, Bracket], names: Names, exact: Collection[Group] = ()
+) -> list[str]:
+    """The worst case of each model and budget, one line each: exact, or between two ends.
+
+    Args:
+        known: the brackets.
+        names: what methods are called.
+        exact: the groups of `known` for which an attack is proved to be exact for every target.
+    """
+    several = len({group.protocol for group in known}) > 1
+    lines = []
+    for group, bracket in known.items():
+        model = joined(names.method(group.method), layers_text(group.layers))
+        about = joined(
+            f"budget {_budget_text(group.budget)}", group.protocol if several else "", model
+        )
+        high = percent(bracket.upper.mean)
+        if (bracket.settled == 1 or group in exact) and not bracket.contradictions:
+            lines.append(f"Exact worst case, {about}: {high} % stay right")
+        elif bracket.lower is None:
+            lines.append(f"Worst case, {about}: at most {high} % stay right; nothing is proved")
+        else:
+            settled = f"{percent(bracket.settled)} % of the graphs are settled"
+            low = percent(bracket.lower.mean)
+            lines.append(f"Worst case, {about}: {low} to {high} % stay right; {settled}")
+    return lines
 
 
 def _budget_text(budget: int | float) -> str:

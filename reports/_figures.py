@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -16,15 +16,13 @@ from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._methods import mechanism_models
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import as_bytes
-from robust_augcl.reports._words import layers_text
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure
+from robust_augcl.reports.written import ENDINGS
 from robust_augcl.results.brackets import brackets
 from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.names import Names
+from robust_augcl.results.names import Names, joined, layers_text
 from robust_augcl.results.records import Cell
 from robust_augcl.results.report_input import ReportInput
-
-ENDINGS = ("png", "svg")
 
 
 class Drawing(NamedTuple):
@@ -54,6 +52,13 @@ class Gallery:
                 }
             files |= self._drawn[known]
         return files
+
+    def take(self, report: ReportInput, files: Mapping[str, bytes]) -> None:
+        """Hold figures of a report that were drawn elsewhere, by the same code."""
+        for name, drawing in figures(report).items():
+            names = [f"{name}.{ending}" for ending in ENDINGS]
+            if all(each in files for each in names):
+                self._drawn[name, drawing.content] = {each: files[each] for each in names}
 
 
 def figures(report: ReportInput) -> dict[str, Drawing]:
@@ -96,7 +101,7 @@ def _curves(found: Sequence[Section], curves: Mapping[str, Measurement]) -> Draw
 
 
 def _text(measurement: Measurement) -> str:
-    return json.dumps(asdict(measurement), sort_keys=True)
+    return json.dumps(vars(measurement), sort_keys=True, default=vars)
 
 
 def _chosen_by(protocols: Set[str]) -> str:
@@ -132,7 +137,7 @@ def _learning(report: ReportInput) -> dict[str, Measurement]:
     for m in sorted((m for m in curves if m.cell.seed == seed), key=lambda m: m.cell.budget):
         smallest.setdefault(_parts(m.cell, report.names), m)
     varying = [k for k in range(5) if len({parts[k] for parts in smallest}) > 1] or [3]
-    return {", ".join(parts[k] for k in varying): m for parts, m in smallest.items()}
+    return {joined(*(parts[k] for k in varying)): m for parts, m in smallest.items()}
 
 
 def _parts(cell: Cell, names: Names) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -35,6 +36,10 @@ ROW_PADDING = 0.1
 VALUES_WIDTH = 0.44
 """Inches to the right of the axes that a panel's column of numbers takes."""
 LEAST_ROW = 0.3
+FLOOR: dict[str, Any] = {"color": "#333333", "alpha": 0.25, "linewidth": 0}
+"""How the bars that reach back from the last row look in a legend."""
+REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.9, "linestyle": (0, (4, 3))}
+"""How the line of the commonest class looks."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,7 @@ def draw_panel(
             )
             label.set_fontweight("bold")
     if panel.reference is not None:
-        axes.axvline(
-            100 * panel.reference, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5
-        )
+        axes.axvline(100 * panel.reference, **REFERENCE, zorder=1.5)
     inset = (height - len(lanes) * lane_height) / 2
     for number, lane in enumerate(lanes):
         offset = inset + (number + 0.5) * lane_height

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from robust_augcl.reports._rest import marked_name
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._words import layers_text
-from robust_augcl.reports.tables import escape, markdown_table, percent
+from robust_augcl.reports.tables import escape, markdown_table, noted, percent
 from robust_augcl.results.intervals import t_interval
 from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.names import CLEAN, CLEAN_NAME
+from robust_augcl.results.names import CLEAN, CLEAN_NAME, joined, layers_text
 
 _NOTHING = "-"
 UNSUPERVISED = "unsupervised"
@@ -37,6 +37,8 @@ def of_model(
 
 def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
     """A row a model: accuracies, seconds of pretraining, share of weight on false negatives."""
+    if section.is_given:
+        return _given_table(section)
     scored = any(m.kind == "representation" for m in measurements)
     body = []
     for layers, method in section.columns:
@@ -57,7 +59,8 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         cells.append(f"{sum(seconds) / len(seconds):,.1f}" if seconds else _NOTHING)
         shares = [_shares(measurement) for measurement in pretrained]
         cells += [_mean_share([share[k] for share in shares]) for k in range(3)]
-        body.append([escape(section.method_name(method)), str(layers), *cells])
+        name = marked_name(section, layers, method)
+        body.append([name, str(layers), *cells])
     header = [
         "Method",
         "Layers",
@@ -85,6 +88,21 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
             "without labels (the papers' unsupervised protocol); in brackets a 95 % t "
             "interval over the seeds, where there are several."
         )
+    return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
+
+
+def _given_table(section: Section) -> str:
+    """A row a given model: its accuracies. Nobody has said how it was trained."""
+    body = []
+    for layers, method in section.columns:
+        cells = []
+        for attack in section.attacks:
+            found = section.robust(attack, layers, method)
+            mark = section.marked(attack, layers, method)
+            cells.append(percent(found.mean) + mark if found else _NOTHING)
+        body.append([escape(section.method_name(method)), *cells])
+    header = ["Model", *(escape(section.attack_name(attack)) for attack in section.attacks)]
+    caption = f"Robust accuracy in percent under each attack, {CLEAN_NAME} before any."
     return f"{caption}\n\n{markdown_table(header, body, left=1)}"
 
 
@@ -121,5 +139,6 @@ def mechanism_models(
             if m.values.get("diagnosis")
         ]
         if diagnosed:
-            found.append((f"{section.method_name(method)}, {layers_text(layers)}", diagnosed[0]))
+            name = joined(section.method_name(method), layers_text(layers))
+            found.append((name, diagnosed[0]))
     return found

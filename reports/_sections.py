@@ -11,17 +11,17 @@ from typing import Any
 
 from robust_augcl.reports._words import protocol_text, threat_text
 from robust_augcl.reports.tables import MARK, percent
+from robust_augcl.results.comparisons import exact_attack
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
+from robust_augcl.results.shared_graphs import overlap
 from robust_augcl.results.statistics import (
-    Comparison,
     Estimate,
+    Gap,
     Group,
     Measure,
-    best,
     by_group,
-    compare,
     estimate,
     gap_to_worst_case,
     one_per_seed,
@@ -65,6 +65,16 @@ class Section:
         labels = {group.method for group in self.groups}
         return _ordered(labels, self.report.suite_order("methods"))
 
+    @cached_property
+    def is_given(self) -> bool:
+        """Whether the models are given ones, of which nobody has said how many layers they have."""
+        return not any(self.layers)
+
+    @property
+    def noun(self) -> str:
+        """What is compared: methods, or given models."""
+        return "model" if self.is_given else "method"
+
     def settings(self, method: str) -> dict[str, Any]:
         """The hyper-parameters of a method, with its type; those of one of its records."""
         return next((r.method_settings for r in self.records if r.cell.method == method), {})
@@ -84,8 +94,12 @@ class Section:
 
         Of several, the first in the order of the suite; None where there is none.
         """
-        proved = {r.cell.attack for r in self.records if r.traits.claims_exact} - self.unproved
-        return next(iter(_ordered(proved, self.report.suite_order("attacks"))), None)
+        return exact_attack(self.records, self.report.suite_order("attacks"))
+
+    @cached_property
+    def shared(self) -> float:
+        """Test over training graphs where seeds share graphs; 0 where they do not, or who knows."""
+        return overlap(self.report.measurements, self.dataset) or 0.0
 
     @cached_property
     def unproved(self) -> set[str]:
@@ -157,7 +171,8 @@ class Section:
 
     @property
     def title(self) -> str:
-        return f"{self.dataset}, {self.encoder}, {self.protocol} protocol, budget {self.budget}"
+        encoder = "given models" if self.is_given else self.encoder
+        return f"{self.dataset}, {encoder}, {self.protocol} protocol, budget {self.budget}"
 
     def group(self, attack: str, layers: int, method: str) -> list[Record]:
         """The records of one attack, one a seed; empty where there are none.
@@ -211,7 +226,8 @@ class Section:
 
         For `CLEAN` it is the clean accuracy.
         """
-        return estimate(self.group(attack, layers, method), _measure(attack), label)
+        group = self.group(attack, layers, method)
+        return estimate(group, measure_of(attack), label, self.shared)
 
     def means(self, attack: str, label: int | None = None) -> list[float]:
         """The robust accuracy of each column that has records."""
@@ -235,23 +251,10 @@ class Section:
         means = {attack: mean for attack in attacks if (mean := self.mean(attack)) is not None}
         return min(means, key=lambda attack: means[attack]) if means else None
 
-    def best(self, attack: str, layers: int) -> str | None:
-        """The method that is decidedly better than every other one, if there is one."""
-        groups = {method: self.group(attack, layers, method) for method in self.methods}
-        return best(
-            {method: records for method, records in groups.items() if records}, _measure(attack)
-        )
-
-    def compare(self, attack: str, layers: int, left: str, right: str) -> Comparison | None:
-        """One method against another under an attack."""
-        return compare(
-            self.group(attack, layers, left), self.group(attack, layers, right), _measure(attack)
-        )
-
-    def gap(self, attack: str, layers: int, method: str) -> Comparison | None:
+    def gap(self, attack: str, layers: int, method: str) -> Gap | None:
         """What an attack left standing beyond the exact worst case."""
         exact = self.group(self.exact, layers, method) if self.exact else []
-        return gap_to_worst_case(self.group(attack, layers, method), exact)
+        return gap_to_worst_case(self.group(attack, layers, method), exact, self.shared)
 
     @cached_property
     def commonest(self) -> float:
@@ -267,7 +270,7 @@ class Section:
     @property
     def protocol_text(self) -> str:
         """The protocol, and what it means where that is known."""
-        return protocol_text(self.protocol)
+        return protocol_text(self.protocol, self.is_given)
 
     @cached_property
     def intervals(self) -> str:
@@ -278,10 +281,8 @@ class Section:
         some = (
             f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
         )
-        return (
-            f"means over {some} with 95 % t-intervals over the seeds, never narrower than "
-            "Wilson's over all their graphs"
-        )
+        split = ", as of resampled splits of this data set" if self.shared else ""
+        return f"means over {some} with 95 % intervals over the seeds{split}, each by itself"
 
     @cached_property
     def graphs(self) -> str:
@@ -318,7 +319,8 @@ def sections(report: ReportInput) -> list[Section]:
     ]
 
 
-def _measure(attack: str) -> Measure:
+def measure_of(attack: str) -> Measure:
+    """What counts as right under an attack, or before any."""
     return "clean" if attack == CLEAN else "robust"
 
 

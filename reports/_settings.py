@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from robust_augcl.reports._data import data_lines, of_data
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape
 from robust_augcl.results.names import Names
@@ -35,7 +36,7 @@ def shared(table: Mapping[str, Any], names: Names) -> str:
     for key, name in _SHARED.items():
         if key in table:
             lines.append(f"- {name}: {_sorted(table[key]) or 'defaults'}")
-    for entry in table["methods"]:
+    for entry in table.get("methods", ()):
         if own := entry.get("pretraining"):
             lines.append(
                 f"- Pretraining of {escape(names.method(entry.get('label', entry['name'])))} "
@@ -60,7 +61,8 @@ def of_section(section: Section) -> str:
     lines = [
         f"**{escape(section.title)}**\n",
         f"- Data: {escape(section.dataset)}, {section.graphs}",
-        f"- Encoder: {escape(section.encoder)}, {', '.join(map(str, section.layers))} layers",
+        *(f"- {escape(line)}" for line in data_lines(of_data(section.report, section.dataset))),
+        *_encoder(section),
         f"- Threat: {escape(section.threat)}",
         f"- Protocol: {escape(section.protocol_text)}",
         f"- That an edit keeps the class is {' or '.join(kept)}",
@@ -83,6 +85,14 @@ def of_section(section: Section) -> str:
     return "\n".join(
         [*lines, f"- Versions: {versions}", f"- Machine: {escape(' or '.join(sorted(machines)))}"]
     )
+
+
+def _encoder(section: Section) -> list[str]:
+    """The line on the encoder; none of given models."""
+    if section.is_given:
+        return []
+    layers = ", ".join(map(str, section.layers))
+    return [f"- Encoder: {escape(section.encoder)}, {layers} layers"]
 
 
 def _values(dicts: Iterable[dict[str, Any]]) -> str:

@@ -18,7 +18,16 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from robust_augcl.reports._forest import VALUES_WIDTH, Lane, Panel, Row, draw_panel, row_height
+from robust_augcl.reports._forest import (
+    FLOOR,
+    REFERENCE,
+    VALUES_WIDTH,
+    Lane,
+    Panel,
+    Row,
+    draw_panel,
+    row_height,
+)
 from robust_augcl.reports._letters import Letters
 
 STYLE: dict[str, Any] = {
@@ -32,6 +41,12 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a data set may have a $ in its name
     "svg.hashsalt": "robust_augcl",
 }
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What files would say of when and by what they were made, by their ending: nothing."""
 _MARGIN, _GAP = 0.15, 0.22  # around the figure, between panels
 _LEAST_WIDTH, _WIDTH = 6.0, 8.0  # of the figure: at least, and where the panels allow it
 _PANEL = (1.5, 3.9)  # least and greatest width of a panel, before the figure's least width
@@ -76,8 +91,8 @@ def draw(
 
 
 def as_bytes(figure: Figure, ending: str) -> bytes:
-    """A figure as the content of a PNG or SVG file; equal figures give equal bytes."""
-    metadata = {"Date": None, "Creator": None} if ending == "svg" else {"Software": None}
+    """A figure as the content of a PNG, SVG or PDF file; equal figures give equal bytes."""
+    metadata = _METADATA[ending]
     content = io.BytesIO()
     with matplotlib.style.context([STYLE], after_reset=True):
         dpi = min(200, _MOST_PIXELS / max(figure.get_size_inches()))
@@ -86,7 +101,7 @@ def as_bytes(figure: Figure, ending: str) -> bytes:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG or SVG, by the path's ending."""
+    """Write a figure as PNG, SVG or PDF, by the path's ending."""
     path.write_bytes(as_bytes(figure, path.suffix.removeprefix(".")))
 
 
@@ -178,11 +193,11 @@ class _Sheet:
         ]
         others: list[tuple[Artist, str]] = []
         if self.words.floor is not None:
-            others.append((Patch(color="#333333", alpha=0.25, linewidth=0), self.words.floor))
+            others.append((Patch(**FLOOR), self.words.floor))
         if self.words.reference is not None:
             others.append(
                 (
-                    Line2D([], [], color="#444444", linewidth=0.9, linestyle=(0, (4, 3))),
+                    Line2D([], [], **REFERENCE),
                     self.words.reference,
                 )
             )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from robust_augcl.reports import _paper_tables as tables
-from robust_augcl.reports._pairs import leading_pairs
+from robust_augcl.reports._differences import sentences
 from robust_augcl.reports._sections import Section
+from robust_augcl.reports._verdicts import Verdicts
 from robust_augcl.reports.tables import escape, percent
 from robust_augcl.results.names import CLEAN
 
@@ -24,7 +24,8 @@ def headlines(section: Section) -> Iterator[str]:
     if section.exact:
         parts.append(f"in the exact worst case {_range(section, section.exact)} %")
     yield f"**{escape(section.title)}** ({section.graphs}): accuracy {'; '.join(parts)}."
-    yield from tables.verdicts(section, leading_pairs(section))
+    verdicts = Verdicts(section)
+    yield from sentences(verdicts, verdicts.leading)
 
 
 def guide(section: Section, named: bool) -> Iterator[str]:

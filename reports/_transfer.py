@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust_augcl.reports._rest import marked_name
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._words import layers_text
-from robust_augcl.reports.tables import MARK, escape, markdown_table, percent
+from robust_augcl.reports.tables import MARK, escape, markdown_table, noted, percent
+from robust_augcl.results.names import layers_text
 from robust_augcl.results.transfers import Entry
 
 
@@ -33,7 +34,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
     methods = [
         method for method in section.methods if any(entry.attacked == method for entry in mine)
     ]
-    body, marked = [], False
+    body = []
     for attack in section.attacks[1:]:
         for layers in section.layers:
             for made_for in methods:
@@ -42,33 +43,32 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
                     marks = [
                         section.mark(cell.made_for, cell.own) if cell else "" for cell in cells
                     ]
-                    marked |= any(marks)
                     shares = [_cell(cell, mark) for cell, mark in zip(cells, marks, strict=True)]
                     body.append(
                         [
                             escape(section.attack_name(attack)),
-                            layers_text(layers),
-                            escape(section.method_name(made_for)),
+                            *([] if section.is_given else [layers_text(layers)]),
+                            marked_name(section, layers, made_for),
                             *shares,
                         ]
                     )
+    same = "data and seed" if section.is_given else "data, seed and layers"
     caption = (
         "Robust accuracy in percent of the victim in the column, under edits that were made "
-        "for the victim in the row: same data, seed and "
-        f"layers. In brackets: {section.intervals}; then, of the graphs that the edits broke "
+        f"for the victim in the row: same {same}. In brackets: {section.intervals}; then, of "
+        "the graphs that the edits broke "
         "where they were made and that the other "
         "victim gets right when clean, the share broken there too. Where a column's own row "
         "is not its lowest, the attack missed something."
     )
     header = [
         "Attack",
-        "Layers",
+        *([] if section.is_given else ["Layers"]),
         "Edits made for",
-        *(f"on {escape(section.method_name(method))}" for method in methods),
+        *(f"on {marked_name(section, None, method)}" for method in methods),
     ]
-    return f"{caption}\n\n{markdown_table(header, body, left=3)}" + (
-        f"\n{MARK} failed its audit.\n" if marked else ""
-    )
+    left = 2 + (not section.is_given)
+    return noted(f"{caption}\n\n{markdown_table(header, body, left=left)}")
 
 
 def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[str] = ()) -> str:
@@ -108,7 +108,7 @@ def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[s
     body = [
         [
             *(
-                str(row[name])
+                "-" if row[name] is None else str(row[name])
                 for name in ("attack", "layers", "protocol", "budget", "made_for", "attacked")
             ),
             percent(row["robust_accuracy"]) + (MARK if row["audit"] else ""),

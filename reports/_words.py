@@ -1,9 +1,15 @@
-"""Words for settings: layers, threats, protocols."""
+"""Words for settings: threats, protocols."""
 
 from __future__ import annotations
 
 from typing import Any
 
+_GIVEN = {
+    "strict": "attacks were chosen without the attacked graphs; how the models were trained is not "
+    "known here",
+    "paper": "attacks that learn, learned on the attacked graphs; how the models were trained is "
+    "not known here",
+}
 _PROTOCOLS = {
     "strict": "models and attacks were chosen without the test graphs",
     "paper": "as published: the model's epoch was chosen on the test graphs, and attacks that "
@@ -11,14 +17,9 @@ _PROTOCOLS = {
 }
 
 
-def layers_text(count: int) -> str:
-    """A number of layers in words."""
-    return "1 layer" if count == 1 else f"{count} layers"
-
-
-def protocol_text(protocol: str) -> str:
-    """The protocol, and what it means where that is known."""
-    meaning = _PROTOCOLS.get(protocol)
+def protocol_text(protocol: str, given: bool = False) -> str:
+    """The protocol, and what it means where that is known; `given`: for models that are given."""
+    meaning = (_GIVEN if given else _PROTOCOLS).get(protocol)
     return f"{protocol} ({meaning})" if meaning else protocol
 
 

@@ -8,12 +8,11 @@ from matplotlib.figure import Figure
 
 from robust_augcl.reports._forest import Panel, Row, make_lanes
 from robust_augcl.reports._sections import Section, sections
-from robust_augcl.reports._sheet import Block, Words, draw, save
-from robust_augcl.reports._words import layers_text
-from robust_augcl.results.names import CLEAN_NAME
+from robust_augcl.reports._sheet import Block, Words, as_bytes, draw, save
+from robust_augcl.results.names import CLEAN_NAME, joined, layers_text
 from robust_augcl.results.report_input import ReportInput
 
-__all__ = ["accuracy_figure", "by_class_figure", "save"]
+__all__ = ["accuracy_figure", "as_bytes", "by_class_figure", "panel_of", "rows_of", "save"]
 
 _MOST_CLASSES = 10  # panels beside each other that can still be read
 _AXIS = "Accuracy (%)"
@@ -37,8 +36,8 @@ def accuracy_figure(report: ReportInput) -> Figure:
         Block(
             section.title,
             _caption(section),
-            _rows(section),
-            [[_panel(section, count, layers_text(count)) for count in section.layers]],
+            rows_of(section),
+            [[panel_of(section, count, layers_text(count)) for count in section.layers]],
         )
         for section in found
     ]
@@ -68,15 +67,18 @@ def by_class_figure(report: ReportInput) -> Figure:
         )
         panels = [
             [
-                _panel(
-                    section, layers, f"{layers_text(layers)}, {section.class_name(label)}", label
+                panel_of(
+                    section,
+                    layers,
+                    joined(layers_text(layers), section.class_name(label)),
+                    label,
                 )
                 for label in labels
             ]
             for layers in section.layers
         ]
         blocks.append(
-            Block(section.title, _caption(section, by_class=True) + cut, _rows(section), panels)
+            Block(section.title, _caption(section, by_class=True) + cut, rows_of(section), panels)
         )
     words = Words(
         title="Accuracy under attack, class by class",
@@ -92,14 +94,16 @@ def _methods(found: Sequence[Section]) -> dict[str, str]:
     return {method: section.method_name(method) for section in found for method in section.methods}
 
 
-def _rows(section: Section) -> list[Row]:
+def rows_of(section: Section) -> list[Row]:
+    """The rows of a section's panels: its attacks."""
     return [
         Row(attack, section.attack_name(attack), heavy=attack == section.exact)
         for attack in section.attacks
     ]
 
 
-def _panel(section: Section, layers: int, title: str, label: int | None = None) -> Panel:
+def panel_of(section: Section, layers: int, title: str, label: int | None = None) -> Panel:
+    """What one panel of a section shows: all targets, or those of one true class."""
     estimates = {}
     for attack in section.attacks:
         for method in section.methods:

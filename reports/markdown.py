@@ -2,82 +2,114 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
 from robust_augcl.reports._audit import section as audit_section
 from robust_augcl.reports._budgets import bracket_table, families
-from robust_augcl.reports._figures import ENDINGS, Gallery, figures
+from robust_augcl.reports._data import of_data, untouched
+from robust_augcl.reports._differences import differences
+from robust_augcl.reports._figures import Gallery, figures
+from robust_augcl.reports._given import given_lines, left_out
 from robust_augcl.reports._methods import UNSUPERVISED, methods_table
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._settings import of_section, shared
 from robust_augcl.reports._summary import guide, headlines
 from robust_augcl.reports._transfer import matrices
-from robust_augcl.reports._words import layers_text
 from robust_augcl.reports.tables import escape
+from robust_augcl.reports.written import (
+    ENDINGS,
+    PAGE,
+    STAMP,
+    is_as_written,
+    made_by,
+    parts_of,
+    read_stamp,
+    stamp_of,
+)
 from robust_augcl.results.brackets import Bracket, brackets
+from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import Group
 from robust_augcl.results.transfers import Entry, matrix
+from robust_augcl.store.files import naming, write_atomically
 
 
-def render(report: ReportInput, out: Path, gallery: Gallery | None = None) -> list[Path]:
+def render(
+    report: ReportInput,
+    out: Path,
+    gallery: Gallery | None = None,
+    write: Callable[[Path, bytes], None] = write_atomically,
+) -> list[Path]:
     """Write report.md and its figures, PNG and SVG, into `out`, which is made if need be.
 
     Figures: accuracy and by_class; budgets where there are several; mechanism where pretraining was
-    diagnosed; learning where an attack has learned. The same input gives the same bytes.
+    diagnosed; learning where an attack has learned. The same input gives the same bytes. A stamp
+    beside them says what they were made from. Figures of the last report that this one has not are
+    removed.
 
     Args:
         report: what it is made from.
         out: the folder.
         gallery: may hold figures of these records that were drawn before.
+        write: writes a file.
 
     Returns:
-        The files written, the page first.
+        The files written, the page first and the stamp last.
 
     Raises:
         ValueError: no records, or two of one cell.
+        InputError: a file cannot be written.
     """
+    made = files(report, gallery)
+    first, *others = made
+    # The page comes after its figures, and the stamp after the page: it is of whole reports only.
+    for name in (*others, first):
+        write(out / name, made[name])
+    _remove_others(made, out)
+    write(out / STAMP, stamp_of(report, made).dumps().encode())
+    return [out / name for name in (*made, STAMP)]
+
+
+def files(report: ReportInput, gallery: Gallery | None = None) -> dict[str, bytes]:
+    """The files of a report by name, the page first; the stamp is not among them."""
     text = page(report)
-    out.mkdir(parents=True, exist_ok=True)
-    paths = [out / "report.md"]
-    gallery = Gallery() if gallery is None else gallery
-    for name, content in gallery.draw(report).items():
-        paths.append(out / name)
-        paths[-1].write_bytes(content)
-    # Last: a page is there only with its figures.
-    paths[0].write_text(text, encoding="utf-8", newline="\n")
-    return paths
+    return {PAGE: text.encode(), **(Gallery() if gallery is None else gallery).draw(report)}
 
 
 def is_current(report: ReportInput, out: Path) -> bool:
-    """Whether the report in `out` is made from this input, and whole."""
+    """Whether the report in `out` is made from this input, here, and every file as written."""
     try:
-        last = (out / "report.md").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
-    except (OSError, UnicodeDecodeError):
+        stamp = read_stamp(out)
+    except ArtifactDamaged:
         return False
-    return last == _stamp(report) and all(
-        (out / f"{name}.{ending}").exists() for name in figures(report) for ending in ENDINGS
+    return (
+        stamp is not None
+        and (stamp.of, stamp.made_by) == (parts_of(report), made_by())
+        and stamp.files.keys()
+        == {PAGE, *(f"{name}.{ending}" for name in figures(report) for ending in ENDINGS)}
+        and is_as_written(stamp, out)
     )
+
+
+def _remove_others(made: Collection[str], out: Path) -> None:
+    """Remove what the last report in `out` wrote and this one does not."""
+    try:
+        last = read_stamp(out)
+    except ArtifactDamaged:
+        return
+    for name in last.files.keys() - set(made) if last else ():
+        with naming(out / name):
+            (out / name).unlink(missing_ok=True)
 
 
 def _stamp(report: ReportInput) -> str:
     """An invisible line that tells what a report was made from."""
-    audit, transfers, settings = report.audit, report.transfers, report.settings
-    parts = sorted(record.dumps() for record in report.records)
-    parts.append(dataclasses.replace(audit, seconds=0.0).dumps() if audit else "")
-    parts.append(transfers.dumps() if transfers else "")
-    parts += [json.dumps(settings, sort_keys=True)] if settings is not None else []
-    parts += sorted(
-        json.dumps(dataclasses.asdict(measurement), sort_keys=True)
-        for measurement in report.measurements
-    )
-    digest = hashlib.sha256("".join(parts).encode()).hexdigest()
+    digest = hashlib.sha256("".join(parts_of(report).values()).encode()).hexdigest()
     return f"<!-- of records {digest} -->"
 
 
@@ -103,6 +135,7 @@ def _opening(report: ReportInput, found: Sequence[Section], drawn: Iterable[str]
     suites = ", ".join(sorted({record.cell.suite for record in report.records}))
     victims = {(record.cell.protocol, record.victim) for record in report.records}
     told = [line for section in found for line in headlines(section)]
+    told += [escape(f"{line}.") for line in left_out(report)]
     told += [headline(report.audit)] if report.audit else []
     yield f"# Accuracy under attack: suite {escape(suites)}"
     yield (
@@ -110,9 +143,9 @@ def _opening(report: ReportInput, found: Sequence[Section], drawn: Iterable[str]
         f"the graphs: {len(report.records)} attacks on them, one record each. In short:"
     )
     yield "\n".join(f"- {line}" for line in told)
-    yield _image("Accuracy under attack by attack, method and number of layers", "accuracy")
+    yield _image("Accuracy under attack by attack and model", "accuracy")
     if "budgets" in drawn:
-        yield _image("Accuracy over budgets, by method and number of layers", "budgets")
+        yield _image("Accuracy over budgets, by model", "budgets")
     yield "## How to read this"
     yield " ".join(line for section in found for line in guide(section, named=len(found) > 1))
 
@@ -132,16 +165,18 @@ def _in_full(
 ) -> Iterator[str]:
     """Every table of a section; `family` are the sections that differ in their budget alone."""
     yield f"Threat: {escape(section.threat)}. Protocol: {escape(section.protocol_text)}."
+    if free := untouched(of_data(section.report, section.dataset)):
+        yield free
     yield "### Accuracy under attack"
     yield tables.comparison(section)
-    yield "### Differences between methods"
-    yield tables.differences(section)
+    yield f"### Differences between {section.noun}s"
+    yield differences(section)
     yield "### How far each attack is from the worst case"
     yield tables.gaps(section)
     if bracket := bracket_table(family, known):
         yield "### Proved and broken"
         yield bracket
-    yield "### Method by method"
+    yield f"### {section.noun.capitalize()} by {section.noun}"
     yield methods_table(section, section.report.measurements)
     yield "### Class by class"
     yield tables.by_class(section)
@@ -166,6 +201,9 @@ def _closing(report: ReportInput, found: Sequence[Section], drawn: Iterable[str]
         yield _image(
             "Loss, and robust accuracy on the graphs it was chosen by, by update", "learning"
         )
+    if given := list(given_lines(report)):
+        yield "## Given models"
+        yield from given
     yield "## The audit"
     yield audit_section(report.audit, report.records)
     yield "## Settings"
@@ -189,10 +227,8 @@ def _notes(report: ReportInput) -> str:
     where: dict[str, set[str]] = {}
     for cell, protocol, notes in noted:
         for note in notes:
-            model = (
-                f"{cell.dataset}, {protocol}, {report.names.method(cell.method)}, "
-                f"{layers_text(cell.layers)}, seed {cell.seed}"
-            )
+            name, layers = report.names.method(cell.method), layers_text(cell.layers)
+            model = joined(cell.dataset, protocol, name, layers, f"seed {cell.seed}")
             where.setdefault(note, set()).add(model)
     lines = [
         f"- {escape(note)} ({'; '.join(escape(model) for model in sorted(models))})"

@@ -23,6 +23,17 @@ Row = dict[str, Any]
 MARK = "†"
 """Stands beside a number whose attack failed its audit."""
 
+NOT_AT_REST = "‡"
+"""Stands beside a method, or a comparison of methods, whose victims were not at rest."""
+
+_FOOTNOTES = {
+    MARK: "The attack, or what it rests on, failed its audit: do not believe this number before "
+    "reading why.",
+    NOT_AT_REST: "Some victims of the method were not at rest when their training ended: it may "
+    "differ from others in how far its victims have come.",
+}
+
+_NOTHING, _MODEL = "-", "model"
 _ABOUT = ("suite", "dataset", "method", "encoder", "layers", "protocol", "budget", "attack", "seed")
 _SHORT: dict[str, str] = {
     "clean_accuracy": "clean %",
@@ -38,14 +49,18 @@ def rows(records: Iterable[Record], audit: Audit | None = None) -> list[Row]:
     """One flat row a record, sorted by cell, accuracies from 0 to 1.
 
     `audit` holds the checks that it failed, separated by semicolons: empty if none, None if it was
-    not audited.
+    not audited. `at_rest` says whether the audit found its victim so; None where nobody can tell.
     """
 
     def audited(record: Record) -> str | None:
         return None if audit is None else "; ".join(audit.failed.get(record.key, ()))
 
+    def at_rest(record: Record) -> bool | None:
+        found = audit.at_rest if audit else None
+        return None if found is None else record.key not in found.cells
+
     return [
-        {**record.row(), "audit": audited(record)}
+        {**record.row(), "audit": audited(record), "at_rest": at_rest(record)}
         for record in sorted(records, key=lambda record: record.cell)
     ]
 
@@ -59,7 +74,7 @@ def render_rows(records: Iterable[Record], format: str, audit: Audit | None = No
             in CSV joined by semicolons, an accuracy over no graphs as null or an empty field;
             "markdown" and "table" (for the terminal) are for reading: accuracies in percent, and
             what all rows share stands once above them.
-        audit: of these records; results that failed it are marked.
+        audit: of these records; those that failed it are marked.
 
     Raises:
         ValueError: another format.
@@ -82,6 +97,19 @@ def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: i
     """
     rule = [":---" if column < left else "---:" for column in range(len(header))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body]) + "\n"
+
+
+def noted(table: str) -> str:
+    """A table in Markdown, with the meaning of each mark under it that is in it.
+
+    Example:
+        >>> noted("| 61.0 |\\n")
+        '| 61.0 |\\n'
+        >>> noted("| 61.0† |\\n").splitlines()[-1][:13]
+        '† The attack,'
+    """
+    notes = [f"{mark} {text}\n" for mark, text in _FOOTNOTES.items() if mark in table]
+    return "\n".join([table, *notes])
 
 
 def escape(text: object) -> str:
@@ -117,10 +145,10 @@ def _markdown(table: list[Row]) -> str:
     if not table:
         return "No records.\n"
     about, shared = _split(table)
-    body = [[*(escape(row[name]) for name in about), *_measured(row)] for row in table]
+    body = [[*(escape(_text(row[name])) for name in about), *_measured(row)] for row in table]
     return (
         f"{escape(shared)}\n\n"
-        + markdown_table([*about, *_SHORT.values()], body, left=len(about))
+        + markdown_table([*_heads(table, about), *_SHORT.values()], body, left=len(about))
         + _footnote(table)
     )
 
@@ -132,12 +160,14 @@ def _terminal(table: list[Row]) -> str:
     grid = Table(
         box=SIMPLE_HEAD, pad_edge=False, title=Text(shared, style="bold"), title_justify="left"
     )
-    for name in [*about, *_SHORT.values()]:
-        text = name in about and not all(isinstance(row[name], int | float) for row in table)
-        grid.add_column(name, justify="left" if text else "right", no_wrap=True)
+    for name, head in zip(about, _heads(table, about), strict=True):
+        text = not all(isinstance(row[name], int | float) for row in table)
+        grid.add_column(head, justify="left" if text else "right", no_wrap=True)
+    for head in _SHORT.values():
+        grid.add_column(head, justify="right", no_wrap=True)
     for row in table:
         grid.add_row(
-            *(Text(str(row[name])) for name in about), *(Text(cell) for cell in _measured(row))
+            *(Text(_text(row[name])) for name in about), *(Text(cell) for cell in _measured(row))
         )
     out = io.StringIO()
     # Wide enough that nothing is cut: a terminal wraps long lines, and a pipe must get them whole.
@@ -160,12 +190,34 @@ FORMATS: dict[str, Callable[[list[Row]], str]] = {
 
 def _split(table: list[Row]) -> tuple[list[str], str]:
     """The names of what differs between rows, and a line on what all of them share."""
+    about = _about(table)
     differs = [
         name
-        for name in _ABOUT
+        for name in about
         if name in ("method", "attack") or any(row[name] != table[0][name] for row in table)
     ]
-    return differs, ", ".join(f"{name} {table[0][name]}" for name in _ABOUT if name not in differs)
+    return differs, ", ".join(f"{name} {table[0][name]}" for name in about if name not in differs)
+
+
+def _about(table: list[Row]) -> list[str]:
+    """What rows are about; of given models nobody has said which encoder and layers they have."""
+    if _are_given(table):
+        return [name for name in _ABOUT if name not in ("encoder", "layers")]
+    return list(_ABOUT)
+
+
+def _heads(table: list[Row], about: Sequence[str]) -> list[str]:
+    """The heads of columns: given models are no methods of ours."""
+    return [_MODEL if name == "method" and _are_given(table) else name for name in about]
+
+
+def _are_given(table: list[Row]) -> bool:
+    """Whether all rows are about given models, whose layers nobody has said."""
+    return all(row["layers"] is None for row in table)
+
+
+def _text(value: object) -> str:
+    return _NOTHING if value is None else str(value)
 
 
 def _measured(row: Row) -> list[str]:
@@ -173,16 +225,17 @@ def _measured(row: Row) -> list[str]:
     shares = [
         percent(row[name]) for name in ("clean_accuracy", "attacked_accuracy", "robust_accuracy")
     ]
-    shares[-1] += MARK if row["audit"] else ""
+    shares[-1] += (MARK if row["audit"] else "") + (NOT_AT_REST if row["at_rest"] is False else "")
     return [*shares, by_class, str(row["n_graphs"]), f"{row['seconds']:.1f}"]
 
 
 def _footnote(table: list[Row]) -> str:
-    return (
-        f"\n{MARK} failed its audit: see `robust-augcl audit`\n"
-        if any(row["audit"] for row in table)
-        else ""
-    )
+    notes = []
+    if any(row["audit"] for row in table):
+        notes.append(f"{MARK} failed its audit: see `robust-augcl audit`\n")
+    if any(row["at_rest"] is False for row in table):
+        notes.append(f"{NOT_AT_REST} the victim was not at rest when its training ended\n")
+    return "".join(["\n", *notes]) if notes else ""
 
 
 def _known(value: Any) -> Any:

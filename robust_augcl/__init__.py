@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from robust_augcl.adversary.attack_base import Attack
     from robust_augcl.adversary.guard import run_attack
     from robust_augcl.adversary.victim import Victim
-    from robust_augcl.campaign import Campaign, Machines
+    from robust_augcl.campaign.campaign import Campaign, Machines
+    from robust_augcl.campaign.evaluation import evaluate
+    from robust_augcl.campaign.resolving import use_model
+    from robust_augcl.campaign.result import Result, open_run
+    from robust_augcl.data._graph_files import read_graphs
+    from robust_augcl.data._written_graphs import write_graphs
+    from robust_augcl.graphs.entrance import admit
     from robust_augcl.graphs.packed import PackedGraphs
+    from robust_augcl.models.adapter import Adapter
     from robust_augcl.plan.suite import load_suite
     from robust_augcl.plan.suite_settings import Suite
     from robust_augcl.results.records import Record
@@ -28,33 +35,49 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adapter": "models.adapter",
     "Attack": "adversary.attack_base",
-    "Campaign": "campaign",
-    "Machines": "campaign",
+    "Campaign": "campaign.campaign",
+    "Result": "campaign.result",
+    "evaluate": "campaign.evaluation",
+    "open_run": "campaign.result",
+    "use_model": "campaign.resolving",
+    "Machines": "campaign.campaign",
     "PackedGraphs": "graphs.packed",
     "Perturbation": "threat.perturbations",
     "Record": "results.records",
     "Suite": "plan.suite_settings",
     "ThreatModel": "threat.model",
     "Victim": "adversary.victim",
+    "admit": "graphs.entrance",
     "load_suite": "plan.suite",
+    "read_graphs": "data._graph_files",
     "run_attack": "adversary.guard",
+    "write_graphs": "data._written_graphs",
 }
 """Public name -> the module that defines it."""
 
 __all__ = [
+    "Adapter",
     "Attack",
     "Campaign",
     "Machines",
     "PackedGraphs",
     "Perturbation",
     "Record",
+    "Result",
     "Suite",
     "ThreatModel",
     "Victim",
     "__version__",
+    "admit",
+    "evaluate",
     "load_suite",
+    "open_run",
+    "read_graphs",
     "run_attack",
+    "use_model",
+    "write_graphs",
 ]
 
 
@@ -65,4 +88,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -10,45 +10,46 @@ the core does in a step stands in the table of step kinds (plan/kinds.py).
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
-
-from robust_augcl import registry
+from typing import Any
 
 Revision = int | str
 """A number that we raise, or who made foreign code and the digest of its source."""
 
-BESIDE = 4
+BESIDE = 5
 """Of what is computed from finished results: audit, transfers, report."""
 
 FIRST = 1
 """The revision of a plug-in that was never raised; it is not in addresses."""
 
 
-def plug_in(group: str, what: object) -> dict[str, Revision]:
-    """What a plug-in's code is known by in addresses: its name, and its revision.
+LATER = {"later": True}
+"""The metadata of a setting that came later than others (`dataclasses.field`).
 
-    Args:
-        group: of the registry, e.g. "attack".
-        what: its class, or an instance of it.
+At its default the setting is not in addresses, nor in what chance is seeded by. So results that are
+older than the setting stay what they are. The default must be what the code did before.
+"""
 
-    Returns:
-        Of our own: {"attack beam": 2}. Of other people's: {"attack acme.attacks:Flip":
-        "acme-attacks 1.2, sha256 ..."}, the distribution, its version and the digest of the source,
-        and the revisions of our own plug-ins that it derives from.
+
+def in_addresses(settings: Any) -> list[dataclasses.Field[Any]]:
+    """The fields of a dataclass of settings that stand in addresses.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Graphs:
+    ...     name: str
+    ...     weighted: bool = dataclasses.field(default=False, metadata=LATER)
+    >>> [field.name for field in in_addresses(Graphs("a"))]
+    ['name']
+    >>> [field.name for field in in_addresses(Graphs("a", weighted=True))]
+    ['name', 'weighted']
     """
-    made = what if isinstance(what, type) else type(what)
-    found: dict[str, Revision] = {
-        f"{group} {base.__module__.rpartition('.')[2]}": base.revision
-        for base in made.__mro__
-        if registry.is_own(group, base) and hasattr(base, "revision")
-    }
-    if not registry.is_own(group, made):
-        by = registry.origin(made)
-        found[f"{group} {by['name']}"] = (
-            f"{by['distribution']} {by['version']}".strip() + f", sha256 {by.get('source', '')}"
-        )
-    return found
+    return [
+        field
+        for field in dataclasses.fields(settings)
+        if not (field.metadata.get("later") and getattr(settings, field.name) == field.default)
+    ]
 
 
 def changes(before: Mapping[str, Revision], now: Mapping[str, Revision]) -> list[str]:

@@ -6,10 +6,12 @@ Two plug-ins of one name, or one plug-in before and after an edit, are told apar
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
@@ -17,20 +19,24 @@ from typing import Any
 
 from robust_augcl.errors import InputError
 
+NO_DISTRIBUTION = "no distribution"
+"""The maker of what no installed distribution has made, for example of a file."""
 _FILE_MODULE = "robust_augcl_plug_in_"
 
 
-def import_file(path: Path) -> ModuleType:
+def import_file(path: Path, source: bytes) -> ModuleType:
     """Import a file that lies in no package, once for each content that it has.
 
     The module's name holds a digest of the source. So an edited file becomes a module of its own,
     and instances can be pickled to processes that have imported the same source before.
 
+    Args:
+        path: the file.
+        source: its content.
+
     Raises:
-        OSError: the file cannot be read.
         Exception: whatever the file raises.
     """
-    source = path.read_bytes()
     stem = path.stem.replace(".", "_")  # a dot would name a package
     name = f"{_FILE_MODULE}{stem}_{hashlib.sha256(source).hexdigest()}"
     if name in sys.modules:
@@ -51,6 +57,22 @@ def is_file(module: str) -> bool:
     return module.startswith(_FILE_MODULE)
 
 
+def place_of(module: str) -> str:
+    """Where a module lies: the path of a file that lies in no package or runs as a script, or else
+    the name by which it is imported.
+
+    >>> place_of("json.decoder")
+    'json.decoder'
+    """
+    if module != "__main__" and not is_file(module):
+        return module
+    spec = getattr(sys.modules[module], "__spec__", None)
+    if spec is not None:  # it runs by `python -m`
+        return str(spec.name)
+    file = getattr(sys.modules[module], "__file__", None)
+    return str(Path(file).absolute()) if file else module
+
+
 _origins: dict[type[Any], dict[str, str]] = {}  # a class stays what it was when it was imported
 
 
@@ -66,8 +88,8 @@ def origin(made: type[Any]) -> dict[str, str]:
             found = digest(module)
         except (OSError, SyntaxError) as error:
             raise InputError(f"Cannot read the source of {name}: {error}") from None
-        if is_file(module):
-            name = f"{Path(str(sys.modules[module].__file__)).name}:{made.__qualname__}"
+        place = place_of(module)
+        name = f"{Path(place).name if place.endswith('.py') else place}:{made.__qualname__}"
         maker, version = distribution_of(module)
         _origins[made] = {
             "distribution": maker,
@@ -107,7 +129,7 @@ def imported_with(module: str) -> dict[str, Path]:
     Raises:
         FileNotFoundError: the module has no file.
     """
-    path = _file_of(module)
+    path = file_of(module)
     if path is None:
         raise FileNotFoundError(f"Expected the module {module} to have a file, there is none")
     package = module.partition(".")[0]
@@ -118,13 +140,13 @@ def imported_with(module: str) -> dict[str, Path]:
         for imported in _imports(name, found[name]):
             if imported in found or imported.partition(".")[0] != package:
                 continue
-            if (file := _file_of(imported)) is not None:
+            if (file := file_of(imported)) is not None:
                 found[imported] = file
                 waiting.append(imported)
     return found
 
 
-def _file_of(module: str) -> Path | None:
+def file_of(module: str) -> Path | None:
     """The file of a module; None where there is no such module, or no file."""
     if module in sys.modules:
         file = getattr(sys.modules[module], "__file__", None)
@@ -161,8 +183,19 @@ def distribution_of(module: str) -> tuple[str, str]:
     >>> distribution_of("no_such_module")
     ('no distribution', '')
     """
-    found = sorted(set(packages_distributions().get(module.partition(".")[0], [])))
+    found = sorted(set(_makers(_folders()).get(module.partition(".")[0], [])))
     if not found:
-        return "no distribution", ""
+        return NO_DISTRIBUTION, ""
     # One namespace may be shared by distributions: which one it was, its source says.
     return " and ".join(found), " and ".join(distribution(name).version for name in found)
+
+
+def _folders() -> tuple[tuple[str, int], ...]:
+    """Where packages are installed, and when something was last added there or removed."""
+    return tuple((path, os.stat(path).st_mtime_ns) for path in sys.path if os.path.isdir(path))
+
+
+@functools.lru_cache(maxsize=1)
+def _makers(folders: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
+    """Top-level module -> distributions. Reading this of all that is installed takes a second."""
+    return packages_distributions()

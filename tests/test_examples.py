@@ -23,7 +23,7 @@ MODULES = sorted(
     }
 )
 PUBLIC = [
-    "robust_augcl.campaign",
+    "robust_augcl.campaign.campaign",
     "robust_augcl.adversary.attack_base",
     "robust_augcl.adversary.guard",
     "robust_augcl.adversary.victim",

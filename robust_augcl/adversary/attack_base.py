@@ -50,6 +50,9 @@ class Attack(ABC):
         max_budget: the most edits of a graph that it can make; None for no limit.
         exact: whether it claims that no edits within the budget do more damage. The claim is
             proved for each target before anybody sees it.
+        most_tried: the name of the hyper-parameter that limits how many pairs of edits of a target
+            it tries. An attack that names one declares that it tries every allowed edit, and every
+            pair where there are no more; replay holds it to that. None: it declares nothing.
         effort: the name of the hyper-parameter that says how long it runs; None for none. The
             audit asks whether more of it would do more damage.
         encoders: names of encoders that its own networks are made of. When they are revised, the
@@ -67,6 +70,7 @@ class Attack(ABC):
     paper: ClassVar[Mapping[str, Any]] = {}
     max_budget: ClassVar[int | None] = None
     exact: ClassVar[bool] = False
+    most_tried: ClassVar[str | None] = None
     effort: ClassVar[str | None] = None
     encoders: ClassVar[tuple[str, ...]] = ()
     revision: ClassVar[int] = 1
@@ -111,7 +115,12 @@ class LearnedProposer(Protocol):
 
 
 class LearningAttack(Attack):
-    """Base of attacks that learn something that takes time and is worth keeping."""
+    """Base of attacks that learn something that takes time and is worth keeping.
+
+    >>> from robust_augcl import registry
+    >>> issubclass(registry.load("attack", "rl_s2v"), LearningAttack)
+    True
+    """
 
     @abstractmethod
     def prepare(
@@ -142,6 +151,10 @@ class CombiningAttack(Attack):
 
     Attributes:
         of: the labels of those attacks in the suite. A suite fills in an empty tuple.
+
+    >>> from robust_augcl import registry
+    >>> registry.load("attack", "worst_case")(of=("beam", "prbcd")).of
+    ('beam', 'prbcd')
     """
 
     of: tuple[str, ...]

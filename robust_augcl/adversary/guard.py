@@ -2,7 +2,8 @@
 
 It hands an attack graphs of its own and a victim that is limited to the declared access. Then it
 checks every edit, applies it to its own graphs, and predicts again. The attack's own word on its
-success is never used. A graph that an attack changed by hand is found out.
+success is never used. A graph that an attack changed by hand is found out. Global state that it
+changed is put back before the guard predicts (see global_state.py).
 
 Example: a triangle and a path of three nodes, a victim with random weights, one edge added or
 deleted.
@@ -45,6 +46,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from robust_augcl.adversary.answers import copies, learned
 from robust_augcl.adversary.attack_base import (
     Attack,
     CombiningAttack,
@@ -53,13 +55,14 @@ from robust_augcl.adversary.attack_base import (
     LearningAttack,
     Proposer,
 )
+from robust_augcl.adversary.global_state import NUMERIC, clean, put_back
 from robust_augcl.adversary.victim import Victim, VictimView
 from robust_augcl.errors import GuardViolation
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.model import ThreatModel
-from robust_augcl.threat.perturbations import Perturbation, apply_all, check_form
+from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,12 @@ class AttackResult:
 def check_supported(attack: Attack, threat: ThreatModel) -> None:
     """Raise `ValueError` if the attack cannot make as many edits as the threat model allows."""
     limit = attack.max_budget
-    if limit is not None and (isinstance(threat.budget, float) or threat.budget > limit):
+    if limit is not None and isinstance(threat.budget, float):
+        raise ValueError(
+            f"Expected `budget` to be a whole number of edits, {limit} at most, for the attack "
+            f"{type(attack).__name__}, got {threat.budget}, a share of a graph's edges"
+        )
+    if limit is not None and threat.budget > limit:
         raise ValueError(
             f"Expected `budget` to be at most {limit} for the attack {type(attack).__name__}, "
             f"got {threat.budget}"
@@ -123,7 +131,8 @@ def fit_attack(
     `run_attack` takes it from there, on this victim or another one.
 
     Raises:
-        AccessViolation, GuardViolation, ValueError: as `run_attack`.
+        AccessViolation, GuardViolation, ValueError: as `run_attack`; `GuardViolation` also for a
+            state that is no dictionary of plain tensors, or a curve that is none.
     """
     check_supported(attack, threat)
     check_answers(attack, victim)
@@ -131,11 +140,11 @@ def fit_attack(
     handed = FitGraphs(*(part.copy() for part in fit))
     start = time.perf_counter()
     view = victim.restricted(attack.access)
-    proposer = attack.prepare(view, handed, replace(threat), generator, report)
-    state = {name: tensor.detach().cpu().clone() for name, tensor in proposer.state().items()}
+    with put_back(NUMERIC):
+        proposer = attack.prepare(view, handed, replace(threat), generator, report)
+        state, curve = learned(attack, proposer)
     seconds = time.perf_counter() - start
     _check_unchanged(attack, _fit_pairs(fit, handed))
-    curve = [(int(step), float(loss), float(accuracy)) for step, loss, accuracy in proposer.curve]
     asked = victim.queries - queries, victim.gradient_calls - gradient_calls
     return Fitted(state, curve, *asked, seconds)
 
@@ -173,14 +182,15 @@ def run_attack(
     """
     check_supported(attack, threat)
     check_answers(attack, victim)
-    clean_logits = victim.logits(graphs)
-    answer = _ask(attack, victim, graphs, threat, fit, generator, fitted, report)
-    # What is checked is what is applied: the attack may still hold its own tensors.
-    perturbations = [
-        Perturbation(p.added.cpu().clone(), p.removed.cpu().clone()) for p in answer.proposed
-    ]
-    threat.check_all(graphs, perturbations)
-    attacked_logits = victim.logits(apply_all(graphs, perturbations))
+    with clean(victim.model):
+        clean_logits = victim.logits(graphs)
+    with put_back(NUMERIC):
+        answer = _ask(attack, victim, graphs, threat, fit, generator, fitted, report)
+    with clean(victim.model):
+        # What is checked is what is applied: the attack may still hold its own tensors.
+        perturbations = copies(answer.proposed, threat.budgets(graphs))
+        threat.check_all(graphs, perturbations)
+        attacked_logits = victim.logits(apply_all(graphs, perturbations))
     y = graphs.y.to(victim.device)
     return AttackResult(
         perturbations=perturbations,
@@ -196,7 +206,7 @@ def run_attack(
 
 
 class _Answer(NamedTuple):
-    """What an attack proposed, in the right form, and what it took."""
+    """What an attack proposed, and what it took."""
 
     proposed: list[Perturbation]
     queries: int
@@ -237,8 +247,6 @@ def _ask(
             f"Expected a list of perturbations from {type(attack).__name__}, "
             f"got {type(proposed).__name__}"
         )
-    for index, perturbation in enumerate(proposed):
-        check_form(index, perturbation)
     return _Answer(proposed, *asked, prepared - start, finished - prepared)
 
 

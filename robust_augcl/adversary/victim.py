@@ -18,8 +18,11 @@ Example: a victim of random weights, which counts the graphs that it was asked a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -91,6 +94,22 @@ class Victim:
             else [self._model(packed.select(index)) for index in parts]
         )
         return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
+
+    @torch.no_grad()
+    def precise_logits(self, graphs: PackedGraphs) -> Tensor:
+        """Logits (G, C) by the same weights in double precision, where single precision is close.
+
+        This is for whoever judges. No attack may ask, and no query is counted.
+        """
+        packed = graphs.to(self.device)
+        packed = replace(packed, x=packed.x.double())
+        pieces = [self._precise(packed.select(index)) for index in chunks(packed.sizes)]
+        nothing = torch.zeros(0, self.num_classes, dtype=torch.double, device=self.device)
+        return torch.cat([nothing, *pieces])
+
+    @cached_property
+    def _precise(self) -> Classifier:
+        return copy.deepcopy(self._model).double()
 
     @torch.no_grad()
     def candidate_logits(

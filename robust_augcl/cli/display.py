@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from robust_augcl.errors import one_line
 from robust_augcl.plan.step import Step
 from robust_augcl.workers.watcher import Watcher, name_of
 
@@ -86,7 +87,7 @@ class Display(Watcher):
     def failed(self, step: Step, message: str, trace: str) -> None:
         self._end(step)
         self._console.print(
-            f"failed: {name_of(step)}: {message}",
+            one_line(f"failed: {name_of(step)}: {message}"),
             style="red",
             markup=False,
             highlight=False,
@@ -97,7 +98,7 @@ class Display(Watcher):
         self._print(message)
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
 
     def _end(self, step: Step) -> None:
         self._done += 1

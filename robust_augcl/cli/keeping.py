@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from robust_augcl.cli.showing import revised_since
-from robust_augcl.errors import InputError
+from robust_augcl.errors import InputError, one_line
 from robust_augcl.store.housekeeping import remove, size_of, survey
 from robust_augcl.store.run_folder import RunFolder
 
@@ -25,8 +25,8 @@ def status(path: Path) -> None:
         lines.append(
             f"revised since: {revised}; `robust-augcl run` computes again what they determine"
         )
-    lines += [f"  damaged: {problem}" for problem in found.damaged]
-    lines += [f"  failed: {failure}" for failure in found.failures]
+    lines += [f"  damaged: {one_line(problem)}" for problem in found.damaged]
+    lines += [f"  failed: {one_line(failure)}" for failure in found.failures]
     if found.running:
         lines.append(f"being computed now: {', '.join(found.running)}")
     free = f"{_size(found.bytes_free)} in {len(found.superfluous)} files"

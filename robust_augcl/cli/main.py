@@ -6,22 +6,37 @@ What a command does is imported when it is called, by name. So `--help` and `lis
 from __future__ import annotations
 
 import importlib
-import json
+import io
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from robust_augcl import __version__, registry
+from robust_augcl import __version__, foreign
 from robust_augcl.cli import options
-from robust_augcl.errors import InputError
+from robust_augcl.cli.evaluate_options import EvaluateOptions, evaluate_options
+from robust_augcl.cli.words import check_arguments, complaint, say
+from robust_augcl.errors import InputError, one_line, unknown
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Commands(click.Group):
+    """The commands; an unknown one is said in our words."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise unknown("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="robust-augcl")
 def cli() -> None:
     """How well do contrastively pretrained graph encoders hold up when somebody edits the graphs?
@@ -35,26 +50,24 @@ def cli() -> None:
 
 
 @cli.command("list")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @options.form("table", "json")
-def list_(form: str) -> None:
-    """List suites, attacks, encoders, methods and data sources."""
-    found = {
-        "suites": registry.suite_descriptions(),
-        "attacks": registry.descriptions("attack"),
-        "encoders": registry.descriptions("encoder"),
-        "methods": registry.descriptions("method"),
-        "data sets": registry.descriptions("data source"),
-    }
-    if form == "json":
-        by_kind = {kind.replace(" ", "_"): entries for kind, entries in found.items()}
-        click.echo(json.dumps(by_kind, indent=1))
-        return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for kind, entries in found.items():
-        table.add_row(f"[bold]{kind}")
-        for name, text in entries.items():
-            table.add_row(f"  {name}", f"[dim]{text}")
-    Console().print(table)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Import the code of installed packages, to find out what is broken.",
+)
+@options.plug_ins
+def list_(names: tuple[str, ...], form: str, check: bool, plug_ins: tuple[str, ...]) -> None:
+    """List suites, attacks, encoders, methods and data sources, with where they come from.
+
+    Bases and augmentations of contrastive learning are listed too. With NAMEs: their settings, with
+    defaults. Nothing of installed packages is imported before it is used.
+    """
+    if names:
+        _call("listing:list_settings", names, form, plug_ins=plug_ins)
+    else:
+        _call("listing:list_all", form, check, plug_ins=plug_ins)
 
 
 @cli.command()
@@ -65,7 +78,23 @@ def run(**given: Any) -> None:
     What is there already is not computed again: a finished run called again computes nothing, an
     interrupted one goes on.
     """
-    _call("running:run", options.RunOptions(**given))
+    wanted = options.RunOptions(**given)
+    _call("running:run", wanted, plug_ins=wanted.plug_ins)
+
+
+@cli.command()
+@evaluate_options
+def evaluate(**given: Any) -> None:
+    """Attack models of your own, certify them, and write a report.
+
+    \b
+    robust-augcl evaluate --model mypackage.models:make --weights gin.safetensors \\
+        --data MUTAG --budget 1 --attack prbcd --attack worst_case --out runs/mine
+
+    What is there already is not computed again, as long as weights, source and graphs are the same.
+    """
+    wanted = EvaluateOptions(**given)
+    _call("evaluating:evaluate", wanted, plug_ins=wanted.plug_ins)
 
 
 @cli.command()
@@ -76,8 +105,7 @@ def status(folder: Path, plug_ins: tuple[str, ...]) -> None:
 
     That is: results, what failed, what is being computed, and what could be freed.
     """
-    registry.consent(plug_ins)
-    _call("keeping:status", folder)
+    _call("keeping:status", folder, plug_ins=plug_ins)
 
 
 @cli.command()
@@ -97,8 +125,7 @@ def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: tuple[str, ..
 
     What `show`, `report` and `replay` need stays.
     """
-    registry.consent(plug_ins)
-    _call("keeping:clean", folder, everything=everything, dry_run=dry_run)
+    _call("keeping:clean", folder, plug_ins=plug_ins, everything=everything, dry_run=dry_run)
 
 
 @cli.command()
@@ -107,72 +134,130 @@ def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: tuple[str, ..
 @options.plug_ins
 def show(folder: Path, form: str, plug_ins: tuple[str, ...]) -> None:
     """Show the rows of the run in DIR: one for each attack on each victim."""
-    registry.consent(plug_ins)
-    _call("showing:show", folder, form)
+    _call("showing:show", folder, form, plug_ins=plug_ins)
 
 
 @cli.command()
 @options.folder
 @click.option("--out", type=options.FOLDER, help="Where the report goes [default: DIR].")
+@options.given_models
 @options.plug_ins
-def report(folder: Path, out: Path | None, plug_ins: tuple[str, ...]) -> None:
-    """Write the report of the run in DIR: report.md, and figures as PNG and SVG."""
-    registry.consent(plug_ins)
-    _call("showing:report", folder, out or folder)
+def report(
+    folder: Path,
+    out: Path | None,
+    models: tuple[str, ...],
+    adapters: tuple[str, ...],
+    plug_ins: tuple[str, ...],
+) -> None:
+    """Write the report of the run in DIR: report.md, and figures as PNG and SVG.
+
+    The audit and the transfers that it shows are made again.
+    """
+    _call("showing:report", folder, out, plug_ins=plug_ins, models=(models, adapters))
 
 
 @cli.command()
 @options.folder
 @options.form("table", "json", "markdown")
-@click.option(
-    "--again", is_flag=True, help="Look again, even if these results were audited already."
-)
+@options.given_models
 @options.plug_ins
-def audit(folder: Path, form: str, again: bool, plug_ins: tuple[str, ...]) -> None:
+def audit(
+    folder: Path,
+    form: str,
+    models: tuple[str, ...],
+    adapters: tuple[str, ...],
+    plug_ins: tuple[str, ...],
+) -> None:
     """Audit the attacks of the run in DIR.
 
     Is each number the model's robustness, or a broken attack, victim or split?
 
-    Each check is PASS, WARN, FAIL or n/a, with what was seen. Exit code 1 if one fails; the results
+    Each check is PASS, WARN, FAIL or n/a, with what was seen. Exit code 1 if one fails; the records
     that it speaks against are marked in every table.
     """
-    registry.consent(plug_ins)
-    _call("proving:audit", folder, form, again=again)
+    _call("proving:audit", folder, form, plug_ins=plug_ins, models=(models, adapters))
 
 
 @cli.command()
 @options.folder
 @click.option("--attack", help="Only this attack, by its label in the suite.")
 @options.form("table", "json", "csv", "markdown")
+@options.given_models
 @options.plug_ins
-def transfer(folder: Path, attack: str | None, form: str, plug_ins: tuple[str, ...]) -> None:
+def transfer(
+    folder: Path,
+    attack: str | None,
+    form: str,
+    models: tuple[str, ...],
+    adapters: tuple[str, ...],
+    plug_ins: tuple[str, ...],
+) -> None:
     """Show what edits that were made for one victim of the run in DIR do to the others.
 
     There is a matrix of methods for each attack.
     """
-    registry.consent(plug_ins)
-    _call("showing:transfer", folder, attack, form)
+    _call("showing:transfer", folder, attack, form, plug_ins=plug_ins, models=(models, adapters))
 
 
 @cli.command()
 @options.folder
+@options.replay_options
+@options.given_models
 @options.plug_ins
-def replay(folder: Path, plug_ins: tuple[str, ...]) -> None:
+def replay(
+    folder: Path,
+    models: tuple[str, ...],
+    adapters: tuple[str, ...],
+    plug_ins: tuple[str, ...],
+    **given: Any,
+) -> None:
     """Prove every record and certificate of the run in DIR again.
 
     This takes the stored graphs, edits and weights alone. It rebuilds each attacked graph, checks
     budget and label preservation, and predicts again. Of a certificate the breaking edits are
     proved so, and for one edit, or where a bound is enough, the certified graphs too. Beyond that
-    only single edits of them are tried. Exit code 1 if anything does not hold.
+    only single edits of them are tried. Graphs are drawn again, or read again from --archives.
+    What took next to no time is computed again. Then audit, transfers and report are made again and
+    compared with those that are there. A table says what is known of each field. Exit code 1 if
+    anything does not hold or is missing.
     """
-    registry.consent(plug_ins)
-    _call("proving:replay", folder)
+    wanted = options.ReplayOptions(**given)
+    _call("proving:replay", folder, wanted, plug_ins=plug_ins, models=(models, adapters))
 
 
-def _call(reference: str, *arguments: Any, **named: Any) -> None:
-    """Call what a command does: a function of a module beside this one."""
+def _call(
+    reference: str,
+    *arguments: Any,
+    plug_ins: Sequence[str],
+    models: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    **named: Any,
+) -> None:
+    """Call what a command does: a function of a module beside this one.
+
+    Args:
+        reference: the module and the function.
+        plug_ins: other people's code that may be imported for it.
+        models: what makes the given models of a run's folder, which is the first argument, and
+            what calls them.
+        arguments, named: of the function.
+    """
+    foreign.consent(plug_ins)
+    if any(models):
+        given_models = importlib.import_module("robust_augcl.cli.given_models")
+        given_models.use_models(arguments[0], given_models.Named(*models))
     module, _, name = reference.partition(":")
-    getattr(importlib.import_module(f"robust_augcl.cli.{module}"), name)(*arguments, **named)
+    function = getattr(importlib.import_module(f"robust_augcl.cli.{module}"), name)
+    try:
+        function(*arguments, **named)
+    except click.ClickException:  # it has done its work, and found something
+        _warn_of_unused(plug_ins)
+        raise
+    _warn_of_unused(plug_ins)
+
+
+def _warn_of_unused(plug_ins: Sequence[str]) -> None:
+    for name in foreign.unused(plug_ins):
+        say(f"warning: nothing here asks for --plugin {name}: it was not imported")
 
 
 def main() -> None:
@@ -181,14 +266,16 @@ def main() -> None:
     Bad input is one line and exit code 2, a result that does not hold exit code 1, Ctrl-C exit code
     130.
     """
+    for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        cli(standalone_mode=False)
+        check_arguments(sys.argv[1:])
+        cli(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except InputError as error:
-        click.echo(f"error: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
+        _end(error, 2)
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
-        sys.exit(error.exit_code)
+        _end(complaint(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
@@ -196,3 +283,11 @@ def main() -> None:
         # Or Python complains once more when it ends.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(1)
+    except OSError as error:  # e.g. a folder that may not be entered, a full disk
+        what = f": {error.filename}" if error.filename is not None else ""
+        _end(f"The system refuses{what}: {error.strerror or error}", 2)
+
+
+def _end(message: object, code: int) -> None:
+    click.echo(one_line(f"error: {message}"), err=True)
+    sys.exit(code)

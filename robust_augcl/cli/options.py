@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from robust_augcl.errors import InputError
+from robust_augcl.cli.words import Folder, Seconds, Whole, Word, whole
+from robust_augcl.errors import InputError, shown
 
 STARTED = time.monotonic()
 """When this process began to read its command."""
 
-FOLDER = click.Path(path_type=Path)
+FOLDER = Folder()
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -39,15 +40,15 @@ class RunOptions:
         if (self.executor == "dask") != (self.scheduler is not None):
             raise InputError(
                 "Expected --executor dask and --scheduler ADDRESS together, got --executor "
-                f"{self.executor} and --scheduler {self.scheduler}"
+                f"{self.executor} and --scheduler {shown(self.scheduler)}"
             )
         if self.executor == "dask" and self.workers is not None:
             raise InputError(
                 "Expected --workers with local processes alone, a Dask cluster has its own; got "
                 f"--workers {self.workers}"
             )
-        if self.archives is not None and not self.archives.is_dir():
-            raise InputError(f"Expected --archives to be a folder, got {self.archives}")
+        check_archives(self.archives)
+        _ = self.chosen_seeds  # refused at once where they are none, before anything is imported
 
     @property
     def chosen_seeds(self) -> list[int] | None:
@@ -57,14 +58,43 @@ class RunOptions:
             >>> RunOptions("quick", seeds="0,1").chosen_seeds
             [0, 1]
         """
-        if self.seeds is None:
-            return None
-        try:
-            return [int(part) for part in self.seeds.split(",")]
-        except ValueError:
-            raise InputError(
-                f"Expected --seeds to be whole numbers like 0,1,2, got {self.seeds!r}"
-            ) from None
+        return None if self.seeds is None else read_seeds(self.seeds)
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What `replay` is asked for, one field an option."""
+
+    report_in: Path | None = None
+    archives: Path | None = None
+    again: float = 0.1
+    from_scratch: bool = False
+    out: Path | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.from_scratch and (self.out is not None or self.workers is not None):
+            name = "--out" if self.out is not None else "--workers"
+            raise InputError(f"Expected {name} with --from-scratch alone, got it without")
+        check_archives(self.archives)
+
+
+def read_seeds(text: str) -> list[int]:
+    """The seeds of a text like 0,1,2.
+
+    Raises:
+        InputError: it is no such text.
+    """
+    seeds = [whole(part) for part in text.split(",")]
+    if None in seeds:
+        raise InputError(f"Expected --seeds to be whole numbers like 0,1,2, got {shown(text)}")
+    return [seed for seed in seeds if seed is not None]
+
+
+def check_archives(archives: Path | None) -> None:
+    """Raise `InputError` where the folder of archives is none."""
+    if archives is not None and not archives.is_dir():
+        raise InputError(f"Expected --archives to be a folder, got {shown(str(archives))}")
 
 
 def all_of(*decorators: Decorator) -> Decorator:
@@ -78,14 +108,60 @@ def all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-plug_ins = click.option(
+def several(option: str, field: str, metavar: str, help: str, required: bool = False) -> Decorator:
+    """An option that can be repeated."""
+    return click.option(
+        option,
+        field,
+        multiple=True,
+        metavar=metavar,
+        help=f"{help}; repeatable.",
+        required=required,
+    )
+
+
+plug_ins = several(
     "--plugin",
     "plug_ins",
-    multiple=True,
-    metavar="NAME",
-    help="Allow other people's code to be imported: package.module:Class or file.py:Class; "
-    "repeatable.",
+    "NAME",
+    "Allow other people's code to be imported: package.module:Class, file.py:Class, or "
+    "file.py, whose plug-ins then have its name",
 )
+archives = click.option(
+    "--archives",
+    type=FOLDER,
+    envvar="ROBUST_AUGCL_ARCHIVES",
+    help="A folder with TUDataset/NAME.zip, instead of downloads [env: ROBUST_AUGCL_ARCHIVES].",
+)
+workers = click.option(
+    "--workers",
+    type=Whole(),
+    help="Processes, of one thread each [default: one a core, as memory allows].",
+)
+device = click.option(
+    "--device",
+    type=Word("auto", "cpu", "cuda"),
+    default="auto",
+    show_default=True,
+    help="Where models run.",
+)
+quiet = click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+models = several(
+    "--model",
+    "models",
+    "[LABEL=]NAME",
+    "A function that returns the module of a given model: package.module:function or "
+    "file.py:function",
+)
+adapters = several(
+    "--adapter",
+    "adapters",
+    "[LABEL=]NAME",
+    "A function that calls the module of a given model, where its signature does not say how: it "
+    "takes the module and a Batch, and returns logits; named like --model",
+)
+given_models = all_of(models, adapters)
+"""What makes and calls the given models of a folder."""
 folder = click.argument("folder", metavar="DIR", type=FOLDER)
 
 
@@ -94,7 +170,7 @@ def form(*choices: str) -> Decorator:
     return click.option(
         "--format",
         "form",
-        type=click.Choice(choices),
+        type=Word(*choices),
         default=choices[0],
         show_default=True,
         help="How it is printed.",
@@ -105,27 +181,12 @@ run_options = all_of(
     click.argument("suite"),
     click.option("--out", type=FOLDER, help="The run's folder [default: runs/SUITE]."),
     click.option("--seeds", help="Seeds instead of the suite's own, e.g. 0,1,2."),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        help="Processes, of one thread each [default: one a core, as memory allows].",
-    ),
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="Where models run.",
-    ),
-    click.option(
-        "--archives",
-        type=FOLDER,
-        envvar="ROBUST_AUGCL_ARCHIVES",
-        help="A folder with TUDataset/NAME.zip, instead of downloads [env: ROBUST_AUGCL_ARCHIVES].",
-    ),
+    workers,
+    device,
+    archives,
     click.option(
         "--executor",
-        type=click.Choice(["local", "dask"]),
+        type=Word("local", "dask"),
         default="local",
         show_default=True,
         help="Processes here, or a Dask cluster's workers.",
@@ -135,14 +196,34 @@ run_options = all_of(
         metavar="ADDRESS",
         help="The Dask scheduler's address, e.g. tcp://node1:8786.",
     ),
-    click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
-    click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Set a value of the suite, e.g. training.epochs=50; repeatable.",
-    ),
+    quiet,
+    several("--set", "overrides", "KEY=VALUE", "Set a value of the suite, e.g. training.epochs=50"),
     plug_ins,
 )
 """All options of `run`, by the names of the fields of `RunOptions`."""
+replay_options = all_of(
+    click.option(
+        "--report", "report_in", type=FOLDER, help="Where its report lies [default: DIR]."
+    ),
+    archives,
+    click.option(
+        "--again",
+        metavar="SECONDS",
+        type=Seconds(),
+        default=0.1,
+        show_default=True,
+        help="Steps that took no longer, by their own word, are computed again.",
+    ),
+    click.option(
+        "--from-scratch",
+        is_flag=True,
+        help="Then compute everything again in a folder of its own, and compare it.",
+    ),
+    click.option(
+        "--out",
+        type=FOLDER,
+        help="That folder, new or empty, which stays [default: a temporary one].",
+    ),
+    workers,
+)
+"""The options of `replay`, by the names of the fields of `ReplayOptions`."""

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
 
-from robust_augcl import registry
 from robust_augcl.cli.display import Display
 from robust_augcl.cli.options import STARTED, RunOptions
+from robust_augcl.errors import one_line
 from robust_augcl.store.manifest import MANIFEST
 from robust_augcl.workers import memory, processes
 
 if TYPE_CHECKING:  # imported while workers start
-    from robust_augcl.campaign import Campaign
+    from robust_augcl.campaign.campaign import Campaign
     from robust_augcl.results.report_input import ReportInput
     from robust_augcl.workers.run_log import RunLog
     from robust_augcl.workers.runner import RunSummary
@@ -34,15 +36,33 @@ def run(options: RunOptions) -> None:
     Raises:
         ClickException: results are missing at the end.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     _warm_up(options)
     console = Console(stderr=True, quiet=options.quiet)
-    campaign, display = _campaign(options, console), Display(console)
+    go(_campaign(options, console), console, nothing_said if options.quiet else _print)
+
+
+def nothing_said(report: ReportInput, folder: Path) -> None:
+    """Print nothing of a report."""
+
+
+def go(campaign: Campaign, console: Console, tell: Callable[[ReportInput, Path], None]) -> None:
+    """Compute what a campaign lacks, write its report, and tell what it says.
+
+    Args:
+        campaign: what is asked for.
+        console: where progress is shown.
+        tell: prints the report, given the folder.
+
+    Raises:
+        ClickException: results are missing at the end.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    display = Display(console)
     with campaign.open_log(display, " ".join(sys.argv[1:])) as log:
         summary = _compute(campaign, display, log, console)
         report = campaign.write_report()
-        if report is not None and not options.quiet:
-            _print(report, campaign.folder.path)
+        if report is not None:
+            tell(report, campaign.folder.path)
         _log_time(log, summary)
     if summary.missing:
         failed = f", since this failed: {', '.join(summary.failed)}" if summary.failed else ""
@@ -63,15 +83,14 @@ def _warm_up(options: RunOptions) -> None:
 
 
 def _campaign(options: RunOptions, console: Console) -> Campaign:
-    from robust_augcl.campaign import Campaign, Machines
+    from robust_augcl.campaign.campaign import Campaign, Machines
     from robust_augcl.plan.suite import load_suite
 
-    registry.consent(options.plug_ins)
     return Campaign(
         load_suite(options.suite, options.overrides, options.chosen_seeds),
         options.out,
         Machines(options.workers, options.device, options.archives, options.scheduler),
-        lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
+        lambda text: console.print(one_line(text), markup=False, highlight=False, soft_wrap=True),
     )
 
 
@@ -102,15 +121,32 @@ def _end_ahead(campaign: Campaign) -> None:
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
         sys.stdout.flush()
-        os._exit(130)
+        _exit_at_once(130)
+
+
+def _exit_at_once(code: int) -> NoReturn:
+    """End this process, whatever its threads do.
+
+    What waits for the end is done: multiprocessing removes its semaphores and its folder.
+    """
+    try:
+        atexit._run_exitfuncs()
+    finally:
+        os._exit(code)
 
 
 def _print(report: ReportInput, folder: Path) -> None:
+    from robust_augcl.reports._data import warnings_of
+    from robust_augcl.reports._given import left_out
     from robust_augcl.reports.tables import render_rows
 
     click.echo(render_rows(report.records, "table", report.audit), nl=False)
     if report.audit is not None:
         click.echo(f"Audit: {report.audit.summary} (robust-augcl audit {folder})")
+    for line in left_out(report):
+        click.echo(one_line(f"note: {line}"), err=True)
+    for warning in warnings_of(report):
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"Report: {folder / 'report.md'}")
 
 

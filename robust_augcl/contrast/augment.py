@@ -14,7 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from robust_augcl.graphs.packed import PackedGraphs, concatenate
+from robust_augcl.graphs.concatenated import concatenate
+from robust_augcl.graphs.packed import PackedGraphs
 
 AugmentationName = Literal["node_drop", "edge_perturbation", "attribute_masking", "subgraph"]
 
@@ -132,10 +133,12 @@ def edge_perturbation(
 def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> PackedGraphs:
     """Keep the nodes of a random walk that starts at a random node.
 
-    The walk stops when it has seen floor(n * ratio) + 1 nodes, or after n steps. The code of
-    GraphCL and AUGCL draws every node from the neighbours of the first one (it computes a union
-    and discards it) and adds self-loops. The paper means a connected random walk, and that is what
-    is done here.
+    The walk stops when it has seen floor(n * ratio) + 1 nodes, or after n steps. A graph without
+    nodes stays as it is.
+
+    The code of GraphCL and AUGCL draws every node from the neighbours of the first one (it computes
+    a union and discards it) and adds self-loops. The paper means a connected random walk, and that
+    is what is done here.
     """
     first_edge = torch.searchsorted(
         graphs.edge_index[0].contiguous(), torch.arange(graphs.num_nodes + 1, device=graphs.device)
@@ -144,16 +147,20 @@ def subgraph(graphs: PackedGraphs, ratio: float, generator: torch.Generator) -> 
     targets = graphs.edge_index[1]
     wanted = _share(graphs.sizes, ratio) + 1
     steps_left = graphs.sizes.clone()
-    at = graphs.ptr[:-1] + _below(graphs.sizes, generator)
+    start = graphs.ptr[:-1] + _below(graphs.sizes, generator)
+    there = graphs.sizes > 0
     keep = torch.zeros(graphs.num_nodes, dtype=torch.bool, device=graphs.device)
-    keep[at] = True
+    keep[start[there]] = True
+    # A walk that is nowhere never moves. It waits at a node of another graph.
+    at = start.clamp(min=0, max=max(graphs.num_nodes - 1, 0))
     kept = torch.ones_like(wanted)
-    walking = (kept < wanted) & (degree[at] > 0)
+    walking = (kept < wanted) & there
+    walking[there] &= degree[start[there]] > 0
     while bool(walking.any()):
         edge = first_edge[at] + _below(degree[at].clamp(min=1), generator)
         at = torch.where(walking, targets[edge.clamp(max=targets.numel() - 1)], at)
         kept += walking & ~keep[at]
-        keep[at] = True
+        keep[at[walking]] = True
         steps_left -= walking.long()
         walking &= (kept < wanted) & (steps_left > 0)
     return graphs.keep_nodes(keep)

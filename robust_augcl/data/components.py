@@ -16,9 +16,10 @@ import numpy as np
 import scipy.sparse
 import torch
 
+from robust_augcl.graphs.concatenated import concatenate
 from robust_augcl.graphs.data_source import DataSource
 from robust_augcl.graphs.labels import LabelRule
-from robust_augcl.graphs.packed import PackedGraphs, concatenate
+from robust_augcl.graphs.packed import PackedGraphs
 
 _PUBLISHED = {(15, 20): 0.15, (40, 50): 0.05, (90, 100): 0.02}
 # Bounds the memory of one draw: at 100 nodes, some 60 MiB of uniform numbers. It is part of the
@@ -43,6 +44,7 @@ class ComponentGraphs(DataSource):
     """
 
     label_rule: ClassVar[LabelRule] = "components"
+    draws_graphs: ClassVar[bool] = True
 
     nodes: tuple[int, int] = (40, 50)
     edge_probability: float | None = None

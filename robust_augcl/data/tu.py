@@ -5,42 +5,68 @@ The source is arXiv 2007.08663.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
+import lzma
 import os
-import shutil
-import tempfile
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch_geometric.data import Data
+from torch import Tensor
+from torch_geometric.data import download_url
 from torch_geometric.datasets import TUDataset
-from torch_geometric.utils import degree, one_hot
+from torch_geometric.utils import one_hot
 
 from robust_augcl.errors import InputError, nearest
-from robust_augcl.graphs.data_source import DataSource
+from robust_augcl.graphs.data_list import LooseGraphs
+from robust_augcl.graphs.data_source import DataSource, check_fraction, share_of_each
+from robust_augcl.graphs.edge_attributes import AddedEdge, check_setting
+from robust_augcl.graphs.entrance import Admitted, admit
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import ranges
+from robust_augcl.graphs.tu_files import TUFiles, read_tu
+from robust_augcl.revisions import LATER
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+)
+"""What the standard library raises at archives that are none, or damaged, or locked."""
+
+MOST_ONE_HOT = 2**28
+"""Numbers in a table of one-hot features: 2 GiB while it is made."""
 
 
 @dataclass(frozen=True)
 class TUGraphs(DataSource):
-    """A data set of the TU collection, through PyTorch Geometric.
+    """A data set of the TU collection, from an archive.
 
-    It is downloaded, or taken from an archive.
+    The archive is looked for in a folder, and nowhere else where one is given; otherwise it is
+    downloaded once. What is read is checked against the files (`graphs.tu_files`), and let in by
+    the rules of `graphs.entrance`.
 
-    Node labels, one-hot, are the features. Edge labels are not used and self-loops are dropped: an
-    edge that an attack adds has neither. A degree feature is that of the clean graph: edits do not
-    change it.
+    Node labels, one-hot, are the features. Node attributes and edge attributes are not used, and
+    the report says so; edge labels, one-hot, are used on request. A degree feature is that of the
+    clean graph: edits do not change it. Graphs are chosen before features are made of them, so
+    memory is that of the share; a one-hot feature has as many columns as the whole set needs.
 
     Args:
         name: the data set's name in the collection.
         features: of graphs without node labels: the "constant" 1, or the one-hot "degree".
         fraction: share of each class's graphs to use, the first ones of a random order.
+        edge_attributes: whether edge labels, one-hot, are attributes of edges. For models that read
+            them; the encoders of this package do not.
+        added_edge: what an edge carries that an edit adds, as `entrance.admit` takes it; "mean" and
+            "most_common" are of the whole set.
 
     Raises:
         ValueError: a value out of range.
@@ -49,41 +75,70 @@ class TUGraphs(DataSource):
     name: str = "MUTAG"
     features: Literal["constant", "degree"] = "constant"
     fraction: float = 1.0
+    edge_attributes: bool = field(default=False, metadata=LATER)
+    added_edge: AddedEdge = field(default="most_common", metadata=LATER)
 
     def __post_init__(self) -> None:
         if not self.name or Path(self.name).name != self.name or self.name.startswith("."):
             raise ValueError(f"Expected `name` to be the name of a TU data set, got {self.name!r}")
-        if not 0 < self.fraction <= 1:
-            raise ValueError(
-                f"Expected `fraction` to be above 0 and at most 1, got {self.fraction}"
-            )
+        check_fraction(self.fraction)
+        check_setting(self.edge_attributes, self.added_edge)
 
     @property
     def label(self) -> str:
         return self.name
 
     def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
-        graphs = self._from_archive(archives) if archives is not None else self._from_cache()
-        bare = graphs[0].x is None or graphs[0].x.size(1) == 0
-        if bare:
-            for graph in graphs:
-                graph.x = torch.ones(int(graph.num_nodes or 0), 1)
-        packed = PackedGraphs.from_data_list(graphs)
-        if (
-            bare and self.features == "degree"
-        ):  # of the packed graphs: self-loops and repeated edges are gone
-            packed = replace(
-                packed, x=one_hot(degree(packed.edge_index[0], packed.num_nodes).long())
+        return self.admitted(archives, generator).graphs
+
+    def admitted(self, archives: Path | None, generator: torch.Generator) -> Admitted:
+        archive = self._archive(archives) if archives is not None else self._downloaded()
+        try:
+            with zipfile.ZipFile(archive) as file:
+                read = read_tu(zipfile.Path(file) / self.name, self.name, self.edge_attributes)
+            found = admit(
+                self._with_labels_of_edges(read),
+                edge_attributes=self.edge_attributes,
+                added_edge=self.added_edge,
             )
-        if self.fraction == 1:
-            return packed
-        keys = packed.y + torch.rand(packed.num_graphs, generator=generator, dtype=torch.float64)
-        order = torch.argsort(keys)  # by class, each class in a random order
-        counts = torch.bincount(packed.y)
-        rank = torch.arange(packed.num_graphs) - (counts.cumsum(0) - counts)[packed.y[order]]
-        return packed.select(
-            order[rank < (counts * self.fraction).ceil()[packed.y[order]]].sort().values
+            index = share_of_each(found.graphs.y, self.fraction, generator)
+            x, used = self._features(read, found.graphs, index)
+        except InputError as error:
+            raise InputError(f"{archive}: {error}") from None
+        except _UNREADABLE as error:
+            raise InputError(
+                f"Expected {archive} to be a readable archive of a TU data set "
+                f"({_first_line(error)})"
+            ) from error
+        graphs = found.graphs if index is None else found.graphs.select(index)
+        unused = [f"not used: {', '.join(read.unused)}"] if read.unused else []
+        notes = (f"features: {used}", *unused, *found.notes)
+        return Admitted(
+            replace(graphs, x=x), notes, found.kept if index is None else found.kept[index]
         )
+
+    def _with_labels_of_edges(self, read: TUFiles) -> LooseGraphs:
+        """The graphs, with the labels of their edges one-hot where they are asked for."""
+        if read.edge_labels is None:
+            return read.graphs
+        return read.graphs._replace(edge_attr=_one_hot(read.edge_labels, slice(None), "edges"))
+
+    def _features(
+        self, read: TUFiles, graphs: PackedGraphs, index: Tensor | None
+    ) -> tuple[Tensor, str]:
+        """The features of the graphs at `index` (K,), and what they are."""
+        nodes = torch.arange(graphs.num_nodes)
+        if index is not None:
+            nodes = ranges(graphs.ptr[index], graphs.sizes[index])
+        if read.node_labels is not None:
+            x = _one_hot(read.node_labels, nodes, "nodes")
+            return x, f"node labels, one-hot, {x.size(1)} columns"
+        if self.features == "constant":
+            return torch.ones(nodes.numel(), 1), "the constant 1, as there are no node labels"
+        width = int(graphs.degree.max()) + 1  # self-loops and repeated edges are gone
+        _check_width(width, nodes.numel(), "nodes")
+        x = one_hot(graphs.degree[nodes], num_classes=width)
+        return x, f"the degree in the clean graph, one-hot, {width} columns"
 
     def scaled(self, factor: float) -> TUGraphs:
         return replace(self, fraction=min(1.0, self.fraction * factor))
@@ -92,7 +147,8 @@ class TUGraphs(DataSource):
         if archives is None:
             return None
         try:
-            return hashlib.sha256(self._archive(archives).read_bytes()).hexdigest()
+            with self._archive(archives).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(f"Cannot read {archives}: {error.strerror or error}") from None
 
@@ -102,43 +158,24 @@ class TUGraphs(DataSource):
             known = sorted(path.stem for path in archive.parent.glob("*.zip"))
             raise InputError(
                 f"Expected an archive {archive}, there is none{nearest(self.name, known)} "
-                f"(there: {', '.join(known)})"
+                f"(there: {', '.join(known) or 'no archive'})"
             )
         return archive
 
-    def _from_archive(self, archives: Path) -> list[Data]:
-        """Unpack an archive in a temporary folder; the archive's own folder is only read."""
-        archive = self._archive(archives)
-        with tempfile.TemporaryDirectory(prefix="robust_augcl-") as folder:
-            root = Path(folder)
-            try:
-                with zipfile.ZipFile(archive) as file:
-                    file.extractall(root / self.name)
-                shutil.move(root / self.name / self.name, root / self.name / "raw")
-                with contextlib.redirect_stderr(io.StringIO()):  # it announces each step of reading
-                    return self._read(root)
-            except (
-                OSError,
-                zipfile.BadZipFile,
-                zlib.error,
-                ValueError,
-                IndexError,
-                RuntimeError,
-            ) as error:
-                raise InputError(
-                    f"Expected {archive} to be a readable archive of a TU data set "
-                    f"({_first_line(error)})"
-                ) from error
-
-    def _from_cache(self) -> list[Data]:
-        """Let PyTorch Geometric download the data set, once, to the user's cache folder."""
+    def _downloaded(self) -> Path:
+        """The archive in the user's cache folder, downloaded once."""
         cache = (
             Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
             / "robust_augcl"
             / "TUDataset"
         )
+        archive = cache / f"{self.name}.zip"
+        if archive.is_file():
+            return archive
+        part = f".{self.name}.{os.getpid()}.part"
         try:
-            return self._read(cache)
+            download_url(f"{TUDataset.url}/{self.name}.zip", str(cache), log=False, filename=part)
+            (cache / part).replace(archive)  # whole or not at all
         except (
             Exception
         ) as error:  # the download goes through several libraries, each with errors of its own
@@ -146,12 +183,29 @@ class TUGraphs(DataSource):
                 f"Cannot download the data set {self.name!r} ({_first_line(error)}); "
                 "give a folder of archives by --archives or ROBUST_AUGCL_ARCHIVES"
             ) from error
+        finally:
+            (cache / part).unlink(missing_ok=True)
+        return archive
 
-    def _read(self, root: Path) -> list[Data]:
-        return [
-            Data(x=g.x, edge_index=g.edge_index, y=g.y, num_nodes=g.num_nodes)
-            for g in TUDataset(str(root), self.name)
-        ]
+
+def _one_hot(labels: Tensor, rows: Tensor | slice, of: str) -> Tensor:
+    """Labels (N, L), one-hot, of some rows; columns for each label of all rows."""
+    numbers = labels - labels.min(0).values
+    widths = [int(most) + 1 for most in numbers.max(0).values.tolist()]
+    taken = numbers[rows]
+    _check_width(sum(widths), len(taken), of)
+    columns = zip(taken.unbind(1), widths, strict=True)
+    tables = [one_hot(column, num_classes=width) for column, width in columns]
+    return tables[0] if len(tables) == 1 else torch.cat(tables, 1)
+
+
+def _check_width(columns: int, rows: int, of: str) -> None:
+    """Refuse a one-hot table that would take more memory than there should be."""
+    if columns * rows > MOST_ONE_HOT:
+        raise InputError(
+            f"Expected {MOST_ONE_HOT:,} numbers of features at the most, got {columns:,} one-hot "
+            f"columns for {rows:,} {of}: take a smaller `fraction`"
+        )
 
 
 def _first_line(error: BaseException) -> str:

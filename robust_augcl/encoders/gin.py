@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from robust_augcl.models.encoder_base import LocalEncoder
-from robust_augcl.models.layers import mlp
+from robust_augcl.models.layers import BatchNorm, mlp
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
 
 
@@ -30,7 +30,7 @@ class GIN(LocalEncoder):
     def build(self, generator: torch.Generator) -> None:
         sizes = [self.in_features] + [self.width] * (self.layers - 1)
         self.mlps = nn.ModuleList(mlp([size, self.width, self.width], generator) for size in sizes)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(self.width) for _ in sizes)
+        self.norms = nn.ModuleList(BatchNorm(self.width) for _ in sizes)
         self.aggregate = WeightedSum()
 
     @property

@@ -23,7 +23,8 @@ def graph_keys(graphs: PackedGraphs, rounds: int = 5) -> Tensor:
 
     It depends neither on the order of the nodes nor on the other graphs. Graphs of different keys
     differ to any sum over neighbours of at most `rounds` rounds. Isomorphic graphs with the same
-    features have equal keys, if they have the same target. Classes do not enter.
+    features and edge attributes have equal keys, if they have the same target. Classes do not
+    enter.
 
     >>> from torch_geometric.data import Data
     >>> edges = torch.tensor([[0, 1], [1, 0]])
@@ -57,13 +58,22 @@ def _colours(graphs: PackedGraphs, rounds: int) -> Colours:
     """The colour of each node after some rounds of refinement (N,)."""
     source, target = graphs.edge_index.cpu().numpy()
     first_edge = np.searchsorted(source, np.arange(graphs.num_nodes + 1))
-    bits = graphs.x.detach().cpu().float().contiguous().numpy().view(np.uint32).astype(np.uint64)
-    colours = np.full(graphs.num_nodes, 1, dtype=np.uint64)
+    colours = _of_rows(graphs.x)
+    carried = None if graphs.edge_attr is None else _of_rows(graphs.edge_attr)
+    for _ in range(rounds):
+        sent = _mix(colours ^ np.uint64(0x5555555555555555))[target]
+        if carried is not None:
+            sent = _mix(sent + carried)
+        colours = _mix(_mix(colours) + _sums(sent, first_edge))
+    return colours
+
+
+def _of_rows(rows: Tensor) -> Colours:
+    """One colour a row of numbers (rows, columns) -> (rows,)."""
+    bits = rows.detach().cpu().float().contiguous().numpy().view(np.uint32).astype(np.uint64)
+    colours = np.full(len(bits), 1, dtype=np.uint64)
     for column in bits.T:
         colours = _mix(colours + _mix(column))
-    for _ in range(rounds):
-        sent = _mix(colours ^ np.uint64(0x5555555555555555))
-        colours = _mix(_mix(colours) + _sums(sent[target], first_edge))
     return colours
 
 

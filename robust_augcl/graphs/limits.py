@@ -36,6 +36,8 @@ class Limits:
         edits: single edits whose summed states are held at once: 77 MB at width 64.
         entries: neighbours that the oracle for single edits looks up at once. About 3 MiB a
             tensor of integers; more falls out of the cache.
+        layered_entries: the same of the oracle for known layers of modules. Each takes the states
+            of a message: 25 MiB a tensor of width 64.
         pair_states: nodes of graphs, counted once for each edit, that the oracle for pairs may
             hold; 4 bytes each in each round. Beyond, copies of graphs are asked.
         tree_bytes: bytes of states and messages after single edits that the oracle for pairs may
@@ -67,6 +69,7 @@ class Limits:
     distances: int = 4_000_000
     edits: int = 300_000
     entries: int = 400_000
+    layered_entries: int = 100_000
     pair_states: int = 16_000_000
     tree_bytes: int = 2**28
     pair_rows: int = 50_000

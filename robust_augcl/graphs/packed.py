@@ -3,24 +3,23 @@
 At every border a graph is a PyTorch Geometric `Data`; in hot paths graphs travel packed, because
 collating 50 small `Data` objects costs more than one step of an attack.
 
-Letters: G graphs, N nodes of all graphs, E directed edges, F features, P node pairs.
+Letters: G graphs, N nodes of all graphs, E directed edges, F features, A edge attributes, P node
+pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
-import numpy as np
-import scipy.sparse
 import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import Data
 
-from robust_augcl.errors import InputError
-from robust_augcl.graphs.data_list import packed_edges, packed_targets
+from robust_augcl.graphs.connected import component_of_nodes
+from robust_augcl.graphs.data_list import loose, packed_edges, refuse_features, whole
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.ragged import ranges, runs
 
@@ -39,6 +38,8 @@ class PackedGraphs:
         y: the class of each target (G,): of each graph, or of its target node.
         target_node: the node whose class `y` is, numbered within its graph (G,). None: `y` are the
             classes of the graphs.
+        edge_attr: attributes of the edges, the same in both directions (E, A). None: not used.
+        added_edge: the attributes of an edge that is added (A,), where there are any.
 
     >>> from torch_geometric.data import Data
     >>> edge = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))
@@ -55,30 +56,37 @@ class PackedGraphs:
     ptr: Tensor
     y: Tensor
     target_node: Tensor | None = None
+    edge_attr: Tensor | None = None
+    added_edge: Tensor | None = None
 
     @classmethod
     def from_data_list(cls, graphs: Sequence[Data]) -> PackedGraphs:
-        """Pack `Data` objects; duplicate edges and self-loops are dropped.
+        """Pack `Data` objects as they are; duplicate edges and self-loops are dropped.
+
+        Graphs of other people come in through `entrance.admit`, which also says what it mended.
 
         Both directions of an edge must be present. A graph whose target is a node says so by an
-        attribute `target_node`; either all graphs have one or none.
+        attribute `target_node`; either all graphs have one or none. Graphs without features get
+        the constant 1, graphs without labels the class 0. Edge attributes are left out.
 
         Raises:
             InputError: no graphs; a graph with an edge in one direction only or to a node that it
                 does not have; a target node that its graph does not have; some graphs with a
-                target node and some without.
+                target node and some without; a label that is no whole number, or several of them; a
+                feature that is not finite.
         """
-        if not graphs:
-            raise InputError("Expected at least one graph, got none")
-        sizes = torch.tensor([int(g.num_nodes or 0) for g in graphs])
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-        y = [g.y.reshape(1) if g.y is not None else torch.zeros(1).long() for g in graphs]
+        given = loose(graphs)
+        ptr, x, y = given.ptr, given.x, given.y
+        if x is None:
+            x = torch.ones(int(ptr[-1]), 1)
+        refuse_features(given, ~x.isfinite(), "that are finite")
+        classes = whole(y, "labels") if y is not None else torch.zeros_like(given.sizes)
         return cls(
-            torch.cat([g.x for g in graphs]),
-            packed_edges(graphs, ptr),
+            x if x.is_floating_point() else x.float(),
+            packed_edges(given),
             ptr,
-            torch.cat(y).long(),
-            packed_targets(graphs, sizes),
+            classes,
+            given.target_node,
         )
 
     @property
@@ -163,13 +171,7 @@ class PackedGraphs:
     @cached_property
     def components(self) -> Tensor:
         """The connected component of each node, counted over all graphs (N,)."""
-        source, target = self.edge_index.cpu().numpy()
-        adjacency = scipy.sparse.coo_matrix(
-            (np.ones(len(source), dtype=np.int8), (source, target)),
-            shape=(self.num_nodes, self.num_nodes),
-        )
-        _, labels = scipy.sparse.csgraph.connected_components(adjacency, directed=False)
-        return torch.from_numpy(labels.astype(np.int64)).to(self.device)
+        return component_of_nodes(self.edge_index, self.num_nodes)
 
     @cached_property
     def num_components(self) -> Tensor:
@@ -217,12 +219,15 @@ class PackedGraphs:
             ptr,
             self.y[index],
             None if self.target_node is None else self.target_node[index],
+            None if self.edge_attr is None else self.edge_attr[edges],
+            self.added_edge,
         )
 
     def flip(self, graph: Tensor, pairs: Tensor) -> PackedGraphs:
         """Return the graphs with pairs of nodes flipped.
 
-        An edge that is there goes, and one that is not there comes.
+        An edge that is there goes, and one that is not there comes; where edges have attributes, it
+        carries `added_edge`.
 
         Shapes: graph (P,), pairs (2, P) of node numbers within their graph; each undirected pair at
         most once.
@@ -233,14 +238,37 @@ class PackedGraphs:
         both = torch.cat([ends, ends.flip(0)], dim=1)
         keys = both[0] * self.num_nodes + both[1]
         there = self.has_edges(both[0], both[1])
-        kept = (
-            self.edge_keys[~torch.isin(self.edge_keys, keys[there])]
-            if bool(there.any())
-            else self.edge_keys
-        )
-        merged = torch.cat([kept, keys[~there]]).sort().values
+        kept, edge_attr = self.edge_keys, self.edge_attr
+        if bool(there.any()):
+            stay = ~torch.isin(kept, keys[there])
+            kept, edge_attr = kept[stay], None if edge_attr is None else edge_attr[stay]
+        merged, order = torch.cat([kept, keys[~there]]).sort()
+        if edge_attr is not None:
+            edge_attr = torch.cat([edge_attr, self._added(int((~there).sum()))])[order]
         edge_index = torch.stack([merged // self.num_nodes, merged % self.num_nodes])
-        return replace(self, edge_index=edge_index)
+        return replace(self, edge_index=edge_index, edge_attr=edge_attr)
+
+    def attributes_of(self, edges: Tensor) -> Tensor:
+        """The attributes of edges (2, P), which may be there or not: what they carry if added.
+
+        Shapes: (2, P) of nodes numbered over all graphs -> (P, A).
+
+        Raises:
+            ValueError: the edges of these graphs have no attributes.
+        """
+        if self.edge_attr is None:
+            raise ValueError("Expected graphs with edge attributes, got graphs without")
+        found = self._added(edges.size(1)).clone()
+        there = self.has_edges(edges[0], edges[1])
+        keys = edges[0, there] * self.num_nodes + edges[1, there]
+        found[there] = self.edge_attr[torch.searchsorted(self.edge_keys, keys)]
+        return found
+
+    def _added(self, count: int) -> Tensor:
+        """What so many added edges carry (count, A)."""
+        if self.added_edge is None:
+            raise ValueError("Expected `added_edge` where edges have attributes, got none")
+        return self.added_edge.expand(count, -1)
 
     def keep_nodes(self, keep: Tensor) -> PackedGraphs:
         """Return the subgraphs induced by the nodes of the mask `keep` (N,).
@@ -260,7 +288,10 @@ class PackedGraphs:
                 raise ValueError("Expected `keep` to hold every target node, got one left out")
             target_node = number[self.target_rows] - ptr[:-1]
         edge_index = number[self.edge_index[:, edges]]
-        return PackedGraphs(self.x[keep], edge_index, ptr, self.y, target_node)
+        edge_attr = None if self.edge_attr is None else self.edge_attr[edges]
+        return PackedGraphs(
+            self.x[keep], edge_index, ptr, self.y, target_node, edge_attr, self.added_edge
+        )
 
     def to(self, device: torch.device | str) -> PackedGraphs:
         """Return the graphs on `device`."""
@@ -271,21 +302,18 @@ class PackedGraphs:
         return self._with_each(Tensor.clone)
 
     def _with_each(self, change: Callable[[Tensor], Tensor]) -> PackedGraphs:
-        target_node = None if self.target_node is None else change(self.target_node)
-        x, edge_index, ptr, y = map(change, (self.x, self.edge_index, self.ptr, self.y))
-        return PackedGraphs(x, edge_index, ptr, y, target_node)
+        held = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return replace(self, **{name: change(of) for name, of in held if of is not None})
 
     def same_as(self, other: PackedGraphs) -> bool:
         """Whether all tensors are equal, bit by bit."""
         return all(
             (own is None and its is None)
             or (own is not None and its is not None and torch.equal(own, its))
-            for own, its in zip(self._tensors, other._tensors, strict=True)
+            for own, its in (
+                (getattr(self, field.name), getattr(other, field.name)) for field in fields(self)
+            )
         )
-
-    @property
-    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
-        return self.x, self.edge_index, self.ptr, self.y, self.target_node
 
     def with_labels(self, y: Tensor) -> PackedGraphs:
         """Return the same graphs and targets with other classes (G,)."""
@@ -305,39 +333,13 @@ class PackedGraphs:
         )
         if self.target_node is not None:
             data.target_node = self.target_node[index].reshape(1).clone()
+        if self.edge_attr is not None:
+            data.edge_attr = self.edge_attr[edges].clone()
         return data
 
     def to_data_list(self) -> list[Data]:
         """Return every graph as a `Data`."""
         return [self[index] for index in range(self.num_graphs)]
-
-
-def concatenate(parts: Sequence[PackedGraphs]) -> PackedGraphs:
-    """Return the graphs of all parts, one part after the other.
-
-    Raises:
-        InputError: some parts with target nodes and some without.
-    """
-    targets = [part.target_node for part in parts if part.target_node is not None]
-    if len(targets) not in (0, len(parts)):
-        raise InputError("Expected all graphs to have a target node or none, got some of each")
-    offsets = [0]
-    for part in parts:
-        offsets.append(offsets[-1] + part.num_nodes)
-    return PackedGraphs(
-        torch.cat([part.x for part in parts]),
-        torch.cat(
-            [part.edge_index + offset for part, offset in zip(parts, offsets, strict=False)], dim=1
-        ),
-        torch.cat(
-            [
-                parts[0].ptr[:1],
-                *[part.ptr[1:] + offset for part, offset in zip(parts, offsets, strict=False)],
-            ]
-        ),
-        torch.cat([part.y for part in parts]),
-        torch.cat(targets) if targets else None,
-    )
 
 
 def pack(graphs: PackedGraphs | Sequence[Data]) -> PackedGraphs:

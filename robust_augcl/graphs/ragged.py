@@ -55,3 +55,15 @@ def runs(*bounds: tuple[Tensor, int]) -> list[Tensor]:
 def _pieces(run: Tensor, cost: Tensor, limit: int) -> Sequence[Tensor]:
     number = torch.div(cost.cumsum(0) - cost, limit, rounding_mode="floor")
     return run.split(torch.unique_consecutive(number, return_counts=True)[1].tolist())
+
+
+def one_of_each(values: Tensor) -> tuple[Tensor, Tensor]:
+    """A row of each different value (V,), and which of these each row is (K,).
+
+    >>> row, kind = one_of_each(torch.tensor([7, 5, 7]))
+    >>> row.tolist(), kind.tolist()
+    ([1, 2], [1, 0, 1])
+    """
+    different, kind = values.unique(return_inverse=True)
+    rows = torch.arange(values.numel(), device=values.device)
+    return torch.empty_like(different).scatter_(0, kind, rows), kind

@@ -5,7 +5,7 @@ Letters: G graphs, T targets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -62,7 +62,7 @@ class Targets:
         copies = graphs.select(self.graph)
         device = copies.device
         node = None if self.node is None else self.node.to(device)
-        return PackedGraphs(copies.x, copies.edge_index, copies.ptr, self.y.to(device), node)
+        return replace(copies, y=self.y.to(device), target_node=node)
 
     def check(self, graphs: PackedGraphs) -> None:
         """Raise `InputError` for a target that the graphs do not have."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.encoder_base import LocalEncoder
+
+if TYPE_CHECKING:
+    from robust_augcl.models.layered import Layered
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,10 @@ class Classifier(nn.Module, ABC):
         Raises:
             NotImplementedError: weights for a classifier that cannot use them.
         """
+
+    def layered(self, graphs: PackedGraphs) -> Layered | None:
+        """Return the steps that give the logits of these graphs layer by layer, or None."""
+        return None
 
     def local_parts(self, graphs: PackedGraphs) -> LocalParts | None:
         """Return the parts that give the logits of these graphs node by node, None without any."""

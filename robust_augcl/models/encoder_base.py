@@ -27,6 +27,14 @@ class Encoder(nn.Module, ABC):
         width: H, at least 1.
         layers: rounds of message passing, at least 1.
         generator: the source of the initial weights.
+
+    >>> from robust_augcl import registry
+    >>> chance = torch.Generator().manual_seed(0)
+    >>> gin = registry.load("encoder", "gin")(in_features=1, width=4, layers=2, generator=chance)
+    >>> edge, batch = torch.tensor([[0, 1], [1, 0]]), torch.zeros(3, dtype=torch.long)
+    >>> nodes, graphs = gin(torch.ones(3, 1), edge, batch, num_graphs=1)
+    >>> graphs.shape == (1, gin.embedding_size)
+    True
     """
 
     revision: ClassVar[int] = 1
@@ -123,6 +131,10 @@ class LocalEncoder(Encoder):
 
     In evaluation mode this must agree with `forward`; the contract tests compare them.
     `hops_before_first_round` is 1 if messages depend on degrees, else 0.
+
+    >>> from robust_augcl import registry
+    >>> issubclass(registry.load("encoder", "gcn"), LocalEncoder)
+    True
     """
 
     self_loops: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Linear layers whose initial weights come from a generator."""
+"""Layers: linear ones whose initial weights come from a generator, and batch normalisation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 Initialise = Callable[[nn.Linear, torch.Generator], None]
 """Sets the initial weights of a layer, drawn from the generator."""
@@ -39,6 +40,25 @@ def linear(
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)
     initialise(layer, generator)
     return layer
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of node states (N, H).
+
+    Fewer than two nodes have no spread to be divided by. In training they are normalised by the
+    running statistics, which they leave as they are.
+
+    >>> norm = BatchNorm(2)
+    >>> norm(torch.tensor([[3.0, 4.0]])).round().tolist(), int(norm.num_batches_tracked)
+    ([[3.0, 4.0]], 0)
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or input.size(0) > 1:
+            return super().forward(input)
+        return batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
 
 def mlp(

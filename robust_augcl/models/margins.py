@@ -22,3 +22,26 @@ def margins(logits: Tensor, y: Tensor) -> Tensor:
     true = logits.gather(1, y.unsqueeze(1)).squeeze(1)
     others = logits.scatter(1, y.unsqueeze(1), -torch.inf)
     return true - others.max(1).values
+
+
+def gaps(logits: Tensor) -> Tensor:
+    """Return the highest logit less the second highest one, whatever the true class.
+
+    Shapes: logits (B, C) -> (B,).
+
+    >>> gaps(torch.tensor([[2.0, 0.5, 1.0], [0.0, 1.0, 3.0]])).tolist()
+    [1.0, 2.0]
+    """
+    best, second = logits.topk(2, dim=1).values.T
+    return best - second
+
+
+def spreads(logits: Tensor) -> Tensor:
+    """Return the highest logit less the lowest one: a number added to all of them changes nothing.
+
+    Shapes: logits (B, C) -> (B,).
+
+    >>> spreads(torch.tensor([[2.0, 0.5, 1.0], [1000.0, 1001.0, 1003.0]])).tolist()
+    [1.5, 3.0]
+    """
+    return logits.amax(1) - logits.amin(1)

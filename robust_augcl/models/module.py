@@ -5,34 +5,48 @@ Letters: B graphs, N nodes, E directed edges, C classes.
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from robust_augcl.errors import InputError
+from robust_augcl.errors import InputError, message_of
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.adapter import Adapter, Function
+from robust_augcl.models.agreement import same
+from robust_augcl.models.asking import Asked
 from robust_augcl.models.classifier_base import Capabilities, Classifier
+from robust_augcl.models.following import NotLayered, layered
+from robust_augcl.models.found import Found
+from robust_augcl.models.layered import Layered
+from robust_augcl.models.probes import probed
 
-_PROBED = 8  # graphs that a module is probed with, at the most
-_LOCAL = "only an encoder of this package can be computed again in part"
+_MANY = 32  # graphs in a batch, of which the first and the last are then also asked about alone
 
 
 class ModuleClassifier(Classifier):
     """A classifier whose logits come from a module that a user brings.
 
-    The module's `forward(x, edge_index, batch)`, perhaps with `edge_weight`, returns logits (B, C),
-    or (N, C) where the targets are nodes. When the module enters, it is put in evaluation mode and
-    probed. What it then cannot do stands in `capabilities`, with the reason.
+    Its `forward` takes (x, edge_index, batch), perhaps with `edge_weight`, or (x, edge_index), or a
+    `Batch` of PyTorch Geometric. It returns logits (B, C), or (N, C) where the targets are nodes;
+    log-softmax is as good. One logit z for each, (B,) or (B, 1), stands for two classes of the
+    logits 0 and z. Of a tuple or list the first part is taken. What its signature does not say, an
+    `Adapter` says.
+
+    When the module enters, it is put in evaluation mode and probed. What it then cannot do stands
+    in `capabilities`, with the reason, and each probe in `found`. Where `forward` takes no edge
+    weights, the messages of PyTorch Geometric's layers are weighted, if the layers allow it.
 
     Args:
         module: answers for itself; its state must not change with what it is asked.
         graphs: some of those that it is made for, to probe it with.
+        adapter: how it is called, where the signature of `forward` guesses wrong.
 
     Raises:
-        InputError: no graph; logits of another shape, of fewer than two classes, or not finite; a
-            second answer that differs from the first; changed input.
+        InputError: no graph; an answer that cannot be read, or is not finite; a second answer that
+            differs from the first; changed input, or changed state. The sentence says what to do.
 
     >>> from torch_geometric.data import Data
     >>> from torch_geometric.nn import global_add_pool
@@ -45,189 +59,130 @@ class ModuleClassifier(Classifier):
     >>> model = ModuleClassifier(Degrees(), graphs)
     >>> model(graphs).tolist()
     [[2.0, -2.0], [2.0, -2.0]]
-    >>> model.capabilities.reasons["edge_weights"]
+    >>> model.capabilities.reasons["edge_weights"].partition(",")[0]
     '`forward` takes no `edge_weight`'
     """
 
-    def __init__(self, module: nn.Module, graphs: PackedGraphs) -> None:
+    def __init__(
+        self, module: nn.Module, graphs: PackedGraphs, adapter: Adapter | None = None
+    ) -> None:
         super().__init__()
-        if graphs.num_graphs == 0:
-            raise InputError("Expected at least one graph to probe a module with, got none")
-        self.module = module
+        self._take(module, probed(module, graphs, adapter or Adapter()))
+
+    @classmethod
+    def of_found(
+        cls, module: nn.Module, found: Mapping[str, Any], function: Function | None = None
+    ) -> ModuleClassifier:
+        """Return the same classifier without probing the module again.
+
+        Args:
+            module: that was probed, or one with the same weights.
+            found: what `found` said of it. It may come from a file, so it is read strictly.
+            function: the adapter's, if it has one. Nothing is imported.
+
+        Raises:
+            InputError: a field of `found` that it cannot have; or another function than it names.
+        """
+        made = cls.__new__(cls)
+        Classifier.__init__(made)
+        made._take(module.eval(), Found.of_table(found, function))
+        return made
+
+    def _take(self, module: nn.Module, found: Found) -> None:
+        self.module, self._found = module, found
+        self.num_classes = found.num_classes
+        self._followed: Layered | None = None
+        self._is_followed = False
         self.eval()
-        parameters = inspect.signature(module.forward).parameters
-        self._takes_weights = "edge_weight" in parameters
-        self._names_batch = "batch" in parameters
-        self._capabilities = Capabilities()
-        probes = graphs.select(_spread(graphs.num_graphs)).to(self.device)
-        self.num_classes = self._probe_answers(probes)
-        # Weights are probed with what is known of batches by then.
-        reasons = {"local": _LOCAL}
-        for name in ("batches", "edge_weights"):
-            probe = self._probe_batches if name == "batches" else self._probe_weights
-            reason = probe(probes)
-            if reason is not None:
-                reasons[name] = reason
-            self._capabilities = Capabilities(
-                edge_weights="edge_weights" not in reasons,
-                batches="batches" not in reasons,
-                local=False,
-                reasons=reasons,
-            )
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """What is known of the module, as JSON can hold it.
+
+        - "adapter": how it is called (`Adapter.settings`), everything stated,
+        - "num_classes",
+        - "capabilities": "edge_weights", "local", "batches", and "reasons" for what is false,
+        - "weights": how edge weights reach it: "argument", "messages" or None,
+        - "double": whether it can be evaluated in double precision,
+        - "fails": the graphs that it cannot answer ("no edges", "one node") -> what it raised,
+        - "probes": a list of {"name", "outcome", "words"}.
+        """
+        return self._found.table
 
     @property
     def capabilities(self) -> Capabilities:
-        return self._capabilities
+        return self._found.capabilities
+
+    def layered(self, graphs: PackedGraphs) -> Layered | None:
+        known = self.capabilities.local and not self.training
+        if not known or graphs.target_node is not None or graphs.edge_attr is not None:
+            return None
+        return self._layers
+
+    @property
+    def _layers(self) -> Layered | None:
+        """The steps of the module; None if it is not the one that was probed."""
+        if not self._is_followed:
+            self._is_followed = True
+            with suppress(NotLayered):
+                self._followed = layered(self.module, self._found.adapter)
+        return self._followed
+
+    def double(self) -> Self:
+        """Change the weights to double precision, if the module can be evaluated in it."""
+        return super().double() if self._found.double else self
 
     def forward(self, graphs: PackedGraphs) -> Tensor:
         """Return the logits (B, C) of packed graphs, or of their target nodes."""
-        return self.with_edges(graphs, graphs.edge_index, None)
+        logits = self.with_edges(graphs, graphs.edge_index, None)
+        able = self.capabilities
+        if able.local or not able.batches or graphs.num_graphs <= _MANY:
+            return logits
+        asked = Asked(self.module, self._found.adapter)
+        with torch.no_grad():
+            few = graphs.select(torch.tensor([0, graphs.num_graphs - 1]))
+            alone = asked.one_by_one(few, few.edge_index)
+        if same(logits.detach()[[0, -1]], alone, self.module):
+            return logits
+        # What no probe has seen, such as a threshold that one graph of the batch has reached.
+        return asked.one_by_one(graphs, graphs.edge_index)
 
     def with_edges(
         self, graphs: PackedGraphs, edge_index: Tensor, edge_weight: Tensor | None
     ) -> Tensor:
-        if edge_weight is not None and not self._capabilities.edge_weights:
-            raise NotImplementedError(self._capabilities.reasons["edge_weights"])
-        if self._capabilities.batches:
-            return self._answer(graphs, edge_index, edge_weight)
-        return self._one_by_one(graphs, edge_index, edge_weight)
-
-    def _one_by_one(
-        self, graphs: PackedGraphs, edge_index: Tensor, edge_weight: Tensor | None
-    ) -> Tensor:
-        owner = graphs.batch[edge_index[0]]
-        pieces = []
-        for number in torch.arange(graphs.num_graphs, device=graphs.device).split(1):
-            own = owner == number
-            weight = None if edge_weight is None else edge_weight[own]
-            edges = edge_index[:, own] - graphs.ptr[number]
-            pieces.append(self._answer(graphs.select(number), edges, weight))
-        return torch.cat(pieces)
-
-    def _answer(
-        self, graphs: PackedGraphs, edge_index: Tensor, edge_weight: Tensor | None = None
-    ) -> Tensor:
-        """What the module says, its shape checked."""
-        given = (graphs.x, edge_index) + (() if self._names_batch else (graphs.batch,))
-        named = {"batch": graphs.batch} if self._names_batch else {}
-        if edge_weight is not None:
-            named["edge_weight"] = edge_weight
-        out: Any = self.module(*given, **named)
-        of_nodes = graphs.target_node is not None
-        rows = graphs.num_nodes if of_nodes else graphs.num_graphs
-        if not isinstance(out, Tensor) or out.dim() != 2 or len(out) != rows or out.size(1) < 2:
-            got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-            what = "nodes" if of_nodes else "graphs"
-            raise InputError(
-                f"Expected logits of shape ({rows}, classes) for {rows} {what}, with 2 classes at "
-                f"least, got {got}"
-            )
-        return out[graphs.target_rows] if of_nodes else out
-
-    # --- probes -----------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def _probe_answers(self, graphs: PackedGraphs) -> int:
-        """The number of classes; raise `InputError` for answers that nothing can be built on."""
-        for number in torch.arange(graphs.num_graphs, device=graphs.device).split(1):
-            handed = graphs.select(number)
-            self._answer(handed, handed.edge_index)
-            if not handed.same_as(graphs.select(number)):
-                raise InputError("Expected a module that leaves its input as it is, got changes")
-        first = self._one_by_one(graphs, graphs.edge_index, None).clone()
-        second = self._one_by_one(graphs, graphs.edge_index, None)
-        if not bool(first.isfinite().all()):
-            raise InputError("Expected finite logits, got NaN or infinity")
-        if not _alike(first, second):
-            raise InputError(
-                "Expected the same logits for the same graphs, got others the second time; what "
-                "is random, or remembers earlier questions, must be switched off by `eval()`"
-            )
-        return first.size(1)
-
-    @torch.no_grad()
-    def _probe_batches(self, graphs: PackedGraphs) -> str | None:
-        """Why graphs cannot be asked about together, None if they can."""
-        several = graphs if graphs.num_graphs > 1 else graphs.select(torch.tensor([0, 0]))
+        if edge_weight is not None and self._found.weights is None:
+            raise NotImplementedError(self.capabilities.reasons["edge_weights"])
+        asked = Asked(self.module, self._found.adapter, self._found.weights)
+        ask = asked.together if self.capabilities.batches else asked.one_by_one
         try:
-            together = self._answer(several, several.edge_index)
+            logits = ask(graphs, edge_index, edge_weight)
+        except InputError:
+            raise
         except Exception as error:
-            return f"it fails with several graphs at once ({_text(error)})"
-        alone = self._one_by_one(several, several.edge_index, None)
-        if not _alike(together, alone):
-            return "the logits of a graph depend on the other graphs of its batch"
-        return None
+            raise self._failure(graphs, edge_index, error) from error
+        if logits.size(1) != self.num_classes:
+            raise InputError(
+                f"Expected logits of {self.num_classes} classes, as the module had before, got "
+                f"{logits.size(1)}"
+            )
+        if not bool(logits.isfinite().all()):
+            wrong = InputError("Expected finite logits, got NaN or infinity")
+            raise self._failure(graphs, edge_index, wrong, "NaN or infinity")
+        return logits
 
-    def _probe_weights(self, graphs: PackedGraphs) -> str | None:
-        """Why edges cannot be given weights, None if they can."""
-        if not self._takes_weights:
-            return "`forward` takes no `edge_weight`"
-        if graphs.edge_index.size(1) == 0:
-            return "no graph that it was probed with has an edge"
-        try:
-            with torch.no_grad():
-                reason = self._probe_weighted_logits(graphs)
-            return reason or self._probe_gradients(graphs)
-        except Exception as error:
-            return f"it fails with edge weights ({_text(error)})"
-
-    def _probe_weighted_logits(self, graphs: PackedGraphs) -> str | None:
-        edges = graphs.edge_index
-        ones = graphs.x.new_ones(edges.size(1))
-        plain = self._weighted(graphs, edges, None)
-        if not _alike(self._weighted(graphs, edges, ones), plain):
-            return "an edge of weight 1 is not the same as an edge without a weight"
-        if torch.equal(self._weighted(graphs, edges, ones / 2), plain):
-            return "`edge_weight` has no effect"
-        kept = _every_second(edges)
-        without = self._weighted(graphs, edges[:, kept], None)
-        if not _alike(self._weighted(graphs, edges, kept.to(ones.dtype)), without):
-            return "an edge of weight 0 is not the same as no edge"
-        twice = self._weighted(graphs, edges.repeat(1, 2), ones.repeat(2) / 2)
-        if not _alike(twice, plain):
-            return "two edges of half the weight are not the same as one edge"
-        return None
-
-    def _probe_gradients(self, graphs: PackedGraphs) -> str | None:
-        edges = graphs.edge_index
-        weight = graphs.x.new_ones(edges.size(1), requires_grad=True)
-        with torch.enable_grad():
-            total = self._weighted(graphs, edges, weight).square().sum()
-            if not total.requires_grad:
-                return "no gradient flows to `edge_weight`"
-            (gradient,) = torch.autograd.grad(total, weight, allow_unused=True)
-        if gradient is None or not bool(gradient.any()):
-            return "no gradient flows to `edge_weight`"
-        return (
-            None if bool(gradient.isfinite().all()) else "gradients of edge weights are not finite"
-        )
-
-    def _weighted(
-        self, graphs: PackedGraphs, edge_index: Tensor, edge_weight: Tensor | None
-    ) -> Tensor:
-        """As `with_edges`, before it is known whether weights may be asked about."""
-        ask = self._answer if self._capabilities.batches else self._one_by_one
-        return ask(graphs, edge_index, edge_weight)
-
-
-def _spread(count: int) -> Tensor:
-    """A few of 0 ... count - 1, spread evenly: data sets go by class, or by size."""
-    return torch.linspace(0, count - 1, min(_PROBED, count)).round().long()
-
-
-def _every_second(edges: Tensor) -> Tensor:
-    """Whether an edge is kept (E,), the same for both of its directions; about half are."""
-    low, high = edges.min(0).values, edges.max(0).values
-    number = torch.stack([low, high]).unique(dim=1, return_inverse=True)[1]
-    return number % 2 == 1
-
-
-def _alike(logits: Tensor, others: Tensor) -> bool:
-    """Whether logits are equal but for rounding."""
-    scale = max(1.0, float(others.abs().max()))
-    return torch.allclose(logits, others, rtol=1e-4, atol=1e-4 * scale)
-
-
-def _text(error: Exception) -> str:
-    """An error in one line, not too long."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    def _failure(
+        self, graphs: PackedGraphs, edge_index: Tensor, error: Exception, text: str = ""
+    ) -> Exception:
+        """What is raised where the module raised: in words where a probe has seen it before."""
+        edges = torch.bincount(graphs.batch[edge_index[0]], minlength=graphs.num_graphs)
+        seen = {
+            "no edges": (edges == 0, "without edges"),
+            "one node": (graphs.sizes == 1, "of one node"),
+        }
+        for kind, (there, words) in seen.items():
+            if kind in self._found.fails and bool(there.any()):
+                return InputError(
+                    f"The module cannot answer for a graph {words} ({text or message_of(error)}): "
+                    "mend it, or leave out such graphs and those that edits may make such"
+                )
+        return error

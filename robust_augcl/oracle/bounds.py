@@ -36,9 +36,13 @@ from torch import Tensor, nn
 
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import one_of_each
+from robust_augcl.graphs.unfolding import mixed
 from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.threat.candidates import Candidates
+
+_SALT = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +125,14 @@ class _Joined(NamedTuple):
         numbers: of the candidates (K,).
         end, far_end: the different ends, and a node that each hears from (U,), (U,).
         place: which of the U the two ends of each candidate are (2, K).
+        kind: equal for those of the U that hear the same in the same state (U,).
     """
 
     numbers: Tensor
     end: Tensor
     far_end: Tensor
     place: Tensor
+    kind: Tensor
 
 
 class _Influences:
@@ -154,7 +160,12 @@ class _Influences:
         source, target = graphs.edge_index
         zeros = torch.zeros_like(offsets[1])
         self._before = zeros.index_add(0, source, self._sends[0][target]) + offsets[1]
-        self.sums = zeros[: graphs.num_graphs].index_add(0, graphs.batch, self._before.relu())
+        # Nodes whose neighbours have the same degrees are in the same state, as features are equal.
+        degrees = mixed(graphs.degree, _SALT)
+        self._state = torch.zeros_like(degrees).index_add(0, source, degrees[target])
+        # Graphs may outnumber nodes: some have none.
+        nothing = zeros.new_zeros(graphs.num_graphs, zeros.size(1))
+        self.sums = nothing.index_add(0, graphs.batch, self._before.relu())
         """Summed last states of the clean graphs (G, H)."""
         steps = [step for step, allowed in ((1, adds), (-1, deletes)) if allowed]
         self._around = {step: self._to_neighbours(step) for step in steps}
@@ -191,16 +202,19 @@ class _Influences:
         """
         source, target = self.graphs.edge_index
         zeros, out = torch.zeros_like(self._before), []
+        edge, kind = one_of_each(self._kinds(target, source))
         for t in self._range:
             if t + step in self._range:
-                change = (self._sends[t + step] - self._sends[t])[source]
-                least, most = self._contribution(target, change)
+                change = (self._sends[t + step] - self._sends[t])[source[edge]]
+                each = self._contribution(target[edge], change)
                 out.append(
-                    _Contribution(
-                        zeros.index_add(0, source, least), zeros.index_add(0, source, most)
-                    )
+                    _Contribution(*(zeros.index_add(0, source, values[kind]) for values in each))
                 )
         return out
+
+    def _kinds(self, node: Tensor, other: Tensor) -> Tensor:
+        """Equal for nodes (K,) of equal states that hear from others (K,) of equal degrees (K,)."""
+        return mixed(self._state[node], _SALT) + self.graphs.degree[other]
 
     def _join(self, numbers: Tensor) -> _Joined:
         """The ends of candidates (K,)."""
@@ -213,7 +227,7 @@ class _Influences:
         # Any of the far ends of the same degree.
         far_end = torch.empty_like(keys).scatter_(0, place.flatten(), far_ends.flatten())
         end = torch.div(keys, graphs.num_nodes, rounding_mode="floor")
-        return _Joined(numbers, end, far_end, place)
+        return _Joined(numbers, end, far_end, place, self._kinds(end, far_end))
 
     def costs(self, directions: Tensor) -> Tensor:
         """The least that each candidate contributes to the sum of states in directions: (M, R).
@@ -226,20 +240,26 @@ class _Influences:
         for step, around in self._around.items():
             joined = self._joined[step]
             of_nodes = self._least(around, directions, self.graphs.batch)
-            contexts = self._contexts(step)
-            at_once = max(limits().bound_changes // len(contexts), 1)
-            of_ends = [out[:0]]
-            for end, far_end in zip(
-                joined.end.split(at_once), joined.far_end.split(at_once), strict=True
-            ):
-                heard = [self._contribution(end, step * self._sends[t][far_end]) for t in contexts]
-                least = self._least(heard, directions, self.graphs.batch[end])
-                of_ends.append(of_nodes[end] + least)
-            cost = torch.cat(of_ends)
+            cost = of_nodes[joined.end] + self._heard(step, joined, directions)
             out[joined.numbers] = cost.index_select(0, joined.place[0]) + cost.index_select(
                 0, joined.place[1]
             )
         return out.clamp(max=0)
+
+    def _heard(self, step: int, joined: _Joined, directions: Tensor) -> Tensor:
+        """The least that ends contribute by what they hear from their far ends: (U, R)."""
+        graph, contexts = self.graphs.batch[joined.end], self._contexts(step)
+        by_graph = directions.dim() == 3
+        # What directions have in common is computed once for all ends of a kind.
+        kinds = mixed(joined.kind, _SALT) + graph if by_graph else joined.kind
+        row, kind = one_of_each(kinds)
+        at_once = max(limits().bound_changes // len(contexts), 1)
+        pieces = [directions.new_zeros(0, directions.size(-2))]
+        for rows in row.split(at_once):
+            end, far_end = joined.end[rows], joined.far_end[rows]
+            heard = [self._contribution(end, step * self._sends[t][far_end]) for t in contexts]
+            pieces.append(self._least(heard, directions, graph[rows]))
+        return torch.cat(pieces)[kind]
 
     def _contexts(self, step: int) -> list[int]:
         """By how many edges the far end of a candidate may have changed when it is heard.

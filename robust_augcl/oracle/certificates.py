@@ -21,7 +21,7 @@ from robust_augcl.graphs.ragged import take
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
 from robust_augcl.oracle.bounds import MarginBounds, margin_bounds
-from robust_augcl.oracle.edit_sets import Found, SearchProblem
+from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem
 from robust_augcl.oracle.pair_search import Harmless, search_pairs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.candidates import Candidates
@@ -109,19 +109,96 @@ def certify(
     )
 
 
-def largest_sets(graphs: PackedGraphs, threat: ThreatModel) -> Tensor:
-    """How many allowed edits can change each graph at once, at the most (G,).
+@dataclass(frozen=True, eq=False)
+class SingleEdits:
+    """The worst that one allowed edit does to each of G graphs, whatever the budget.
 
-    Sets of one edit and two are searched. For larger ones there is only the bound.
+    Args:
+        edits: the edit of the smallest margin; none where each would help the victim.
+        changing: how many candidates change the graph at all (G,).
+        finite: whether the logits after each candidate are numbers (G,).
     """
-    parts = [graphs.select(portion) for portion in graphs.portions()]
-    sizes = [_largest_sets(threat.budgets(part), threat.enumerate(part)) for part in parts]
-    return torch.cat([graphs.sizes[:0], *sizes])
+
+    edits: list[Perturbation]
+    changing: Tensor
+    finite: Tensor
+
+
+def worst_single_edits(
+    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel
+) -> SingleEdits:
+    """Try every single edit that the threat allows, as `certify` does with any budget.
+
+    >>> import torch
+    >>> from robust_augcl.adversary.victim import Victim
+    >>> from robust_augcl.encoders.gin import GIN
+    >>> from robust_augcl.models.classifier import GraphClassifier
+    >>> draws = torch.Generator().manual_seed(0)
+    >>> encoder = GIN(in_features=1, width=4, layers=2, generator=draws)
+    >>> victim = Victim(GraphClassifier(encoder, num_classes=3, hidden=4, generator=draws))
+    >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    >>> graphs = PackedGraphs(torch.ones(3, 1), path, torch.tensor([0, 3]), torch.tensor([0]))
+    >>> found = worst_single_edits(victim, graphs, ThreatModel(2, ("add", "delete")))
+    >>> found.changing.tolist(), found.edits[0].num_edits <= 1
+    ([3], True)
+    """
+    parts = [_worst_single_edits(victim, graphs.select(part), threat) for part in graphs.portions()]
+    nothing = graphs.sizes[:0]
+    return SingleEdits(
+        edits=[edit for part in parts for edit in part.edits],
+        changing=torch.cat([nothing, *(part.changing for part in parts)]),
+        finite=torch.cat([nothing.bool(), *(part.finite for part in parts)]),
+    )
+
+
+def _worst_single_edits(
+    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel
+) -> SingleEdits:
+    """The same of graphs that are searched together."""
+    graphs = graphs.to(victim.device)
+    candidates = threat.enumerate(graphs)
+    logits = victim.candidate_logits(graphs, candidates)
+    best = BestSets(victim.logits(graphs), graphs.y, 1)
+    every = torch.arange(len(candidates), device=graphs.device)
+    best.judge(logits, candidates.graph, every.unsqueeze(1))
+    finite = torch.ones_like(graphs.y, dtype=torch.bool)
+    finite[candidates.graph[~logits.isfinite().all(1)]] = False
+    ones = torch.ones_like(graphs.y)
+    edits = best.found(ones.bool()).perturbations(candidates)
+    return SingleEdits(edits, _changing(candidates).cpu(), finite.cpu())
+
+
+def bounded_margins(
+    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel, asked: Tensor
+) -> Tensor:
+    """The margin of each graph that no allowed edits go below, by the bound alone (G,).
+
+    It is what `certify` takes from the bound: less the slack for single precision, and minus
+    infinity where no bound is known, or only one edit is allowed; also where it is not `asked` (G,)
+    bool.
+    """
+    out = torch.full((graphs.num_graphs,), -torch.inf, dtype=torch.double)
+    for portion in graphs.portions():
+        # Bounds of a portion depend on its largest budget, which shares make differ.
+        numbers = portion[asked[portion]] if isinstance(threat.budget, int) else portion
+        if not bool(asked[numbers].any()):
+            continue
+        part = graphs.select(numbers).to(victim.device)
+        budgets, bounds = threat.budgets(part), None
+        if bool((budgets > 1).any()):
+            bounds = margin_bounds(victim.model, part, threat.enumerate(part), budgets)
+        out[numbers] = _bounded_margin(bounds, part).cpu()
+    return out.masked_fill(~asked, -torch.inf)
 
 
 def _largest_sets(budgets: Tensor, candidates: Candidates) -> Tensor:
+    return torch.minimum(budgets, _changing(candidates))
+
+
+def _changing(candidates: Candidates) -> Tensor:
+    """How many candidates change each graph at all (G,)."""
     graph = candidates.graph[candidates.changes]
-    return torch.minimum(budgets, torch.bincount(graph, minlength=candidates.num_graphs))
+    return torch.bincount(graph, minlength=candidates.num_graphs)
 
 
 def _certify(

@@ -5,6 +5,7 @@ Letters: N nodes, M edits, R rows (an edit, and a node that it reaches), K neigh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -165,3 +166,20 @@ class Neighbourhoods:
         running = torch.cat([members.new_zeros(1), self.count[members].cumsum(0)])
         around = running[first + count] - running[first] + self.count
         return around[edits.i] + around[edits.j]
+
+
+def parts_of(
+    edits: Edits, graphs: PackedGraphs, around: Neighbourhoods, limit: int
+) -> Iterator[Edits]:
+    """Consecutive edits, few enough for their states and neighbours to be held at once.
+
+    What an edit costs are the nodes of its graph, and the neighbours of the nodes that it reaches.
+    """
+    if len(edits) == 0:
+        return
+    cost = graphs.sizes[edits.graph] + around.entries(edits)
+    number = torch.div(cost.cumsum(0) - cost, limit, rounding_mode="floor")
+    start = 0
+    for length in torch.unique_consecutive(number, return_counts=True)[1].tolist():
+        yield edits.part(start, start + length)
+        start += length

@@ -8,7 +8,10 @@ Letters: G graphs, M edits, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,6 +26,8 @@ from robust_augcl.oracle.single_states import SingleOracle
 # The least difference of the two highest logits at which the oracle decides between them, relative
 # to the largest logit where that is above 1.
 _CLOSE = 1e-4
+_COMPARED = 8  # edits of a module of a user that are also evaluated in full
+_MANY_TIMES = 8  # the rounding that these show: others' may be larger
 _EDITS_WORTH_IT = 4  # edits a graph; below, preparing the oracle costs more than it saves
 
 
@@ -83,8 +88,9 @@ def candidate_logits(model: Classifier, questions: Questions) -> Tensor:
     """Logits (M, C) of the graphs after one edit each, in any order.
 
     Predictions are those of a full evaluation. It decides where the two highest logits of the
-    oracle are closer than rounding may move them. It decides everywhere if the model has no local
-    parts for these graphs (`Classifier.local_parts`), or does not agree with them.
+    oracle are closer than rounding may move them. It decides everywhere if the model has neither
+    local parts for these graphs (`Classifier.local_parts`) nor known layers (`Classifier.layered`),
+    or does not agree with them. A module of a user is also compared on a few of the edits.
 
     >>> import torch
     >>> from robust_augcl.encoders.gin import GIN
@@ -106,8 +112,8 @@ def candidate_logits(model: Classifier, questions: Questions) -> Tensor:
         questions: the edits.
     """
     graphs = questions.graphs
-    local = model.local_parts(graphs)
-    if local is None or len(questions) < _EDITS_WORTH_IT * graphs.num_graphs:
+    prepare = _oracle_of(model, graphs)
+    if prepare is None or len(questions) < _EDITS_WORTH_IT * graphs.num_graphs:
         return full_logits(model, questions)
     out = torch.empty(len(questions), model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
     order = torch.argsort(questions.graph, stable=True)
@@ -117,15 +123,54 @@ def candidate_logits(model: Classifier, questions: Questions) -> Tensor:
     for portion in chunks(graphs.sizes.square(), limits().distances):
         mine = order[first[portion[0]] : first[portion[-1] + 1]]
         if mine.numel():
-            out[mine] = _by_oracle(model, local, questions.of_graphs(portion, mine))
+            out[mine] = _by_oracle(model, prepare, questions.of_graphs(portion, mine))
     return out
 
 
-def _by_oracle(model: Classifier, local: LocalParts, questions: Questions) -> Tensor:
+class _Oracle(Protocol):
+    """Clean graphs, prepared for questions about single edits."""
+
+    def clean_logits(self) -> Tensor:
+        """Logits of the clean graphs (G, C)."""
+
+    def logits(self, edits: Edits) -> Tensor:
+        """Logits after each edit alone (M, C)."""
+
+
+class _Sums:
+    """The oracle for encoders whose states can be computed one by one."""
+
+    def __init__(self, local: LocalParts, graphs: PackedGraphs) -> None:
+        self._local, self._oracle = local, SingleOracle(local.encoder, graphs)
+
+    def clean_logits(self) -> Tensor:
+        return of_sums(self._local, self._oracle.clean_sums())
+
+    def logits(self, edits: Edits) -> Tensor:
+        return of_sums(self._local, self._oracle.sums(edits))
+
+
+def _oracle_of(model: Classifier, graphs: PackedGraphs) -> Callable[[PackedGraphs], _Oracle] | None:
+    """What makes the oracle for some of these graphs; None without any."""
+    local = model.local_parts(graphs)
+    if local is not None:
+        return partial(_Sums, local)
+    layered = model.layered(graphs)
+    if layered is None:
+        return None
+    # Only modules of users need it, and PyTorch Geometric's layers, which are slow to import.
+    from robust_augcl.oracle.layered_states import LayeredOracle
+
+    return partial(LayeredOracle, layered)
+
+
+def _by_oracle(
+    model: Classifier, prepare: Callable[[PackedGraphs], _Oracle], questions: Questions
+) -> Tensor:
     """Logits (M, C) of edits that are sorted by graph; in full where the oracle does not agree."""
     clean = model(questions.graphs)
-    oracle = SingleOracle(local.encoder, questions.graphs)
-    if not agree(of_sums(local, oracle.clean_sums()), clean):
+    oracle = prepare(questions.graphs)
+    if not agree(oracle.clean_logits(), clean):
         return full_logits(model, questions)
     out = clean[questions.graph]
     at_once = limits().edits
@@ -135,10 +180,22 @@ def _by_oracle(model: Classifier, local: LocalParts, questions: Questions) -> Te
         flips = part.changes.nonzero().squeeze(1)
         edits = Edits.of(part.graphs, part.graph[flips], part.pairs[:, flips])
         logits = out[span]
-        logits[flips] = of_sums(local, oracle.sums(edits))
-        close = close_calls(logits)
+        logits[flips] = oracle.logits(edits)
+        rounding = 0.0
+        if not isinstance(oracle, _Sums):
+            compared = _compared(len(part)).to(logits.device)
+            expected = full_logits(model, part.take(compared))
+            if not agree(logits[compared], expected):
+                return full_logits(model, questions)
+            rounding = _MANY_TIMES * float((logits[compared] - expected).abs().max())
+        close = close_calls(logits, rounding)
         logits[close] = full_logits(model, part.take(close))
     return out
+
+
+def _compared(count: int) -> Tensor:
+    """A few of 0 ... count - 1, spread evenly."""
+    return torch.linspace(0, count - 1, min(_COMPARED, count)).long()
 
 
 def of_sums(local: LocalParts, sums: Tensor) -> Tensor:
@@ -152,12 +209,17 @@ def agree(logits: Tensor, clean: Tensor) -> bool:
     return torch.allclose(logits, clean, rtol=1e-4, atol=_CLOSE)
 
 
-def close_calls(logits: Tensor) -> Tensor:
+def close_calls(logits: Tensor, rounding: float = 0.0) -> Tensor:
     """Rows of logits (M, C) of which rounding may decide which is the highest (K,).
 
+    Args:
+        logits: the oracle's.
+        rounding: what is known to come of it, where that is more than is expected.
+
     >>> import torch
-    >>> close_calls(torch.tensor([[0.5, 0.2], [0.5, 0.50001]]))
-    tensor([1])
+    >>> logits = torch.tensor([[0.5, 0.2], [0.5, 0.50001]])
+    >>> close_calls(logits), close_calls(logits, rounding=0.4)
+    (tensor([1]), tensor([0, 1]))
     """
     # A loop over classes is several times as fast as sorting each row.
     columns = logits.T.contiguous()
@@ -165,4 +227,5 @@ def close_calls(logits: Tensor) -> Tensor:
     for column in columns[1:]:
         second = torch.maximum(second, torch.minimum(best, column))
         best = torch.maximum(best, column)
-    return (best - second < _CLOSE * columns.abs().amax(0).clamp(min=1)).nonzero().squeeze(1)
+    least = (_CLOSE * columns.abs().amax(0).clamp(min=1)).clamp(min=rounding)
+    return (best - second < least).nonzero().squeeze(1)

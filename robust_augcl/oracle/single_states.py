@@ -27,7 +27,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edits import Edits
-from robust_augcl.oracle.neighbourhoods import Neighbourhoods, Reached
+from robust_augcl.oracle.neighbourhoods import Neighbourhoods, Reached, parts_of
 from robust_augcl.oracle.trees import TreeKeys, Trees, distinct_rows, segment_sums
 
 
@@ -154,14 +154,7 @@ class SingleOracle:
 
     def parts(self, edits: Edits) -> Iterator[Edits]:
         """Consecutive edits, few enough for their states and neighbours to be held at once."""
-        if len(edits) == 0:
-            return
-        cost = self._graphs.sizes[edits.graph] + self.around.entries(edits)
-        number = torch.div(cost.cumsum(0) - cost, limits().entries, rounding_mode="floor")
-        start = 0
-        for length in torch.unique_consecutive(number, return_counts=True)[1].tolist():
-            yield edits.part(start, start + length)
-            start += length
+        return parts_of(edits, self._graphs, self.around, limits().entries)
 
     def rounds(self, edits: Edits) -> Iterator[Changed]:
         """What edits change, by round as in `numbers`; all edits at once, one at least."""

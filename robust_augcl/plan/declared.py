@@ -15,12 +15,12 @@ from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.traits import MethodTraits, Traits
 
 
-def traits_of(attack: Attack, label: str) -> Traits:
-    """What an attack declares; `label` is its label in the suite.
+def traits_of(attack: Attack, label: str, name: str) -> Traits:
+    """What an attack declares; `label` and `name` are those in the suite.
 
     Example:
         >>> beam = registry.load("attack", "beam")()
-        >>> traits_of(beam, "beam").name, traits_of(beam, "my beam").name
+        >>> traits_of(beam, "beam", "beam").name, traits_of(beam, "my beam", "beam").name
         ('Beam search', 'my beam')
     """
     combines = isinstance(attack, CombiningAttack)
@@ -31,55 +31,57 @@ def traits_of(attack: Attack, label: str) -> Traits:
         of=list(attack.of) if isinstance(attack, CombiningAttack) else [],
         claims_exact=attack.exact,
         effort=attack.effort,
-        name=readers_name(attack, label),
+        name=readers_name(attack, label, name),
     )
 
 
-def method_traits_of(method: Method, label: str) -> MethodTraits:
-    """What a method declares; `label` is its label in the suite.
+def method_traits_of(method: Method, label: str, name: str) -> MethodTraits:
+    """What a method declares; `label` and `name` are those in the suite.
 
     Example:
         >>> augcl = registry.load("method", "augcl")()
-        >>> method_traits_of(augcl, "augcl").rivals
+        >>> method_traits_of(augcl, "augcl", "augcl").rivals
         ['progcl', 'progcl_mix']
     """
     return MethodTraits(
-        name=readers_name(method, label),
-        plug_in=_name_in_registry(type(method)),
+        name=readers_name(method, label, name),
+        plug_in=_name_in_registry(type(method), name),
         pretrains=method.pretrains,
         plain=method.plain,
         rivals=list(method.rivals),
     )
 
 
-def _name_in_registry(made: type[object]) -> str:
-    """The name by which a suite asks for a plug-in: its file's name, or `module:Class`."""
+def _name_in_registry(made: type[object], name: str) -> str:
+    """The name by which others ask for a plug-in: its short name, or `module:Class`."""
     if made.__module__.startswith("robust_augcl."):
         return made.__module__.rpartition(".")[2]
-    return registry.origin(made)["name"]
+    return registry.origin(made)["name"] if registry.is_foreign(name) else name
 
 
-def readers_name(plug_in: object, label: str) -> str:
+def readers_name(plug_in: object, label: str, name: str) -> str:
     """What readers call a method or an attack.
 
-    That is its own display name, unless the suite gave it a label other than its name in the
-    registry.
+    That is its own display name, unless the suite gave it a label other than its name there.
     """
     display_name = str(getattr(plug_in, "display_name", ""))
-    is_default = label == type(plug_in).__module__.rpartition(".")[2]
+    is_default = label == name
     return display_name if is_default and display_name else label
 
 
 def made_by(step: Step) -> dict[str, dict[str, str]]:
     """Who made the plug-ins behind an attack step, by kind of plug-in."""
-    encoder = step.inputs["victim"].settings["encoder"]
-    classes: Mapping[str, Any] = {
-        "attack": type(step.settings["attack"]),
-        "method": type(step.settings["method"]),
-        "encoder": registry.load("encoder", encoder),
-        "data source": type(step.inputs["dataset"].settings["source"]),
+    victim = step.inputs["victim"].settings
+    attack = registry.origin(type(step.settings["attack"]))
+    source = registry.origin(type(step.inputs["dataset"].settings["source"]))
+    if "made_by" in victim:  # a given model
+        return {"attack": attack, "model": dict(victim["made_by"]), "data source": source}
+    return {
+        "attack": attack,
+        "method": registry.origin(type(step.settings["method"])),
+        "encoder": registry.origin(registry.load("encoder", victim["encoder"])),
+        "data source": source,
     }
-    return {kind: registry.origin(cls) for kind, cls in classes.items()}
 
 
 def method_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

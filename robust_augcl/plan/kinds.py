@@ -39,9 +39,17 @@ class StepKind:
         seconds: the entries of an artifact's `about` that add up to the seconds that are shown.
         read: a reference to the function that reads an artifact's `info` to the type, and says the
             digests of the `dataset` and `victim` that it rests on. None: `info` is taken as it is.
+        describe: a reference to the function that says, of an artifact and a threat, what a report
+            tells of what all attacks rest on. None: a report tells nothing of it.
+        info: a reference to the dataclass that an artifact's `info` must be read as, to the type.
+            None: any JSON within limits, or what `read` takes.
         prove: a reference to the function of `review` that proves its result again, from the step
             and a `review.stored_run.StoredRun`. It returns a `review.proofs.Proof`. None: nothing
             proves it.
+        again: whether replay computes it again besides, where that took next to nothing. What its
+            proof does again itself, or leaves out since it is long, is not.
+        brought: whether its result runs code that a user brought. What that code refuses is no
+            word on the user's settings, but a failure of the step that asked it.
     """
 
     title: str
@@ -55,9 +63,14 @@ class StepKind:
     is_part: bool = False
     seconds: tuple[str, ...] = ("seconds",)
     read: str | None = None
+    describe: str | None = None
+    info: str | None = None
     prove: str | None = None
+    again: bool = True
+    brought: bool = False
 
 
+_INPUTS = "robust_augcl.review.input_proofs"
 _CERTIFICATE = "robust_augcl.results.measurements:stored_certificate"
 
 # What others wait for comes first. Attacks come before certificates, since their records are looked
@@ -69,6 +82,10 @@ KINDS: dict[str, StepKind] = {
         priority=0,
         compute="robust_augcl.steps.data_sets:compute_dataset",
         holds="all graphs in one set of tensors, their classes, and the split",
+        describe="robust_augcl.steps.data_sets:described",
+        info="robust_augcl.results.stored_info:DatasetInfo",
+        prove="robust_augcl.review.data_proof:prove_dataset",
+        again=False,
     ),
     "warm_up": StepKind(
         title="warm-up",
@@ -77,6 +94,8 @@ KINDS: dict[str, StepKind] = {
         compute="robust_augcl.steps.pretraining:compute_warm_up",
         holds="the weights and the optimizer's state after the epochs that all methods share",
         kept=False,
+        info="robust_augcl.results.stored_info:WarmUpInfo",
+        prove=f"{_INPUTS}:prove_artifact",
     ),
     "pretraining": StepKind(
         title="pretraining",
@@ -85,13 +104,29 @@ KINDS: dict[str, StepKind] = {
         compute="robust_augcl.steps.pretraining:compute_pretraining",
         holds="the encoder's weights, the losses, and the diagnosis of the weights of negatives",
         seconds=("seconds", "warm_up_seconds"),
+        info="robust_augcl.results.stored_info:PretrainingInfo",
+        prove=f"{_INPUTS}:prove_artifact",
     ),
     "victim": StepKind(
         title="victim",
-        revision=4,
+        revision=5,
         priority=3,
         compute="robust_augcl.steps.victims:compute_victim",
-        holds="the weights of encoder and head, and which epoch was chosen",
+        holds="the weights of encoder and head, the losses by epoch, and which epoch was chosen",
+        seconds=(),  # records tell them
+        info="robust_augcl.results.stored_info:VictimInfo",
+        prove=f"{_INPUTS}:prove_victim",
+    ),
+    "given_model": StepKind(
+        title="given model",
+        revision=1,
+        priority=3,
+        compute="robust_augcl.steps.given_models:compute_given_model",
+        holds="the weights of a module that a user brought, and what its probes found",
+        info="robust_augcl.results.stored_info:GivenModelInfo",
+        prove="robust_augcl.review.given_model_proof:prove_given_model",
+        again=False,
+        brought=True,
     ),
     "attacker": StepKind(
         title="attacker",
@@ -99,6 +134,8 @@ KINDS: dict[str, StepKind] = {
         priority=4,
         compute="robust_augcl.steps.attacking:compute_attacker",
         holds="what an attack has learned, the curve of its learning, the graphs it learned on",
+        info="robust_augcl.results.stored_info:AttackerInfo",
+        prove=f"{_INPUTS}:prove_attacker",
     ),
     "attack": StepKind(
         title="attack",
@@ -108,7 +145,7 @@ KINDS: dict[str, StepKind] = {
         holds="of each target the edits, the predictions and the margins",
         stores="record",
         wanted=True,
-        prove="robust_augcl.review.proofs:prove_record",
+        prove="robust_augcl.review.record_proof:prove_record",
     ),
     "representation": StepKind(
         title="representation",
@@ -118,6 +155,8 @@ KINDS: dict[str, StepKind] = {
         holds="the accuracy of an SVM on the embeddings, for each fold",
         wanted=True,
         seconds=("pretrain_seconds",),  # those of the SVM say nothing about a method
+        info="robust_augcl.results.stored_info:RepresentationInfo",
+        prove=f"{_INPUTS}:prove_representation",
     ),
     "certificate_part": StepKind(
         title="certificate",
@@ -128,6 +167,7 @@ KINDS: dict[str, StepKind] = {
         kept=False,
         is_part=True,
         read=_CERTIFICATE,
+        again=False,
     ),
     "certificate": StepKind(
         title="certificate",
@@ -138,6 +178,7 @@ KINDS: dict[str, StepKind] = {
         wanted=True,
         read=_CERTIFICATE,
         prove="robust_augcl.review.certificate_proof:prove_certificate",
+        again=False,
     ),
 }
 

@@ -23,17 +23,30 @@ class Protocol:
         attack_fit: the graphs that an attack learns on: training graphs (and validation graphs to
             choose by), or the test graphs themselves.
         allow_existing: whether an edge that exists may be "added", which changes nothing.
+        trains_to_rest: whether victims train until their loss rests, where a suite sets a patience
+            (`Training`). If not, for a fixed number of epochs.
     """
 
     name: str
     victim_selection: Literal["validation", "test"]
     attack_fit: Literal["train", "test"]
     allow_existing: bool
+    trains_to_rest: bool
 
 
 PROTOCOLS = {
     "strict": Protocol(
-        "strict", victim_selection="validation", attack_fit="train", allow_existing=False
+        "strict",
+        victim_selection="validation",
+        attack_fit="train",
+        allow_existing=False,
+        trains_to_rest=True,
     ),
-    "paper": Protocol("paper", victim_selection="test", attack_fit="test", allow_existing=True),
+    "paper": Protocol(
+        "paper",
+        victim_selection="test",
+        attack_fit="test",
+        allow_existing=True,
+        trains_to_rest=False,
+    ),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.results.records import SCHEMA, Cell
-from robust_augcl.revisions import FIRST, Revision
+from robust_augcl.revisions import FIRST, Revision, in_addresses
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +90,8 @@ def with_inputs(steps: Iterable[Step]) -> Iterator[Step]:
 def plain(value: Any) -> Any:
     """The JSON form of settings; a dataclass carries its type's name.
 
+    A later setting (`revisions.LATER`) that has its default is left out.
+
     Example:
         >>> @dataclass(frozen=True)
         ... class Budget:
@@ -98,7 +100,7 @@ def plain(value: Any) -> Any:
         {'budget': {'type': 'Budget', 'edits': [1, 3]}}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: plain(getattr(value, f.name)) for f in in_addresses(value)}
         return {"type": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack
 from robust_augcl.adversary.guard import check_supported
-from robust_augcl.errors import InputError, unknown
+from robust_augcl.errors import InputError, shown, unknown
 from robust_augcl.plan.declared import readers_name
 from robust_augcl.plan.suite_settings import (
     Certificates,
@@ -19,6 +20,8 @@ from robust_augcl.plan.suite_settings import (
     are_some_of,
 )
 from robust_augcl.results.names import CLEAN, look
+
+_MOST_CELLS = 50_000  # each is a step: planning more takes minutes
 
 _ROWS_OF_REPORTS = (CLEAN, "Exact worst case")
 """What reports call rows of their own: no label may look like these."""
@@ -39,11 +42,14 @@ def cross_checked(suite: Suite, threats: ThreatSettings, source: str) -> Suite:
         InputError: tables that contradict each other.
     """
     _check_classes_stay(suite, source)
+    _check_size(suite, source)
+    _check_there_is_training(suite, source)
     attacks = [_with_budgets(attack, threats, source) for attack in suite.attacks]
     singles = [attack for attack in attacks if not isinstance(attack.what, CombiningAttack)]
     attacks = [_with_labels(attack, singles, source) for attack in attacks]
     _check_labels("method", suite.methods, f"{source}: [[methods]]")
     _check_labels("attack", attacks, f"{source}: [[attacks]]")
+    _check_victims(suite, source)
     certificates = _certificates(suite.certificates, threats, source)
     return dataclasses.replace(suite, attacks=tuple(attacks), certificates=certificates)
 
@@ -60,14 +66,39 @@ def _check_classes_stay(suite: Suite, source: str) -> None:
         )
 
 
+def _check_there_is_training(suite: Suite, source: str) -> None:
+    """Refuse a data set that is all for test, where victims are trained."""
+    if suite.methods and (suite.split.is_whole or suite.source.content is not None):
+        raise InputError(
+            f"{source}: [[methods]]: Expected graphs to train on, but all are for test: only given "
+            "models, [[victims]], can be attacked on them"
+        )
+
+
+def _check_size(suite: Suite, source: str) -> None:
+    """Refuse more cells than can be planned."""
+    models = "methods and given models" if suite.victims else "methods"
+    sizes = {
+        models: len(suite.methods) + len(suite.victims),
+        "attacks": len(suite.attacks),
+        "budgets": len(suite.budgets),
+        "seeds": len(suite.seeds),
+        "layers": max(1, len(suite.layers)),
+        "protocols": len(suite.protocols),
+    }
+    if math.prod(sizes.values()) > _MOST_CELLS:
+        product = " x ".join(f"{count} {name}" for name, count in sizes.items())
+        raise InputError(f"{source}: Expected at most {_MOST_CELLS:,} cells, got {product}")
+
+
 def _with_budgets(attack: Named[Attack], threats: ThreatSettings, source: str) -> Named[Attack]:
     """The attack with its budgets: those that it states, or all that it can make use of."""
     where = f"{source}: [[attacks]] {attack.label}"
     stated = sorted(set(attack.budgets)) if are_some_of(attack.budgets, threats.budgets) else []
     if attack.budgets and not stated:
         raise InputError(
-            f"{where}: Expected `budgets` to be some of {list(threats.budgets)}, "
-            f"got {list(attack.budgets)}"
+            f"{where}: Expected `budgets` to be some of {shown(list(threats.budgets))}, "
+            f"got {shown(list(attack.budgets))}"
         )
     able, problem = [], ""
     for budget in stated or threats.budgets:
@@ -98,7 +129,7 @@ def _with_labels(
     if not of or len(set(of)) < len(of):
         raise InputError(
             f"{source}: [[attacks]] {attack.label}: Expected `of` to be labels of attacks, each "
-            f"once, got {list(of)}"
+            f"once, got {shown(list(of))}"
         )
     what = dataclasses.replace(attack.what, of=of)  # type: ignore[type-var]
     return dataclasses.replace(attack, what=what)
@@ -113,7 +144,7 @@ def _certificates(
     if not are_some_of(given.budgets, threats.budgets):
         raise InputError(
             f"{source}: [certificates]: Expected `budgets` to be some of "
-            f"{list(threats.budgets)}, got {list(given.budgets)}"
+            f"{shown(list(threats.budgets))}, got {shown(list(given.budgets))}"
         )
     return dataclasses.replace(given, budgets=tuple(sorted(set(given.budgets))) or threats.budgets)
 
@@ -129,20 +160,42 @@ def _check_labels(kind: str, entries: Sequence[Named[Any]], where: str) -> None:
             )
     labels = [entry.label for entry in entries]
     if len(set(labels)) < len(labels):
-        raise InputError(f"{where}: Expected entries of different labels, got {', '.join(labels)}")
+        raise InputError(f"{where}: Expected entries of different labels, got {shown(labels)}")
     taken: dict[str, str] = {}
     for entry in entries:
-        shown = readers_name(entry.what, entry.label)
-        other = taken.setdefault(look(shown), entry.label)
+        readers = readers_name(entry.what, entry.label, entry.name)
+        other = taken.setdefault(look(readers), entry.label)
         if other != entry.label:
             raise InputError(
                 f"{where}: Expected `label` to look unlike {other!r} in reports, got "
-                f"{entry.label!r}: both are {shown!r} there"
+                f"{entry.label!r}: both are {readers!r} there"
             )
+
+
+def _check_victims(suite: Suite, source: str) -> None:
+    """Refuse labels of given models that others have, and copies that are not one a seed."""
+    where = f"{source}: [[victims]]"
+    names = [*(entry.label for entry in suite.methods), *_ROWS_OF_REPORTS]
+    taken = {look(name) for name in names}
+    for victim in suite.victims:
+        if look(victim.label) in taken:
+            raise InputError(
+                f"{where}: Expected `label` to be a name that means nothing else, got "
+                f"{shown(victim.label)}"
+            )
+        taken.add(look(victim.label))
+        if not isinstance(victim.weights, str) and len(victim.files) not in (0, len(suite.seeds)):
+            raise InputError(
+                f"{where} {victim.label}: Expected `weights` to be one file, or one for each of "
+                f"the {len(suite.seeds)} seeds, got {len(victim.files)} files"
+            )
+        if victim.resolved is not None:
+            for seed in suite.seeds:
+                victim.copy_for(seed)
 
 
 def _taken(kind: str, name: str) -> set[str]:
     """What a label of the plug-in of this name must not look like."""
     others = [other for other in registry.names(kind) if other != name]
-    shown = [str(registry.load(kind, other).display_name) for other in others]
+    shown = [str(registry.load_own(kind, other).display_name) for other in others]
     return {look(each) for each in (*_ROWS_OF_REPORTS, *others, *shown)}

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.pretrain import Pretraining
+from robust_augcl.errors import shown
 from robust_augcl.graphs.data_source import DataSource, Split
 from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
+from robust_augcl.plan.given_models import GivenModel
 from robust_augcl.plan.protocols import Protocol
+from robust_augcl.results.stored_info import MOST_LAYERS, MOST_WEIGHTS
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.validation import require_positive
 
 T = TypeVar("T")
 
 _MOST_PARTS = 1000  # each is a step, and a part without graphs helps nobody
+_MOST_BUDGETS = 100  # an attack that combines others rests on those of all smaller budgets
+_MOST_WIDTH = 2**16
+_HIGHEST_SEED = 2**63 - 1
+
+MOST_SEEDS = 1000
+"""Seeds of a suite."""
+
+MOST_NAME = 60
+"""Characters of a suite's name, which becomes a folder's, and of a label."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +56,25 @@ class General:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
-            raise ValueError(f"Expected `name` to be letters, digits, - and _, got {self.name!r}")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+        plain = self.name.replace("-", "").replace("_", "").isalnum()
+        if not plain or len(self.name) > MOST_NAME:
             raise ValueError(
-                f"Expected `seeds` to be different numbers from 0, got {list(self.seeds)}"
+                f"Expected `name` to be at most {MOST_NAME} letters, digits, - and _, got "
+                f"{shown(self.name)}"
+            )
+        different = len(set(self.seeds)) == len(self.seeds)
+        if not different or not 1 <= len(self.seeds) <= MOST_SEEDS or min(self.seeds) < 0:
+            raise ValueError(
+                f"Expected `seeds` to be different numbers from 0, {MOST_SEEDS} at the most, got "
+                f"{shown(list(self.seeds))}"
+            )
+        if max(self.seeds) > _HIGHEST_SEED:
+            raise ValueError(
+                f"Expected `seeds` to be at most {_HIGHEST_SEED}, got {shown(max(self.seeds))}"
             )
         if not self.protocols or len(set(self.protocols)) < len(self.protocols):
             raise ValueError(
-                f"Expected `protocols` to be different names, got {list(self.protocols)}"
+                f"Expected `protocols` to be different names, got {shown(list(self.protocols))}"
             )
         if not 0 < self.scale <= 1:
             raise ValueError(f"Expected `scale` to be above 0 and at most 1, got {self.scale}")
@@ -75,12 +98,19 @@ class EncoderSettings:
     layers: tuple[int, ...] = (2,)
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"Expected `width` to be at least 1, got {self.width}")
-        if not self.layers or min(self.layers) < 1 or len(set(self.layers)) < len(self.layers):
+        if not 1 <= self.width <= _MOST_WIDTH:
+            raise ValueError(f"Expected `width` to be from 1 to {_MOST_WIDTH}, got {self.width}")
+        different = self.layers and len(set(self.layers)) == len(self.layers)
+        if not different or min(self.layers) < 1 or max(self.layers) > MOST_LAYERS:
             raise ValueError(
-                "Expected `layers` to be different numbers, at least 1 each, got "
-                f"{list(self.layers)}"
+                f"Expected `layers` to be different numbers from 1 to {MOST_LAYERS}, got "
+                f"{shown(list(self.layers))}"
+            )
+        weights = max(self.layers) * self.width**2
+        if weights > MOST_WEIGHTS:
+            raise ValueError(
+                f"Expected `layers` times the square of `width` to be at most {MOST_WEIGHTS}, got "
+                f"{weights}"
             )
 
 
@@ -105,10 +135,10 @@ class ThreatSettings:
     def __post_init__(self) -> None:
         different = len(set(self.budgets)) == len(self.budgets)
         one_kind = len({type(budget) for budget in self.budgets}) == 1
-        if not (self.budgets and different and one_kind):
+        if not (1 <= len(self.budgets) <= _MOST_BUDGETS and different and one_kind):
             raise ValueError(
-                "Expected `budget` to be one or more different counts, or different "
-                f"fractions, got {list(self.budgets)}"
+                "Expected `budget` to be one or more different counts, or different fractions, "
+                f"{_MOST_BUDGETS} at the most, got {shown(list(self.budgets))}"
             )
         for budget in self.budgets:
             self.model(budget)
@@ -180,7 +210,7 @@ class Suite:
         name: its name; results of different names never share a folder.
         title: one line that says what it compares.
         source, split: the data.
-        encoder, pretraining, training: the victims.
+        encoder, pretraining, training: the victims that are trained here; no encoder where none is.
         threat: which edits are allowed (`allow_existing` is the protocol's to say, the budget a
             cell's).
         budgets: all budgets, ascending.
@@ -190,14 +220,20 @@ class Suite:
         certificates: what is proved of the victims, None for nothing.
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the
             file.
+        victims: given models, which are compared among themselves.
         table: the content of the file it was made from, overrides included, seeds apart.
+        folder: that of the file, where relative paths begin; None: the current folder.
+
+    >>> from robust_augcl.plan.suite import load_suite
+    >>> load_suite("quick").budgets
+    (1, 2, 3, 4, 5)
     """
 
     name: str
     title: str
     source: DataSource
     split: Split
-    encoder: EncoderSettings
+    encoder: EncoderSettings | None
     pretraining: Pretraining
     training: Training
     threat: ThreatModel
@@ -209,7 +245,14 @@ class Suite:
     representations: Representations | None
     certificates: Certificates | None
     scale: float
+    victims: tuple[GivenModel, ...] = ()
     table: dict[str, Any] = field(default_factory=dict, compare=False)
+    folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The numbers of layers of the victims that are trained here."""
+        return () if self.encoder is None else self.encoder.layers
 
     def attack_for(self, attack: Named[Attack], protocol: Protocol) -> Attack:
         """The attack under a protocol, which sets hyper-parameters that the suite does not set."""
@@ -219,6 +262,10 @@ class Suite:
             key: value for key, value in attack.what.paper.items() if key not in attack.given
         }
         return replace(attack.what, **changes)  # type: ignore[type-var]
+
+    def training_for(self, protocol: Protocol) -> Training:
+        """The settings of supervised training under a protocol."""
+        return self.training.own() if protocol.trains_to_rest else self.training.published()
 
     def pretraining_of(self, method: Named[Method]) -> Pretraining:
         """The settings of pretraining of a method: its own, or else the suite's."""

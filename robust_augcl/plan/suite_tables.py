@@ -14,17 +14,26 @@ from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.pretrain import Pretraining
-from robust_augcl.errors import InputError, unknown
+from robust_augcl.errors import InputError, cut, shown, unknown
 from robust_augcl.graphs.data_source import DataSource
+from robust_augcl.plan.given_models import GivenModel
 from robust_augcl.plan.protocols import PROTOCOLS
-from robust_augcl.plan.suite_settings import Certificates, EncoderSettings, General, Named
+from robust_augcl.plan.suite_settings import (
+    MOST_NAME,
+    Certificates,
+    EncoderSettings,
+    General,
+    Named,
+)
 from robust_augcl.plan.toml_tables import build
 
 T = TypeVar("T")
 Table = Mapping[str, Any]
 
 _GENERAL = tuple(field.name for field in dataclasses.fields(General))
-_REQUIRED = ("dataset", "encoder", "methods", "attacks")
+_REQUIRED = ("dataset", "attacks")
+_TRAINED = ("encoder", "methods")
+"""Required where there are no given models; each asks for the other."""
 _TABLES = (
     "dataset",
     "split",
@@ -33,6 +42,7 @@ _TABLES = (
     "training",
     "threat",
     "methods",
+    "victims",
     "attacks",
     "representations",
     "certificates",
@@ -48,7 +58,8 @@ def parse_general(table: Table, source: str) -> General:
     for key in table:
         if key not in (*_GENERAL, *_TABLES):
             raise unknown(f"key in {source}:", key, [*_GENERAL, *_TABLES])
-    for key in _REQUIRED:
+    trained = "victims" not in table or any(key in table for key in _TRAINED)
+    for key in (*_REQUIRED, *(_TRAINED if trained else ())):
         if key not in table:
             raise InputError(f"{source}: Expected a table `{key}`, got none")
     own = {key: value for key, value in table.items() if key in _GENERAL}
@@ -73,14 +84,16 @@ def parse_dataset(table: Table, source: str) -> DataSource:
     """`[dataset]`: which source, and its settings."""
     where = f"{source}: [dataset]"
     name, own = _named(table["dataset"], where, "source")
-    made: DataSource = build(registry.load("data source", name), own, where)
+    made: DataSource = build(_load("data source", name, where), own, where)
     return made
 
 
-def parse_encoder(table: Table, source: str) -> EncoderSettings:
-    """`[encoder]`: which encoder, and its size."""
+def parse_encoder(table: Table, source: str) -> EncoderSettings | None:
+    """`[encoder]`: which encoder, and its size; None where no victim is trained here."""
+    if "encoder" not in table:
+        return None
     encoder = parse_settings(table, source, "encoder", EncoderSettings)
-    registry.load("encoder", encoder.name)  # an unknown name is an error of this table
+    _load("encoder", encoder.name, f"{source}: [encoder]")
     return encoder
 
 
@@ -95,10 +108,23 @@ def parse_certificates(table: Table, source: str) -> Certificates | None:
 
 
 def parse_methods(table: Table, source: str) -> tuple[Named[Method], ...]:
-    """`[[methods]]`: what is compared."""
+    """`[[methods]]`: what is compared; none where all victims are given models."""
+    if "methods" not in table:
+        return ()
     shared = table.get("pretraining", {})
     where = f"{source}: [[methods]]"
     return tuple(_method(entry, shared, where) for entry in _list(table, "methods", source))
+
+
+def parse_victims(table: Table, source: str) -> tuple[GivenModel, ...]:
+    """`[[victims]]`: given models; none where the table is missing."""
+    if "victims" not in table:
+        return ()
+    where = f"{source}: [[victims]]"
+    found = tuple(build(GivenModel, entry, where) for entry in _list(table, "victims", source))
+    for victim in found:
+        _check_label(victim.label, f"{where} {cut(victim.label)}")
+    return found
 
 
 def parse_attacks(table: Table, source: str) -> tuple[Named[Attack], ...]:
@@ -109,7 +135,7 @@ def parse_attacks(table: Table, source: str) -> tuple[Named[Attack], ...]:
 
 def _pretraining(table: Any, where: str) -> Pretraining:
     if not isinstance(table, Mapping):
-        raise InputError(f"Expected {where} to be a table, got {table!r}")
+        raise InputError(f"Expected {where} to be a table, got {shown(table)}")
     # Augmentations one by one first: built as a whole, their unknown keys would pass.
     for entry in _list(table, "augmentations", where) if "augmentations" in table else []:
         build(Augmentation, entry, f"{where}: augmentations")
@@ -127,7 +153,7 @@ def _method(entry: Any, shared: Table, where: str) -> Named[Method]:
     if not method.what.pretrains:
         raise InputError(f"{where}: Expected a method that pretrains, got {method.name}")
     if not isinstance(own, Mapping):
-        raise InputError(f"Expected {where} to be a table, got {own!r}")
+        raise InputError(f"Expected {where} to be a table, got {shown(own)}")
     return dataclasses.replace(method, pretraining=_pretraining({**shared, **own}, where))
 
 
@@ -141,7 +167,7 @@ def _attack(entry: Any, where: str) -> Named[Attack]:
     if not isinstance(budgets, list) or not budgets:
         raise InputError(
             f"{where} {attack.label}: Expected `budgets` to be one or more of the suite's budgets, "
-            f"got {budgets!r}"
+            f"got {shown(budgets)}"
         )
     return dataclasses.replace(attack, budgets=tuple(budgets))
 
@@ -149,20 +175,35 @@ def _attack(entry: Any, where: str) -> Named[Attack]:
 def _plug_in(kind: str, entry: Any, where: str) -> Named[Any]:
     """A method or an attack: its name, its label, its hyper-parameters."""
     name, own = _named(entry, where, "name")
-    cls = registry.load(kind, name)
-    label = own.pop("label", registry.default_label(name, cls))
-    if not isinstance(label, str) or not label.strip():
+    cls = _load(kind, name, where)
+    if registry.is_own(kind, cls):  # also where a suite names it by where it lies
+        name = cls.__module__.rpartition(".")[2]
+    label, where = own.pop("label", registry.default_label(name, cls)), f"{where} {cut(name)}"
+    _check_label(label, where)
+    return Named(name, label, build(cls, own, where), tuple(own))
+
+
+def _check_label(label: Any, where: str) -> None:
+    if not isinstance(label, str) or not label.strip() or len(label) > MOST_NAME or "\n" in label:
         raise InputError(
-            f"{where} {name}: Expected `label` to be a name that means nothing else, got {label!r}"
+            f"{where}: Expected `label` to be a name of at most {MOST_NAME} characters, that means "
+            f"nothing else, got {shown(label)}"
         )
-    return Named(name, label, build(cls, own, f"{where} {name}"), tuple(own))
+
+
+def _load(kind: str, name: str, where: str) -> type[Any]:
+    """The class of a plug-in; errors say where in the suite it is named."""
+    try:
+        return registry.load(kind, name)
+    except InputError as error:
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _list(table: Table, key: str, source: str) -> list[Any]:
     entries = table[key]
     if not isinstance(entries, list) or not entries:
         raise InputError(
-            f"{source}: Expected `{key}` to be one or more tables [[{key}]], got {entries!r}"
+            f"{source}: Expected `{key}` to be one or more tables [[{key}]], got {shown(entries)}"
         )
     return entries
 
@@ -170,7 +211,7 @@ def _list(table: Table, key: str, source: str) -> list[Any]:
 def _named(table: Any, where: str, key: str) -> tuple[str, dict[str, Any]]:
     """The name under a key of a table, and the rest of the table."""
     if not isinstance(table, Mapping):
-        raise InputError(f"Expected {where} to be a table, got {table!r}")
+        raise InputError(f"Expected {where} to be a table, got {shown(table)}")
     if not isinstance(table.get(key), str):
-        raise InputError(f"{where}: Expected `{key}` to be a name, got {table.get(key)!r}")
+        raise InputError(f"{where}: Expected `{key}` to be a name, got {shown(table.get(key))}")
     return str(table[key]), {name: value for name, value in table.items() if name != key}

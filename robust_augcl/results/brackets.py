@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from robust_augcl.results.measurements import Measurement, targets_of
 from robust_augcl.results.records import Cell, Record, Target
+from robust_augcl.results.shared_graphs import overlap
 from robust_augcl.results.statistics import Estimate, Group, estimate_of
 
 Budget = int | float
@@ -47,20 +48,20 @@ class _Knowledge:
     proved: set[Target] | None
 
     @property
-    def is_proved(self) -> list[bool]:
+    def is_proved(self) -> dict[Target, bool]:
         """Of each target, whether it is certified."""
-        return [target in (self.proved or ()) for target in self.stands]
+        return {target: target in (self.proved or ()) for target in self.stands}
 
     @property
     def settled(self) -> int:
         """The number of targets that are proved or broken."""
-        known = zip(self.is_proved, self.stands.values(), strict=True)
+        known = zip(self.is_proved.values(), self.stands.values(), strict=True)
         return sum(proved or not stands for proved, stands in known)
 
     @property
     def contradictions(self) -> int:
         """The number of targets that are proved and broken."""
-        known = zip(self.is_proved, self.stands.values(), strict=True)
+        known = zip(self.is_proved.values(), self.stands.values(), strict=True)
         return sum(proved and not stands for proved, stands in known)
 
 
@@ -72,6 +73,7 @@ def brackets(
     A certificate counts for the victim that it was made for. What it proves counts for its budget
     and smaller ones, a witness for every budget that allows its edits.
     """
+    measurements = list(measurements)
     certificates = _certificates_by_victim(measurements)
     models: dict[Group, dict[int, list[Record]]] = {}
     for record in records:
@@ -84,7 +86,7 @@ def brackets(
                 _known(of_victim, certificates.get((model, seed), ()), budget)
                 for seed, of_victim in by_seed.items()
             ]
-            bracket = _bracket(known)
+            bracket = _bracket(known, overlap(measurements, model.dataset) or 0.0)
             if bracket is not None:
                 found[bracket_group(model, budget)] = bracket
     return found
@@ -132,15 +134,17 @@ def _known(
     return _Knowledge(stands, _proved(usable, budget))
 
 
-def _bracket(known: Sequence[_Knowledge]) -> Bracket | None:
+def _bracket(known: Sequence[_Knowledge], test_to_train: float) -> Bracket | None:
     """The bracket from what is known of each seed's victim; None where there is no target."""
-    upper = estimate_of([list(each.stands.values()) for each in known])
+    upper = estimate_of([each.stands for each in known], test_to_train)
     if upper is None:
         return None
     everywhere = all(each.proved is not None for each in known)
     total = sum(len(each.stands) for each in known)
     return Bracket(
-        lower=estimate_of([each.is_proved for each in known]) if everywhere else None,
+        lower=estimate_of([each.is_proved for each in known], test_to_train)
+        if everywhere
+        else None,
         upper=upper,
         settled=sum(each.settled for each in known) / total,
         contradictions=sum(each.contradictions for each in known),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.results import strict
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a check changes, so that no older audit is taken for a new one."""
+
+AT_REST = "victims are at rest"
+"""The name of the check that says which records rest on victims that were still getting better."""
 
 Status = Literal["PASS", "WARN", "FAIL", "n/a"]
 ORDER: tuple[Status, ...] = ("FAIL", "WARN", "PASS", "n/a")
@@ -31,10 +33,12 @@ class Finding:
         cells: the keys of the records that it speaks against, in the order of cells.
     """
 
-    check: str
+    __pydantic_config__ = strict.STRICT
+
+    check: strict.Name
     status: Status
-    evidence: str
-    cells: tuple[str, ...] = ()
+    evidence: strict.Note
+    cells: tuple[strict.Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,11 @@ class Audit:
         seconds: it took.
     """
 
-    of: str
+    __pydantic_config__ = strict.STRICT
+
+    of: strict.Digest
     findings: tuple[Finding, ...]
-    seconds: float = 0.0
+    seconds: strict.Seconds = 0.0
 
     @cached_property
     def failed(self) -> dict[str, tuple[str, ...]]:
@@ -59,6 +65,12 @@ class Audit:
             for key in finding.cells if finding.status == "FAIL" else ():
                 found[key] = (*found.get(key, ()), finding.check)
         return found
+
+    @cached_property
+    def at_rest(self) -> Finding | None:
+        """Whether victims are at rest; None where nobody can tell."""
+        known = (finding for finding in self.findings if finding.check == AT_REST)
+        return next((finding for finding in known if finding.status != "n/a"), None)
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -75,7 +87,7 @@ class Audit:
     def dumps(self) -> str:
         """The audit as JSON, with its checksum."""
         content: dict[str, Any] = {"version": VERSION, **asdict(self)}
-        return json.dumps({**content, "digest": _digest(content)}, indent=1) + "\n"
+        return json.dumps({**content, "digest": strict.seal(content)}, indent=1) + "\n"
 
     @classmethod
     def loads(cls, text: str, source: str) -> Audit:
@@ -84,26 +96,14 @@ class Audit:
         Raises:
             ArtifactDamaged: not an audit, of another version, or altered since it was written.
         """
-        try:
-            content = json.loads(text)
-            if content.pop("digest") != _digest(content) or content.pop("version") != VERSION:
-                raise ArtifactDamaged(
-                    f"{source}: the audit was altered, or another version wrote it"
-                )
-            findings = tuple(
-                Finding(**{**each, "cells": tuple(each["cells"])}) for each in content["findings"]
-            )
-            return cls(content["of"], findings, content["seconds"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ArtifactDamaged(f"{source}: expected an audit as JSON ({error})") from error
+        content = strict.unsealed(text, VERSION, source, "an audit")
+        audit = strict.read_as(cls, json.dumps(content), source, "an audit")
+        strict.require_all(cls, content, source, "an audit")
+        for each in content["findings"]:
+            strict.require_all(Finding, each, source, "an audit's finding")
+        return audit
 
 
 def worst(statuses: Sequence[Status]) -> Status:
     """The worst of some statuses, "n/a" of none."""
     return min(statuses, key=ORDER.index, default="n/a")
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(
-        json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.errors import ArtifactDamaged, shown
 from robust_augcl.results.records import Cell, Target
+from robust_augcl.results.stored_tables import threat_table
 
 _MOST_NODES = 2**31
 
@@ -18,16 +19,19 @@ class Measurement:
     """One measurement.
 
     Args:
-        kind: "pretraining": losses, calibration and the diagnosis of weights; "representation": an
+        kind: "pretraining": losses, calibration and the diagnosis of weights; "victim": its losses
+            by epoch, and which epoch was chosen (`results.rest`); "representation": an
             accuracy for each fold; "attacker": the curve of its learning; "certificate": for each
             test graph whether it is certified, whether that is settled, and the edits that break it
-            (pairs added and removed), if the search found any.
+            (pairs added and removed), if the search found any. "dataset": features, what was
+            mended when graphs came in, and how many test targets no allowed edit can touch.
         cell: what it is about; it names an attack only where it is an attacker's.
         values: what was measured, as JSON.
-        seconds: of the certificate, else of pretraining, a shared warm-up included.
+        seconds: of a certificate or an attacker its own, else of pretraining, a shared warm-up
+            included; 0 of a victim and of a data set.
     """
 
-    kind: Literal["pretraining", "representation", "certificate", "attacker"]
+    kind: Literal["pretraining", "victim", "representation", "certificate", "attacker", "dataset"]
     cell: Cell
     values: dict[str, Any]
     seconds: float
@@ -72,6 +76,9 @@ def stored_certificate(info: Any, source: str) -> StoredCertificate:
             _check(field, info[field.name], info.get("graphs"), source)
         elif not field.may_be_left_out:
             raise _damaged(source, f"`{field.name}`", "none")
+    known = {field.name for field in _FIELDS}
+    if unknown := [name for name in info if name not in known]:
+        raise _damaged(source, f"fields {', '.join(sorted(known))} alone", unknown[0])
     return StoredCertificate(
         **{field.name: info[field.name] for field in _FIELDS if field.name in info}
     )
@@ -129,9 +136,7 @@ def _check(field: _Field, value: Any, graphs: Any, source: str) -> None:
 
 
 def _damaged(source: str, expected: str, got: object) -> ArtifactDamaged:
-    text = repr(got)
-    shown = text if len(text) <= 60 else text[:60] + "..."
-    return ArtifactDamaged(f"{source}: expected a certificate's {expected}, got {shown}")
+    return ArtifactDamaged(f"{source}: expected a certificate's {expected}, got {shown(got)}")
 
 
 def _is_whole(value: Any) -> bool:
@@ -160,6 +165,16 @@ def _is_bool(value: Any) -> bool:
     return type(value) is bool
 
 
+def _is_threat(value: Any) -> bool:
+    if type(value) is not dict:
+        return False
+    try:
+        threat_table(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_text(value: Any) -> bool:
     return type(value) is str
 
@@ -170,7 +185,7 @@ _FIELDS = (
     _Field("settled", _is_bool, "true or false"),
     _Field("lower_margin", _is_margin, "finite margins or null"),
     _Field("witnesses", _is_witness, "null or [added, removed], lists of pairs of nodes"),
-    _Field("threat", lambda value: type(value) is dict, "a table", is_column=False),
+    _Field("threat", _is_threat, "a threat, to the type", is_column=False),
     _Field("dataset", _is_text, "a digest", is_column=False),
     _Field("victim", _is_text, "a digest", is_column=False),
     _Field("nodes", _is_whole, "numbers of nodes", may_be_left_out=True),

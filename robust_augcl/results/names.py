@@ -55,6 +55,26 @@ class Names:
         return CLEAN_NAME if label == CLEAN else self.attacks.get(label, label)
 
 
+def layers_text(count: int) -> str:
+    """A number of layers in words; empty for 0, which is no word on how many there are.
+
+    Example:
+        >>> layers_text(1), layers_text(3), layers_text(0)
+        ('1 layer', '3 layers', '')
+    """
+    return "" if count == 0 else "1 layer" if count == 1 else f"{count} layers"
+
+
+def joined(*parts: str, by: str = ", ") -> str:
+    """The parts that say something, one after another.
+
+    Example:
+        >>> joined("GIN", layers_text(0), "seed 1")
+        'GIN, seed 1'
+    """
+    return by.join(filter(None, parts))
+
+
 def look(name: str) -> str:
     """What is equal for names that a reader cannot tell apart: case and spaces do not count.
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from robust_augcl.errors import ArtifactDamaged
+from pydantic import AfterValidator
+
+from robust_augcl.errors import ArtifactDamaged, shown
+from robust_augcl.results import record_lines, strict
+from robust_augcl.results.stored_tables import environment_table, threat_table
 from robust_augcl.results.traits import MethodTraits, Traits
 from robust_augcl.revisions import BESIDE
 
@@ -28,24 +32,26 @@ class Cell:
     Args:
         suite: the suite's name.
         dataset: the data set, e.g. "components 40-50" or "MUTAG".
-        method: the pretraining method (its label in the suite).
-        encoder: the encoder's name.
-        layers: its rounds of message passing.
+        method: the pretraining method, or the given model (its label in the suite).
+        encoder: the encoder's name; "given" of a given model.
+        layers: its rounds of message passing; 0 where nobody has said them, of a given model.
         seed: the suite's seed.
         attack: the attack (its label in the suite).
         protocol: "strict" or "paper".
         budget: edits a graph at the most: a count, or a fraction of the graph's edges.
     """
 
-    suite: str
-    dataset: str
-    method: str
-    encoder: str
-    layers: int
-    seed: int
-    attack: str
-    protocol: str
-    budget: int | float
+    __pydantic_config__ = strict.STRICT
+
+    suite: strict.Name
+    dataset: strict.Name
+    method: strict.Name
+    encoder: strict.Name
+    layers: strict.Index
+    seed: strict.Whole
+    attack: strict.Name
+    protocol: strict.Name
+    budget: strict.Budget
 
 
 Target = tuple[int, int | None]
@@ -72,15 +78,17 @@ class Outcome:
         (True, False, (7, None))
     """
 
-    graph: int
-    label: int
-    clean: int
-    attacked: int
-    clean_margin: float
-    attacked_margin: float
-    added: list[list[int]]
-    removed: list[list[int]]
-    node: int | None = None
+    __pydantic_config__ = strict.STRICT
+
+    graph: strict.Index
+    label: strict.Index
+    clean: strict.Index
+    attacked: strict.Index
+    clean_margin: strict.Margin
+    attacked_margin: strict.Margin
+    added: list[strict.Pair]
+    removed: list[strict.Pair]
+    node: strict.Index | None = None
     exact: bool = False
 
     @property
@@ -111,8 +119,10 @@ class Outcome:
 class ArtifactRef:
     """A stored artifact that a record rests on: its key, and the digest of its content."""
 
-    key: str
-    digest: str
+    __pydantic_config__ = strict.STRICT
+
+    key: strict.Key
+    digest: strict.Digest
 
 
 @dataclass(frozen=True)
@@ -123,46 +133,48 @@ class Record:
         key: the address of the step that made it.
         cell: what it is about.
         outcomes: one a target, in the order of the data set.
-        traits: what the attack is, as its plug-in declares it.
-        method_traits: what the method is, as its plug-in declares it.
-        made_by: who made the plug-ins: of the attack, method, encoder and data source the
-            distribution, its version and the qualified name; of foreign code also a digest of its
-            source.
+        traits, method_traits: what attack and method are, as their plug-ins declare it.
+        made_by: who made attack, data source, and method and encoder or a given model: the
+            distribution, its version, the qualified name; of foreign code a digest of its source.
         method_settings, attack_settings, threat: every hyper-parameter in force.
-        num_classes: C.
-        label_rule: how label preservation can be proved: "components" (by counting them) or "none".
+        num_classes, label_rule: C, and how an edited graph's class can be proved, or "none".
         dataset, victim: the artifacts it rests on.
         attacker: what the attack had learned, None for an attack that does not learn.
-        pretrain_seconds: for the pretraining of this method, a shared warm-up included.
-        train_seconds: for training the classifier on the labels.
+        pretrain_seconds, train_seconds: for pretraining, shared warm-up included, and training.
         fit_seconds, attack_seconds: for the attack's own learning, and for its proposals.
         queries, gradient_calls: what the attack asked of the victim, learning included.
         environment: versions, commit, machine, device, threads, peak memory.
         notes: warnings raised on the way, e.g. of a collapsed uncertainty model.
+
+    >>> record = robust_augcl.open_run("runs/mine").records[0]  # doctest: +SKIP
+    >>> record.cell.attack, record.robust_accuracy, record.is_exact  # doctest: +SKIP
+    ('exhaustive', 0.75, True)
     """
 
-    key: str
+    __pydantic_config__ = strict.STRICT
+
+    key: strict.Key
     cell: Cell
     outcomes: list[Outcome]
     traits: Traits
     method_traits: MethodTraits
-    made_by: dict[str, dict[str, str]]
-    method_settings: dict[str, Any]
-    attack_settings: dict[str, Any]
-    threat: dict[str, Any]
-    num_classes: int
-    label_rule: str
+    made_by: dict[strict.Name, dict[strict.Name, strict.Name]]
+    method_settings: strict.Table
+    attack_settings: strict.Table
+    threat: Annotated[dict[str, Any], AfterValidator(threat_table)]
+    num_classes: strict.Classes
+    label_rule: Literal["components", "none"]
     dataset: ArtifactRef
     victim: ArtifactRef
     attacker: ArtifactRef | None
-    pretrain_seconds: float
-    train_seconds: float
-    fit_seconds: float
-    attack_seconds: float
-    queries: int
-    gradient_calls: int
-    environment: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
+    pretrain_seconds: strict.Seconds
+    train_seconds: strict.Seconds
+    fit_seconds: strict.Seconds
+    attack_seconds: strict.Seconds
+    queries: strict.Whole
+    gradient_calls: strict.Whole
+    environment: Annotated[dict[str, Any], AfterValidator(environment_table)]
+    notes: list[strict.Note] = field(default_factory=list)
 
     @property
     def num_graphs(self) -> int:
@@ -218,6 +230,7 @@ class Record:
         cell = asdict(self.cell)
         return {
             **cell,
+            "layers": self.cell.layers or None,  # of a given model they are not known
             "n_graphs": self.num_graphs,
             "clean_accuracy": self.clean_accuracy,
             "attacked_accuracy": self.attacked_accuracy,
@@ -233,14 +246,24 @@ class Record:
         }
 
     def dumps(self) -> str:
-        """The record as JSON lines, the header first."""
+        """The record as JSON lines, the header first.
+
+        Raises:
+            ValueError: a number in it is not finite: such a record could not be read back.
+        """
         return self._text
 
     @cached_property
     def _text(self) -> str:
         header = {"schema": SCHEMA, **asdict(self)}
-        lines = [_canonical(outcome) for outcome in header.pop("outcomes")]
-        header["digest"] = _digest(_canonical(header), lines)
+        try:
+            lines = [_canonical(outcome) for outcome in header.pop("outcomes")]
+            header["digest"] = _digest(_canonical(header), lines)
+        except ValueError:
+            raise ValueError(
+                f"Expected finite numbers in the record of {self.cell.attack} on "
+                f"{self.cell.method}, got NaN or infinity"
+            ) from None
         return "\n".join([_canonical(header), *lines]) + "\n"
 
     @classmethod
@@ -254,40 +277,59 @@ class Record:
         # ends, spaces or spellings of a number would read an altered file without noticing.
         first, *lines = text.split("\n")
         ending = lines.pop() if lines else "cut short"
+        if ending:
+            lines.append(ending)
         try:
-            header = json.loads(first)
+            record_lines.check_lengths(first, lines)
+            header = strict.parse(first)
             if header["schema"] != SCHEMA:
                 raise ArtifactDamaged(
-                    f"{source}: expected records of schema {SCHEMA}, got {header['schema']!r}"
+                    f"{source}: expected records of schema {SCHEMA}, got {shown(header['schema'])}"
                 )
-            outcomes = [Outcome(**json.loads(line)) for line in lines]
             sealed, digest = first == _canonical(header), header.pop("digest")
             intact = sealed and not ending and digest == _digest(_canonical(header), lines)
-            if not intact:
-                raise ArtifactDamaged(
-                    f"{source}: the record was altered: its checksum does not match its content"
-                )
-            for name, kind in _PARTS.items():
-                header[name] = kind(**header[name])
-            header["attacker"] = header["attacker"] and ArtifactRef(**header["attacker"])
-            del header["schema"]
-            record = cls(outcomes=outcomes, **header)
-            record.__dict__["_text"] = text  # what `dumps` would work out again
-            return record
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactDamaged(
-                f"{source}: expected a record as JSON lines, got {_shorten(first)} ({error})"
-            ) from error
+                f"{source}: expected a record as JSON lines, got {shown(first)} "
+                f"({strict.reason(error)})"
+            ) from None
+        if not intact:
+            raise ArtifactDamaged(
+                f"{source}: the record was altered: its checksum does not match its content"
+            )
+        record = _read(header, lines, source)
+        record.__dict__["_text"] = text  # what `dumps` would work out again
+        return record
 
 
-_PARTS = {
-    "cell": Cell,
-    "traits": Traits,
-    "method_traits": MethodTraits,
-    "dataset": ArtifactRef,
-    "victim": ArtifactRef,
-}
-"""The fields of a header that are objects of their own."""
+def _read(header: dict[str, Any], lines: Sequence[str], source: str) -> Record:
+    """The record of a header whose checksum is right, and of the lines below it."""
+    what = "a record"
+    if type(header.pop("schema")) is not int:
+        raise ArtifactDamaged(f"{source}: expected {what}, its `schema` to be a whole number")
+    record_lines.check_fields(lines, len(fields(Outcome)), source)
+    if "outcomes" in header:
+        raise ArtifactDamaged(f"{source}: expected {what}, got an unknown field `outcomes`")
+    strict.require_all(Record, {**header, "outcomes": lines}, source, what)
+    joined = f'{_canonical(header)[:-1]},"outcomes":[{",".join(lines)}]}}'
+    record = strict.read_as(Record, joined, source, what)
+    if problem := _contradiction(record):
+        raise ArtifactDamaged(f"{source}: expected {what}, {problem}")
+    return record
+
+
+def _contradiction(record: Record) -> str | None:
+    """What of a record contradicts the rest of it; None where nothing does."""
+    highest = record.num_classes - 1
+    for outcome in record.outcomes:
+        if max(outcome.label, outcome.clean, outcome.attacked) > highest:
+            return f"classes from 0 to {highest}, got another for graph {outcome.graph}"
+    if len({outcome.target for outcome in record.outcomes}) < len(record.outcomes):
+        return "each target once, got one twice"
+    budget, allowed = record.cell.budget, record.threat["budget"]
+    if type(budget) is not type(allowed) or budget != allowed:
+        return f"the budget of its cell in its threat, got {budget!r} and {allowed!r}"
+    return None
 
 
 def stamp(records: Iterable[Record]) -> str:
@@ -301,12 +343,8 @@ def _share(values: Sequence[bool]) -> float:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=True)
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _digest(header: str, lines: list[str]) -> str:
     return hashlib.sha256("\n".join([header, *lines]).encode()).hexdigest()
-
-
-def _shorten(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "...")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from robust_augcl.results.comparisons import Family, Rules, primary
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.names import Names
-from robust_augcl.results.records import Record
+from robust_augcl.results.records import Cell, Record
+from robust_augcl.results.rest import not_at_rest
 from robust_augcl.results.transfers import Transfers
 
 
@@ -24,6 +26,7 @@ class ReportInput:
         transfers: between these records; None where they were not computed.
         measurements: of the same run.
         settings: the suite as in its file; None where it is not known.
+        planned_seeds: how many were planned; None where that is not known.
 
     Example:
         >>> report = ReportInput([], settings={"attacks": [{"name": "beam"}, {"name": "prbcd"}]})
@@ -36,6 +39,18 @@ class ReportInput:
     transfers: Transfers | None = None
     measurements: Sequence[Measurement] = ()
     settings: Mapping[str, Any] | None = None
+    planned_seeds: int | None = None
+
+    @cached_property
+    def rules(self) -> Rules:
+        """How the suite says that its methods are compared."""
+        return Rules.of(self.settings, self.planned_seeds)
+
+    @cached_property
+    def primary(self) -> Mapping[str, Family]:
+        """The primary comparisons of each suite."""
+        order = self.suite_order("attacks")
+        return primary(self.records, self.measurements, self.rules, order)
 
     @cached_property
     def names(self) -> Names:
@@ -47,13 +62,24 @@ class ReportInput:
         """The keys of the records that failed their audit."""
         return frozenset(self.audit.failed) if self.audit else frozenset()
 
+    @cached_property
+    def not_at_rest(self) -> frozenset[Cell]:
+        """The cells of the victims that were not at rest (`results.rest`)."""
+        return not_at_rest(self.measurements)
+
     def suite_order(self, kind: Literal["methods", "attacks"]) -> tuple[str, ...]:
         """The labels of plug-ins that keep their own names, in the order of the suite.
+
+        Given models stand after its methods.
 
         A suite gives labels of its own to variants of a plug-in; these are not among them. Empty
         where the suite is not known.
         """
-        entries = (self.settings or {}).get(kind, ())
-        return tuple(
-            entry["name"] for entry in entries if entry.get("label", entry["name"]) == entry["name"]
+        settings = self.settings or {}
+        own = tuple(
+            entry["name"]
+            for entry in settings.get(kind, ())
+            if entry.get("label", entry["name"]) == entry["name"]
         )
+        given = settings.get("victims", ()) if kind == "methods" else ()
+        return (*own, *(entry["label"] for entry in given))

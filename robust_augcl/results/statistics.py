@@ -1,31 +1,26 @@
-"""Statistics over records: estimates with intervals, and paired comparisons on the same graphs.
+"""Statistics over records: estimates with intervals, and what of two methods is compared.
 
 Letters: S seeds, n graphs. An array of outcomes is one 0 or 1 a graph; an array of shares is one
 number a seed, from 0 to 1. Accuracies, differences and intervals are shares from 0 to 1 throughout;
 percent is a matter of display.
 
-All intervals are 95 % and follow one rule. One seed: an interval over its graphs (Wilson's for a
-share, Bonett and Price's for a paired difference), which speaks for this one trained model. Several
-seeds: Student's t over the seeds' own values, which speaks for the method, as training and data
-vary with the seed; but at no end narrower than the interval over all graphs pooled, or two seeds
-that agree by luck would claim certainty.
+Each interval here is 95 % by itself, not together with others. One seed: Wilson's interval over its
+graphs, which speaks for this one trained model. Several seeds: an interval over the seeds' own
+shares (`intervals.share_interval`), which speaks for the method, as training and data vary with the
+seed. Seeds of a fixed data set share graphs, and the interval is that of resampled splits, for that
+data set. How methods are compared stands in `results.method_tests`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-from robust_augcl.results.intervals import (
-    ALPHA,
-    mcnemar,
-    paired_interval,
-    widest,
-    wilson_interval,
-)
+from robust_augcl.results.intervals import mcnemar, paired_interval, share_interval
 from robust_augcl.results.records import Cell, Outcome, Record, Target
+from robust_augcl.results.seed_differences import SeedDifferences
 
 Measure = Literal["clean", "attacked", "robust"]
 """What counts as right: before the attack, after it, or both times ("robust", the benchmark's)."""
@@ -78,17 +73,15 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Left less right, on the same graphs of the same seeds.
+class ModelComparison:
+    """Two trained models on the same targets, left less right. It says nothing of methods.
 
     Args:
-        difference: the mean over seeds of the difference of shares, from -1 to 1; above 0 where the
-            left is better.
-        low, high: its 95 % interval, see the module's rule.
-        left_only, right_only: graphs that only the left, or only the right, gets right, pooled over
-            the seeds.
-        p_value: of McNemar's exact test on those two counts, two-sided.
-        n_seeds, n_graphs: what was compared.
+        difference: of their shares, from -1 to 1.
+        low, high: Bonett and Price's 95 % interval over the targets.
+        left_only, right_only: targets that only the left, or only the right, gets right.
+        p_value: of McNemar's exact test on those two counts, two-sided, not corrected.
+        n_graphs: what was compared.
     """
 
     difference: float
@@ -97,24 +90,28 @@ class Comparison:
     left_only: int
     right_only: int
     p_value: float
-    n_seeds: int
     n_graphs: int
 
-    @property
-    def decided(self) -> bool:
-        """Whether the two differ.
 
-        p is below 0.05 over the graphs, and the interval, which also looks at the seeds, leaves out
-        0.
-        """
-        return self.p_value < ALPHA and not self.low <= 0 <= self.high
+@dataclass(frozen=True)
+class Gap:
+    """The robust accuracy that an attack leaves beyond the exact worst case of the same models.
 
-    @property
-    def verdict(self) -> Literal["better", "worse", "undecided"]:
-        """What may be said of the left one."""
-        if not self.decided:
-            return "undecided"
-        return "better" if self.difference > 0 else "worse"
+    Args:
+        mean: over the seeds, of each seed's share of targets.
+        low, high: the interval, see the module's rule.
+        missed: targets that some allowed edits break and the attack did not, over all seeds.
+        beyond: targets that the attack broke and the exact search says nothing breaks. Must be 0.
+        n_seeds, n_graphs: what was compared.
+    """
+
+    mean: float
+    low: float
+    high: float
+    missed: int
+    beyond: int
+    n_seeds: int
+    n_graphs: int
 
 
 def by_group(records: Iterable[Record]) -> dict[Group, list[Record]]:
@@ -145,7 +142,10 @@ def one_per_seed(records: Iterable[Record]) -> list[Record]:
 
 
 def estimate(
-    records: Sequence[Record], measure: Measure = "robust", label: int | None = None
+    records: Sequence[Record],
+    measure: Measure = "robust",
+    label: int | None = None,
+    test_to_train: float = 0.0,
 ) -> Estimate | None:
     """The accuracy of one group of records, one record a seed.
 
@@ -153,6 +153,7 @@ def estimate(
         records: of one group; seeds must differ.
         measure: what counts as right.
         label: only graphs of this class; None for all.
+        test_to_train: 0 where each seed draws graphs of its own; else test over training graphs.
 
     Returns:
         None where there is no graph to estimate from. Seeds without such graphs are left out.
@@ -161,86 +162,103 @@ def estimate(
         ValueError: two records of one seed.
     """
     _check_seeds(records)
-    return estimate_of([list(_right(record, measure, label).values()) for record in records])
+    return estimate_of([_right(record, measure, label) for record in records], test_to_train)
 
 
-def estimate_of(outcomes: Sequence[Sequence[bool]]) -> Estimate | None:
+def estimate_of(
+    outcomes: Sequence[Mapping[Target, bool]], test_to_train: float = 0.0
+) -> Estimate | None:
     """The share of targets for which something holds; None where there is no target.
 
-    `outcomes` holds one sequence a seed, with one outcome a target.
+    `outcomes` holds one mapping a seed, with one outcome a target.
 
     Example:
-        >>> estimate_of([[True, True, False, True]]).mean
-        0.75
+        >>> estimate_of([{(0, None): True, (1, None): False}]).mean
+        0.5
     """
-    arrays = [array for array in outcomes if array]
-    if not arrays:
+    known = [seed for seed in outcomes if seed]
+    if not known:
         return None
-    shares = [sum(array) / len(array) for array in arrays]
-    graphs = sum(len(array) for array in arrays)
-    low, high = widest(shares, wilson_interval(sum(sum(array) for array in arrays), graphs))
-    return Estimate(_mean(shares), max(low, 0.0), min(high, 1.0), len(arrays), graphs)
+    shares = [sum(seed.values()) / len(seed) for seed in known]
+    targets = sum(map(len, known))
+    distinct = len({target for seed in known for target in seed}) if test_to_train else targets
+    low, high = share_interval(shares, distinct, test_to_train)
+    return Estimate(_mean(shares), low, high, len(known), targets)
 
 
-def compare(
-    left: Sequence[Record], right: Sequence[Record], measure: Measure = "robust"
-) -> Comparison | None:
-    """Compare two groups of records on the targets that both have, of the same seed and data set.
-
-    The p-value is McNemar's exact test over the graphs, seeds pooled by adding their discordant
-    counts. It speaks for the trained models; whether the methods differ, several seeds must tell,
-    which is why `Comparison.decided` asks the interval as well.
+def seed_differences(
+    left: Sequence[Record],
+    right: Sequence[Record],
+    measure: Measure = "robust",
+    test_to_train: float = 0.0,
+) -> SeedDifferences | None:
+    """What of two methods is compared: left less right, seed by seed, on targets that both have.
 
     Args:
         left, right: one record a seed each.
         measure: what counts as right, on both sides.
+        test_to_train: 0 where each seed draws graphs of its own; else test over training graphs.
 
     Returns:
-        None where nothing can be paired. Seeds and graphs that only one side has are left out.
+        None where nothing can be paired. Seeds and targets that only one side has are left out.
 
     Raises:
         ValueError: two records of one seed on one side.
     """
-    _check_seeds(left)
-    _check_seeds(right)
-    others = {record.cell.seed: record for record in right}
-    differences, left_only, right_only, graphs = [], 0, 0, 0
-    for record in left:
-        other = others.get(record.cell.seed)
-        if other is None or record.dataset.digest != other.dataset.digest:
-            continue
-        ours, theirs = _right(record, measure), _right(other, measure)
-        common = ours.keys() & theirs.keys()
-        if not common:
-            continue
-        wins = sum(ours[target] and not theirs[target] for target in common)
-        losses = sum(theirs[target] and not ours[target] for target in common)
-        differences.append((wins - losses) / len(common))
-        left_only, right_only, graphs = left_only + wins, right_only + losses, graphs + len(common)
-    if not differences:
+    pairs = _pairs(left, right, measure)
+    if not pairs:
         return None
-    low, high = widest(differences, paired_interval(left_only, right_only, graphs))
-    p_value = mcnemar(left_only, right_only)
-    return Comparison(
-        _mean(differences),
-        max(low, -1.0),
-        min(high, 1.0),
-        left_only,
-        right_only,
-        p_value,
-        len(differences),
-        graphs,
+    lefts = {ours.victim.digest for ours, _, _ in pairs}
+    rights = {theirs.victim.digest for _, theirs, _ in pairs}
+    targets = [target for *_, both in pairs for target in both]
+    return SeedDifferences(
+        tuple(_mean([mine - other for mine, other in both.values()]) for *_, both in pairs),
+        len(set(targets)) if test_to_train else len(targets),
+        min(len(lefts), len(rights)),
+        test_to_train,
     )
 
 
-def gap_to_worst_case(attack: Sequence[Record], exact: Sequence[Record]) -> Comparison | None:
+def compare_models(
+    left: Sequence[Record], right: Sequence[Record], measure: Measure = "robust"
+) -> ModelComparison | None:
+    """Compare two trained models on the targets that both have: McNemar's exact test.
+
+    Returns:
+        None where nothing can be paired, and where there are several seeds: those are compared as
+        methods.
+
+    Raises:
+        ValueError: two records of one seed on one side.
+    """
+    pairs = _pairs(left, right, measure)
+    if len(pairs) != 1:
+        return None
+    both = list(pairs[0][2].values())
+    wins = sum(mine and not other for mine, other in both)
+    losses = sum(other and not mine for mine, other in both)
+    low, high = paired_interval(wins, losses, len(both))
+    return ModelComparison(
+        (wins - losses) / len(both),
+        max(low, -1.0),
+        min(high, 1.0),
+        wins,
+        losses,
+        mcnemar(wins, losses),
+        len(both),
+    )
+
+
+def gap_to_worst_case(
+    attack: Sequence[Record], exact: Sequence[Record], test_to_train: float = 0.0
+) -> Gap | None:
     """How much robust accuracy an attack leaves that the exact worst case does not.
 
-    That is what the attack missed.
+    That is what the attack missed. It is a share of targets, and its interval is that of a share.
 
     Only records of the same victim under the same threat are compared: another model's worst case
-    says nothing. `right_only` counts graphs that the attack broke and the exact search did not,
-    which must be 0; the gap then cannot be negative, and neither is its interval.
+    says nothing. Where an attack is beyond the worst case one of the two is wrong, and the interval
+    runs from the least to the greatest possible.
     """
     worst = {record.cell.seed: record for record in exact}
     same = [
@@ -249,31 +267,43 @@ def gap_to_worst_case(attack: Sequence[Record], exact: Sequence[Record]) -> Comp
         if (w := worst.get(r.cell.seed))
         and (w.victim.digest, w.threat) == (r.victim.digest, r.threat)
     ]
-    found = compare(same, exact)
-    return replace(found, low=max(found.low, 0.0)) if found and not found.right_only else found
-
-
-def best(candidates: Mapping[str, Sequence[Record]], measure: Measure = "robust") -> str | None:
-    """The name of the group that is decidedly better than each other one; None without such one.
-
-    A group that stands alone is not better than others.
-    """
-    means = {
-        name: found.mean
-        for name, records in candidates.items()
-        if (found := estimate(records, measure))
-    }
-    if len(means) < 2:
+    pairs = _pairs(same, exact, "robust")
+    if not pairs:
         return None
-    leader = max(means, key=lambda name: means[name])
-    against = [
-        compare(candidates[leader], candidates[name], measure) for name in means if name != leader
-    ]
-    return (
-        leader
-        if all(result is not None and result.verdict == "better" for result in against)
-        else None
-    )
+    answers = [list(both.values()) for *_, both in pairs]
+    missed = [sum(mine and not other for mine, other in both) for both in answers]
+    beyond = sum(other and not mine for both in answers for mine, other in both)
+    total = sum(map(len, answers))
+    shares = [count / len(both) for count, both in zip(missed, answers, strict=True)]
+    if beyond:
+        mean = _mean([_mean([mine - other for mine, other in both]) for both in answers])
+        return Gap(mean, -1.0, 1.0, sum(missed), beyond, len(pairs), total)
+    distinct = len({target for *_, both in pairs for target in both}) if test_to_train else total
+    low, high = share_interval(shares, distinct, test_to_train)
+    return Gap(_mean(shares), low, high, sum(missed), 0, len(pairs), total)
+
+
+def _pairs(
+    left: Sequence[Record], right: Sequence[Record], measure: Measure
+) -> list[tuple[Record, Record, dict[Target, tuple[bool, bool]]]]:
+    """Records of the same seed and data, and whether left and right get each common target right.
+
+    Raises:
+        ValueError: two records of one seed on one side.
+    """
+    _check_seeds(left)
+    _check_seeds(right)
+    others = {record.cell.seed: record for record in right}
+    found = []
+    for record in left:
+        other = others.get(record.cell.seed)
+        if other is None or record.dataset.digest != other.dataset.digest:
+            continue
+        ours, theirs = _right(record, measure), _right(other, measure)
+        both = {target: (ours[target], theirs[target]) for target in ours if target in theirs}
+        if both:
+            found.append((record, other, both))
+    return found
 
 
 def _check_seeds(records: Sequence[Record]) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from robust_augcl.results import strict
 
 
 @dataclass(frozen=True)
@@ -19,13 +24,15 @@ class Traits:
         name: what readers call it.
     """
 
-    access: str
+    __pydantic_config__ = strict.STRICT
+
+    access: Annotated[str, Field(pattern="^(none|query|gradient)$")]
     learns: bool
     combines: bool
-    of: list[str]
+    of: list[strict.Name]
     claims_exact: bool
-    effort: str | None
-    name: str
+    effort: strict.Name | None
+    name: strict.Name
 
     @property
     def chooses(self) -> bool:
@@ -45,8 +52,10 @@ class MethodTraits:
         rivals: the methods that reports compare it with besides, by their names in the registry.
     """
 
-    name: str
-    plug_in: str
+    __pydantic_config__ = strict.STRICT
+
+    name: strict.Name
+    plug_in: strict.Name
     pretrains: bool
     plain: bool
-    rivals: list[str]
+    rivals: list[strict.Name]

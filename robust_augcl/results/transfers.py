@@ -9,14 +9,14 @@ the other victim, under edits that were not made for it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.results import strict
 from robust_augcl.results.records import Record
 from robust_augcl.results.statistics import Estimate, Group, estimate
 
@@ -34,10 +34,12 @@ class Transfer:
         margins: the true class's logit less the best other one (G).
     """
 
-    source: str
-    target: str
-    attacked: list[int]
-    margins: list[float]
+    __pydantic_config__ = strict.STRICT
+
+    source: strict.Key
+    target: strict.Key
+    attacked: list[strict.Index]
+    margins: list[strict.Margin]
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,16 @@ class Transfers:
             victim.
     """
 
-    of: str
+    __pydantic_config__ = strict.STRICT
+
+    of: strict.Digest
     entries: tuple[Transfer, ...]
 
     def dumps(self) -> str:
         """The transfers as JSON, with their checksum."""
-        content: dict[str, Any] = {"version": VERSION, **asdict(self)}
-        return json.dumps({**content, "digest": _digest(content)}, separators=(",", ":")) + "\n"
+        entries = [vars(entry) for entry in self.entries]  # `asdict` copies each number
+        content: dict[str, Any] = {"version": VERSION, "of": self.of, "entries": entries}
+        return json.dumps({**content, "digest": strict.seal(content)}, separators=(",", ":")) + "\n"
 
     @classmethod
     def loads(cls, text: str, source: str) -> Transfers:
@@ -65,15 +70,11 @@ class Transfers:
         Raises:
             ArtifactDamaged: not transfers, of another version, or altered since they were written.
         """
-        try:
-            content = json.loads(text)
-            if content.pop("digest") != _digest(content) or content.pop("version") != VERSION:
-                raise ArtifactDamaged(
-                    f"{source}: the transfers were altered, or another version wrote them"
-                )
-            return cls(content["of"], tuple(Transfer(**entry) for entry in content["entries"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ArtifactDamaged(f"{source}: expected transfers as JSON ({error})") from error
+        content = strict.unsealed(text, VERSION, source, "transfers")
+        transfers = strict.read_as(cls, json.dumps(content), source, "transfers")
+        if any(len(entry.attacked) != len(entry.margins) for entry in transfers.entries):
+            raise ArtifactDamaged(f"{source}: expected transfers, a margin for each prediction")
+        return transfers
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class Entry:
                     "attack",
                 )
             },
+            "layers": group.layers or None,  # of given models they are not known
             "made_for": group.method,
             "attacked": self.attacked,
             "robust_accuracy": found.mean if found else None,
@@ -211,9 +213,3 @@ def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
 
 def _edits(record: Record) -> list[tuple[list[list[int]], list[list[int]]]]:
     return [(o.added, o.removed) for o in record.outcomes]
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(
-        json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()

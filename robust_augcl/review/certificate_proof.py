@@ -6,27 +6,25 @@ Letters: G targets.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from functools import cached_property
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from robust_augcl.adversary.victim import Victim
 from robust_augcl.errors import ThreatViolation
-from robust_augcl.graphs.dataset import Dataset
-from robust_augcl.graphs.labels import unproved_labels
-from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.oracle.certificates import SLACK, certify, largest_sets
+from robust_augcl.models.given import ModelMissing
+from robust_augcl.oracle.certificates import SLACK
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import StoredCertificate, targets_of
 from robust_augcl.results.records import ArtifactRef
-from robust_augcl.review.proofs import Proof, differing, margins_of, perturbation_of
-from robust_augcl.review.stored_run import StoredRun
-from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.review.again import Again
+from robust_augcl.review.edited import perturbation_of
+from robust_augcl.review.judge import ROUNDED, Answer
+from robust_augcl.review.proofs import Proof, differing
+from robust_augcl.review.stored_run import StoredRun, witnesses_of
+from robust_augcl.review.subject import Subject
+from robust_augcl.review.without_model import check_certificate_without_model
 from robust_augcl.threat.model import ThreatModel
-from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 
 def prove_certificate(step: Step, run: StoredRun) -> Proof:
@@ -39,186 +37,143 @@ def prove_certificate(step: Step, run: StoredRun) -> Proof:
     if _text(stored.threat) != _text(plain(threat)):
         return Proof("", ["its threat is not that of its step"])
     data, model = (
-        run.load(ArtifactRef(step.inputs[role].key, digest))
+        ArtifactRef(step.inputs[role].key, digest)
         for role, digest in (("dataset", stored.dataset), ("victim", stored.victim))
     )
-    others = list(run.certificates_beside(step))
-    return check_certificate(
-        stored, dataset_of(data), victim_of(model), threat, run.label_rule, others
-    )
+    try:
+        subject = run.subject(data, model)
+    except ModelMissing:
+        return check_certificate_without_model(stored, run.dataset(data), threat, run.label_rule)
+    return check_certificate(stored, subject, threat, step.settings["pairs"])
 
 
 def check_certificate(
-    stored: StoredCertificate,
-    dataset: Dataset,
-    victim: Victim,
-    threat: ThreatModel,
-    label_rule: str,
-    others: Sequence[StoredCertificate] = (),
+    stored: StoredCertificate, subject: Subject, threat: ThreatModel, limit: int
 ) -> Proof:
     """What is proved again of a certificate, and what does not hold of it.
 
     Every witness is: it is allowed, keeps the class and breaks the prediction. Targets without one
-    are predicted, every single edit of them is tried, and the bound for sets of edits is computed
-    again. That is a proof for one edit, for more than two, where nothing but the bound can be one,
-    and for two where the bound is enough. The pairs of edits that a certificate has searched beyond
-    the bound are not searched again.
+    are predicted and tried again (see `Again`). What any other result about the same victim has
+    found to break a target, and this threat allows, refutes that it is certified. A target whose
+    pairs of edits are within the limit of the search cannot be open.
 
     Args:
         stored: what the certificate says.
-        dataset, victim, threat: those of its step.
-        label_rule: how label preservation is proved.
-        others: certificates of the same victim and data set. Their witnesses, where the threat
-            allows them, break what is certified here.
+        subject, threat: those of its step.
+        limit: how many pairs of edits its step may try of a target.
     """
-    claims = _Claims(stored)
-    if claims.targets != dataset.targets_at(dataset.test).names():
+    claims, targets = _Claims(stored), subject.targets
+    if claims.names != targets.names:
         return Proof("", ["the certified graphs are not the test graphs of the data set"])
+    if targets.judge.problems:
+        return Proof("", targets.judge.problems)
     problems = list(_at_odds(claims))
-    graphs = dataset.part(dataset.test)
     try:
-        threat.check_all(graphs, claims.edits)
+        edits = [perturbation_of(*each) for each in witnesses_of(stored)]
+        threat.check_all(targets.graphs, edits)
     except ThreatViolation as error:
         return Proof("", [*problems, str(error)])
-    problems += _check_witnesses(claims, graphs, victim, label_rule)
-    for other in others:
-        problems += _check_beside(claims, other, graphs, victim, threat)
-    again = _Again(claims, graphs, victim, threat)
-    problems += _check_the_rest(again)
-    return Proof(f"{len(claims.targets)} graphs, {_in_words(claims, again)}", problems)
+    after, lost = targets.after(witnesses_of(stored))
+    problems += _check_witnesses(claims, after, lost)
+    found_by_others = subject.broken_by_others(claims.certified, threat)
+    what = "certificate beside edits of another result"
+    problems += differing(what, found_by_others, claims.names)
+    again = subject.again(threat)
+    again.ask(~claims.broken)
+    again.ask_bound(claims.broken)
+    problems += _check_the_rest(claims, again, limit)
+    return Proof(f"{len(claims.names)} graphs, {_in_words(claims, again)}", problems)
 
 
 class _Claims:
     """What a certificate says of its targets, as tensors (G,).
 
     Attributes:
-        stored: the certificate.
-        targets: what it is about.
+        names: what it is about.
         certified, settled: whether that is claimed of each.
         lower: the claimed margin that no allowed set goes below; minus infinity without a claim.
         broken: whether each has a witness.
-        edits: the witness of each; no edits where there is none.
     """
 
     def __init__(self, stored: StoredCertificate) -> None:
-        self.stored, self.targets = stored, targets_of(stored)
+        self.names = targets_of(stored)
         self.certified, self.settled = torch.tensor(stored.certified), torch.tensor(stored.settled)
-        self.lower = torch.tensor(
-            [-torch.inf if margin is None else margin for margin in stored.lower_margin]
-        )
+        margins = [-torch.inf if margin is None else margin for margin in stored.lower_margin]
+        self.lower = torch.tensor(margins, dtype=torch.double)
         self.broken = torch.tensor([witness is not None for witness in stored.witnesses])
-        self.edits = [_perturbation(witness) or Perturbation() for witness in stored.witnesses]
-
-
-class _Again:
-    """The targets without a witness, R of them, certified again as far as that is possible.
-
-    Attributes:
-        targets: which they are.
-        certified, lower: what is claimed of them (R,).
-        found: what is found of them now.
-        size: the most edits that the threat allows each (R,).
-        margin, tie: after the worst single edit, and by how much it may differ (R,).
-    """
-
-    def __init__(
-        self, claims: _Claims, graphs: PackedGraphs, victim: Victim, threat: ThreatModel
-    ) -> None:
-        unbroken = (~claims.broken).nonzero().squeeze(1)
-        self.targets = [claims.targets[place] for place in unbroken.tolist()]
-        self.certified, self.lower = claims.certified[unbroken], claims.lower[unbroken]
-        graphs = graphs.select(unbroken)
-        self.found = certify(victim, graphs, threat, limit=0)
-        self.size = largest_sets(graphs, threat)
-        edits = [witness or Perturbation() for witness in self.found.witnesses]
-        self.margin, self.tie = margins_of(victim, apply_all(graphs, edits))
-
-    @cached_property
-    def pairs_may_have_been_searched(self) -> Tensor:
-        """Where a claim may rest on a search that is not made again (R,): sets of two edits."""
-        return self.size == 2
-
-    @cached_property
-    def refuted(self) -> Tensor:
-        """Where a single edit breaks the prediction (R,)."""
-        return self.margin < -self.tie
-
-    @cached_property
-    def proved(self) -> Tensor:
-        """Where nothing allowed breaks the prediction, but for what machines may differ by (R,)."""
-        slack = torch.where(self.size > 2, self.tie.clamp(max=SLACK / 2), self.tie)
-        nearly = ~self.pairs_may_have_been_searched & (self.found.lower_margin > -slack)
-        return self.found.certified | nearly
 
 
 def _at_odds(claims: _Claims) -> Iterator[str]:
     """Claims that contradict each other."""
     known = claims.certified | claims.broken
-    yield from differing("verdict that it is settled", claims.settled != known, claims.targets)
+    yield from differing("verdict that it is settled", claims.settled != known, claims.names)
     both = claims.certified & claims.broken
-    yield from differing("certificate beside its breaking edits", both, claims.targets)
+    yield from differing("certificate beside its breaking edits", both, claims.names)
 
 
-def _check_witnesses(
-    claims: _Claims, graphs: PackedGraphs, victim: Victim, label_rule: str
-) -> Iterator[str]:
-    """Witnesses keep the class and break the prediction; targets without one are right as such."""
-    attacked = apply_all(graphs, claims.edits)
-    changed = unproved_labels(attacked, label_rule)
-    yield from differing("true class after the edits", changed, claims.targets)
-    margin, tie = margins_of(victim, attacked)  # of those without a witness the clean one
-    unbroken = claims.broken & (margin > tie)
-    yield from differing("break by the edits that were found", unbroken, claims.targets)
-    yield from differing("clean prediction", ~claims.broken & (margin < -tie), claims.targets)
-    yield from differing("lower margin", margin < claims.lower - tie, claims.targets)
+def _check_witnesses(claims: _Claims, after: Answer, lost: Tensor) -> Iterator[str]:
+    """Witnesses keep the class and break the prediction; targets without one are right as such.
+
+    Of a target without a witness, `after` says what the victim says of it when clean.
+    """
+    yield from differing("true class after the edits", lost, claims.names)
+    wrong = after.beyond_rounding(after.wrong != claims.broken)
+    what = "break by the edits that were found"
+    yield from differing(what, claims.broken & wrong, claims.names)
+    yield from differing("clean prediction", ~claims.broken & wrong, claims.names)
 
 
-def _check_beside(
-    claims: _Claims,
-    other: StoredCertificate,
-    graphs: PackedGraphs,
-    victim: Victim,
-    threat: ThreatModel,
-) -> list[str]:
-    """No witness of another certificate that the threat allows breaks what is certified here."""
-    if targets_of(other) != claims.targets:
-        return []
-    broken = torch.zeros_like(claims.certified)
-    for place in claims.certified.nonzero().squeeze(1).tolist():
-        witness = _perturbation(other.witnesses[place])
-        if witness is not None:
-            graph = graphs.select(torch.tensor([place]))
-            with suppress(ThreatViolation):
-                threat.check_all(graph, [witness])
-                margin, tie = margins_of(victim, apply_all(graph, [witness]))
-                broken[place] = bool(margin < -tie)
-    return differing("certificate beside edits of another certificate", broken, claims.targets)
+def _check_the_rest(claims: _Claims, again: Again, limit: int) -> Iterator[str]:
+    """What is claimed of targets without a witness, and all lower margins, each claim by itself."""
+    certified, is_open = claims.certified, ~claims.certified & ~claims.broken
+    unfounded = certified & (again.refuted(certified) | ~(again.proved | again.on_trust))
+    yield from differing("certificate", unfounded, claims.names)
+    wrong_margin = ~_margin_holds(claims, again)
+    yield from differing("lower margin", wrong_margin, claims.names)
+    after_one = again.after_one
+    known = is_open & after_one.beyond_rounding(~claims.broken & after_one.wrong)
+    yield from differing("claim that no single edit is known to break it", known, claims.names)
+    decidable = is_open & (again.size <= 1)
+    what = "claim that it is open, with one edit at the most,"
+    yield from differing(what, decidable, claims.names)
+    # Such a search ends with a proof or a witness. With more pairs it may end with neither.
+    settled = is_open & (again.size == 2) & (again.pairs <= limit)
+    what = "claim that it is open, though all its pairs of edits are tried,"
+    yield from differing(what, settled, claims.names)
+    proved = is_open & (again.size > 1) & again.surely
+    yield from differing("claim that it is open, which the bound proves,", proved, claims.names)
 
 
-def _check_the_rest(again: _Again) -> Iterator[str]:
-    """What is claimed of targets without a witness, each claim by itself."""
-    searched = again.pairs_may_have_been_searched
-    unfounded = again.certified & (again.refuted | ~(again.proved | searched))
-    yield from differing("certificate", unfounded, again.targets)
-    computed = ~again.certified | again.proved | ~searched  # no search has raised the margin
-    too_high = computed & (again.lower > again.found.lower_margin + again.tie)
-    yield from differing("lower margin", too_high, again.targets)
-    known = ~again.certified & again.refuted
-    yield from differing("claim that no single edit is known to break it", known, again.targets)
-    decidable = ~again.certified & (again.size <= 1)
-    yield from differing(
-        "claim that it is open, with one edit at the most,", decidable, again.targets
-    )
+def _margin_holds(claims: _Claims, again: Again) -> Tensor:
+    """Where the claimed lower margin is what is found now (G,).
+
+    Of a target that edits break, that is what the worst of them leaves where one is allowed, else
+    what the bound proves. Where pairs are not searched again, it may be anything from what is
+    proved to what their search can say at the most.
+    """
+    tie, margin = again.after_one.tie + ROUNDED, again.after_one.margin
+    by_one = claims.broken & (again.size <= 1)
+    expected = torch.where(claims.certified, again.lower, again.bound)
+    expected = torch.where(by_one, torch.maximum(again.bound, margin), expected)
+    same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
+    no_bound = again.bound == -torch.inf
+    most = torch.where(no_bound, margin, torch.maximum(again.bound, margin.clamp(max=SLACK)))
+    on_trust = claims.certified & again.on_trust
+    least = again.bound.clamp(min=0)  # what is certified has no margin below zero
+    between = (claims.lower >= least - tie) & (claims.lower <= most + tie)
+    return torch.where(on_trust, between, same)
 
 
-def _in_words(claims: _Claims, again: _Again) -> str:
+def _in_words(claims: _Claims, again: Again) -> str:
     """How many targets were proved how."""
-    tried = again.certified & ~again.proved & again.pairs_may_have_been_searched
     counted = (
         (claims.broken, "broken again by the edits that the search found"),
-        (again.certified & again.proved, "certified again"),
-        (tried, "certified before, now tried with single edits only"),
-        (~again.certified, "open"),
+        (claims.certified & again.proved, "certified again"),
+        (
+            claims.certified & ~again.proved,
+            "certified on trust: their pairs of edits are not searched again",
+        ),
+        (~claims.certified & ~claims.broken, "open"),
     )
     return ", ".join(f"{int(which.sum())} {what}" for which, what in counted if which.any())
 
@@ -226,7 +181,3 @@ def _in_words(claims: _Claims, again: _Again) -> str:
 def _text(threat: object) -> str:
     """A threat as text, so that it is compared to the type: a 1 is no true."""
     return json.dumps(threat, sort_keys=True)
-
-
-def _perturbation(witness: list[list[list[int]]] | None) -> Perturbation | None:
-    return None if witness is None else perturbation_of(*witness)

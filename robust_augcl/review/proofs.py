@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from robust_augcl.adversary.victim import Victim
 from robust_augcl.errors import ThreatViolation
-from robust_augcl.graphs.dataset import Dataset
-from robust_augcl.graphs.labels import unproved_labels
-from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.models.margins import margins
-from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.declared import declared, method_settings
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.names import target_text
 from robust_augcl.results.records import Record, Target
-from robust_augcl.review.stored_run import StoredRun
-from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.review.again import Again
+from robust_augcl.review.differences import made_by_without_our_version, same
+from robust_augcl.review.edited import perturbation_of, stored_edits
+from robust_augcl.review.judge import Answer
+from robust_augcl.review.subject import Subject
 from robust_augcl.threat.model import ThreatModel
-from robust_augcl.threat.perturbations import Perturbation, apply_all
+from robust_augcl.threat.perturbations import Perturbation
 
-OURS = "robust-augcl"
-"""The distribution of our own plug-ins."""
-TIE = 1e-4
-"""Margins may differ by this much between machines.
-
-A verdict whose margin is below it may not be the same there.
-"""
 _SHOWN = 5
 
 
@@ -41,26 +31,15 @@ class Proof:
     Args:
         proved: what holds, in words.
         problems: what does not hold; empty where all does.
+        why_not: why what its kind could have proved besides is taken on trust; empty where it is
+            not.
+        unproved: what would be held against a file that is missing, in words; empty where nothing.
     """
 
     proved: str
     problems: list[str]
-
-
-def prove_record(step: Step, run: StoredRun) -> Proof:
-    """Prove the record of an attack step again, from stored graphs, edits and weights alone.
-
-    Raises:
-        ArtifactDamaged: the record, or a file that it rests on, cannot be read.
-    """
-    record = run.folder.load_record(step.key)
-    if record.attacker is not None:
-        run.load(record.attacker)
-    dataset, victim = dataset_of(run.load(record.dataset)), victim_of(run.load(record.victim))
-    problems = not_of_step(step, record)
-    problems = problems or check_record(record, dataset, victim)
-    problems = problems or check_exactness(record, dataset, victim)
-    return Proof(f"{record.num_graphs} graphs", problems)
+    why_not: str = ""
+    unproved: str = ""
 
 
 def not_of_step(step: Step, record: Record) -> list[str]:
@@ -75,8 +54,8 @@ def not_of_step(step: Step, record: Record) -> list[str]:
     }
     held = {name: getattr(record, name) for name in expected}
     for about in (held, expected):
-        about["made_by"] = _but_our_version(about["made_by"])
-    wrong = [name for name, value in expected.items() if held[name] != value]
+        about["made_by"] = made_by_without_our_version(about["made_by"])
+    wrong = [name for name, value in expected.items() if not same(plain(held[name]), plain(value))]
     inputs = {role: needed.key for role, needed in step.inputs.items()}
     for role in ("dataset", "victim", "attacker"):
         ref = getattr(record, role)
@@ -85,40 +64,74 @@ def not_of_step(step: Step, record: Record) -> list[str]:
     return [f"its {' and '.join(wrong)} are not those of its step"] if wrong else []
 
 
-def _but_our_version(made_by: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Who made the plug-ins. Our own version is left out: their revisions tell what matters."""
-    return {
-        kind: {
-            name: value
-            for name, value in by.items()
-            if name != "version" or by.get("distribution") != OURS
-        }
-        for kind, by in made_by.items()
-    }
+def check_exactness(
+    record: Record,
+    subject: Subject,
+    beside: Tensor | None = None,
+    most_tried: int | None = None,
+) -> tuple[str, list[str]]:
+    """What is proved of a record's word on which targets are exact, and what does not hold of it.
 
+    Every target that is said to be exact and stands is tried again (see `Again`). It is held
+    against whatever any other result about the same victim has found. What rests on a search of
+    pairs that is too long is taken on trust, and the words say so. Where the attack declares that
+    it tries all that is allowed, every target that it leaves standing is held against the same.
 
-def check_exactness(record: Record, dataset: Dataset, victim: Victim) -> list[str]:
-    """What does not hold of a record's word on which targets are exact.
-
-    Where one edit is allowed the oracle tries all of them again. Where more are allowed it tries
-    single edits and the bound, so what rests on a search of pairs is refuted, not proved.
+    Args:
+        record: what is checked; its edits and predictions hold.
+        subject: what it is about.
+        beside: where a certificate beside it says that the target withstands all that is allowed.
+        most_tried: within how many pairs of edits of a target the attack declares to try all; None
+            where it declares nothing.
     """
-    targets = [outcome.target for outcome in record.outcomes]
+    names = subject.targets.names
     told = [outcome.exact for outcome in record.outcomes]
     if any(type(is_exact) is not bool for is_exact in told):
-        return ["its word on which targets are exact is not true or false for each"]
+        return "", ["its word on which targets are exact is not true or false for each"]
     exact = torch.tensor(told)
     if not record.traits.claims_exact:
-        return differing("claim to be exact", exact, targets)
-    graphs, threat = dataset.part(dataset.test), threat_of(record)
-    found = certify(victim, graphs, threat, limit=0)
-    tie = _tie(victim.logits(graphs).cpu())
-    broken_before = torch.tensor([not outcome.robust for outcome in record.outcomes])
-    refuted = found.exhausted & ~found.certified & (found.lower_margin < -tie)
-    unproved = ~found.certified & (found.lower_margin.abs() > tie)
-    wrong = unproved if threat.budget == 1 and type(threat.budget) is int else refuted
-    problems = differing("claim to be exact", exact & ~broken_before & wrong, targets)
-    return problems + differing("word that it is not exact", ~exact & broken_before, targets)
+        return "", differing("claim to be exact", exact, names)
+    threat, again = threat_of(record), subject.again(threat_of(record))
+    standing = torch.tensor([outcome.robust for outcome in record.outcomes])
+    again.ask(standing)
+    claimed = exact & standing
+    thorough = standing & (most_tried is not None)
+    covered = thorough & _within_limit(most_tried or 0, again)
+    held = claimed | covered
+    refuted = again.refuted(held) | subject.broken_by_others(held, threat)
+    unfounded = claimed & (refuted | ~(again.proved | again.on_trust))
+    problems = differing("claim to be exact", unfounded, names)
+    by_one = again.after_one.beyond_rounding(thorough & again.after_one.wrong)
+    missed = ~exact & (by_one | covered & refuted)
+    problems += differing("word that a search of all that is allowed broke nothing", missed, names)
+    hidden = ~exact & (~standing | again.surely | again.surely_searched)
+    problems += differing("word that it is not exact", hidden, names)
+    beside = torch.zeros_like(claimed) if beside is None else beside
+    return _exactness_in_words(claimed & again.on_trust & ~again.proved, beside), problems
+
+
+def most_tried(step: Step) -> int | None:
+    """Within how many pairs of edits of a target an attack declares to try all; None: it does not.
+
+    Other attacks may miss a target and honestly leave it without a claim.
+    """
+    attack = step.settings["attack"]
+    most = getattr(attack, attack.most_tried, None) if attack.most_tried else None
+    return most if isinstance(most, int) else None
+
+
+def _within_limit(most: int, again: Again) -> Tensor:
+    """Where an attack that tries `most` pairs of edits tries all that is allowed (G,)."""
+    return (again.size <= 1) | (again.size == 2) & (again.pairs <= most)
+
+
+def _exactness_in_words(on_trust: Tensor, beside: Tensor) -> str:
+    """How many claims to be exact rest on a search that is not made again."""
+    counted = (
+        (on_trust & beside, "exact by the certificate beside it"),
+        (on_trust & ~beside, "exact on trust: their pairs of edits are not searched again"),
+    )
+    return "".join(f", {int(which.sum())} {what}" for which, what in counted if which.any())
 
 
 def threat_of(record: Record) -> ThreatModel:
@@ -127,41 +140,34 @@ def threat_of(record: Record) -> ThreatModel:
     return ThreatModel(**{**threat, "operations": tuple(threat["operations"])})
 
 
-def check_record(
-    record: Record, dataset: Dataset, victim: Victim, clean: Tensor | None = None
-) -> list[str]:
+def check_record(record: Record, subject: Subject) -> list[str]:
     """What does not hold of a record.
 
     Checked are targets, classes, edits within the threat, label preservation, predictions, margins.
 
     Args:
         record: what is checked.
-        dataset, victim: those that it rests on.
-        clean: the victim's logits of the unedited test targets (G, C), if they are known already.
+        subject: the data set and the victim that it rests on.
     """
-    outcomes = record.outcomes
-    targets = [o.target for o in outcomes]
-    if targets != dataset.targets_at(dataset.test).names():
+    outcomes, targets = record.outcomes, subject.targets
+    names, graphs = targets.names, targets.graphs
+    if [o.target for o in outcomes] != names:
         return ["the attacked graphs are not the test graphs of the data set"]
-    graphs = dataset.part(dataset.test)
-    problems = differing("class", torch.tensor([o.label for o in outcomes]) != graphs.y, targets)
-    perturbations = perturbations_of(record)
+    if targets.judge.problems:
+        return targets.judge.problems
+    problems = differing("class", torch.tensor([o.label for o in outcomes]) != graphs.y, names)
     try:
-        threat_of(record).check_all(graphs, perturbations)
+        threat_of(record).check_all(graphs, perturbations_of(record))
     except ThreatViolation as error:
         return [*problems, str(error)]
-    attacked = apply_all(graphs, perturbations)
-    kept = unproved_labels(attacked, record.label_rule)
-    problems += differing("true class after the edits", kept, targets)
-    before = _Stored("clean", [o.clean for o in outcomes], [o.clean_margin for o in outcomes])
-    after = _Stored(
+    after, lost = targets.after(stored_edits(record))
+    problems += differing("true class after the edits", lost, names)
+    said_before = _Stored("clean", [o.clean for o in outcomes], [o.clean_margin for o in outcomes])
+    said_after = _Stored(
         "attacked", [o.attacked for o in outcomes], [o.attacked_margin for o in outcomes]
     )
-    if clean is None:
-        clean = victim.logits(graphs).cpu()
-    problems += _check_predictions(before, clean, graphs.y, targets)
-    problems += _check_predictions(after, victim.logits(attacked).cpu(), graphs.y, targets)
-    return problems
+    problems += _check_predictions(said_before, targets.judge.clean, names)
+    return problems + _check_predictions(said_after, after, names)
 
 
 @dataclass(frozen=True)
@@ -173,34 +179,19 @@ class _Stored:
     margins: list[float]
 
 
-def _check_predictions(
-    stored: _Stored, logits: Tensor, y: Tensor, targets: Sequence[Target]
-) -> list[str]:
-    """Which stored predictions and margins are not those of the logits (G, C)."""
-    margin, tie = margins(logits, y), _tie(logits)
-    other = logits.argmax(1) != torch.tensor(stored.predicted)
-    # A margin that is no number is near nothing.
-    far = ~((margin - torch.tensor(stored.margins)).abs() <= tie)
+def _check_predictions(stored: _Stored, found: Answer, names: Sequence[Target]) -> list[str]:
+    """Which stored predictions and margins are not those that the victim says now."""
+    other = found.beyond_rounding(found.predicted != torch.tensor(stored.predicted))
+    far = found.far_from(torch.tensor(stored.margins, dtype=torch.double))
     return [
-        *differing(f"{stored.when} prediction", other & (margin.abs() > tie), targets),
-        *differing(f"{stored.when} margin", far, targets),
+        *differing(f"{stored.when} prediction", other, names),
+        *differing(f"{stored.when} margin", far, names),
     ]
-
-
-def margins_of(victim: Victim, graphs: PackedGraphs) -> tuple[Tensor, Tensor]:
-    """Of each target the margin, and by how much it may differ between machines: (G,), (G,)."""
-    logits = victim.logits(graphs).cpu()
-    return margins(logits, graphs.y), _tie(logits)
 
 
 def perturbations_of(record: Record) -> list[Perturbation]:
     """The stored edits of each target."""
     return [perturbation_of(o.added, o.removed) for o in record.outcomes]
-
-
-def perturbation_of(added: list[list[int]], removed: list[list[int]]) -> Perturbation:
-    """Stored edits, lists of pairs of nodes, as a perturbation."""
-    return Perturbation(_pairs(added), _pairs(removed))
 
 
 def differing(what: str, wrong: Tensor, targets: Sequence[Target]) -> list[str]:
@@ -219,11 +210,3 @@ def differing(what: str, wrong: Tensor, targets: Sequence[Target]) -> list[str]:
     numbers = ", ".join(str(graph) for graph, _ in where[:_SHOWN])
     noun = "graphs" if len(where) > 1 else "graph"
     return [f"the {what} does not hold for {noun} {numbers}{more}"]
-
-
-def _tie(logits: Tensor) -> Tensor:
-    return TIE * logits.abs().amax(1).clamp(min=1)
-
-
-def _pairs(edits: list[list[int]]) -> Tensor:
-    return torch.tensor(edits, dtype=torch.long).reshape(-1, 2).T.contiguous()

@@ -1,14 +1,10 @@
-"""Turning stored edits on other stored victims; what comes of it is kept in the folder.
-
-It takes forward passes alone, and is made again when the records change.
-"""
+"""Turning stored edits on other stored victims. It takes forward passes alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
@@ -16,24 +12,8 @@ from robust_augcl.results.records import Record
 from robust_augcl.results.transfers import Transfer, Transfers, pairs_to_transfer
 from robust_augcl.review.proofs import perturbations_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
-from robust_augcl.store.files import write_atomically
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.threat.perturbations import apply_all
-
-TRANSFER = "transfer.json"
-
-
-def stored_transfers(folder: RunFolder, records: Sequence[Record]) -> Transfers | None:
-    """The transfers between these records that the folder holds; None without them.
-
-    Damaged ones, or those of other records, are none.
-    """
-    path = folder.path / TRANSFER
-    try:
-        transfers = Transfers.loads(path.read_text(encoding="utf-8"), path.name)
-    except (OSError, UnicodeDecodeError, ArtifactDamaged):
-        return None
-    return transfers if transfers.of == folder.stamp(records) else None
 
 
 class Turner:
@@ -82,14 +62,13 @@ class Turner:
 def transfer_records(
     folder: RunFolder, records: Sequence[Record], turner: Turner | None = None
 ) -> Transfers:
-    """Turn the edits of records on the victims of the others, and keep what comes of it.
+    """Turn the edits of records on the victims of the others. Nothing is written.
 
     `turner` may have turned some already.
 
     Raises:
         ArtifactDamaged: a data set or victim that a record rests on is missing, or not what the
             record says.
-        InputError: the result cannot be written.
     """
     pairs = pairs_to_transfer(records)
     if turner is None:
@@ -100,9 +79,7 @@ def transfer_records(
         ):
             folder.load_artifact(ref)
     entries = tuple(turner.turn(source, target) for source, target in pairs)
-    transfers = Transfers(folder.stamp(records), entries)
-    write_atomically(folder.path / TRANSFER, transfers.dumps().encode())
-    return transfers
+    return Transfers(folder.stamp(records), entries)
 
 
 def _attacked(record: Record, dataset: Dataset) -> PackedGraphs:

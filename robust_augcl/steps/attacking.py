@@ -56,12 +56,20 @@ def compute_attacker(step: Step, inputs: Inputs, context: Context) -> Artifact:
         "gradient_calls": fitted.gradient_calls,
     }
     # What it was handed, not what it should have been: an audit looks for test graphs among these.
-    handed = torch.cat([graph_keys(part) for part in fit]).unique()
     return Artifact(
-        {**prefixed("state", fitted.state), FITTED_ON: handed},
+        {**prefixed("state", fitted.state), FITTED_ON: _keys(fit)},
         info,
         {"fit_seconds": fitted.seconds},
     )
+
+
+def handed_to_learn(settings: Mapping[str, Any], dataset: Dataset) -> Tensor:
+    """The keys of the graphs that an attacker's step hands it, each once and in order."""
+    return _keys(_fit_graphs(settings, dataset))
+
+
+def _keys(fit: FitGraphs) -> Tensor:
+    return torch.cat([graph_keys(part) for part in fit]).unique()
 
 
 def what_they_found(records: Sequence[Record]) -> Fitted:

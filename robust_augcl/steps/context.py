@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from robust_augcl.progress import Report, silent
-from robust_augcl.steps.this_process import peak_memory_mib
+from robust_augcl.steps.this_process import peak_memory_mib, processor
 from robust_augcl.store.store import Store
 
 DISTRIBUTIONS = ("robust-augcl", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
@@ -37,19 +38,26 @@ class Context:
     commit: str | None = None
 
 
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    """The versions of what computes; looking for one takes a walk through folders."""
+    return {name: version(name) for name in DISTRIBUTIONS}
+
+
 def environment(context: Context) -> dict[str, Any]:
     """What a record says of where it comes from.
 
-    That is: versions, commit, machine, device, threads, and the most memory that this process has
-    held.
+    That is: versions, commit, machine, processor, device, threads, and the most memory that this
+    process has held.
     """
     return {
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in DISTRIBUTIONS},
+            **_versions(),
         },
         "commit": context.commit,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "processor": processor(),
         "device": torch.cuda.get_device_name() if context.device == "cuda" else context.device,
         "threads": torch.get_num_threads(),
         "peak_memory_mib": round(peak_memory_mib()),

@@ -2,18 +2,110 @@
 
 from __future__ import annotations
 
-from robust_augcl.graphs.dataset import load_dataset
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.graphs.data_source import PARTS, DataSource
+from robust_augcl.graphs.dataset import Dataset, load_dataset, split_by_class, split_by_parts
 from robust_augcl.plan.step import Step, plain
-from robust_augcl.seeds import generator
-from robust_augcl.steps.artifacts import dataset_artifact
+from robust_augcl.seeds import generator, spawn
+from robust_augcl.steps.artifacts import NOTES, dataset_artifact, dataset_of
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
+from robust_augcl.threat.model import ThreatModel
 
 
 def compute_dataset(step: Step, inputs: Inputs, context: Context) -> Artifact:
-    """Load or generate a data set, and split it."""
+    """Load or generate a data set, and split it.
+
+    Raises:
+        InputError: graphs that cannot be let in, or files that are not those that were planned for.
+    """
     source, split = step.settings["source"], step.settings["split"]
-    draws = generator("dataset", plain(source), step.settings["seed"])
-    dataset = load_dataset(source, split, context.archives, draws)
-    return dataset_artifact(dataset, {"label": source.label, "label_rule": source.label_rule})
+    if source.fingerprint(context.archives) != step.settings["fingerprint"]:
+        raise InputError(
+            f"Expected the files of {source.label} that this run was planned with, got others: "
+            "they have changed, or --archives names another folder here"
+        )
+    dataset = load_dataset(source, split, context.archives, _draws(step))
+    made = dataset_artifact(dataset, _header(source))
+    return replace(made, about={NOTES: list(dataset.notes)})
+
+
+def described(artifact: Artifact, threat: ThreatModel, source: DataSource) -> dict[str, Any]:
+    """What a report tells of a data set under a threat, as JSON.
+
+    Returns:
+        `features` of a node, whether they are `constant`, the `notes` of the entrance, how many
+        `targets` the test has, of how many of them the threat allows no edit that changes anything
+        (`untouched`), how many targets are for `training`, and whether each seed `draws_graphs` of
+        its own.
+
+    Raises:
+        ArtifactDamaged: it holds no data set.
+    """
+    try:
+        dataset = dataset_of(artifact)
+        graph = dataset.targets_at(dataset.test).graph
+        graphs, of_target = graph.unique(return_inverse=True)
+        # An edge that is "added" though it is there changes nothing.
+        space = replace(threat, allow_existing=False).space(dataset.graphs.select(graphs))
+        x, notes = dataset.graphs.x, artifact.about.get(NOTES, [])
+        return {
+            "features": x.size(1),
+            "constant": bool((x == x[:1]).all()),
+            "notes": [str(note) for note in notes],
+            "targets": graph.numel(),
+            "untouched": int((space.counts[of_target] == 0).sum()),
+            "training": dataset.train.numel(),
+            "draws_graphs": source.draws_graphs,
+        }
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        raise ArtifactDamaged(f"Expected a data set, got what is none ({error})") from error
+
+
+def split_again(step: Step, dataset: Dataset) -> Artifact:
+    """Split the graphs of a stored data set as its step does; nothing else of it is looked at.
+
+    Beyond the graphs there are their target nodes, and the parts where what was read states them:
+    those are taken as they are stored.
+
+    Raises:
+        InputError: too few targets of a class for three parts, or a target that is not there.
+    """
+    source, graphs = step.settings["source"], dataset.with_target_nodes
+    targets = source.targets(graphs)
+    parts = _stored_parts(dataset) if source.states_parts else source.parts(graphs)
+    if parts is None:
+        draws = _draws(step)
+        spawn(draws)  # which the graphs were drawn with
+        made = split_by_class(graphs, step.settings["split"], spawn(draws), targets)
+    else:
+        made = split_by_parts(graphs, parts, targets)
+    made = replace(made, num_classes=max(made.num_classes, source.classes))
+    return dataset_artifact(made, _header(source))
+
+
+def _stored_parts(dataset: Dataset) -> torch.Tensor:
+    """The part of each target (T,), -1 where a target is in none."""
+    parts = torch.full((dataset.y.numel(),), -1)
+    for place, name in enumerate(PARTS):
+        parts[getattr(dataset, name)] = place
+    return parts
+
+
+def dataset_draws(source: DataSource, seed: int) -> torch.Generator:
+    """The source of all chance of a data set."""
+    return generator("dataset", plain(source), seed)
+
+
+def _draws(step: Step) -> torch.Generator:
+    return dataset_draws(step.settings["source"], step.settings["seed"])
+
+
+def _header(source: DataSource) -> dict[str, Any]:
+    return {"label": source.label, "label_rule": source.label_rule}

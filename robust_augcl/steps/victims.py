@@ -35,7 +35,7 @@ def compute_victim(step: Step, inputs: Inputs, context: Context) -> Artifact:
         generator=generator("head", settings["seed"]),
     ).to(context.device)
     validation = settings["selection"] == "validation"
-    chosen = train_classifier(
+    trained = train_classifier(
         model,
         dataset.part(dataset.train).to(context.device),
         dataset.part(dataset.validation if validation else dataset.test).to(context.device),
@@ -43,9 +43,9 @@ def compute_victim(step: Step, inputs: Inputs, context: Context) -> Artifact:
         generator("training", settings["seed"]),
         context.report,
     )
-    if chosen.epoch == 0:
+    if trained.selected.epoch == 0:
         raise TrainingDiverged(
-            f"no finite validation loss in {training.epochs} epochs: a lower `learning_rate` "
+            f"no finite validation loss in {len(trained.losses)} epochs: a lower `learning_rate` "
             "may help"
         )
     info = {
@@ -55,7 +55,9 @@ def compute_victim(step: Step, inputs: Inputs, context: Context) -> Artifact:
         "in_features": dataset.graphs.x.size(1),
         "num_classes": dataset.num_classes,
         "head_hidden": training.head_hidden,
-        "selected": asdict(chosen),
+        "selected": asdict(trained.selected),
+        "losses": trained.losses,
+        "train_losses": trained.train_losses,
         "notes": notes,
     }
     about = {"pretrain_seconds": pretrain_seconds}

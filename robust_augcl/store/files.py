@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
+import re
+import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,11 @@ from robust_augcl.errors import InputError
 
 WRITING = ".writing-"
 """How the names of files begin that are not whole yet."""
+
+_WRITING_NAME = re.compile(re.escape(WRITING) + "[0-9a-z_]{8}")
+# Where a system has no such flags, a link is followed as it always was.
+_ITSELF = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # opening a pipe that nobody reads would wait for ever
 
 _ABANDONED_SECONDS = 3600  # where there are no locks: nothing here takes as long to write
 
@@ -27,7 +34,8 @@ _ABANDONED_SECONDS = 3600  # where there are no locks: nothing here takes as lon
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: to a temporary name, flushed to the disk, then renamed.
 
-    The temporary file is locked until then: see `discard`.
+    The temporary file is locked until then: see `discard`. Who may read the file, the process's
+    umask says.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written.
@@ -42,7 +50,6 @@ def write_atomically(path: Path, content: bytes) -> None:
                 os.fsync(file.fileno())
                 if os.fstat(file.fileno()).st_size != len(content):
                     raise OSError(errno.EIO, "the file is shorter than what was written to it")
-                os.chmod(temporary, 0o644)
                 os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -50,15 +57,40 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+def write_if_new(path: Path, content: bytes) -> None:
+    """Write a file as `write_atomically` does, unless it holds that content already.
+
+    Raises:
+        InputError: as there.
+    """
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == len(content) and path.read_bytes() == content:
+            return
+    write_atomically(path, content)
+
+
 def _temporary(folder: Path) -> tuple[int, str]:
     """A new file of this process alone, open and locked, and its name."""
     while True:
-        handle, name = tempfile.mkstemp(prefix=WRITING, dir=folder)
+        name = str(folder / f"{WRITING}{secrets.token_hex(4)}")
+        try:
+            handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | _ITSELF, 0o666)
+        except FileExistsError:
+            continue
         if _lock(handle) is not False and _is_of(name, handle):
             return handle, name
         os.close(handle)  # somebody looked whether it is abandoned before it was locked
         with contextlib.suppress(OSError):
             os.unlink(name)
+
+
+def is_of_writing(name: str) -> bool:
+    """Whether a name is one that a file has here while it is written.
+
+    >>> is_of_writing(".writing-0123abcd"), is_of_writing(".writing-my-notes")
+    (True, False)
+    """
+    return _WRITING_NAME.fullmatch(name) is not None
 
 
 def set_aside(path: Path) -> Path:
@@ -83,6 +115,56 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"Cannot write {path}: {error.strerror or error}") from error
+
+
+def reason(error: InputError) -> str:
+    """Why a file cannot be written, without its name, of an error of `naming`."""
+    cause = error.__cause__
+    return cause.strerror or str(cause) if isinstance(cause, OSError) else str(error)
+
+
+# --- what lies in a folder ------------------------------------------------------------------------
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a file itself lies there: no link to one, no folder, no device."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def unlink_inside(path: Path, root: Path) -> bool:
+    """Remove a file of the folder `root`, or of a folder in it; nothing outside `root` is touched.
+
+    Neither a link in place of that folder nor one in place of the file is followed.
+
+    Returns:
+        Whether it was there, as a file of its own.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    within = path.parent.relative_to(root).parts
+    opened = []
+    try:
+        opened.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY))
+        for name in within:
+            opened.append(os.open(name, os.O_RDONLY | os.O_DIRECTORY | _ITSELF, dir_fd=opened[-1]))
+        found = os.stat(path.name, dir_fd=opened[-1], follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        os.unlink(path.name, dir_fd=opened[-1])
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link where the folder should be
+            return False
+        raise
+    finally:
+        for handle in opened:
+            os.close(handle)
+    return True
 
 
 # --- what a killed process left -------------------------------------------------------------------
@@ -116,14 +198,18 @@ def discard(temporary: Path) -> bool:
 
 def _if_abandoned(temporary: Path, act: Callable[[], None]) -> bool:
     try:
-        handle = os.open(temporary, os.O_RDWR)
+        handle = os.open(temporary, os.O_RDWR | _ITSELF | _AT_ONCE)
     except FileNotFoundError:  # it is whole now, under its own name
         return False
     except PermissionError:
         raise
     except OSError as error:
+        if not is_regular(temporary):  # a link, a folder, a device: no file of ours
+            return False
         raise InputError(f"Cannot look at {temporary}: {error.strerror or error}") from error
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return False
         is_free = _lock(handle)
         if is_free is None:
             is_free = time.time() - os.fstat(handle).st_mtime > _ABANDONED_SECONDS
@@ -151,7 +237,7 @@ def claim(path: Path) -> Iterator[bool]:
     """
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | _ITSELF, 0o666)
     got = _lock(handle)
     if got is None:  # a system without locks
         os.close(handle)
@@ -172,7 +258,7 @@ def claim(path: Path) -> Iterator[bool]:
 def is_claimed(path: Path) -> bool:
     """Whether a process holds the lock file at `path`; this only looks, and changes nothing."""
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = os.open(path, os.O_RDWR | _ITSELF | _AT_ONCE)
     except OSError:
         return False
     try:
@@ -204,7 +290,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 def _is_of(name: str | Path, handle: int) -> bool:
     """Whether a name is still that of an open file."""
     try:
-        return os.stat(name).st_ino == os.fstat(handle).st_ino
+        return os.path.samestat(os.lstat(name), os.fstat(handle))
     except FileNotFoundError:
         return False
 

@@ -1,33 +1,45 @@
-"""What a run's folder holds, and what of it nobody needs."""
+"""What a run's folder holds, and what of it nobody needs.
+
+Only what the store itself has made is looked at: files, no links and no folders, under names of the
+store's own form, in folders that are no links. Whatever else lies there is none of our business.
+"""
 
 from __future__ import annotations
 
-import json
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.errors import ArtifactDamaged, InputError, cut
 from robust_augcl.plan.kinds import KINDS, kind_of
 from robust_augcl.plan.step import Step, with_inputs
-from robust_augcl.store.files import WRITING, abandoned, discard
-from robust_augcl.store.manifest import MANIFEST, Manifest
+from robust_augcl.results import strict
+from robust_augcl.store import limits
+from robust_augcl.store.files import (
+    abandoned,
+    discard,
+    is_of_writing,
+    is_regular,
+    unlink_inside,
+)
+from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder, refs_of
 from robust_augcl.store.store import Store
+from robust_augcl.validation import read_text
 
-_TOP = (
-    MANIFEST,
-    "run.log",
-    "report.md",
-    "audit.json",
-    "transfer.json",
-    "accuracy.",
-    "by_class.",
-    "budgets.",
-    "mechanism.",
-    "learning.",
+_MOST_SAID = 2000  # letters of a failed step's error
+_TOP = re.compile(
+    r"run\.json|run\.log|report\.md|(audit|transfer|report-stamp)\.json"
+    r"|(accuracy|by_class|budgets|mechanism|learning)\.(png|svg)"
 )
-"""How the names of the files begin that a run makes at the top of its folder."""
+"""The names of the files that a run makes at the top of its folder."""
+
+_KEY = r"[a-z][a-z_]*-[0-9a-f]{20}"
+"""The form of a step's key."""
+
+_DAMAGED = ".damaged"
 
 
 @dataclass(frozen=True)
@@ -123,9 +135,9 @@ class _Surveyor:
     def _is_superfluous(self, path: Path, kept: set[str] | None) -> bool:
         """Whether nothing needs a file; `kept` are the artifacts that stay, None for all."""
         store = self._store
-        if path.name.startswith(WRITING):
+        if is_of_writing(path.name):
             return abandoned(path)
-        if path.name.endswith(".damaged"):
+        if path.name.endswith(_DAMAGED):
             return True
         if path.parent == store.records:
             return path not in self._records
@@ -149,28 +161,32 @@ class _Surveyor:
 def remove(path: Path, store: Store) -> bool:
     """Remove a superfluous file, unless a process has taken it up since it was found.
 
+    Only files of the store's own are removed. Nothing outside its folder is touched, whatever a
+    link says.
+
     Returns:
         Whether it was removed.
 
     Raises:
         InputError: it cannot be removed.
     """
-    if path.name.startswith(WRITING):
+    if not _is_own(path, store):
+        return False
+    if is_of_writing(path.name):
         return discard(path)
     if path.parent == store.locks:
         with store.claim(path.stem) as mine:  # which ends by removing the file
             return mine
     try:
-        path.unlink(missing_ok=True)
+        return unlink_inside(path, store.root)
     except OSError as error:
         raise InputError(f"Cannot remove {path}: {error.strerror or error}") from None
-    return True
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, 0 where it is gone."""
     try:
-        return path.stat().st_size
+        return os.lstat(path).st_size
     except FileNotFoundError:  # a file that was being written is whole now, under its own name
         return 0
 
@@ -178,11 +194,25 @@ def size_of(path: Path) -> int:
 def _files(folder: RunFolder) -> Iterator[Path]:
     """The files that a run makes; what else lies in the folder is none of our business."""
     store = folder.store
-    for place in (store.artifacts, store.records, store.failures, store.locks):
-        yield from (path for path in sorted(place.glob("*")) if path.is_file())
-    for path in sorted(folder.path.glob("*")):
-        if path.is_file() and path.name.startswith((WRITING, *_TOP)):
-            yield path
+    for place in (store.artifacts, store.records, store.failures, store.locks, store.root):
+        yield from (path for path in sorted(place.glob("*")) if _is_own(path, store))
+
+
+def _is_own(path: Path, store: Store) -> bool:
+    """Whether the store has made a file: it lies where it puts such files, under such a name."""
+    names = {
+        store.artifacts: rf"{_KEY}\.safetensors({_DAMAGED})?",
+        store.records: rf"{_KEY}\.jsonl({_DAMAGED})?",
+        store.failures: rf"{_KEY}\.json",
+        store.locks: rf"{_KEY}\.lock",
+        store.root: _TOP.pattern,
+    }
+    if path.parent not in names or not is_regular(path):
+        return False
+    if path.parent != store.root and path.parent.is_symlink():  # it leads out of the folder
+        return False
+    is_named = re.fullmatch(names[path.parent], path.name) is not None
+    return is_named or is_of_writing(path.name)
 
 
 def _planned(folder: RunFolder, manifest: Manifest) -> dict[str, Step] | None:
@@ -199,7 +229,10 @@ def _planned(folder: RunFolder, manifest: Manifest) -> dict[str, Step] | None:
 
 def _failure(path: Path) -> str:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return f"{content['step']}: {content['error']}"
+        content = strict.parse(read_text(path, limits.FAILURE))
+        step, error = content["step"], content["error"]
+        if type(step) is not str or type(error) is not str:
+            raise TypeError("no texts")
+        return cut(f"{step}: {error}", _MOST_SAID)
     except (OSError, ValueError, KeyError, TypeError):
         return f"{path.name}: cannot be read"

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from robust_augcl import __version__
-from robust_augcl.errors import InputError
+from robust_augcl.errors import ArtifactDamaged, InputError, cut, shown
+from robust_augcl.plan.kinds import KINDS
+from robust_augcl.results import strict
 from robust_augcl.results.records import SCHEMA
 from robust_augcl.revisions import Revision
+from robust_augcl.store import limits
+from robust_augcl.validation import read_text
 
 MANIFEST = "run.json"
+_WHAT = "the manifest of a run"
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,17 @@ class Manifest:
         True
     """
 
-    suite: str
-    table: dict[str, Any]
-    fingerprint: str | None
-    seeds: list[int]
-    records: list[str]
-    measurements: list[str] = field(default_factory=list)
-    revisions: dict[str, Revision] = field(default_factory=dict)
-    version: str = __version__
-    format: tuple[int, ...] = (SCHEMA,)
+    __pydantic_config__ = strict.STRICT
+
+    suite: strict.Name
+    table: strict.Table
+    fingerprint: strict.Name | None
+    seeds: list[strict.Whole]
+    records: list[strict.Key]
+    measurements: list[strict.Key] = field(default_factory=list)
+    revisions: dict[strict.Name, Revision] = field(default_factory=dict)
+    version: strict.Name = __version__
+    format: tuple[int] = (SCHEMA,)
 
     def dumps(self) -> bytes:
         """The manifest as the bytes of a JSON file."""
@@ -71,7 +77,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = strict.parse(read_text(path, limits.MANIFEST))
         version, (schema, *_) = content["version"], content["format"]
         if type(content["table"]) is not dict:
             raise TypeError("a table that is none")
@@ -80,12 +86,45 @@ def read_manifest(folder: Path) -> Manifest | None:
     except NotADirectoryError:
         raise InputError(f"Expected {folder} to be a folder, got a file") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"Cannot read {path}: expected what a run wrote, got {error!r}") from None
+        raise InputError(
+            f"Cannot read {path}: expected what a run wrote, got {strict.reason(error)}"
+        ) from None
     if schema != SCHEMA:
         raise InputError(
-            f"{folder} holds a run of robust_augcl {version}, with records of format {schema}; "
-            f"{__version__} reads format {SCHEMA} alone: choose another --out, or use that version"
+            f"{path}: expected records of format {SCHEMA}, got those of format {shown(schema)}, "
+            f"written by robust_augcl {cut(str(version), 20)}: run the suite again in another "
+            "folder, or read this one with the code that wrote it"
         )
-    from robust_augcl.plan.toml_tables import build  # which takes a while to import
+    try:
+        strict.require_all(Manifest, content, str(path), _WHAT)
+        manifest = strict.read_as(Manifest, json.dumps(content), str(path), _WHAT)
+        _check_lists(manifest, str(path))
+    except ArtifactDamaged as error:
+        raise InputError(str(error)) from None
+    return manifest
 
-    return build(Manifest, {**content, "format": [schema]}, str(path))
+
+def _check_lists(manifest: Manifest, source: str) -> None:
+    """Raise `ArtifactDamaged` for lists of keys or seeds that no run writes."""
+    lists = (
+        ("records", manifest.records, "record"),
+        ("measurements", manifest.measurements, "artifact"),
+    )
+    for name, keys, stored_as in lists:
+        for key in keys:
+            kind = KINDS.get(key.partition("-")[0])
+            if kind is None or kind.stores != stored_as:
+                raise ArtifactDamaged(
+                    f"{source}: expected {_WHAT}, its `{name}` to be keys of {stored_as}s, got "
+                    f"{shown(key)}"
+                )
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ArtifactDamaged(
+                f"{source}: expected {_WHAT}, its `{name}` to name each once, got {twice} "
+                f"{keys.count(twice)} times"
+            )
+    if len(set(manifest.seeds)) < len(manifest.seeds):
+        raise ArtifactDamaged(
+            f"{source}: expected {_WHAT}, its `seeds` to be different, got {shown(manifest.seeds)}"
+        )

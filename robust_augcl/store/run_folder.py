@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl import registry
+from robust_augcl.errors import ArtifactDamaged, InputError, shown
 from robust_augcl.plan.kinds import KINDS, resolve
+from robust_augcl.results import strict
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import ArtifactRef, Record, stamp
 from robust_augcl.revisions import changes
+from robust_augcl.store import limits
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.files import write_atomically
 from robust_augcl.store.manifest import MANIFEST, Manifest, read_manifest
 from robust_augcl.store.store import Store
+from robust_augcl.validation import read_text
 
 if TYPE_CHECKING:  # whoever only reads records needs none of what makes them
     from robust_augcl.plan.planner import Plan
@@ -48,8 +52,10 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.store = Store(path)
-        # Records as last read, with what tells the file from another.
+        # What was last read, with what tells the file from another: records, digests of artifacts.
         self._records: dict[str, tuple[Any, Record]] = {}
+        self._contents: dict[str, tuple[Any, str]] = {}
+        self._planned: tuple[bytes, Plan] | None = None  # of the manifest as last planned
 
     # --- the manifest -----------------------------------------------------------------------------
 
@@ -70,8 +76,8 @@ class RunFolder:
         manifest = self.manifest()
         if manifest is None:
             raise InputError(
-                f"Expected {self.path} to hold a run (a file {MANIFEST}), there is none: see "
-                "`robust-augcl run --help`"
+                f"Expected the folder of a run, with a file {MANIFEST}, got "
+                f"{shown(str(self.path))}: see `robust-augcl run --help`"
             )
         return manifest
 
@@ -125,21 +131,36 @@ class RunFolder:
         """What the manifest's suite and seeds ask of the code of today.
 
         Raises:
+            PackageMissing, ConsentMissing: the code of a plug-in is not here, or not consented to.
             InputError: the manifest holds no valid suite.
         """
         from robust_augcl.plan.planner import plan
         from robust_augcl.plan.suite import make_suite
 
-        table = {**manifest.table, "seeds": manifest.seeds}
-        return plan(make_suite(table, str(self.path / MANIFEST)), manifest.fingerprint)
+        content = manifest.dumps()
+        if self._planned is None or self._planned[0] != content:
+            registry.refuse_absent(manifest.table, manifest.revisions, str(self.path))
+            table = {**manifest.table, "seeds": manifest.seeds}
+            suite = make_suite(table, str(self.path / MANIFEST))
+            self._planned = content, plan(suite, manifest.fingerprint)
+        return self._planned[1]
 
     def revised(self, manifest: Manifest) -> list[str]:
         """What of the code behind the results was revised since, in words.
 
         Raises:
-            InputError: the suite is not valid any more.
+            InputError: as `plan`.
         """
         return changes(manifest.revisions, self.plan(manifest).revisions)
+
+    def unlisted(self, manifest: Manifest) -> list[str]:
+        """The keys of the records that its suite and seeds ask for and the manifest does not list.
+
+        Raises:
+            InputError: as `plan`.
+        """
+        listed = set(manifest.records)
+        return [step.key for step in self.plan(manifest).attacks if step.key not in listed]
 
     def require_planned(self, keys: Iterable[str], planned: Container[str]) -> None:
         """Refuse results that the suite does not ask for today: a setting came or went.
@@ -163,10 +184,9 @@ class RunFolder:
             ArtifactDamaged: it is missing, or not what was written.
         """
         try:
-            state = self.store.record_path(key).stat()
+            identity = _identity(self.store.record_path(key))
         except OSError:
             return load_record(self.store, key)
-        identity = state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
         known = self._records.get(key)
         if known is None or known[0] != identity:
             self._records[key] = known = (identity, load_record(self.store, key))
@@ -202,10 +222,13 @@ class RunFolder:
     def load_measurements(self, manifest: Manifest) -> list[Measurement]:
         """The measurements that are there and whole, in the order of the run's plan.
 
+        What is told of the data sets comes last.
+
         Raises:
             InputError: the manifest holds no valid suite, or the suite asks for others today.
         """
-        planned = self.plan(manifest).measurements
+        made_for = self.plan(manifest)
+        planned = made_for.measurements
         self.require_planned(manifest.measurements, {step.key for _, step in planned})
         found = []
         for cell, step in planned:
@@ -219,24 +242,62 @@ class RunFolder:
             seconds = sum(artifact.about[name] for name in kind.seconds)
             made = Measurement(step.kind, cell, artifact.info, seconds)  # type: ignore[arg-type]
             found.append(made)
-        return found
+        return [*found, *self.descriptions(made_for)]
+
+    def descriptions(self, planned: Plan) -> list[Measurement]:
+        """What is told of what all attacks rest on: of each data set, under the suite's threat."""
+        found = {}
+        for attack in planned.attacks:
+            for needed in attack.inputs.values():
+                describe = KINDS[needed.kind].describe
+                if describe is None or needed.key in found or attack.cell is None:
+                    continue
+                try:
+                    artifact = self.store.load(needed.key)
+                    source = needed.settings["source"]
+                    values = resolve(describe)(artifact, attack.settings["threat"], source)
+                except ArtifactDamaged:
+                    continue
+                about = replace(attack.cell, method="", layers=0, attack="", protocol="", budget=0)
+                made = Measurement(needed.kind, about, values, 0.0)  # type: ignore[arg-type]
+                found[needed.key] = made
+        return list(found.values())
 
     def stamp(self, records: Sequence[Record], beside: Iterable[str] = ()) -> str:
-        """A digest that tells these records, and the files that they rest on, from any others.
+        """A digest that tells these records, and what they rest on, from any others.
+
+        It is one of content alone: a copied folder has the stamp of its original, and an artifact
+        that was altered, or is gone, gives another one.
 
         Args:
             records: all that it is about.
             beside: keys of artifacts that it is about too.
         """
         keys = {ref.key for record in records for ref in refs_of(record)} | set(beside)
-        held = []
-        for key in sorted(keys):
-            try:
-                state = self.store.artifact_path(key).stat()
-                held.append(f"{key} {state.st_size} {state.st_mtime_ns}")
-            except OSError:
-                held.append(f"{key} is missing")
+        held = [f"{key} {self._content(key)}" for key in sorted(keys)]
         return hashlib.sha256("\n".join([stamp(records), *held]).encode()).hexdigest()
+
+    def _content(self, key: str) -> str:
+        """The digest of an artifact, or why there is none. A file is read once while it stays."""
+        path = self.store.artifact_path(key)
+        try:
+            identity = _identity(path)
+        except OSError:
+            return "is missing"
+        known = self._contents.get(key)
+        if known is None or known[0] != identity:
+            try:
+                content = self.store.load(key).digest
+            except ArtifactDamaged:
+                content = "is damaged"
+            self._contents[key] = known = (identity, content)
+        return known[1]
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What tells a file, while a process runs, from another one that takes its place."""
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def refs_of(record: Record) -> list[ArtifactRef]:
@@ -252,11 +313,12 @@ def load_record(store: Store, key: str) -> Record:
     """
     path = store.record_path(key)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, limits.RECORD)
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactDamaged(
-            f"{path.name}: expected a record, got a file that cannot be read ({error})"
-        ) from error
+            f"{path.name}: expected a record, got a file that cannot be read "
+            f"({strict.reason(error)})"
+        ) from None
     record = Record.loads(text, path.name)
     if record.key != key:
         raise ArtifactDamaged(

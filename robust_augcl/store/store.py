@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robust_augcl.plan.kinds import KINDS
+from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.plan.kinds import KINDS, resolve
+from robust_augcl.results import strict
+from robust_augcl.results.stored_info import About
 from robust_augcl.store import files
 from robust_augcl.store.artifact import Artifact
 
@@ -71,7 +75,10 @@ class Store:
         Raises:
             ArtifactDamaged: it is missing, or not what was written.
         """
-        return Artifact.read(self.artifact_path(key))
+        path = self.artifact_path(key)
+        artifact = Artifact.read(path)
+        _check(key, artifact, path.name)
+        return artifact
 
     def save(self, key: str, artifact: Artifact) -> None:
         """Write an artifact, whole or not at all.
@@ -80,3 +87,20 @@ class Store:
             InputError: the disk is full, or the folder cannot be written.
         """
         files.write_atomically(self.artifact_path(key), artifact.dumps())
+
+
+def _check(key: str, artifact: Artifact, source: str) -> None:
+    """Raise `ArtifactDamaged` where an artifact does not say what one of its kind says."""
+    strict.read_as(About, json.dumps(artifact.about), source, "an artifact's `about`")
+    kind = KINDS.get(key.partition("-")[0])
+    if kind is None:
+        return
+    info = resolve(kind.info) if kind.info is not None else None
+    for name in ("seconds", *kind.seconds, *getattr(info, "beside", ())):
+        if name not in artifact.about:
+            raise ArtifactDamaged(f"{source}: expected `{name}` in its `about`, got none")
+    if info is not None:
+        what = f"what is said of a {kind.title}"
+        strict.read_as(info, json.dumps(artifact.info), source, what)
+    if kind.read is not None:
+        resolve(kind.read)(artifact.info, source)

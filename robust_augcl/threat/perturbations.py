@@ -22,7 +22,12 @@ def _no_pairs() -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Perturbation:
-    """Edits of one graph: undirected edges added (2, k) and removed (2, r), each once."""
+    """Edits of one graph: undirected edges added (2, k) and removed (2, r), each once.
+
+    >>> edge, none = torch.tensor([[0], [2]]), torch.empty(2, 0, dtype=torch.long)
+    >>> Perturbation(added=edge, removed=none).num_edits
+    1
+    """
 
     added: Tensor = field(default_factory=_no_pairs)
     removed: Tensor = field(default_factory=_no_pairs)
@@ -32,7 +37,10 @@ class Perturbation:
         return self.added.size(1) + self.removed.size(1)
 
     def apply(self, data: Data) -> Data:
-        """Return a new graph with the edits; `data` is not touched."""
+        """Return a new graph with the edits; `data` is not touched.
+
+        Edge attributes are left out: `apply_all` keeps those of packed graphs.
+        """
         return apply_all(PackedGraphs.from_data_list([data]), [self])[0]
 
 

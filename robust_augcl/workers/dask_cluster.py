@@ -60,6 +60,10 @@ class DaskCluster:
     def submit(self, task: Task) -> Future[Performed]:
         return self._executor.submit(_perform_on_dask, Parcel.of(task))
 
+    def exit_code(self, future: Future[Performed]) -> int | None:
+        """Dask does not tell."""
+        return None
+
     def _hear(self, event: tuple[float, Any]) -> None:
         key, fraction, text = event[1]
         # This runs in Dask's own thread: appending is safe.
@@ -70,6 +74,10 @@ class DaskCluster:
 
     def restart(self) -> None:
         """Dask gives a lost worker's tasks to others by itself."""
+
+    def replace(self, future: Future[Performed]) -> bool:
+        """Dask's workers are not this run's to end."""
+        return False
 
     def close(self, *, cancel: bool) -> None:
         self._executor.shutdown(wait=not cancel)  # without waiting, Dask cancels them

@@ -1,39 +1,43 @@
-"""Where steps run: in this process, in local processes, or on a Dask cluster.
-
-All are `concurrent.futures.Executor`s behind one face, `Pool`.
+"""Where steps run: in local processes, or on a Dask cluster, behind one face, `Pool`.
 
 Each worker is a process with one thread: two busy threads on two small cores make a training step
-many times slower.
+many times slower. A single worker is a process of its own too: a step may hold other people's code,
+and however that ends, it ends no more than its worker.
 """
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import queue
 import signal
 import threading
 import time
-import traceback
+import warnings
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, Literal, Protocol
 
-from robust_augcl.errors import InputError
+from robust_augcl.adversary import process_settings
+from robust_augcl.adversary.global_state import put_back, stays
+from robust_augcl.errors import InputError, message_of, one_line
 from robust_augcl.plan.step import Step
 from robust_augcl.progress import Report, silent
 from robust_augcl.steps.this_process import one_thread
 from robust_augcl.store.store import Store
 from robust_augcl.workers.devices import resolve_device
+from robust_augcl.workers.faults import trace_of
 from robust_augcl.workers.parcels import Parcel
-from robust_augcl.workers.processes import context, environment_of_workers
+from robust_augcl.workers.processes import context, environment_of_workers, import_all
 from robust_augcl.workers.site import Site
 
 _MESSAGES_A_SECOND = 4
-_PARENT_CHECK_SECONDS = 0.5
+_LEAVING_SECONDS = 5.0  # a worker that was told to end has so long; its results are stored
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,15 @@ class Performed:
             mend.
         seconds: it took.
         message, trace: of the error.
+        left_behind: the global state that the step changed. It was put back, but for what
+            `stays` tells.
     """
 
     status: Literal["done", "there", "busy", "failed", "refused"]
     seconds: float = 0.0
     message: str = ""
     trace: str = ""
+    left_behind: tuple[str, ...] = ()
 
 
 def now_and_then(report: Report) -> Report:
@@ -89,11 +96,17 @@ class Pool(Protocol):
         A future that raises `BrokenExecutor`, or Dask's own error, has lost its worker.
         """
 
+    def exit_code(self, future: Future[Performed]) -> int | None:
+        """How the worker process of a task that lost it ended; None where nobody knows."""
+
     def messages(self) -> list[tuple[str, float, str]]:
         """What running steps have told since the last call: key, fraction done, words."""
 
     def restart(self) -> None:
         """Replace workers that were lost."""
+
+    def replace(self, future: Future[Performed]) -> bool:
+        """Replace the worker process that a task ended in; whether that can be done here."""
 
     def close(self, *, cancel: bool) -> None:
         """End the workers.
@@ -105,8 +118,30 @@ class Pool(Protocol):
 def perform(task: Task, report: Report = silent) -> Performed:
     """Compute a step, unless it is there or another run computes it.
 
-    What the step raises is told in the answer, never raised.
+    What the step raises is told in the answer, never raised, whatever it is: other people's code
+    may raise `SystemExit`, or `KeyboardInterrupt`. A user's Ctrl-C reaches the main process alone.
+
+    Raises:
+        SystemExit: this process was told to end.
     """
+    with put_back() as left_behind:
+        performed = _attempt(task, report)
+    if performed.status == "refused" and any(map(_hinders, left_behind)):
+        # No user can mend what the step's own code forbids its process, such as to write.
+        performed = replace(performed, status="failed")
+    return replace(performed, left_behind=tuple(left_behind))
+
+
+_OF_THE_PROCESS = frozenset(name for name, *_ in process_settings.SETTINGS)
+
+
+def _hinders(changed: str) -> bool:
+    """Whether changed global state may be why a file cannot be read or written."""
+    return stays(changed) or changed in _OF_THE_PROCESS
+
+
+def _attempt(task: Task, report: Report) -> Performed:
+    """Compute a step, and tell how that ended."""
     from robust_augcl.steps.compute import compute
     from robust_augcl.steps.context import Context
 
@@ -124,11 +159,13 @@ def perform(task: Task, report: Report = silent) -> Performed:
                 compute(step, Context(store, device, site.archives, report, site.commit))
         return Performed("done", time.perf_counter() - start)
     except InputError as error:
-        return Performed("refused", message=str(error))
-    except Exception as error:
+        return Performed("refused", message=one_line(error))
+    except BaseException as error:
+        if _told_to_end.is_set():
+            raise SystemExit(1) from None
         # One line for the user; the trace goes to the log and the failure's file.
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        return Performed("failed", time.perf_counter() - start, message, traceback.format_exc())
+        seconds = time.perf_counter() - start
+        return Performed("failed", seconds, message_of(error), trace_of(error))
 
 
 def perform_parcel(parcel: Parcel[Task], tell: Callable[[str, float, str], None]) -> Performed:
@@ -136,47 +173,18 @@ def perform_parcel(parcel: Parcel[Task], tell: Callable[[str, float, str], None]
     try:
         task = parcel.open()
     except InputError as error:
-        return Performed("refused", message=str(error))
+        return Performed("refused", message=one_line(error))
+    except BaseException as error:  # other people's code says how its instances are unpickled
+        if _told_to_end.is_set():
+            raise SystemExit(1) from None
+        return Performed("failed", message=message_of(error), trace=trace_of(error))
     key = task.step.key
-    return perform(task, now_and_then(lambda fraction, text: tell(key, fraction, text)))
 
+    def report(fraction: float, text: str) -> None:
+        # A step's code says what it likes; what is sent is plain.
+        tell(key, float(fraction), one_line(text))
 
-# --- in this process ------------------------------------------------------------------------------
-
-
-class Immediate(Executor):
-    """The standard interface on no worker at all: `submit` returns when the call has returned."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call `fn` here and now."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class InProcess:
-    """Tasks run in this process, one by one; `report` is told of progress as it happens."""
-
-    def __init__(self, report: Any) -> None:
-        self.size = 1
-        self._executor, self._report = Immediate(), report
-
-    def submit(self, task: Task) -> Future[Performed]:
-        return self._executor.submit(
-            perform, task, lambda fraction, text: self._report(task.step.key, fraction, text)
-        )
-
-    def messages(self) -> list[tuple[str, float, str]]:
-        return []
-
-    def restart(self) -> None:
-        """There is nothing to replace."""
-
-    def close(self, *, cancel: bool) -> None:
-        self._executor.shutdown()
+    return perform(task, now_and_then(report))
 
 
 # --- local processes ------------------------------------------------------------------------------
@@ -188,15 +196,50 @@ class _Slot:
     def __init__(self, context: BaseContext) -> None:
         self.messages = context.Queue()
         self.executor = ProcessPoolExecutor(
-            1, mp_context=context, initializer=_start_worker, initargs=(self.messages, os.getpid())
+            1, mp_context=context, initializer=_start_worker, initargs=(self.messages,)
         )
         self.future: Future[Performed] | None = None
+        self.process: BaseProcess | None = None
+        self._died_idle = False
+
+    def submit(self, task: Task) -> Future[Performed]:
+        with environment_of_workers(), warnings.catch_warnings():
+            # Python warns where a process with threads is forked. The worker uses none of them.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            parcel = Parcel.of(task)
+            try:
+                self.future = self.executor.submit(_perform_in_worker, parcel)
+            except BrokenExecutor:
+                self._died_idle = True
+                raise
+        self.process = next(iter((self.executor._processes or {}).values()), None)
+        return self.future
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the process died, at a task or between two."""
+        if self._died_idle or self.future is None or not self.future.done():
+            return self._died_idle
+        return isinstance(self.future.exception(), BrokenExecutor)
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether its last task changed what cannot be put back."""
+        if self.future is None or self.is_lost or not self.future.done():
+            return False
+        return any(map(stays, self.future.result().left_behind))
 
     def close(self, *, cancel: bool) -> None:
-        if cancel:
-            for process in list((self.executor._processes or {}).values()):
-                process.terminate()
-        self.executor.shutdown(wait=True, cancel_futures=cancel)
+        """End the process. One that does not end, since other people's code holds it, is killed."""
+        if cancel and self.process is not None:
+            self.process.terminate()
+        end = self.process.kill if self.process is not None else lambda: None
+        killer = threading.Timer(_LEAVING_SECONDS, end)
+        killer.start()
+        try:
+            self.executor.shutdown(wait=True, cancel_futures=cancel)
+        finally:
+            killer.cancel()
         self.messages.close()
         self.messages.cancel_join_thread()
 
@@ -205,19 +248,33 @@ class LocalProcesses:
     """Tasks run in `size` processes of one thread each.
 
     Every process is a pool of its own: a worker that dies takes nobody along.
+
+    Args:
+        size: how many.
+        device: that they use: "cpu" or "cuda".
+        inherits: whether they need modules that this process was handed.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, device: str = "cpu", inherits: bool = False) -> None:
         self.size = size
-        self._context = context()
+        self._context = context(size, device, inherits)
+        if self._context.get_start_method() == "fork":
+            import_all()  # once, and not in each process
         with environment_of_workers():
             self._slots = [_Slot(self._context) for _ in range(size)]
 
     def submit(self, task: Task) -> Future[Performed]:
-        slot = next(slot for slot in self._slots if slot.future is None or slot.future.done())
-        with environment_of_workers():
-            slot.future = slot.executor.submit(_perform_in_worker, Parcel.of(task))
-        return slot.future
+        index = next(i for i, s in enumerate(self._slots) if s.future is None or s.future.done())
+        if self._slots[index].is_spoilt:  # its task ended, and nobody has looked at it yet
+            self._renew(index)
+        return self._slots[index].submit(task)
+
+    def exit_code(self, future: Future[Performed]) -> int | None:
+        slot = next((slot for slot in self._slots if slot.future is future), None)
+        if slot is None:  # it was replaced before anybody asked
+            return None
+        slot.close(cancel=True)  # which takes note of how the process ended
+        return None if slot.process is None else slot.process.exitcode
 
     def messages(self) -> list[tuple[str, float, str]]:
         found = []
@@ -229,15 +286,20 @@ class LocalProcesses:
 
     def restart(self) -> None:
         for index, slot in enumerate(self._slots):
-            if (
-                slot.future is not None
-                and slot.future.done()
-                and isinstance(slot.future.exception(), BrokenExecutor)
-            ):
-                slot.close(cancel=True)
-                # A worker that was killed may have held the lock of its messages: they are new too.
-                with environment_of_workers():
-                    self._slots[index] = _Slot(self._context)
+            if slot.is_lost:
+                self._renew(index)
+
+    def replace(self, future: Future[Performed]) -> bool:
+        for index, slot in enumerate(self._slots):
+            if slot.future is future:
+                self._renew(index)
+        return True
+
+    def _renew(self, index: int) -> None:
+        self._slots[index].close(cancel=True)
+        # A worker that was killed may have held the lock of its messages: they are new too.
+        with environment_of_workers():
+            self._slots[index] = _Slot(self._context)
 
     def close(self, *, cancel: bool) -> None:
         for slot in self._slots:
@@ -245,35 +307,43 @@ class LocalProcesses:
 
 
 _queue: Any = None  # a worker process's way to the main process, set once when it starts
+_told_to_end = threading.Event()
 
 
-def _start_worker(messages: Any, parent: int) -> None:
+def _start_worker(messages: Any) -> None:
     global _queue
     _queue = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process stops the workers
     signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import_all()
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
     """Stop by way of an exception, so that a write in progress removes its half-written file."""
+    _told_to_end.set()
     raise SystemExit(1)
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
     """End this worker when the main process is gone, e.g. killed.
 
-    Nobody would ever ask for its result.
+    Nobody would ever ask for its result. A process that has ended keeps its number until somebody
+    asks how: who waits for this worker's output first would wait for ever. So what tells is a pipe,
+    which the system closes.
     """
-    while True:
-        time.sleep(_PARENT_CHECK_SECONDS)
-        try:
-            os.kill(parent, 0)
-        except ProcessLookupError:
-            os._exit(1)
-        except OSError:
-            return
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _perform_in_worker(parcel: Parcel[Task]) -> Performed:
-    return perform_parcel(parcel, lambda key, fraction, text: _queue.put((key, fraction, text)))
+    """Perform a task. A worker that is told to end meanwhile is a lost one.
+
+    As an answer, its `SystemExit` would end the main process.
+    """
+    try:
+        return perform_parcel(parcel, lambda key, fraction, text: _queue.put((key, fraction, text)))
+    except SystemExit:
+        os._exit(1)

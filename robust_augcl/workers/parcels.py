@@ -10,7 +10,7 @@ import pickle
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from robust_augcl import registry
+from robust_augcl import foreign
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Parcel(Generic[T]):
         content: itself, pickled.
     """
 
-    plug_ins: tuple[registry.Foreign, ...]
+    plug_ins: tuple[foreign.Foreign, ...]
     content: bytes
 
     @classmethod
@@ -34,7 +34,7 @@ class Parcel(Generic[T]):
         >>> Parcel.of({"width": 8}).open()
         {'width': 8}
         """
-        return cls(registry.loaded_foreign(), pickle.dumps(content))
+        return cls(foreign.loaded_foreign(), pickle.dumps(content))
 
     def open(self) -> T:
         """Unpack it, in the process that it was sent to.
@@ -42,6 +42,7 @@ class Parcel(Generic[T]):
         Raises:
             InputError: a plug-in cannot be imported here, or its source is another one here.
         """
-        registry.load_foreign(self.plug_ins)
+        foreign.load_foreign(self.plug_ins)
+        # It comes from the process that started this one, never from a file.
         content: T = pickle.loads(self.content)
         return content

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,9 +30,9 @@ class RunLog(Watcher):
         self._path, self._inner = path, inner
         self._file: TextIO | None = None
         try:
-            self._file = path.open("a", encoding="utf-8")
+            self._file = _open(path)
         except OSError as error:
-            inner.note(f"No log is kept: {path}: {error.strerror}")
+            inner.note(f"No log is kept: {path}: {error.strerror or error}")
 
     def __enter__(self) -> RunLog:
         return self
@@ -82,3 +84,28 @@ class RunLog(Watcher):
     def note(self, message: str) -> None:
         self.write(message)
         self._inner.note(message)
+
+
+# Where a system has no such flags, a link is followed and a pipe waits as they always did.
+_ITSELF = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+
+
+def _open(path: Path) -> TextIO:
+    """Open a regular file, to add to its end.
+
+    Raises:
+        OSError: it cannot be opened, or is a link of either kind, a pipe or a device.
+    """
+    if path.is_symlink():
+        raise OSError("it is a link, no regular file")
+    handle = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | _ITSELF | _AT_ONCE, 0o666)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("it is no regular file")
+        if os.fstat(handle).st_nlink > 1:
+            raise OSError("it has a second name, so another file would be written to")
+        return os.fdopen(handle, "a", encoding="utf-8")
+    except BaseException:
+        os.close(handle)
+        raise

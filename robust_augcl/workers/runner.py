@@ -10,17 +10,20 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from robust_augcl.errors import InputError
+from robust_augcl.adversary.global_state import stays
+from robust_augcl.errors import InputError, message_of, one_line
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.plan.step import Step, with_inputs
+from robust_augcl.steps.this_process import end_of
 from robust_augcl.store import files
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.workers.executors import Performed, Pool, Task
+from robust_augcl.workers.faults import trace_of
 from robust_augcl.workers.missing import missing_steps
 from robust_augcl.workers.site import Site
-from robust_augcl.workers.watcher import Watcher
+from robust_augcl.workers.watcher import Watcher, name_of
 
 _LOST_WORKERS = 3  # a step that loses so many workers is what kills them
 _BUSY_SECONDS = 0.3
@@ -67,6 +70,34 @@ def run(
         InputError: at once, for what only the user can mend: a full disk, a missing archive.
     """
     missing = missing_steps(steps, folder, watcher)
+    summary = _compute(missing, steps, folder, make_pool, watcher, site)
+    if summary.computed and not summary.failed and _may_rest_on_others(steps, missing):
+        # What was made again may be another artifact than those results rest on.
+        missing = missing_steps(steps, folder, watcher)
+        if missing:
+            more = _compute(missing, steps, folder, make_pool, watcher, site)
+            seconds = summary.step_seconds + more.step_seconds
+            computed = summary.computed + more.computed
+            summary = replace(more, computed=computed, step_seconds=seconds)
+    return summary
+
+
+def _may_rest_on_others(steps: Sequence[Step], missing: Sequence[Step]) -> bool:
+    """Whether a result was there, and what it rests on was missing."""
+    keys = {step.key for step in missing}
+    there = [step for step in with_inputs(steps) if step.key not in keys]
+    return any(needed.key in keys for step in there for needed in step.inputs.values())
+
+
+def _compute(
+    missing: Sequence[Step],
+    steps: Sequence[Step],
+    folder: RunFolder,
+    make_pool: Callable[[int], Pool],
+    watcher: Watcher,
+    site: Site,
+) -> RunSummary:
+    """Compute what is missing of these steps; see `run`."""
     total = sum(1 for _ in with_inputs(steps))
     if not missing:
         watcher.planned(total, missing, 0)
@@ -153,6 +184,10 @@ class _Run:
         except BrokenExecutor:  # the worker died while it had nothing to do
             self.waiting[step.key] = step
             self.pool.restart()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # other people's code says how its instances are pickled
+            self._fail(step, f"it cannot be sent to a worker: {message_of(error)}", trace_of(error))
 
     def _poll(self) -> None:
         if not self.running:
@@ -165,18 +200,32 @@ class _Run:
         for future in done:
             step = self.running.pop(future)
             try:
-                self._settle(step, future.result())
+                performed = future.result()
+                self._note_left_behind(step, performed.left_behind, future)
+                self._settle(step, performed)
             except (BrokenExecutor, CancelledError):
                 broken = True
-                self._lose(step)
+                self._lose(step, end_of(self.pool.exit_code(future)))
             except InputError:
                 raise
             except Exception as error:
                 if type(error).__name__ != "KilledWorker":  # Dask's, which need not be installed
                     raise
-                self._fail(step, f"it lost its worker again and again: {error}", "")
+                self._fail(step, f"it lost its worker again and again: {one_line(error)}", "")
         if broken:
             self.pool.restart()
+
+    def _note_left_behind(
+        self, step: Step, changed: Sequence[str], future: Future[Performed]
+    ) -> None:
+        """Say which global state a step changed; no other step runs with what stays so."""
+        left = f"warning: {name_of(step)} left global state changed"
+        if back := [name for name in changed if not stays(name)]:
+            self.watcher.note(f"{left}, which was put back: {', '.join(back)}")
+        if kept := [name for name in changed if stays(name)]:
+            replaced = self.pool.replace(future)
+            then = "its worker process was replaced" if replaced else "later steps may run with it"
+            self.watcher.note(f"{left}, {then}: {', '.join(kept)}")
 
     def _settle(self, step: Step, performed: Performed) -> None:
         now = time.monotonic()
@@ -195,13 +244,13 @@ class _Run:
             self.folder.store.failure_path(step.key).unlink(missing_ok=True)
             self.watcher.finished(step, performed.seconds)
 
-    def _lose(self, step: Step) -> None:
+    def _lose(self, step: Step, end: str) -> None:
         self.lost[step.key] = self.lost.get(step.key, 0) + 1
         if self.lost[step.key] < _LOST_WORKERS:
             self.waiting[step.key] = step
-            self.watcher.note(f"a worker process died at {step.title}; running it again")
+            self.watcher.note(f"a worker process died at {step.title} ({end}); running it again")
         else:
-            self._fail(step, f"its worker process died {_LOST_WORKERS} times: out of memory?", "")
+            self._fail(step, f"its worker process died {_LOST_WORKERS} times ({end})", "")
 
     def _fail(self, step: Step, message: str, trace: str) -> None:
         self.failed.append(step.title)

@@ -18,7 +18,8 @@ from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.worst_case import WorstCase
 from robust_augcl.errors import InputError, ThreatViolation
-from robust_augcl.plan.planner import FOUND_WITH, plan
+from robust_augcl.plan.attack_steps import FOUND_WITH
+from robust_augcl.plan.planner import plan
 from robust_augcl.plan.suite import load_suite
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.steps.attacking import what_they_found

@@ -4,11 +4,14 @@ undirected.
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pytest
 import torch
 from generators import seeded
 from torch_geometric import EdgeIndex
+from torch_geometric.nn import MessagePassing
 
 from robust_augcl.data.components import component_graphs
 from robust_augcl.models.message_passing import WeightedSum
@@ -26,7 +29,7 @@ def test_an_undirected_edge_index_is_summed_node_by_node(random_graphs, monkeypa
     x = torch.randn(graphs.num_nodes, 5, dtype=torch.double, generator=seeded(0))
     expected = by_hand(x, graphs.edge_index)
     torch.testing.assert_close(WeightedSum()(x, graphs.edge_index), expected)
-    monkeypatch.setattr(WeightedSum, "propagate", lambda *_, **__: pytest.fail("it was scattered"))
+    monkeypatch.setattr(WeightedSum, "scattered", lambda *_, **__: pytest.fail("it was scattered"))
     torch.testing.assert_close(WeightedSum()(x, graphs.edges), expected)
 
 
@@ -65,6 +68,41 @@ def test_single_precision_sums_are_those_of_scattering_to_the_bit(random_graphs)
     graphs = random_graphs(6, [40] * 20)
     x = torch.randn(graphs.num_nodes, 16, generator=seeded(4))
     assert torch.equal(WeightedSum()(x, graphs.edges), WeightedSum()(x, graphs.edge_index))
+
+
+class Reference(MessagePassing):
+    """The same sum by PyTorch Geometric."""
+
+    def __init__(self):
+        super().__init__(aggr="sum")
+
+    def forward(self, x, edge_index, edge_weight=None):
+        return self.propagate(edge_index, x=x, edge_weight=edge_weight)
+
+    def message(self, x_j, edge_weight):
+        return x_j if edge_weight is None else x_j * edge_weight.unsqueeze(-1)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_sums_and_gradients_are_those_of_pytorch_geometric_to_the_bit(
+    random_graphs, weighted, known, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where it leaves a file
+    graphs = random_graphs(7, [30] * 10)
+    edges = (
+        graphs.edges
+        if known
+        else graphs.edge_index[:, torch.randperm(graphs.edge_index.size(1), generator=seeded(5))]
+    )
+    found = []
+    for module in (WeightedSum(), Reference()):
+        x = torch.randn(graphs.num_nodes, 16, generator=seeded(6), requires_grad=True)
+        weight = torch.rand(edges.size(1), generator=seeded(7), requires_grad=True)
+        out = module(x, edges, weight if weighted else None)
+        out.square().sum().backward()
+        found.append([out, x.grad, *([weight.grad] if weighted else [])])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("how", ["scattered", "node by node"])

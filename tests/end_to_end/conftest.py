@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from command_line import finish
-from small_suites import TINY
+from command_line import compute, finish
+from forged_inputs import Forger
+from small_suites import EVERYTHING, FORGED, TINY
 
+from robust_augcl import foreign
 from robust_augcl.cli import main as cli
+from robust_augcl.models import given
 from robust_augcl.plan.step import Step
+from robust_augcl.reports import _figures, markdown
+from robust_augcl.reports._figures import Gallery
 from robust_augcl.steps import compute as steps
 from robust_augcl.steps.context import Context
 
@@ -32,6 +37,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if folder in item.path.parents:
             item.add_marker(pytest.mark.end_to_end)
+
+
+@pytest.fixture(scope="session")
+def gallery() -> Gallery:
+    """All figures that were drawn in this process."""
+    return Gallery()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _drawn_once(gallery: Gallery) -> Iterator[None]:
+    """A figure of the same content is drawn once in these tests, not once a command."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_figures, markdown):
+            patch.setattr(module, "Gallery", lambda: gallery)
+        yield
 
 
 @pytest.fixture
@@ -54,6 +74,19 @@ def command(
     return call
 
 
+@pytest.fixture
+def nothing_known() -> Iterator[None]:
+    """As in a new process: no module was handed over, no code named."""
+
+    def forget() -> None:
+        given.forget()
+        foreign.withdraw()
+
+    forget()
+    yield
+    forget()
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny suite's file."""
@@ -68,6 +101,22 @@ def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return finish(
         tiny, tmp_path_factory.mktemp("finished") / "tiny", "--seeds", "0,1", "--workers", "1"
     )
+
+
+@pytest.fixture(scope="session")
+def pair_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The suite's file: the tiny one with two of its three methods, so with a pair of victims."""
+    path = tmp_path_factory.mktemp("suite") / "tiny.toml"
+    without = TINY.replace('[[methods]]\nname = "augcl"\npasses = 2\n', "")
+    assert without != TINY
+    path.write_text(without)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pair(pair_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of it, one seed: 8 records. Not to be changed."""
+    return finish(pair_suite, tmp_path_factory.mktemp("pair") / "tiny", "--workers", "1")
 
 
 @pytest.fixture
@@ -88,3 +137,34 @@ def planted_fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def copied(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished run, to spoil."""
     return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def everything_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a suite that makes a file of every kind."""
+    path = tmp_path_factory.mktemp("suite") / "everything.toml"
+    path.write_text(EVERYTHING)
+    return path
+
+
+@pytest.fixture(scope="session")
+def everything(everything_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of it. Not to be changed."""
+    out = tmp_path_factory.mktemp("everything") / "run"
+    return finish(everything_suite, out, "--seeds", "0", "--workers", "1")
+
+
+@pytest.fixture
+def forger(everything: Path, everything_suite: Path, tmp_path: Path) -> Forger:
+    """A copy of that run, to be forged."""
+    path = Path(shutil.copytree(everything, tmp_path / "copy"))
+    return Forger(path, lambda: compute(everything_suite, path, 0))
+
+
+@pytest.fixture(scope="session")
+def one_victim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of one victim with every kind of file. Tests leave it as it was."""
+    at = tmp_path_factory.mktemp("one-victim")
+    suite = at / "forged.toml"
+    suite.write_text(FORGED)
+    return finish(suite, at / "run", "--workers", "1", "--quiet")

@@ -7,9 +7,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import queue
 import shutil
 import threading
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from robust_augcl.reports.markdown import render
 from robust_augcl.results.records import Record
 from robust_augcl.review.assessor import Assessor
 from robust_augcl.review.audit import looks, trials
-from robust_augcl.review.audit.checks import examine
+from robust_augcl.review.audit.all_checks import examine
 from robust_augcl.review.audit.gather import Gatherer
 from robust_augcl.review.audit.run import audit_records, make_gatherer
 from robust_augcl.steps import attacking as attack_steps
@@ -59,8 +60,8 @@ def spoilt(learned: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(learned, tmp_path / "spoilt"))
 
 
-def findings(command, folder: Path, *options: str) -> dict[str, dict]:
-    answer = command("audit", folder, "--format", "json", *options)
+def findings(command, folder: Path) -> dict[str, dict]:
+    answer = command("audit", folder, "--format", "json")
     return {finding["check"]: finding for finding in json.loads(answer.out)["findings"]}
 
 
@@ -73,7 +74,7 @@ def test_an_honest_run_fails_no_check_and_says_so(learned, command):
     assert answer.code == 0
     assert "FAIL" not in answer.out
     found = findings(command, learned)
-    assert len(found) == 18
+    assert len(found) == 19
     applicable = {check for check, finding in found.items() if finding["status"] != "n/a"}
     # One budget, and so few steps that the learning curve is one point.
     idle = {
@@ -158,7 +159,7 @@ def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatc
     } == {"no test graph used for selection or learning": [leaked.key]}
     answer = command("audit", tmp_path)
     assert answer.code == 1
-    assert "1 of 18 checks fail, 1 results are marked" in answer.err
+    assert "1 of 19 checks fail, 1 record is marked" in answer.err
     rows = {
         row["attack"]: row["audit"]
         for row in json.loads(command("show", tmp_path, "--format", "json").out)
@@ -188,7 +189,7 @@ def test_a_victim_that_was_put_in_place_of_another_is_told(spoilt, command):
     )
     store = RunFolder(spoilt).store
     store.artifact_path(mine.key).write_bytes(store.artifact_path(other.key).read_bytes())
-    finding = findings(command, spoilt, "--again")["stored edits reproduce the verdict"]
+    finding = findings(command, spoilt)["stored edits reproduce the verdict"]
     assert (finding["status"], set(finding["cells"])) == (
         "FAIL",
         {r.key for r in records if r.victim == mine},
@@ -200,7 +201,7 @@ def test_what_rests_on_a_damaged_file_cannot_be_proved(spoilt, command):
     victim = records[0].victim
     path = RunFolder(spoilt).store.artifact_path(victim.key)
     path.write_bytes(path.read_bytes()[:-10])
-    finding = findings(command, spoilt, "--again")["stored edits reproduce the verdict"]
+    finding = findings(command, spoilt)["stored edits reproduce the verdict"]
     assert (finding["status"], set(finding["cells"])) == (
         "WARN",
         {r.key for r in records if r.victim == victim},
@@ -264,8 +265,36 @@ def test_a_record_that_changed_after_it_was_looked_at_is_looked_at_again(learned
     assert not any(found.replayed[record.key] for record in records[1:])
 
 
+class LookedAt:
+    """Tells which records were looked at ahead."""
+
+    def __init__(self) -> None:
+        self._keys: queue.Queue[str] = queue.Queue()
+
+    def note(self, record: Record) -> None:
+        self._keys.put(record.key)
+
+    def wait_for(self, records: Sequence[Record]) -> None:
+        """Wait until these were looked at."""
+        missing = {record.key for record in records}
+        while missing:
+            missing.discard(self._keys.get(timeout=120))
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> LookedAt:
+    told, look = LookedAt(), Gatherer.look_ahead
+
+    def look_and_tell(gatherer: Gatherer, record: Record) -> None:
+        look(gatherer, record)
+        told.note(record)
+
+    monkeypatch.setattr(Gatherer, "look_ahead", look_and_tell)
+    return told
+
+
 def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(
-    learned, spoilt, monkeypatch
+    learned, spoilt, monkeypatch, looked_at
 ):
     for name in ("audit.json", "transfer.json"):
         (spoilt / name).unlink()
@@ -279,14 +308,8 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(
     assessor.begin_ahead(
         lambda report: drawn.append({record.key for record in report.records}), pytest.fail
     )
-    gatherer = None
-    for _ in range(600):
-        time.sleep(0.1)
-        gatherer = assessor.ahead.gatherer
-        if gatherer is not None and {
-            text for what, text in gatherer._seen if what == "replayed"
-        } >= {r.dumps() for r in records[3:]}:
-            break
+    looked_at.wait_for(records[3:])
+    gatherer = assessor.ahead.gatherer
     for path in held_back:
         path.with_suffix(".later").rename(path)
     assessor.end_ahead()
@@ -370,7 +393,7 @@ def test_trouble_ahead_is_told_by_what_comes_after(spoilt):
         assessor.report_input([])
 
 
-def test_a_fault_ahead_reaches_the_log_and_costs_no_other_record(spoilt):
+def test_a_fault_ahead_reaches_the_log_and_costs_no_other_record(spoilt, looked_at):
     """One record is damaged: the others are looked at, and the log names the one."""
     folder, log, done = RunFolder(spoilt), [], threading.Event()
     records = records_of(spoilt)
@@ -384,12 +407,9 @@ def test_a_fault_ahead_reaches_the_log_and_costs_no_other_record(spoilt):
 
     assessor.begin_ahead(lambda report: None, note)
     assert done.wait(120)
-    for _ in range(1200):
-        seen = {text for what, text in assessor.ahead.gatherer._seen if what == "replayed"}
-        if seen == {record.dumps() for record in records[1:]}:
-            break
-        time.sleep(0.1)
+    looked_at.wait_for(records[1:])
     assert assessor.end_ahead()
+    seen = {text for what, text in assessor.ahead.gatherer._seen if what == "replayed"}
     assert seen == {record.dumps() for record in records[1:]}
     (line,) = log
     assert records[0].key in line
@@ -451,7 +471,7 @@ def test_the_transfer_command_in_its_formats(learned, command):
         assert all(f"{100 * row['robust_accuracy']:.1f}" in text for row in wanted)
     page = (learned / "report.md").read_text()
     assert "### Edits made for one victim, turned on another" in page
-    assert "| Exact worst case | 2 layers | GraphCL |" in page
+    assert "| Exact worst case | 2 layers | GraphCL‡ |" in page
     answer = command("transfer", learned, "--attack", "exhaustiv")
     assert answer.code == 2
     assert "did you mean 'exhaustive'" in answer.err

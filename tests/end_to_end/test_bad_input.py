@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -104,6 +106,18 @@ def test_a_bad_setting(tiny, tmp_path, command, assignment, named):
 def test_a_bad_command(tmp_path, monkeypatch, command, arguments, named):
     monkeypatch.chdir(tmp_path)
     refused(command(*arguments), *named)
+
+
+def test_seeds_that_are_none_are_refused_before_anything_is_imported():
+    code = (
+        "import sys; sys.argv = ['robust-augcl', 'run', 'quick', '--seeds', 'x']\n"
+        "from robust_augcl.cli.main import main\n"
+        "try:\n    main()\nfinally:\n    assert 'torch' not in sys.modules"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "--seeds" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_suite_that_is_no_toml(tmp_path, command):
@@ -220,20 +234,23 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(
 
 
 def test_a_disk_that_fills_up_midway_keeps_what_was_computed(tiny, tmp_path, command, monkeypatch):
-    written: list[Path] = []
-    replace = os.replace
+    replace, out = os.replace, tmp_path / "out"
+
+    def results() -> dict[Path, int]:
+        found = [*out.glob("artifacts/[!.]*"), *out.glob("records/[!.]*")]
+        return {path: path.stat().st_mtime_ns for path in found}
 
     def full(source, target):
-        if len(written) == 12:
+        if len(results()) == 11:
             raise OSError(28, "No space left on device")
-        written.append(Path(target))
         replace(source, target)
 
     monkeypatch.setattr(store_files.os, "replace", full)
-    answer = command("run", tiny, "--out", tmp_path, "--workers", "1")
+    answer = command("run", tiny, "--out", out, "--workers", "1")
     assert answer.code == 2
     assert "No space left on device" in answer.err
-    kept = {path: path.stat().st_mtime_ns for path in written[1:]}  # the first is the manifest
+    kept = results()
+    assert len(kept) == 11
     monkeypatch.setattr(store_files.os, "replace", replace)
-    assert command("run", tiny, "--out", tmp_path, "--workers", "1").code == 0
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert command("run", tiny, "--out", out, "--workers", "1").code == 0
+    assert kept.items() <= results().items()

@@ -16,6 +16,7 @@ from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.store.store import Store
 
+ATTACK, VICTIM = "attack-0123456789abcdef0123", "victim-0123456789abcdef0123"
 FORK = multiprocessing.get_context("fork")
 
 
@@ -61,7 +62,7 @@ def half_written(folder):
 
 @pytest.mark.parametrize(
     "name",
-    ["audit.json", "transfer.json", "records/attack-0.jsonl", "artifacts/victim-0.safetensors"],
+    ["audit.json", "transfer.json", f"records/{ATTACK}.jsonl", f"artifacts/{VICTIM}.safetensors"],
 )
 def test_what_another_process_is_writing_stays(folder, writer, command, name):
     process, go_on = writer(name)
@@ -128,7 +129,7 @@ def test_writers_and_cleaners_at_once_do_not_disturb_each_other(folder):
 
 def test_without_locks_only_old_files_are_thought_abandoned(folder, monkeypatch):
     monkeypatch.setattr(store_files, "_lock", lambda handle: None)
-    new, old = folder.path / ".writing-new", folder.path / ".writing-old"
+    new, old = folder.path / ".writing-0000new0", folder.path / ".writing-0000old0"
     for path in (new, old):
         path.write_bytes(b"half")
     day_ago = time.time() - 86_400
@@ -141,20 +142,20 @@ def hold(folder, key, begun):
     with Store(folder).claim(key) as mine:
         assert mine
         begun.set()
-        time.sleep(60)
+        signal.pause()
 
 
 def test_the_lock_of_a_killed_process_is_shown_to_be_superfluous_and_goes(folder, command):
     begun = FORK.Event()
-    process = FORK.Process(target=hold, args=(folder.path, "victim-0", begun))
+    process = FORK.Process(target=hold, args=(folder.path, VICTIM, begun))
     process.start()
     assert begun.wait(30)
-    lock = folder.store.locks / "victim-0.lock"
-    assert survey(folder).running == ["victim-0"]
+    lock = folder.store.locks / f"{VICTIM}.lock"
+    assert survey(folder).running == [VICTIM]
     assert not remove(lock, folder.store)
     process.kill()
     process.join()
     assert command("status", folder.path).code == 0
     assert lock.exists()  # looking changes nothing
-    assert "removed locks/victim-0.lock" in command("clean", folder.path).out
+    assert f"removed locks/{VICTIM}.lock" in command("clean", folder.path).out
     assert not lock.exists()

@@ -123,3 +123,15 @@ def test_who_is_exact_is_shown_so_though_nobody_knows_it(command, zoo, tmp_path)
     assert all(record.is_exact for record in thorough)
     assert re.search(r"^\| Exact worst case \|", page, re.M)
     assert findings["nothing below the exact worst case"]["status"] == "PASS"
+
+
+@pytest.mark.parametrize("looking", [("show",), ("status",)])
+def test_without_consent_show_says_so_and_claims_no_revision(command, zoo, tmp_path, looking):
+    suite = suite_with(zoo, "Boast")
+    run(command, suite, tmp_path / "out", zoo, "Boast")
+    forget_foreign()
+    shown = command(*looking, tmp_path / "out")
+    assert shown.code == 0
+    assert "not compared with the code of today" in shown.err
+    assert "pass --plugin PATH/zoo.py:Boast, with the path of the file as it lies" in shown.err
+    assert "revised" not in shown.err + shown.out

@@ -25,6 +25,8 @@ def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_
         "certificate": 4,
         "representation": 2,
         "pretraining": 2,
+        "victim": 2,
+        "dataset": 1,
     }
     page = (out / "report.md").read_text()
     assert "### Proved and broken" in page

@@ -96,7 +96,7 @@ def test_before_that_run_what_only_reads_works_and_says_so_and_the_rest_is_refus
     shown = command("show", revised)
     assert shown.code == 0
     assert (
-        f"warning: revised since these results were computed: {REVISED}; `robust-augcl run`"
+        f"warning: revised since these records were computed: {REVISED}; `robust-augcl run`"
         in shown.err
     )
     status = command("status", revised)
@@ -141,7 +141,7 @@ def test_seeds_that_the_next_run_leaves_out_are_named(tiny, revised, command):
     answer = command("run", tiny, "--out", revised, "--seeds", "0", "--workers", "1")
     assert answer.code == 0
     assert "Seeds 1 of that run are not computed now: name them in --seeds too" in answer.err
-    assert "3 of 24 results are missing" in command("show", revised).err
+    assert "3 of 24 records are missing" in command("show", revised).err
 
 
 def test_a_suite_that_asks_for_other_results_than_it_did_is_refused_in_one_line(copied, command):

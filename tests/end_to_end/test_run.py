@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from hearing import hear
 
 from robust_augcl import registry
 from robust_augcl.store.artifact import Artifact
@@ -160,7 +160,9 @@ def test_a_damaged_artifact_or_record_is_set_aside_and_computed_again(
     assert rows_of(command, copied) == rows_of(command, finished)
 
 
-def test_results_of_another_victim_are_set_aside_and_computed_again(tiny, copied, command):
+def test_results_of_another_victim_are_set_aside_and_computed_again(
+    tiny, finished, copied, command
+):
     store = RunFolder(copied).store
     path = next(iter(copied.glob("artifacts/victim-*")))
     victim = Artifact.read(path)
@@ -173,7 +175,15 @@ def test_results_of_another_victim_are_set_aside_and_computed_again(tiny, copied
     answer = command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1")
     assert answer.code == 0
     assert "it rests on another artifact" in answer.err
+    # Its results are of the victim that is there now. That it is not the trained one, replay tells.
+    answer = command("replay", copied)
+    assert answer.code == 1
+    assert answer.err == "error: 1 of 6 victims do not hold\n"
+    assert "remove its file and run the suite" in answer.out
+    path.unlink()
+    assert command("run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1").code == 0
     assert command("replay", copied).code == 0
+    assert rows_of(command, copied) == rows_of(command, finished)
 
 
 def test_a_baseline_and_augcl_share_their_warm_up(finished):
@@ -205,9 +215,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny, finished, tmp_path, c
             signal.SIGINT, signal.SIG_DFL
         ),  # tests that run in the background inherit a deaf one
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("artifacts/victim-*")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    hear(process, lambda line: "victim" in line)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130

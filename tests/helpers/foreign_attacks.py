@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from robust_augcl import registry, sources
+from robust_augcl import foreign, sources
 
 ATTACK = '''
 """Edit at one end of the list of candidates."""
@@ -46,6 +46,6 @@ def attack_source(which: str) -> str:
 
 def forget_foreign() -> None:
     """Consent and imported files are gone, as in a new process."""
-    registry.withdraw()
+    foreign.withdraw()
     for module in [name for name in sys.modules if sources.is_file(name)]:
         del sys.modules[module]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -11,7 +12,39 @@ from robust_augcl.results.traits import MethodTraits, Traits
 
 TRAITS = Traits("query", False, False, [], False, None, "a")
 """Of an attack that asks for answers, and of which nothing else is known."""
+ENVIRONMENT = {
+    "versions": {"python": "3.11.7"},
+    "commit": None,
+    "machine": "Linux x86_64, 2 cores",
+    "device": "cpu",
+    "processor": "any, AVX2",
+    "threads": 1,
+    "peak_memory_mib": 300,
+}
+"""What a record says of where it was computed."""
 _CELL = Cell("suite", "data", "none", "gin", 2, 0, "a", "strict", 1)
+
+
+def key_of(kind: str, *identity: object) -> str:
+    """A key as that of a step of this kind, another for each identity."""
+    return f"{kind}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:20]}"
+
+
+def ref_of(kind: str, *identity: object) -> ArtifactRef:
+    """A reference to an artifact of this kind, another for each identity."""
+    digest = hashlib.sha256(repr((kind, *identity)).encode()).hexdigest()
+    return ArtifactRef(key_of(kind, *identity), digest)
+
+
+def threat_of_budget(budget: float) -> dict[str, Any]:
+    """What a record says of a threat of this budget."""
+    return {
+        "type": "ThreatModel",
+        "budget": budget,
+        "operations": ["add"],
+        "within_component": False,
+        "allow_existing": False,
+    }
 
 
 def method_called(name: str, plug_in: str = "", **traits: Any) -> MethodTraits:

@@ -21,12 +21,37 @@ SUITE = {
 """As much of a suite as tells the order of rows and columns."""
 
 
+def data_of(
+    records: Sequence[Record], draws_graphs: bool = True, training: int = 300
+) -> list[Measurement]:
+    """What is told of the data sets of records: whether each seed draws graphs of its own."""
+    seeds = {(record.cell.dataset, record.cell.seed): record for record in records}
+    return [
+        Measurement(
+            "dataset",
+            record.cell,
+            {
+                "features": 1,
+                "constant": True,
+                "notes": [],
+                "targets": record.num_graphs,
+                "untouched": 0,
+                "training": training,
+                "draws_graphs": draws_graphs,
+            },
+            0.0,
+        )
+        for record in seeds.values()
+    ]
+
+
 def report_of(
     records: Sequence[Record],
     audit: Audit | None = None,
     transfers: Transfers | None = None,
     measurements: Sequence[Measurement] = (),
     table: Mapping[str, Any] | None = SUITE,
+    planned: int | None = None,
 ) -> ReportInput:
     """The input of a report of these records, in the order of `SUITE`."""
-    return ReportInput(records, audit, transfers, measurements, table)
+    return ReportInput(records, audit, transfers, measurements, table, planned)

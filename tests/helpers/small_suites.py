@@ -79,6 +79,42 @@ name = "rand_sampling"
 """
 """Everything that is measured beside the attacks, of two methods."""
 
+EVERYTHING = f"""
+name = "everything"
+{_COMPONENTS}
+[encoder]
+name = "structure2vec"
+width = 8
+layers = [2]
+[pretraining]
+warm_up_epochs = 1
+continued_epochs = 1
+batch_size = 32
+[training]
+epochs = 3
+[threat]
+within_component = true
+[certificates]
+[representations]
+folds = 3
+c = [1.0]
+[[methods]]
+name = "graphcl"
+[[methods]]
+name = "augcl"
+passes = 2
+[[attacks]]
+name = "rand_sampling"
+[[attacks]]
+name = "grad_argmax"
+[[attacks]]
+name = "rl_s2v"
+steps = 20
+burn_in = 2
+width = 8
+"""
+"""One of each kind of step, of two methods: 6 records, 2 certificates, 2 representations."""
+
 PROVED = f"""
 name = "proved"
 {_COMPONENTS}
@@ -166,3 +202,62 @@ label = "ga"
 name = "exhaustive"
 """
 """An attack that combines others; to be formatted with a line that names them, or with none."""
+
+SEARCHED = f"""
+name = "searched"
+{_COMPONENTS}
+[encoder]
+name = "structure2vec"
+width = 8
+layers = [2]
+[training]
+epochs = 20
+learning_rate = 0.01
+[threat]
+within_component = true
+budget = [1, 2]
+{{certificates}}
+[[methods]]
+name = "none"
+[[attacks]]
+name = "rand_sampling"
+[[attacks]]
+name = "exhaustive"
+{{more}}
+"""
+"""One victim, searched exhaustively for one edit and for two; to be formatted with a line for
+certificates and with more attacks.
+"""
+
+FORGED = f"""
+name = "forged"
+{_COMPONENTS}
+[encoder]
+name = "structure2vec"
+width = 4
+layers = [2]
+[pretraining]
+warm_up_epochs = 1
+continued_epochs = 1
+batch_size = 16
+positive_in_denominator = false
+[training]
+epochs = 2
+[threat]
+within_component = true
+[certificates]
+[representations]
+folds = 3
+c = [1.0]
+[[methods]]
+name = "augcl"
+passes = 1
+[[attacks]]
+name = "rl_s2v"
+steps = 12
+burn_in = 2
+width = 4
+[[attacks]]
+name = "exhaustive"
+"""
+"""One victim, and every kind of file: an attacker, certificates, measurements."""

@@ -12,6 +12,7 @@ FOLDERS = {
     "robust_augcl": "robust_augcl",
     "attacks": "robust_augcl/attacks",
     "suites": "robust_augcl/suites",
+    "claims": "robust_augcl/claims",
     "reports": "robust_augcl/reports",
 }
 """Folder of the tree -> where it is installed."""

@@ -8,6 +8,7 @@ from dataclasses import fields
 import pytest
 import torch
 from generators import seeded
+from given_modules import given
 from models import classifier
 
 from robust_augcl.adversary.victim import Victim
@@ -17,6 +18,7 @@ from robust_augcl.attacks._two_step_q import TwoStepQ
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, limits, using
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.module import ModuleClassifier
 from robust_augcl.oracle.beam_search import beam_search
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.oracle.edit_sets import SearchProblem
@@ -43,6 +45,7 @@ def everything():
     problem = SearchProblem.of(victim, graphs, threat)
     certificate = certify(victim, graphs, threat)
     pairs = search_pairs(problem, limit=10**6, stop_when_broken=False)
+    module = ModuleClassifier(given("GIN", features=1).double(), graphs)
     network = TwoStepQ(width=4, rounds=2, max_edits=2, generator=seeded(0))
     played = act_greedily(network, EditSpace.of(graphs, ThreatModel(2)))
     return {
@@ -52,6 +55,7 @@ def everything():
         "pairs": pairs.evaluations,
         "margins of beams": beam_search(problem, 4).margin,
         "edits played": played.edits,
+        "logits of a module": Victim(module).candidate_logits(graphs, problem.candidates),
     }
 
 

@@ -14,8 +14,9 @@ from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.concatenated import concatenate
 from robust_augcl.graphs.limits import Limits, using
-from robust_augcl.graphs.packed import PackedGraphs, concatenate
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.oracle import single_logits
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, full_logits

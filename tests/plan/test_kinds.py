@@ -10,15 +10,17 @@ import pytest
 from census import CENSUS
 
 import robust_augcl
-from robust_augcl import campaign as campaigns
-from robust_augcl.campaign import Campaign, Machines
+from robust_augcl.campaign import campaign as campaigns
+from robust_augcl.campaign.campaign import Campaign, Machines
 from robust_augcl.errors import InputError
 from robust_augcl.plan import planner
+from robust_augcl.plan.attack_steps import Planned
 from robust_augcl.plan.kinds import KINDS, kind_of, modules_that_compute, resolve
-from robust_augcl.plan.planner import Plan, Planned
+from robust_augcl.plan.planner import Plan
 from robust_augcl.plan.step import Step, with_inputs
 from robust_augcl.plan.suite import load_suite, make_suite
 from robust_augcl.results.records import Cell
+from robust_augcl.review import stored_run
 from robust_augcl.store.housekeeping import remove, survey
 from robust_augcl.workers.watcher import Watcher, name_of
 
@@ -66,6 +68,7 @@ def census(monkeypatch):
     enter()
     monkeypatch.setattr(planner, "plan", plan)
     monkeypatch.setattr(campaigns, "plan", plan)
+    monkeypatch.setattr(stored_run, "plan", plan)  # imported by now: not while it is replaced
     return enter
 
 
@@ -85,7 +88,9 @@ def test_a_new_kind_is_planned_computed_shown_and_kept(census, tmp_path):
     assert "census: all graphs" in told.finished_steps
     assert campaign.plan.revisions["census steps"] == 1
     folder = campaign.folder
-    (measured,) = folder.load_measurements(folder.existing_manifest())
+    victim, measured, data = folder.load_measurements(folder.existing_manifest())
+    assert (data.kind, data.values["targets"]) == ("dataset", 9)
+    assert (victim.kind, len(victim.values["losses"])) == ("victim", 2)
     assert (measured.kind, measured.values["graphs"]) == ("census", 30)
     assert measured.seconds == folder.store.load(step.key).about["seconds"]
     found = survey(folder, everything=True)
@@ -119,7 +124,7 @@ def test_one_that_others_alone_need_is_freed_when_all_is_there(tmp_path):
     folder = campaign.folder
     (victim,) = folder.store.artifacts.glob("victim-*")
     assert victim not in survey(folder, everything=True).superfluous
-    warm_up = folder.store.artifact_path("warm_up-0123456789")
+    warm_up = folder.store.artifact_path("warm_up-0123456789abcdef0123")
     warm_up.write_bytes(victim.read_bytes())
     assert survey(folder).superfluous == []
     assert survey(folder, everything=True).superfluous == [warm_up]

@@ -38,7 +38,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
 
-    def lay_down(name: str, version: str, package: str, modules: dict[str, str]) -> Path:
+    def lay_down(
+        name: str,
+        version: str,
+        package: str,
+        modules: dict[str, str],
+        entry_points: str = "",
+    ) -> Path:
         folder = site / package
         folder.mkdir()
         for module, source in {"__init__": "", **modules}.items():
@@ -46,6 +52,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
         info = site / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(entry_points)
         files = [path.relative_to(site) for path in folder.iterdir()]
         (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
         importlib.invalidate_caches()

@@ -10,11 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hand_made import make_record, method_called
+from hand_made import (
+    ENVIRONMENT,
+    key_of,
+    make_record,
+    method_called,
+    ref_of,
+    threat_of_budget,
+)
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import Cell, Outcome, Record
 from robust_augcl.results.traits import Traits
 
 # The chance that an attack breaks a graph that can be broken at all.
@@ -125,25 +132,20 @@ def make_campaign(
                                 NAMES.get(method, method),
                                 **METHODS.get(settings_of(method, given)["type"], {}),
                             ),
-                            threat={
-                                "budget": 1,
-                                "operations": ["add"],
-                                "within_component": True,
-                                "allow_existing": False,
-                            },
+                            threat={**threat_of_budget(1), "within_component": True},
                             label_rule="components",
-                            dataset=ArtifactRef("dataset/x", f"{dataset} {seed}"),
-                            victim=ArtifactRef("victim/x", f"{method} {layer} {seed} {protocol}"),
-                            key="attack-0",
+                            dataset=ref_of("dataset", dataset, seed),
+                            victim=ref_of("victim", method, layer, seed, protocol),
+                            key=key_of("attack", 0),
                             pretrain_seconds=0.0 if method == "none" else 12.5,
                             train_seconds=30.0,
                             fit_seconds=1.0,
                             attack_seconds=2.0,
                             queries=100 * n,
                             environment={
+                                **ENVIRONMENT,
                                 "versions": {"robust_augcl": "0.1.0", "torch": "2.8.0"},
                                 "machine": "a",
-                                "device": "cpu",
                             },
                             notes=list(notes),
                         )

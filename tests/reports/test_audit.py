@@ -75,9 +75,8 @@ def test_every_number_of_a_failed_result_is_marked_and_no_other(campaign: Campai
         "AUGCL less GraphCL",
         "GraphCL less No pretraining",
     ]
-    assert (
-        text.count("† The attack, or what it rests on, failed its audit") == 5
-    )  # under each of these tables
+    # Under each of these tables.
+    assert text.count("† The attack, or what it rests on, failed its audit") == 6
     assert "†" not in "".join(lines(text, "What it took"))
 
 
@@ -104,8 +103,7 @@ def test_the_page_tells_the_findings_the_worst_first(campaign: Campaign) -> None
     assert "Take \\| care." in text
     assert f"- † {records[0].cell.attack} on {records[0].cell.method}" in text
     assert (
-        "**The audit of the attacks: 1 FAIL, 1 WARN, 1 PASS**: third. 1 results are marked †."
-        in text
+        "**The audit of the attacks: 1 FAIL, 1 WARN, 1 PASS**: third. 1 record is marked †." in text
     )
     assert "not audited" in page(report_of(records))
     assert headline(Audit("", (PASSED,))).endswith("nothing here speaks against the numbers.")

@@ -169,6 +169,7 @@ def test_one_budget_and_no_measurements_need_no_more_figures(campaign, tmp_path)
     records = campaign(layers=[2])
     assert {path.stem for path in render(report_of(records), tmp_path)} == {
         "report",
+        "report-stamp",
         "accuracy",
         "by_class",
     }

@@ -70,6 +70,14 @@ def more_iterations_change_little(evidence: Evidence) -> Finding:
     that it is chosen by; of another, what half its effort does to a few graphs.
     """
     name = "more iterations change little"
+    if stopped := [facts for facts in evidence.halved if facts.error]:
+        keys = {key for facts in stopped for key in facts.records}
+        return Finding(
+            name,
+            "FAIL" if any(facts.ended for facts in stopped) else "WARN",
+            f"{listed([f'{f.name} with {f.what} {f.half}: {f.error}' for f in stopped])}.",
+            keys_of(record for record in evidence.records if record.key in keys),
+        )
     changes = [*_by_effort(evidence), *_by_learning(evidence), *_by_halves(evidence)]
     if not changes:
         return Finding(
@@ -131,7 +139,7 @@ def _by_learning(evidence: Evidence) -> Iterator[_Change]:
         half = [accuracy for step, _, accuracy in curve if step <= curve[-1][0] / 2]
         if half:
             damage = min(half) - min(accuracy for *_, accuracy in curve)
-            if damage > _FLAT:
+            if not damage <= _FLAT:
                 text = f"{name_of(record)}: {damage:.1%} in the second half of its learning"
                 yield _Change(damage, (record,), text)
             else:
@@ -205,7 +213,7 @@ def large_budget_reaches_what_can_be_broken(evidence: Evidence) -> Finding:
 def _reaches(facts: LargeBudgetFacts, tests: int) -> Status:
     """How an attack with a large budget stands beside random edits; one of so many `tests`."""
     if facts.error:
-        return "WARN"
+        return "FAIL" if facts.ended else "WARN"
     found = facts.broken + facts.only_random
     weaker = facts.only_random > facts.only_attack
     if weaker and mcnemar(facts.only_random, facts.only_attack) < ALPHA / tests:

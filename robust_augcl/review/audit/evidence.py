@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robust_augcl.results.findings import Finding
+from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.records import Record, Target
+from robust_augcl.results.rest import Rest
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class LargeBudgetFacts:
         only_random, only_attack: graphs that only one of them breaks: the best of many random edits
             within the budget, the attack.
         error: what stopped the attack, None where it ran.
+        ended: whether that was the end of the process that it ran in.
     """
 
     records: tuple[str, ...]
@@ -82,6 +85,7 @@ class LargeBudgetFacts:
     only_random: int
     only_attack: int
     error: str | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class IterationFacts:
         half, full: values of it.
         num_graphs: attacked.
         only_half, only_full: graphs that only half of them break, or only all of them.
+        error: what stopped the attack, None where it ran.
+        ended: whether that was the end of the process that it ran in.
     """
 
     records: tuple[str, ...]
@@ -105,6 +111,8 @@ class IterationFacts:
     num_graphs: int
     only_half: int
     only_full: int
+    error: str | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,11 +138,12 @@ class Use:
     """Which test graphs were used before the attack.
 
     Args:
-        selection: test graphs among those that chose the victim's epoch.
+        selection: test graphs among those that chose the victim's epoch; None of a given model,
+            since nobody has said how it was trained.
         fit: test graphs among those that the attack learned on; None where that is not known.
     """
 
-    selection: int = 0
+    selection: int | None = 0
     fit: int | None = 0
 
 
@@ -157,6 +166,7 @@ class Evidence:
         uses: of each record.
         victims, data: facts by key.
         planted, large, halved: facts of each attack.
+        rests: of each record whose victim was trained here, how far that training came.
         proved: of each record, the targets that certificates prove to withstand everything that
             its attack was allowed.
     """
@@ -173,6 +183,7 @@ class Evidence:
     planted: Sequence[PlantedFacts] = ()
     large: Sequence[LargeBudgetFacts] = ()
     halved: Sequence[IterationFacts] = ()
+    rests: Mapping[str, Rest] = field(default_factory=dict)
     proved: Mapping[str, Collection[Target]] = field(default_factory=dict)
 
     def same_threat(self) -> list[list[Record]]:
@@ -196,11 +207,8 @@ def grouped(records: Iterable[Record], key: Callable[[Record], Any]) -> list[lis
 def name_of(record: Record) -> str:
     """A cell in words."""
     cell = record.cell
-    layers = "1 layer" if cell.layers == 1 else f"{cell.layers} layers"
-    return (
-        f"{cell.attack} on {cell.method}, {layers}, seed {cell.seed}, {cell.protocol}, "
-        f"budget {cell.budget}"
-    )
+    about = f"{cell.attack} on {cell.method}", layers_text(cell.layers), f"seed {cell.seed}"
+    return joined(*about, cell.protocol, f"budget {cell.budget}")
 
 
 def keys_of(records: Iterable[Record]) -> tuple[str, ...]:

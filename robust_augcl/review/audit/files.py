@@ -14,6 +14,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.results.records import ArtifactRef, Record
 from robust_augcl.review.audit.forests import Forest, forests
 from robust_augcl.review.proofs import threat_of
+from robust_augcl.review.subject import Subject
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import RunFolder
@@ -35,7 +36,7 @@ class Files:
         self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
         self._forests = lru_cache(maxsize=None)(lambda ref: forests(self._dataset(ref)))
         self._keys = lru_cache(maxsize=None)(lambda ref: self._dataset(ref).keys())
-        self._clean_logits = lru_cache(maxsize=None)(self._find_clean_logits)
+        self._subject = lru_cache(maxsize=None)(self._make_subject)
         self._num_candidates = lru_cache(maxsize=None)(self._count_candidates)
 
     def load(self, ref: ArtifactRef) -> Artifact:
@@ -59,10 +60,9 @@ class Files:
         found: Tensor = self._keys(record.dataset)
         return found
 
-    def clean_logits(self, record: Record) -> Tensor:
-        """The victim's logits of the test graphs before any edit."""
-        found: Tensor = self._clean_logits(record.dataset, record.victim)
-        return found
+    def subject(self, record: Record) -> Subject:
+        """What is proved about the record's data set and victim."""
+        return self._subject(record.dataset, record.victim, record.label_rule)
 
     def num_candidates(self, record: Record) -> int:
         """The number of single edits that the record's threat has on all test graphs."""
@@ -81,9 +81,8 @@ class Files:
         """Whether a file that the record rests on is another one by now."""
         return any(self._load(ref).digest != ref.digest for ref in _rests_on(record))
 
-    def _find_clean_logits(self, dataset: ArtifactRef, victim: ArtifactRef) -> Tensor:
-        found: Tensor = self._victim(victim).logits(test_graphs(self._dataset(dataset))).cpu()
-        return found
+    def _make_subject(self, dataset: ArtifactRef, victim: ArtifactRef, rule: str) -> Subject:
+        return Subject(self._dataset(dataset), self._victim(victim), rule)
 
     def _count_candidates(self, dataset: ArtifactRef, threat: ThreatModel) -> int:
         return int(threat.space(test_graphs(self._dataset(dataset))).counts.sum())

@@ -139,7 +139,7 @@ def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
     mixed = [r for r in strict if (facts := evidence.data.get(r.dataset.key)) and facts.overlap]
     if bad or mixed:
         shown = [
-            f"{name_of(r)}: {evidence.uses[r.key].selection} chose the victim's epoch, "
+            f"{name_of(r)}: {evidence.uses[r.key].selection or 0} chose the victim's epoch, "
             f"{evidence.uses[r.key].fit or 0} taught the attack"
             for r in bad
         ]
@@ -155,11 +155,16 @@ def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
             f"What these learned on was not kept: {listed([name_of(r) for r in unknown])}.",
             keys_of(unknown),
         )
-    return Finding(
-        name,
-        "PASS",
-        f"{len(strict)} strict records: no test graph chose a victim's epoch or taught an attack.",
-    )
+    given = [r for r in strict if evidence.uses[r.key].selection is None]
+    own = len(strict) - len(given)
+    told = [f"{own} strict records: no test graph chose a victim's epoch or taught an attack."]
+    if given:
+        told = told if own else []
+        told.append(
+            f"{len(given)} records of given models: no test graph taught an attack; on which "
+            "graphs the models were trained is not known here."
+        )
+    return Finding(name, "PASS", " ".join(told))
 
 
 def parts_of_the_data_differ(evidence: Evidence) -> Finding:

@@ -13,6 +13,7 @@ from robust_augcl.plan.step import Step
 from robust_augcl.results.brackets import proved_for
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Cell, Record
+from robust_augcl.results.rest import rests, victim_cell
 from robust_augcl.review.audit import looks, trials
 from robust_augcl.review.audit.evidence import (
     DataFacts,
@@ -62,6 +63,10 @@ class Gatherer:
         """
         self._seen |= other._seen
         self.seconds_ahead += other.seconds_ahead
+
+    def take_as_replayed(self, records: Sequence[Record]) -> None:
+        """Take it from a replay that these records hold: their edits are not applied again."""
+        self._seen |= {("replayed", record.dumps()): [] for record in records}
 
     def of_smallest_budget(self) -> set[str]:
         """The keys of the records with the smallest budget."""
@@ -126,6 +131,7 @@ class Gatherer:
             if record.key not in self.steps:
                 replayed[record.key] = ["no step of this folder's suite makes it"]
         victims = grouped(whole, lambda r: r.victim.key)
+        of = rests(measurements)
         datasets = grouped(whole, lambda r: r.dataset.key)
         return Evidence(
             records=everything,
@@ -142,6 +148,7 @@ class Gatherer:
             planted=self._of_each_attack(whole, self._planted_of),
             large=self._of_each_attack(whole, self._large_of),
             halved=self._of_each_attack(whole, lambda group: self._halved(group[0])),
+            rests={r.key: of[cell] for r in whole if (cell := victim_cell(r.cell)) in of},
             proved={r.key: targets for r in whole if (targets := proved_for(r, measurements))},
         )
 

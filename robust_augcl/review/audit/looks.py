@@ -16,9 +16,7 @@ from robust_augcl.steps.artifacts import FITTED_ON
 
 def replay_problems(files: Files, record: Record) -> list[str]:
     """What does not hold of a record when its stored edits are applied again."""
-    return check_record(
-        record, files.dataset(record), files.victim(record), files.clean_logits(record)
-    )
+    return check_record(record, files.subject(record))
 
 
 def asks_about_everything(files: Files, record: Record) -> bool:
@@ -62,19 +60,20 @@ def use_of_test_graphs(files: Files, record: Record, step: Step) -> Use:
     on, what it kept.
     """
     dataset = files.dataset(record)
-    by_validation = step.inputs["victim"].settings["selection"] == "validation"
-    chosen_by = dataset.validation if by_validation else dataset.test
-    selected = set(dataset.test.tolist()) & set(chosen_by.tolist())
+    selected = None
+    if (selection := step.inputs["victim"].settings.get("selection")) is not None:
+        chosen_by = dataset.validation if selection == "validation" else dataset.test
+        selected = len(set(dataset.test.tolist()) & set(chosen_by.tolist()))
     if record.attacker is None:
-        return Use(len(selected))
+        return Use(selected)
     handed = files.load(record.attacker).tensors.get(FITTED_ON)
     if handed is None:
-        return Use(len(selected), None)
+        return Use(selected, None)
     keys = files.keys(record)
     test, others = keys[dataset.test], torch.cat([dataset.train, dataset.validation])
     # A test graph that equals a training graph cannot be told from it: that is another check's.
     fair = torch.isin(test, keys[others])
-    return Use(len(selected), int((torch.isin(test, handed) & ~fair).sum()))
+    return Use(selected, int((torch.isin(test, handed) & ~fair).sum()))
 
 
 def victim_facts(files: Files, record: Record) -> VictimFacts:

@@ -71,7 +71,7 @@ def own_loss_rises(evidence: Evidence) -> Finding:
         if len(changes) < 2:
             continue
         means.append(fmean(changes))
-        if t_interval(changes)[0] > 0:
+        if not t_interval(changes)[0] <= 0:
             rising.append(record)
         elif means[-1] >= 0:
             flat.append(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 from robust_augcl.results.intervals import ALPHA, mcnemar
@@ -11,7 +12,8 @@ from robust_augcl.results.records import Outcome, Record, Target
 from robust_augcl.review.audit.evidence import listed, name_of
 
 TIE = 1e-4
-"""Margins may differ by this much, relative to their size, between two ways of computing them."""
+"""Margins may differ by this share of their usual size between two ways of computing them."""
+_ROUNDED = 1e-6  # margins are stored with six decimals
 
 Pair = tuple[Record, Record]
 
@@ -39,13 +41,16 @@ def broken_though_proved(ours: Record, exact: Record) -> list[Target]:
 
     The margins differ by more than two ways of computing them may.
     """
-    proved = {o.target: o for o in exact.outcomes if o.exact and not o.broken}
+    proved, tie = (
+        {o.target: o for o in exact.outcomes if o.exact and not o.broken},
+        tie_of_clean(ours),
+    )
     return [
         o.target
         for o in ours.outcomes
         if o.broken
         and o.target in proved
-        and proved[o.target].attacked_margin - o.attacked_margin > tie(o)
+        and not proved[o.target].attacked_margin - o.attacked_margin <= tie
     ]
 
 
@@ -64,9 +69,16 @@ def allows(record: Record, other: Record) -> bool:
     return same_kind and other.cell.budget <= record.cell.budget
 
 
-def tie(outcome: Outcome) -> float:
-    """How much the margin may differ between two ways of computing it."""
-    return TIE * max(1.0, abs(outcome.attacked_margin))
+def tie_of(margins: Sequence[float]) -> float:
+    """How much each of the margins of one victim may differ between two ways of computing them.
+
+    It goes by the size that half of them do not reach. Nobody can set it by adding a number to
+    logits, nor by a few margins.
+
+    >>> round(tie_of([-2.0, 0.5, 1e9]), 6)
+    0.000201
+    """
+    return TIE * median(map(abs, margins)) + _ROUNDED if margins else 0.0
 
 
 def versus(pairs: Sequence[Pair], word: str, short: Callable[[Record], str]) -> str:
@@ -82,3 +94,8 @@ def versus(pairs: Sequence[Pair], word: str, short: Callable[[Record], str]) -> 
 
 def _count(outcome: Outcome) -> int:
     return len(outcome.added) + len(outcome.removed)
+
+
+def tie_of_clean(record: Record) -> float:
+    """How much a margin of a record may differ between two ways of computing it."""
+    return tie_of([outcome.clean_margin for outcome in record.outcomes])

@@ -5,8 +5,9 @@ They take a few graphs each, so that they cost little.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,13 @@ from torch import Tensor, nn
 from robust_augcl.adversary.attack_base import Attack, FitGraphs
 from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
-from robust_augcl.graphs.packed import PackedGraphs, concatenate
+from robust_augcl.errors import message_of
+from robust_augcl.graphs.concatenated import concatenate
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.encoder_base import Encoder
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
+from robust_augcl.review.apart import ProcessEnded, apart
 from robust_augcl.review.audit.evidence import (
     IterationFacts,
     LargeBudgetFacts,
@@ -30,6 +34,8 @@ from robust_augcl.threat.perturbations import apply_all
 
 _PLANTED_NODES, _PLANTED_GRAPHS = 8, 8
 _DRAWS = 8
+
+T = TypeVar("T")
 
 
 def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) -> VictimFacts:
@@ -62,9 +68,26 @@ def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) ->
     )
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     """An error in one line, not too long."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return message_of(error)[:200]
+
+
+def _apart(probe: Callable[[], T], attack: Attack, stopped: Callable[[str, bool], T]) -> T:
+    """Probe an attack; whatever stops it is a fact: in words, and whether its process ended."""
+
+    def safely() -> T:
+        try:
+            return probe()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an attack may even try to end the process
+            return stopped(_text(error), False)
+
+    try:
+        return apart(safely, attack)
+    except ProcessEnded as error:
+        return stopped(str(error), True)
 
 
 # --- planted victims ------------------------------------------------------------------------------
@@ -144,8 +167,9 @@ def try_on_planted_victims(
     fit = planted_graphs(generator("planted", "fit"))
     num_edges = int(graphs.num_undirected_edges[0])
     one_edit = replace(threat, budget=1, allow_existing=False)
-    broken = []
-    try:
+
+    def probe() -> PlantedFacts:
+        broken = []
         for fragile in (True, False):
             victim = planted_victim(num_edges, fragile=fragile)
             draws = generator("planted", name, fragile)
@@ -153,11 +177,14 @@ def try_on_planted_victims(
                 attack.brief(), victim, graphs, one_edit, fit=FitGraphs(fit, fit), generator=draws
             )
             broken.append(int((result.attacked_prediction != graphs.y).sum()))
-    except Exception as error:
-        return PlantedFacts(tuple(records), name, graphs.num_graphs, error=_text(error))
-    return PlantedFacts(
-        tuple(records), name, graphs.num_graphs, fragile_broken=broken[0], constant_broken=broken[1]
-    )
+        fragile_broken, constant_broken = broken
+        counts = (graphs.num_graphs, fragile_broken, constant_broken)
+        return PlantedFacts(tuple(records), name, *counts)
+
+    def stopped(error: str, ended: bool) -> PlantedFacts:
+        return PlantedFacts(tuple(records), name, graphs.num_graphs, error=error)
+
+    return _apart(probe, attack, stopped)
 
 
 # --- large budgets --------------------------------------------------------------------------------
@@ -182,31 +209,34 @@ def try_large_budget(
     right = (victim.logits(graphs).argmax(1).cpu() == graphs.y).nonzero().squeeze(1)
     if not len(right):
         return None
-    graphs, wide = graphs.select(right), replace(threat, budget=budget, allow_existing=False)
-    try:
+    chosen, wide = graphs.select(right), replace(threat, budget=budget, allow_existing=False)
+
+    def probe() -> LargeBudgetFacts:
         result = run_attack(
             attack.brief(),
             victim,
-            graphs,
+            chosen,
             wide,
-            fit=_no_graphs(graphs),
+            fit=_no_graphs(chosen),
             generator=generator("large budget", name),
         )
-    except Exception as error:
+        broken = result.attacked_prediction != chosen.y
+        by_chance = random_breaks(victim, chosen, wide, budget)
         return LargeBudgetFacts(
-            tuple(records), name, budget, graphs.num_graphs, 0, 0, 0, _text(error)
+            records=tuple(records),
+            name=name,
+            budget=budget,
+            num_graphs=chosen.num_graphs,
+            broken=int(broken.sum()),
+            only_random=int((by_chance & ~broken).sum()),
+            only_attack=int((broken & ~by_chance).sum()),
         )
-    broken = result.attacked_prediction != graphs.y
-    by_chance = random_breaks(victim, graphs, wide, budget)
-    return LargeBudgetFacts(
-        records=tuple(records),
-        name=name,
-        budget=budget,
-        num_graphs=graphs.num_graphs,
-        broken=int(broken.sum()),
-        only_random=int((by_chance & ~broken).sum()),
-        only_attack=int((broken & ~by_chance).sum()),
-    )
+
+    def stopped(error: str, ended: bool) -> LargeBudgetFacts:
+        counts = (chosen.num_graphs, 0, 0, 0)
+        return LargeBudgetFacts(tuple(records), name, budget, *counts, error, ended)
+
+    return _apart(probe, attack, stopped)
 
 
 def try_half_the_iterations(
@@ -228,29 +258,30 @@ def try_half_the_iterations(
     full = getattr(attack, attack.effort) if attack.effort else 0
     if attack.effort is None or not isinstance(full, int) or full < 2:
         return None
-    try:
-        halved: Attack = replace(attack, **{attack.effort: full // 2})  # type: ignore[type-var]
-        result = run_attack(
-            halved,
-            victim,
-            graphs,
-            threat,
-            fit=_no_graphs(graphs),
-            generator=generator("half", name),
-        )
-    except ValueError:  # an effort that another setting does not allow
-        return None
-    after = (result.attacked_prediction != graphs.y) & (result.clean_prediction == graphs.y)
-    return IterationFacts(
-        records=tuple(records),
-        name=name,
-        what=attack.effort,
-        half=full // 2,
-        full=full,
-        num_graphs=graphs.num_graphs,
-        only_half=int((after & ~broken).sum()),
-        only_full=int((broken & ~after).sum()),
-    )
+    about = (tuple(records), name, attack.effort, full // 2, full, graphs.num_graphs)
+    changed: dict[str, Any] = {attack.effort: full // 2}
+
+    def probe() -> IterationFacts | None:
+        try:
+            halved: Attack = replace(attack, **changed)  # type: ignore[type-var]
+            result = run_attack(
+                halved,
+                victim,
+                graphs,
+                threat,
+                fit=_no_graphs(graphs),
+                generator=generator("half", name),
+            )
+        except ValueError:  # an effort that another setting does not allow
+            return None
+        after = (result.attacked_prediction != graphs.y) & (result.clean_prediction == graphs.y)
+        only = int((after & ~broken).sum()), int((broken & ~after).sum())
+        return IterationFacts(*about, *only)
+
+    def stopped(error: str, ended: bool) -> IterationFacts | None:
+        return IterationFacts(*about, 0, 0, error, ended)
+
+    return _apart(probe, attack, stopped)
 
 
 def _no_graphs(graphs: PackedGraphs) -> FitGraphs:

@@ -21,7 +21,7 @@ from robust_augcl.review.audit.pairs import (
     broken_though_proved,
     but_budget,
     decidedly_weaker,
-    tie,
+    tie_of_clean,
     versus,
 )
 
@@ -161,8 +161,9 @@ def worst_of_attacks_is_the_worst(evidence: Evidence) -> Finding:
             ):
                 compared += 1
                 margins = {o.target: o.attacked_margin for o in member.outcomes}
+                tie = tie_of_clean(union)
                 if any(
-                    o.attacked_margin > margins.get(o.target, float("inf")) + tie(o)
+                    not o.attacked_margin <= margins.get(o.target, float("inf")) + tie
                     for o in union.outcomes
                 ):
                     bad.append((union, member))

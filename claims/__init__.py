@@ -1,0 +1,1 @@
+"""Published claims, one source or more a TOML file: data only."""

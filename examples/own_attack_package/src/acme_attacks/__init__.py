@@ -1,0 +1,1 @@
+"""Plug-ins for robust_augcl, as an example."""

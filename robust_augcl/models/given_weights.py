@@ -1,0 +1,160 @@
+"""Weights of modules that users bring: from memory, from files, and into copies of the modules."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from robust_augcl.errors import InputError, cut, message_of, shown
+from robust_augcl.validation import read_bytes
+
+_MOST_WEIGHTS = 2**31  # bytes of a file of weights
+_WHOLE = ("bool", "uint8", "int8", "int16", "int32", "int64")
+_TYPES = frozenset(getattr(torch, name) for name in (*_WHOLE, "float16", "float32", "float64"))
+"""Types of tensors that artifacts hold."""
+
+
+def weights_of(module: nn.Module, whose: str) -> dict[str, Tensor]:
+    """The state dict of a module, as copies on the CPU.
+
+    Args:
+        module: the module.
+        whose: names it in errors.
+
+    Raises:
+        InputError: something in it that is no tensor, of a type that cannot be stored, or not
+            finite.
+    """
+    return checked(module.state_dict(), whose)
+
+
+def checked(state: Mapping[str, Any], whose: str) -> dict[str, Tensor]:
+    """A state dict that can be stored, as copies on the CPU; otherwise as `weights_of`."""
+    found = {}
+    for name, value in state.items():
+        if not isinstance(name, str):
+            raise InputError(
+                f"Expected the state dict of {whose} to have names as keys, got {shown(name)}"
+            )
+        if not isinstance(value, Tensor) or value.layout != torch.strided:
+            raise InputError(
+                f"Expected the state dict of {whose} to hold tensors, got "
+                f"{type(value).__name__} in {shown(name)}"
+            )
+        if nn.parameter.is_lazy(value):
+            raise InputError(
+                f"Expected the weights of {whose} to be there, but {shown(name)} is lazy: call the "
+                "model once before you hand it over"
+            )
+        if value.dtype not in _TYPES:
+            raise InputError(
+                f"Expected the weights of {whose} to be floats or integers of at most 64 bits, got "
+                f"{value.dtype} in {shown(name)}"
+            )
+        if not bool(value.isfinite().all()):
+            raise InputError(
+                f"Expected finite weights of {whose}, got NaN or infinity in {shown(name)}"
+            )
+        found[name] = value.detach().cpu().clone().contiguous()
+    return found
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of weights: of names, types, shapes and bytes.
+
+    >>> weights_digest({"w": torch.ones(1)}) == weights_digest({"w": torch.zeros(1)})
+    False
+    """
+    state = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        state.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return state.hexdigest()
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read weights: safetensors, or a state dict that `torch.save` wrote. Nothing is unpickled.
+
+    Raises:
+        InputError: a file that cannot be read, or holds something else.
+    """
+    where = f"the weights {shown(str(path))}"
+    try:
+        content = read_bytes(path, _MOST_WEIGHTS)
+        if path.suffix == ".safetensors":
+            return checked(safetensors.torch.load(content), str(path))
+    except OSError as error:
+        raise InputError(f"Cannot read {where}: {error.strerror or error}") from None
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"Cannot read {where}: {message_of(error)}") from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle's, zip's, PyTorch's own
+        raise InputError(
+            f"Cannot read {where} as a state dict without unpickling code: "
+            f"{cut(message_of(error), 120)}"
+        ) from None
+    if not isinstance(state, Mapping):
+        raise InputError(f"Expected {where} to be a state dict, got {type(state).__name__}")
+    return checked(state, str(path))
+
+
+def with_weights(module: nn.Module, weights: Mapping[str, Tensor], whose: str) -> nn.Module:
+    """A copy of a module that has these weights, in their precision.
+
+    PyTorch would round weights of 64 bits to a module's 32 without a word, and other numbers would
+    come out.
+
+    Raises:
+        InputError: weights of another module, or a module that cannot be copied.
+    """
+    try:
+        made = copy.deepcopy(module)
+    except Exception as error:
+        raise InputError(
+            f"Expected a module that can be copied for {whose}, but `copy.deepcopy` raised "
+            f"{cut(message_of(error), 120)}"
+        ) from error
+    own = {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if own != found:
+        names = sorted(name for name in {**own, **found} if own.get(name) != found.get(name))
+        name = names[0]
+        raise InputError(
+            f"Expected weights of {whose} like those of its module, but {shown(name)} is of shape "
+            f"{found.get(name, 'none')} instead of {own.get(name, 'none')}, and {len(names) - 1} "
+            "more differ"
+        )
+    for name, tensor in made.state_dict(keep_vars=True).items():
+        if tensor.is_floating_point() and weights[name].is_floating_point():
+            tensor.data = tensor.data.to(weights[name].dtype)
+    made.load_state_dict(dict(weights))
+    return made
+
+
+def widened(weights: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    """Weights of a file in the precision of a module where that is the finer one.
+
+    Files may hold half precision to be small. Nothing is rounded: where the file's precision is
+    the finer one, it stays.
+
+    >>> half = {"weight": torch.ones(1, 1).half(), "bias": torch.ones(1).double()}
+    >>> [tensor.dtype for tensor in widened(half, nn.Linear(1, 1)).values()]
+    [torch.float32, torch.float64]
+    """
+    own = module.state_dict()
+    return {
+        name: tensor.to(torch.promote_types(tensor.dtype, own[name].dtype))
+        if name in own and tensor.is_floating_point() and own[name].is_floating_point()
+        else tensor
+        for name, tensor in weights.items()
+    }

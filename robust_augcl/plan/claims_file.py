@@ -1,0 +1,56 @@
+"""Reading a file of published claims: from TOML to `Claim`s, validated in full."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from robust_augcl.errors import InputError, shown, unknown
+from robust_augcl.plan.toml_tables import build
+from robust_augcl.plan.toml_text import parse_toml
+from robust_augcl.results.claims import Claim
+
+OURS = "published.toml"
+"""The file of claims that is installed with the project."""
+
+
+def parse_claims(text: str, source: str) -> list[Claim]:
+    """Read claims from the text of a TOML file, an array of tables `claims`.
+
+    Args:
+        text: the content.
+        source: names the file in errors.
+
+    Raises:
+        InputError: no TOML; no claim; an unknown, missing or wrong field; a name twice. The line
+            names the file, the claim and the field.
+    """
+    table = parse_toml(text, source)
+    for key in table:
+        if key != "claims":
+            raise unknown(f"key in {source}:", key, ["claims"])
+    entries = table.get("claims")
+    if not isinstance(entries, list) or not entries:
+        raise InputError(
+            f"{source}: Expected `claims` to be an array of tables, got {shown(entries)}"
+        )
+    claims = [
+        build(Claim, entry, f"{source}: [[claims]] {place}")
+        for place, entry in enumerate(entries, start=1)
+    ]
+    seen: set[str] = set()
+    for claim in claims:
+        if claim.name in seen:
+            raise InputError(f"{source}: Expected each `name` once, got {shown(claim.name)} twice")
+        seen.add(claim.name)
+    return claims
+
+
+def published_claims() -> list[Claim]:
+    """The claims that are installed with the project.
+
+    Example:
+        >>> published_claims()[0].left
+        'augcl'
+    """
+    text = resources.files("robust_augcl.claims").joinpath(OURS).read_text(encoding="utf-8")
+    return parse_claims(text, f"claims/{OURS}")

@@ -1,0 +1,126 @@
+"""Everything that has a name here: what `robust-augcl list` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from robust_augcl import foreign
+from robust_augcl.errors import InputError, cut, one_line
+from robust_augcl.registry import own
+from robust_augcl.registry.installed import installed
+from robust_augcl.registry.loading import claims_to, load
+from robust_augcl.registry.named_files import in_file
+
+KINDS = (own.SUITE, *own.GROUPS)
+"""All kinds of what can be added."""
+
+OURS = "ours"
+
+
+class Entry(NamedTuple):
+    """Something that has a name.
+
+    Args:
+        kind: "attack", ... or "suite".
+        name: its short name; of a file's classes, where there are several, `file.py:Class`.
+        maker: "ours", a distribution and its version, or a file.
+        description: one line; empty where there is none.
+        problem: why it is of no use, as far as that is known; else empty.
+    """
+
+    kind: str
+    name: str
+    maker: str
+    description: str
+    problem: str = ""
+
+
+def catalogue(*, check: bool = False) -> list[Entry]:
+    """All suites and plug-ins, by kind and name, ours first.
+
+    Only files that the user has named are imported. What is broken costs itself alone.
+
+    Args:
+        check: whether the code of all others is imported, to find out what is broken.
+
+    >>> [entry.maker for entry in catalogue() if entry.name == "beam"]
+    ['ours']
+    """
+    found = []
+    for kind in KINDS:
+        mine = own.suite_descriptions() if kind == own.SUITE else own.descriptions(kind)
+        others = {entry.name for entry in installed(kind)}
+        others |= {path.stem for path in foreign.named_files()}
+        found += [
+            Entry(kind, name, OURS, text, _taken(kind, name) if name in others else "")
+            for name, text in mine.items()
+        ]
+        found += _installed(kind, check)
+        found += _in_files(kind)
+    return found + _named()
+
+
+def _installed(kind: str, check: bool) -> Iterator[Entry]:
+    for entry in installed(kind):
+        problem = entry.problem or _taken(kind, entry.name)
+        if not problem and check and kind != own.SUITE:
+            problem = _problem(lambda name=entry.name: load(kind, name))  # type: ignore[misc]
+        yield Entry(kind, entry.name, entry.maker, entry.description, problem)
+
+
+def _taken(kind: str, name: str) -> str:
+    """By whom a name is taken too; empty where it has one maker."""
+    try:
+        makers = [f"{cut(c.maker)} ({cut(c.address)})" for c in claims_to(kind, name)]
+    except InputError as error:
+        return str(error)
+    return f"several have this name: {' and '.join(makers)}" if len(makers) > 1 else ""
+
+
+def _in_files(kind: str) -> Iterator[Entry]:
+    if kind == own.SUITE:
+        return
+    for path in foreign.named_files():
+        try:
+            made = in_file(kind, path)
+        except InputError as error:
+            if kind == "attack":  # a file that cannot be imported is told once
+                yield Entry(kind, path.stem, path.name, "", one_line(error))
+            continue
+        for each in made:
+            address = each.address
+            foreign.allow(address)
+            problem = _problem(lambda address=address: load(kind, address))  # type: ignore[misc]
+            problem = problem or (_taken(kind, each.name) if ":" not in each.name else "")
+            text = "" if problem else _docstring(load(kind, address))
+            yield Entry(kind, each.name, path.name, text, problem)
+
+
+def _named() -> list[Entry]:
+    """The classes that the user has named by where they lie."""
+    found = []
+    for name in foreign.named_classes():
+        try:
+            made = foreign.load_class(name)
+            kinds = [kind for kind in own.GROUPS if issubclass(made, own.base_of(kind))]
+            text = _docstring(made)
+        except InputError as error:
+            found.append(Entry("attack", name, "--plugin", "", one_line(error)))
+            continue
+        for kind in kinds:
+            problem = _problem(lambda kind=kind, name=name: load(kind, name))  # type: ignore[misc]
+            found.append(Entry(kind, name, "--plugin", "" if problem else text, problem))
+    return found
+
+
+def _problem(work: Callable[[], object]) -> str:
+    try:
+        work()
+    except InputError as error:
+        return one_line(error)
+    return ""
+
+
+def _docstring(made: type[object]) -> str:
+    return (made.__doc__ or "").strip().partition("\n")[0].rstrip(".")

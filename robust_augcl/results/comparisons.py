@@ -1,0 +1,166 @@
+"""Which comparisons of methods stand in which family, and what is said of each.
+
+Primary: the exact worst case at the first budget, of the pairs that the suite names in
+`[comparisons]`, under every protocol and for every number of layers. It is one family a suite, and
+the only one that is ever bold. Secondary: all else, in one family for each data set, encoder,
+protocol and budget. How a family is judged stands in `results.method_tests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.method_tests import Judged, judge
+from robust_augcl.results.names import CLEAN
+from robust_augcl.results.records import Record
+from robust_augcl.results.seed_differences import SeedDifferences
+from robust_augcl.results.shared_graphs import overlap
+from robust_augcl.results.statistics import Group, Measure, by_group, one_per_seed, seed_differences
+
+PRIMARY = "primary"
+
+_NOT_KNOWN = 0
+"""Stands for the planned seeds where nobody knows whether seeds share graphs: there are never so
+few, and so there is no verdict."""
+
+Question = tuple[Group, Group]
+"""Two groups, left less right. They differ in the method alone."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a suite states before it runs of how its methods are compared.
+
+    Args:
+        pairs: labels of methods whose comparison is primary, left less right.
+        margin: within which methods are equivalent, a share; None: equivalence is not tested.
+        planned: how many seeds were planned; None where that is not known.
+
+    Example:
+        >>> Rules.of({"comparisons": {"pairs": [["augcl", "none"]], "margin": 0.02}}, 30)
+        Rules(pairs=(('augcl', 'none'),), margin=0.02, planned=30)
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    margin: float | None = None
+    planned: int | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any] | None, planned: int | None = None) -> Rules:
+        """The rules of a suite as in its file, and of the number of seeds that was planned."""
+        table = (settings or {}).get("comparisons", {})
+        pairs = tuple((str(left), str(right)) for left, right in table.get("pairs", ()))
+        return cls(pairs, table.get("margin"), planned)
+
+
+@dataclass(frozen=True)
+class Family:
+    """The comparisons of one family, by what is compared; None where records are missing."""
+
+    name: str
+    found: Mapping[Question, Judged | None]
+
+    def of(self, left: Group, right: Group) -> Judged | None:
+        """What is said of left less right; None where that is not compared here."""
+        return self.found.get((left, right))
+
+
+def primary(
+    records: Iterable[Record],
+    measurements: Sequence[Measurement],
+    rules: Rules,
+    order: Sequence[str] = (),
+) -> dict[str, Family]:
+    """The primary family of each suite.
+
+    A suite that names no pairs, or has no exact worst case at its first budget, has an empty one.
+
+    Args:
+        records, measurements: of a run.
+        rules: of its suite.
+        order: of the suite's attacks; of several exact ones the first counts.
+    """
+    groups = by_group(records)
+    tables: dict[_Table, list[Group]] = {}
+    for group in groups:
+        tables.setdefault(_table_of(group), []).append(group)
+    asked: dict[str, list[Question]] = {group.suite: [] for group in groups}
+    for members in tables.values():
+        first = min(group.budget for group in members)
+        least = [group for group in members if group.budget == first]
+        exact = exact_attack([record for group in least for record in groups[group]], order)
+        asked[members[0].suite] += [
+            (group, replace(group, method=right))
+            for left, right in rules.pairs
+            for group in least
+            if (group.attack, group.method) == (exact, left)
+        ]
+    return {
+        suite: family_of(PRIMARY, questions, groups, measurements, rules)
+        for suite, questions in asked.items()
+    }
+
+
+def family_of(
+    name: str,
+    questions: Sequence[Question],
+    groups: Mapping[Group, Sequence[Record]],
+    measurements: Sequence[Measurement],
+    rules: Rules,
+) -> Family:
+    """Judge questions as one family.
+
+    Args:
+        name: of the family, for readers.
+        questions: two groups each; those of the attack `CLEAN` are about accuracies before any.
+        groups: all records.
+        measurements: of the same run; they say whether seeds share graphs. Where they do not say
+            it, there is no verdict.
+        rules: the suite's.
+    """
+    shares = {left.dataset: overlap(measurements, left.dataset) for left, _ in questions}
+    known = all(share is not None for share in shares.values())
+    members = {**groups, **_before_attacks(groups)}
+    differences = [
+        _differences(members, left, right, shares[left.dataset] or 0.0) for left, right in questions
+    ]
+    planned = rules.planned if known else _NOT_KNOWN
+    judged = judge(differences, name, rules.margin, planned)
+    return Family(name, dict(zip(questions, judged, strict=True)))
+
+
+def exact_attack(records: Sequence[Record], order: Sequence[str] = ()) -> str | None:
+    """The label of the exact worst case: an attack all of whose targets are proved, in all records.
+
+    Of several, the first in the order of the suite; None where there is none.
+    """
+    claimed = {record.cell.attack for record in records if record.traits.claims_exact}
+    unproved = {record.cell.attack for record in records if not record.is_exact}
+    rank = {label: place for place, label in enumerate(order)}
+    proved = sorted(claimed - unproved, key=lambda label: (rank.get(label, len(rank)), label))
+    return proved[0] if proved else None
+
+
+_Table = tuple[str, str, str, str]
+
+
+def _table_of(group: Group) -> _Table:
+    return group.suite, group.dataset, group.encoder, group.protocol
+
+
+def _differences(
+    groups: Mapping[Group, Sequence[Record]], left: Group, right: Group, share: float
+) -> SeedDifferences | None:
+    measure: Measure = "clean" if left.attack == CLEAN else "robust"
+    return seed_differences(groups.get(left, ()), groups.get(right, ()), measure, share)
+
+
+def _before_attacks(groups: Mapping[Group, Sequence[Record]]) -> dict[Group, list[Record]]:
+    """Records of each model and budget before any attack, one a seed."""
+    found: dict[Group, list[Record]] = {}
+    for group, members in groups.items():
+        found.setdefault(replace(group, attack=CLEAN), []).extend(members)
+    return {group: one_per_seed(members) for group, members in found.items()}

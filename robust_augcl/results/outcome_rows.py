@@ -1,0 +1,101 @@
+"""Records as tidy rows: one for each target that an attack met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from robust_augcl.results.brackets import bracket_group
+from robust_augcl.results.measurements import Measurement, targets_of
+from robust_augcl.results.records import Outcome, Record, Target
+from robust_augcl.results.statistics import Group
+
+_TYPES = {
+    "string": ("suite", "dataset", "model", "attack", "protocol"),
+    "Int64": ("layers", "node"),
+    "int64": ("seed", "graph", "label", "clean", "attacked", "num_added", "num_removed"),
+    "float64": ("budget", "clean_margin", "attacked_margin"),
+    "bool": ("budget_is_share", "clean_right", "attacked_right", "robust", "broken", "exact"),
+    "boolean": ("certified",),
+    "object": ("added", "removed"),
+}
+_ORDER = (
+    *("suite", "dataset", "model", "layers", "attack", "protocol", "seed", "budget"),
+    *("budget_is_share", "graph", "node", "label", "clean", "attacked", "clean_margin"),
+    *("attacked_margin", "clean_right", "attacked_right", "robust", "broken", "exact"),
+    *("certified", "num_added", "num_removed", "added", "removed"),
+)
+
+
+def typed() -> dict[str, str]:
+    """Column -> its type in pandas, in the order of the columns.
+
+    >>> list(typed())[:3], typed()["node"]
+    (['suite', 'dataset', 'model'], 'Int64')
+    """
+    kinds = {name: kind for kind, names in _TYPES.items() for name in names}
+    return {name: kinds[name] for name in _ORDER}
+
+
+def outcome_rows(
+    records: Iterable[Record], measurements: Iterable[Measurement] = ()
+) -> list[dict[str, Any]]:
+    """One row for each target of each record, sorted by cell, targets in the data set's order.
+
+    `measurements` are of the same run: certificates among them fill the column `certified`.
+    """
+    proved = _certified(measurements)
+    rows = []
+    for record in sorted(records, key=lambda record: record.cell):
+        about = _about(record)
+        known = proved.get((bracket_group(record.cell, record.cell.budget), record.cell.seed), {})
+        rows += [{**about, **_row(o), "certified": known.get(o.target)} for o in record.outcomes]
+    return [{name: row[name] for name in _ORDER} for row in rows]
+
+
+def _about(record: Record) -> dict[str, Any]:
+    cell = record.cell
+    return {
+        "suite": cell.suite,
+        "dataset": cell.dataset,
+        "model": cell.method,
+        "layers": cell.layers or None,
+        "attack": cell.attack,
+        "protocol": cell.protocol,
+        "seed": cell.seed,
+        "budget": float(cell.budget),
+        "budget_is_share": isinstance(cell.budget, float),
+    }
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "graph": outcome.graph,
+        "node": outcome.node,
+        "label": outcome.label,
+        "clean": outcome.clean,
+        "attacked": outcome.attacked,
+        "clean_margin": outcome.clean_margin,
+        "attacked_margin": outcome.attacked_margin,
+        "clean_right": outcome.clean_right,
+        "attacked_right": outcome.attacked_right,
+        "robust": outcome.robust,
+        "broken": outcome.broken,
+        "exact": outcome.exact,
+        "num_added": len(outcome.added),
+        "num_removed": len(outcome.removed),
+        "added": outcome.added,
+        "removed": outcome.removed,
+    }
+
+
+def _certified(
+    measurements: Iterable[Measurement],
+) -> dict[tuple[Group, int], dict[Target, bool]]:
+    """Of each victim and budget, which targets are certified."""
+    found = {}
+    for each in measurements:
+        if each.kind == "certificate":
+            group = bracket_group(each.cell, each.cell.budget), each.cell.seed
+            found[group] = dict(zip(targets_of(each), each.values["certified"], strict=True))
+    return found

@@ -1,0 +1,29 @@
+"""Whether the seeds of a suite share graphs, as the data source says and measurements carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from robust_augcl.results.measurements import Measurement
+
+
+def overlap(measurements: Iterable[Measurement], dataset: str) -> float | None:
+    """How much of each other's graphs the seeds of a data set have, for the corrected resampled t.
+
+    Returns:
+        0 where each seed draws graphs of its own; else the number of test targets over that of
+        training targets, the largest of the seeds; None where no measurement says it.
+
+    Example:
+        >>> from robust_augcl.results.records import Cell
+        >>> cell = Cell("mine", "MUTAG", "", "gin", 0, 0, "", "", 0)
+        >>> values = {"draws_graphs": False, "targets": 20, "training": 150}
+        >>> round(overlap([Measurement("dataset", cell, values, 0.0)], "MUTAG"), 3)
+        0.133
+    """
+    about = [m.values for m in measurements if (m.kind, m.cell.dataset) == ("dataset", dataset)]
+    if not about or not all("draws_graphs" in values for values in about):
+        return None
+    shared = [values for values in about if not values["draws_graphs"]]
+    # Without training, of given models, no training graph can be shared.
+    return max((v["targets"] / v["training"] for v in shared if v["training"]), default=0.0)

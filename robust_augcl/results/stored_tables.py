@@ -1,0 +1,54 @@
+"""Tables that results carry as JSON: the threat, and where a result was computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from robust_augcl.results import strict
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What a record or a certificate says of the threat: the settings of the threat model."""
+
+    __pydantic_config__ = strict.STRICT
+
+    type: Literal["ThreatModel"]
+    budget: strict.Budget
+    operations: Annotated[list[Literal["add", "delete"]], Field(min_length=1, max_length=2)]
+    within_component: bool
+    allow_existing: bool
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where a result was computed."""
+
+    __pydantic_config__ = strict.STRICT
+
+    versions: dict[strict.Name, strict.Name]
+    commit: strict.Name | None
+    machine: strict.Name
+    device: strict.Name
+    threads: strict.Positive
+    peak_memory_mib: strict.Whole
+    processor: strict.Name
+
+
+def threat_table(value: dict[str, Any]) -> dict[str, Any]:
+    """A table that is read as `Threat`; raises `ValueError` for any other."""
+    threat = strict.table_as(Threat, value)
+    if len(set(threat.operations)) < len(threat.operations):
+        raise ValueError("different `operations`")
+    return value
+
+
+def environment_table(value: dict[str, Any]) -> dict[str, Any]:
+    """A table that is read as `Environment`; raises `ValueError` for any other."""
+    if "processor" not in value:  # no version since writes such a table
+        raise ValueError("a table with `processor` (an older version wrote it: run again)")
+    strict.table_as(Environment, value)
+    return value

@@ -1,0 +1,140 @@
+"""What is found again of all test targets against one threat, as far as that is quick.
+
+Letters: G test targets.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from robust_augcl.oracle.certificates import SLACK, SingleEdits, bounded_margins, certify
+from robust_augcl.review.edited import EditedTargets, Edits, edits_of
+from robust_augcl.review.judge import beyond_rounding
+from robust_augcl.threat.model import ThreatModel
+
+MOST_PAIRS = 20_000
+"""A target with more pairs of edits is not searched again where nothing but a search can tell."""
+
+
+class Again:
+    """Every single edit is tried again, the bound is computed again, and few pairs are searched.
+
+    That is a proof for one edit, for more than two, where nothing but the bound can be one, and
+    for two where the bound is enough or pairs are few (`MOST_PAIRS`). Elsewhere pairs have to be
+    taken on trust.
+
+    Args:
+        targets: the test targets.
+        threat: what is allowed.
+        single: the worst single edits.
+
+    Attributes:
+        size: the most allowed edits that can change each target at once (G,).
+        pairs: how many pairs of edits there are of each target (G,).
+        after_one: what the victim says after the worst single edit.
+        bound: the margin that the bound proves (G,); minus infinity where nothing is known, and
+            where it was not asked for.
+        searched: where all pairs were searched again (G,).
+    """
+
+    def __init__(self, targets: EditedTargets, threat: ThreatModel, single: SingleEdits) -> None:
+        graphs = targets.graphs
+        self._targets, self._threat, self._finite = targets, threat, single.finite
+        self.size = torch.minimum(threat.budgets(graphs), single.changing)
+        self.pairs = single.changing * (single.changing - 1) // 2
+        self._few_pairs = self.pairs <= MOST_PAIRS
+        self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
+        self._asked = torch.zeros_like(self.size, dtype=torch.bool)
+        self._bounded = torch.zeros_like(self._asked)
+        self.bound = torch.full_like(self.size, -torch.inf, dtype=torch.double)
+        self.searched = torch.zeros_like(self._asked)
+        self._survives = torch.zeros_like(self._asked)
+        self._pair_breaks = torch.zeros_like(self._asked)
+        self._pair_is_wrong = torch.zeros_like(self._asked)
+        self._searched_margin = self.bound.clone()
+
+    def ask(self, asked: Tensor) -> None:
+        """Find out about these targets (G,) bool. What one edit breaks needs no more."""
+        new = asked & ~self._asked & ~self.after_one.broken
+        self._asked |= asked
+        self.ask_bound(new)
+        self._search(new & (self.size == 2) & self._few_pairs & ~self._by_bound)
+
+    def ask_bound(self, asked: Tensor) -> None:
+        """Compute the bound of these targets (G,) bool, and search nothing."""
+        new = asked & ~self._bounded
+        self._bounded |= asked
+        if bool(new.any()):
+            targets = self._targets
+            found = bounded_margins(targets.victim, targets.graphs, self._threat, new)
+            self.bound = torch.where(new, found, self.bound)
+
+    @property
+    def proved(self) -> Tensor:
+        """Where nothing allowed breaks the target, but for what rounding decides (G,)."""
+        by_one = self.size <= 1
+        return self._stands & (by_one | self._by_bound | self._survives)
+
+    @property
+    def surely(self) -> Tensor:
+        """Where that is so on every machine, and needs no search of pairs (G,)."""
+        enough = (self.size <= 1) | (self.bound > self.after_one.tie)
+        return self._finite & self.after_one.right & enough
+
+    @property
+    def surely_searched(self) -> Tensor:
+        """Where that is so on every machine, by a search of all pairs (G,)."""
+        # Bounds and search leave out what they know to be above the slack.
+        slack = self.after_one.tie.clamp(max=SLACK / 2)
+        enough = torch.maximum(slack, self._targets.judge.rounding)
+        searched = self.searched & self._survives & (self._searched_margin > enough)
+        return self._finite & self.after_one.right & searched
+
+    def refuted(self, standing: Tensor) -> Tensor:
+        """Which targets (G,) that are said to stand one edit or two are known to break.
+
+        Rounding alone excuses as few of them as it does elsewhere (see `beyond_rounding`).
+        """
+        surely = self.after_one.broken | self._pair_breaks
+        wrong = surely | self.after_one.wrong | self._pair_is_wrong
+        return beyond_rounding(standing & wrong, ~surely)
+
+    @property
+    def on_trust(self) -> Tensor:
+        """Where pairs of edits decide that are not searched again (G,)."""
+        return self._stands & (self.size == 2) & ~self._by_bound & ~self.searched
+
+    @property
+    def lower(self) -> Tensor:
+        """The smallest margin that is proved, where anything is (G,)."""
+        margin = torch.where(self.size <= 1, self.after_one.margin, self._searched_margin)
+        return torch.maximum(self.bound, margin)
+
+    @property
+    def _stands(self) -> Tensor:
+        return self._finite & ~self.after_one.broken
+
+    @property
+    def _by_bound(self) -> Tensor:
+        """Where the bound is enough (G,). Less than half its own slack is left to machines."""
+        slack = self.after_one.tie.clamp(max=SLACK / 2).masked_fill(self.size == 2, 0)
+        return (self.size > 1) & (self.bound > -slack)
+
+    def _search(self, few: Tensor) -> None:
+        """Search all pairs of edits of some targets (G,) bool."""
+        places = few.nonzero().squeeze(1)
+        if places.numel() == 0:
+            return
+        graphs = self._targets.graphs.select(places)
+        found = certify(self._targets.victim, graphs, self._threat, limit=MOST_PAIRS)
+        self.searched[places], self._survives[places] = found.exhausted, found.certified
+        self._searched_margin[places] = found.lower_margin
+        edits: list[Edits] = [([], []) for _ in self._targets.names]
+        has_pair = torch.zeros_like(few)
+        for place, witness in zip(places.tolist(), found.witnesses, strict=True):
+            if witness is not None:
+                edits[place], has_pair[place] = edits_of(witness), True
+        answer, _ = self._targets.after(edits)
+        self._pair_breaks |= has_pair & answer.broken
+        self._pair_is_wrong |= has_pair & answer.wrong

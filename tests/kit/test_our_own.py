@@ -1,0 +1,60 @@
+"""Our own plug-ins keep the contract that authors of others are held to, rule by rule."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from robust_augcl import registry
+from robust_augcl.data._written_graphs import write_graphs
+from robust_augcl.testing import (
+    ATTACK_RULES,
+    DATA_SOURCE_RULES,
+    ENCODER_RULES,
+    METHOD_RULES,
+    check_data_source,
+)
+
+QUICK = {"augcl": {"passes": 2, "hidden": 8}}
+"""Settings with which methods learn quickly."""
+
+
+@pytest.mark.parametrize("name", registry.names("attack"))
+@pytest.mark.parametrize("rule", ATTACK_RULES, ids=str)
+def test_attacks(rule, name):
+    rule(registry.load("attack", name)())
+
+
+@pytest.mark.parametrize("name", registry.names("encoder"))
+@pytest.mark.parametrize("rule", ENCODER_RULES, ids=str)
+def test_encoders(rule, name):
+    rule(registry.load("encoder", name))
+
+
+@pytest.mark.parametrize("name", registry.names("method"))
+@pytest.mark.parametrize("rule", METHOD_RULES, ids=str)
+def test_methods(rule, name):
+    rule(registry.load("method", name)(**QUICK.get(name, {})))
+
+
+@pytest.mark.parametrize("rule", DATA_SOURCE_RULES, ids=str)
+def test_components(rule):
+    rule(registry.load("data source", "components")(nodes=(15, 20), graphs_per_class=6))
+
+
+def test_files(tmp_path):
+    source = registry.load("data source", "components")(nodes=(15, 20), graphs_per_class=6)
+    graphs = source.load(None, torch.Generator().manual_seed(0))
+    path = tmp_path / "mine.jsonl"
+    write_graphs(path, graphs)
+    check_data_source(registry.load("data source", "file")(path=str(path)))
+
+
+def test_tu():
+    archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
+    if not archives:
+        pytest.skip("ROBUST_AUGCL_ARCHIVES names no folder of archives")
+    check_data_source(registry.load("data source", "tu")(name="MUTAG"), Path(archives))

@@ -1,0 +1,69 @@
+"""A thousand suites spoiled at random: each is a suite still, or is refused in one short line."""
+
+from __future__ import annotations
+
+import random
+import time
+import tomllib
+from collections.abc import Callable
+
+import pytest
+from small_suites import COMBINING, IN_PARTS, MEASURED, TINY
+from spoiled_suites import as_toml, spoil, spoil_bytes
+
+from robust_augcl import foreign, registry
+from robust_augcl.errors import MOST_IN_LINE, InputError, one_line
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.suite import load_suite, make_suite
+
+TEXTS = [TINY, MEASURED, IN_PARTS, COMBINING.format(of='of = ["ga"]')]
+TEXTS += registry.suite_texts().values()
+TABLES = [tomllib.loads(text) for text in TEXTS]
+MOST_SECONDS = 10  # for one suite
+
+
+def held_against(number: int, what: object, read: Callable[[], object]) -> bool:
+    """Whether a spoiled suite is one still; fails where it is refused in any but one way."""
+    begun = time.monotonic()
+    try:
+        read()
+    except InputError as error:
+        message = str(error)
+    except Exception as error:
+        pytest.fail(f"suite {number}: {type(error).__name__}: {error}\n{str(what)[:3000]}")
+    else:
+        message = ""
+    assert time.monotonic() - begun < MOST_SECONDS, f"suite {number} takes long: {str(what)[:3000]}"
+    assert len(message) < 1_000, f"suite {number} is echoed: {message}"
+    assert len(one_line(message)) <= MOST_IN_LINE
+    return not message
+
+
+@pytest.fixture(autouse=True)
+def _no_consent():
+    yield
+    foreign.withdraw()
+
+
+def test_tables_spoiled_by_structure(tmp_path):
+    """As a run's folder holds them, and as files."""
+    held = 0
+    for number in range(600):
+        chance = random.Random(number)
+        table = spoil(chance.choice(TABLES), chance)
+        held += held_against(number, table, lambda: plan(make_suite(table, "here")))  # noqa: B023
+        if number % 3 == 0:
+            path = tmp_path / "suite.toml"
+            path.write_text(as_toml(table), encoding="utf-8", errors="surrogatepass")
+            held_against(number, path.read_bytes(), lambda: load_suite(str(path)))  # noqa: B023
+    assert 30 < held < 400  # else the faults are too hard, or none
+
+
+def test_files_spoiled_by_bytes(tmp_path):
+    path, held = tmp_path / "suite.toml", 0
+    for number in range(400):
+        chance = random.Random(10_000 + number)
+        content = spoil_bytes(chance.choice(TEXTS).encode(), chance)
+        path.write_bytes(content)
+        held += held_against(number, content, lambda: load_suite(str(path)))
+    assert 20 < held < 300

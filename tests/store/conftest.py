@@ -1,0 +1,23 @@
+"""A small run with a file of every kind."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from small_suites import EVERYTHING
+
+from robust_augcl.campaign.campaign import Campaign, Machines
+from robust_augcl.plan.suite import make_suite
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with a file of every kind, not to be changed."""
+    path = tmp_path_factory.mktemp("run") / "everything"
+    with_parts = EVERYTHING.replace("[certificates]", "budget = 2\n[certificates]\nparts = 2")
+    suite = make_suite(tomllib.loads(with_parts), "here")
+    summary = Campaign(suite, path, Machines(workers=1), tell=lambda text: None).run()
+    assert summary.failed == []
+    return path
