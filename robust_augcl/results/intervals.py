@@ -110,7 +110,7 @@ def share_interval(
     Example:
         >>> low, high = share_interval([0.55, 0.6, 0.65], 300)
         >>> round(low, 3), round(high, 3)
-        (0.47, 0.718)
+        (0.473, 0.714)
     """
     mean = math.fsum(shares) / len(shares)
     if len(shares) == 1:
