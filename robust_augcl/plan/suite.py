@@ -34,6 +34,7 @@ from robust_augcl.plan.suite_tables import (
     parse_victims,
 )
 from robust_augcl.plan.toml_text import MOST_BYTES, check_values, override, parse_toml
+from robust_augcl.results.stated import Comparisons
 from robust_augcl.validation import read_text
 
 
@@ -146,6 +147,7 @@ def _made(table: Mapping[str, Any], source: str) -> Suite:
         certificates=parse_certificates(table, source),
         scale=general.scale,
         victims=parse_victims(table, source),
+        comparisons=Comparisons.of(table, source),
         table={key: value for key, value in table.items() if key != "seeds"},
     )
     return _scaled(cross_checked(suite, threats, source))

@@ -20,6 +20,7 @@ from robust_augcl.plan.suite_settings import (
     are_some_of,
 )
 from robust_augcl.results.names import CLEAN, look
+from robust_augcl.results.stated import at
 
 _MOST_CELLS = 50_000  # each is a step: planning more takes minutes
 
@@ -50,6 +51,7 @@ def cross_checked(suite: Suite, threats: ThreatSettings, source: str) -> Suite:
     _check_labels("method", suite.methods, f"{source}: [[methods]]")
     _check_labels("attack", attacks, f"{source}: [[attacks]]")
     _check_victims(suite, source)
+    _check_comparisons(suite, source)
     certificates = _certificates(suite.certificates, threats, source)
     return dataclasses.replace(suite, attacks=tuple(attacks), certificates=certificates)
 
@@ -192,6 +194,22 @@ def _check_victims(suite: Suite, source: str) -> None:
         if victim.resolved is not None:
             for seed in suite.seeds:
                 victim.copy_for(seed)
+
+
+def _check_comparisons(suite: Suite, source: str) -> None:
+    """Refuse primary comparisons of what the suite does not hold, and of two different kinds."""
+    methods = [entry.label for entry in suite.methods]
+    victims = [entry.label for entry in suite.victims]
+    kind = " or ".join([*(["method"] if methods else []), *(["given model"] if victims else [])])
+    for place, pair in enumerate(suite.comparisons.pairs):
+        for label in pair:
+            if label not in (*methods, *victims):
+                raise unknown(f"{kind} in {source}: {at(place)}:", label, [*methods, *victims])
+        if (pair[0] in methods) != (pair[1] in methods):
+            raise InputError(
+                f"{source}: Expected `{at(place)}` to be two methods or two given models, got one "
+                f"of each: {shown(list(pair))}"
+            )
 
 
 def _taken(kind: str, name: str) -> set[str]:

@@ -16,6 +16,7 @@ from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
 from robust_augcl.plan.given_models import GivenModel
 from robust_augcl.plan.protocols import Protocol
+from robust_augcl.results.stated import Comparisons
 from robust_augcl.results.stored_info import MOST_LAYERS, MOST_WEIGHTS
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.validation import require_positive
@@ -221,6 +222,8 @@ class Suite:
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the
             file.
         victims: given models, which are compared among themselves.
+        comparisons: which comparisons are primary, and what counts as equivalent; no step is
+            addressed by it.
         table: the content of the file it was made from, overrides included, seeds apart.
         folder: that of the file, where relative paths begin; None: the current folder.
 
@@ -246,6 +249,7 @@ class Suite:
     certificates: Certificates | None
     scale: float
     victims: tuple[GivenModel, ...] = ()
+    comparisons: Comparisons = field(default_factory=Comparisons)
     table: dict[str, Any] = field(default_factory=dict, compare=False)
     folder: Path | None = field(default=None, compare=False)
 

@@ -26,6 +26,7 @@ from robust_augcl.plan.suite_settings import (
     Named,
 )
 from robust_augcl.plan.toml_tables import build
+from robust_augcl.results.stated import TABLE as COMPARISONS
 
 T = TypeVar("T")
 Table = Mapping[str, Any]
@@ -46,6 +47,7 @@ _TABLES = (
     "attacks",
     "representations",
     "certificates",
+    COMPARISONS,
 )
 
 

@@ -18,6 +18,7 @@ from robust_augcl.results.names import CLEAN
 from robust_augcl.results.records import Record
 from robust_augcl.results.seed_differences import SeedDifferences
 from robust_augcl.results.shared_graphs import overlap
+from robust_augcl.results.stated import Comparisons
 from robust_augcl.results.statistics import Group, Measure, by_group, one_per_seed, seed_differences
 
 PRIMARY = "primary"
@@ -50,10 +51,13 @@ class Rules:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None, planned: int | None = None) -> Rules:
-        """The rules of a suite as in its file, and of the number of seeds that was planned."""
-        table = (settings or {}).get("comparisons", {})
-        pairs = tuple((str(left), str(right)) for left, right in table.get("pairs", ()))
-        return cls(pairs, table.get("margin"), planned)
+        """The rules of a suite as in its file, and of the number of seeds that was planned.
+
+        Raises:
+            InputError: its table `[comparisons]` is not as expected (`results.stated`).
+        """
+        stated = Comparisons.of(settings)
+        return cls(stated.pairs, stated.margin, planned)
 
 
 @dataclass(frozen=True)
