@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from robust_augcl.results.brackets import bracket_group, brackets
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import Group
+
+_MOST_OF_WARNING = 160  # characters; `robust-augcl audit` and the report show all of it
 
 
 def in_words(report: ReportInput, failures: Sequence[str], folder: Path) -> str:
@@ -49,11 +52,18 @@ def _exact(records: Sequence[Record]) -> set[Group]:
 
 
 def _audit(report: ReportInput) -> list[str]:
-    """What the audit says, and which checks fail."""
+    """What the audit says, which checks fail, and which warn: of these one line."""
     if report.audit is None:
         return ["Audit: not audited"]
     failed = [f for f in report.audit.findings if f.status == "FAIL"]
+    warned = [f for f in report.audit.findings if f.status == "WARN"]
     return [
         f"Audit: {report.audit.summary}",
         *(f"  FAIL {finding.check}: {finding.evidence}" for finding in failed),
+        *(f"  WARN {finding.check}: {_short(finding.evidence)}" for finding in warned),
     ]
+
+
+def _short(evidence: str) -> str:
+    """What speaks for a warning, in one line that is not long."""
+    return textwrap.shorten(one_line(evidence), _MOST_OF_WARNING, placeholder=" ...")

@@ -40,9 +40,15 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
 
 
+def _is_empty(value: Any) -> bool:
+    return hasattr(value, "__len__") and len(value) == 0
+
+
 def _are_models(value: Any) -> bool:
     listed = value.values() if isinstance(value, Mapping) else [value]
-    return all(isinstance(each, nn.Module | list | tuple) for each in listed)
+    return all(
+        isinstance(each, nn.Module) or (isinstance(each, list | tuple) and each) for each in listed
+    )
 
 
 def _is_adapter(value: Any) -> bool:
@@ -66,10 +72,13 @@ _KINDS = {
         lambda value: isinstance(value, Iterable | float | None) or hasattr(value, "ptr"),
     ),
     "attacks": (
-        "a list of names of attacks or of attacks, or a mapping of labels to these",
-        lambda value: isinstance(value, Iterable | Attack),
+        "a list of names of attacks or of attacks, or a mapping of labels to these, and not empty",
+        lambda value: isinstance(value, Iterable | Attack) and not _is_empty(value),
     ),
-    "seeds": ("a list of numbers", lambda value: value is None or _is_list(value)),
+    "seeds": (
+        "a list of numbers",
+        lambda value: value is None or (_is_list(value) and not _is_empty(value)),
+    ),
     "out": (
         "a path",
         lambda value: value is None or (isinstance(value, str | Path) and str(value)),

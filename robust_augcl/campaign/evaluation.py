@@ -39,11 +39,11 @@ from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.campaign.arguments import check_arguments
 from robust_augcl.campaign.campaign import Campaign, Machines
 from robust_augcl.campaign.given_graphs import DataTables, Graphs, data_tables
+from robust_augcl.campaign.own_words import ARGUMENTS, suite_of
 from robust_augcl.campaign.resolving import Handed, resolved
 from robust_augcl.campaign.result import Result
 from robust_augcl.errors import InputError, shown, unknown
 from robust_augcl.models.adapter import Adapter
-from robust_augcl.plan.suite import make_suite
 from robust_augcl.plan.suite_settings import Certificates, Suite
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.workers.watcher import Watcher
@@ -215,13 +215,13 @@ def _resolved(table: dict[str, Any], archives: Path | None, handed: dict[str, Ha
 
     Graphs may be of fewer classes than the models know.
     """
-    suite = resolved(make_suite(table, _SOURCE), archives, handed)
+    suite = resolved(suite_of(table, _SOURCE, ARGUMENTS), archives, handed)
     if suite.source.content is None:
         return suite
     known = [copy.found["num_classes"] for each in suite.victims for copy in each.known.copies]
     dataset = {**suite.table["dataset"], "classes": max(known)}
     changed = {**suite.table, "dataset": dataset, "seeds": list(suite.seeds)}
-    return make_suite(changed, _SOURCE)
+    return suite_of(changed, _SOURCE, ARGUMENTS)
 
 
 # --- settings -------------------------------------------------------------------------------------

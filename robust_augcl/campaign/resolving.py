@@ -207,6 +207,7 @@ def _resolved(victim: GivenModel, handed: Handed, suite: Suite, dataset: Dataset
         _copy(victim, Handed([module], handed.adapter), seed, dataset, is_given)
         for module, seed in zip(modules, seeds, strict=True)
     )
+    _refuse_equal(victim.label, copies)
     given.remember(modules[0], victim.label)
     if handed.adapter.function is not None:
         given.remember_function(handed.adapter.function, victim.label)
@@ -239,6 +240,19 @@ def _copy(
             f"classes of the data apart, got logits of {model.num_classes}"
         )
     return Copy(given.remember_weights(weights), model.found, seed)
+
+
+def _refuse_equal(label: str, copies: Sequence[Copy]) -> None:
+    """Refuse copies of the same weights: one training would be counted as two."""
+    seen: dict[str, int | None] = {}
+    for copy in copies:
+        if copy.weights in seen:
+            raise InputError(
+                f"Expected trained copies of {shown(label)} that differ in their weights, got the "
+                f"same ones for the seeds {seen[copy.weights]} and {copy.seed}: two seeds of one "
+                "training are no two trainings. Give it once, and seeds for the draws of attacks"
+            )
+        seen[copy.weights] = copy.seed
 
 
 def _check_left(suite: Suite, victims: Sequence[GivenModel]) -> None:

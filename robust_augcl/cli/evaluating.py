@@ -31,13 +31,13 @@ def evaluate(options: EvaluateOptions) -> None:
         ClickException: results are missing at the end.
     """
     from robust_augcl.campaign.campaign import Campaign, Machines
-    from robust_augcl.plan.suite import make_suite
+    from robust_augcl.campaign.own_words import OPTIONS, suite_of
 
     console = Console(stderr=True, quiet=options.quiet)
     victims = _victims(options)
     foreign.consent(victim["model"] for victim in victims)
     foreign.consent(victim["adapter"]["function"] for victim in victims if "adapter" in victim)
-    suite = make_suite(_table(options, victims), "evaluate")
+    suite = suite_of(_table(options, victims), "evaluate", OPTIONS)
     # The user has named the file of graphs: it is read where it lies, not looked for elsewhere.
     suite = dataclasses.replace(suite, source=suite.source.beside(Path()))
     campaign = Campaign(

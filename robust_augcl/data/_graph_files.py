@@ -39,6 +39,7 @@ from pydantic import Field
 from torch import Tensor
 from torch_geometric.data import Data
 
+from robust_augcl.data._line_kinds import refuse_kinds
 from robust_augcl.errors import ArtifactDamaged, InputError, shown
 from robust_augcl.graphs.data_list import EXACT_IN_FLOATS
 from robust_augcl.results import strict
@@ -51,7 +52,7 @@ MOST_LINE = 2**24
 MOST_NODES = 2**26
 """Nodes of all graphs of a file: a line of few letters may name any number of them."""
 _WHOLE = 2**53
-_Label = Annotated[int | float, Field(ge=-_WHOLE, le=_WHOLE, allow_inf_nan=False)]
+_Label = Annotated[float, Field(ge=-_WHOLE, le=_WHOLE, allow_inf_nan=False)]
 _ALL_OR_NONE = ("x", "y", "part", "target_node")
 _UNREADABLE = (OSError, EOFError, zlib.error)
 
@@ -159,6 +160,7 @@ def _line(at: str, text: str) -> _Read:
     try:
         said = strict.read_as(_Line, text, at, "a graph")
     except ArtifactDamaged as error:
+        refuse_kinds(at, raw)
         raise InputError(str(error)) from None
     if said.num_nodes is None and said.x is None:
         raise InputError(f"{at}: expected a graph with `x` or `num_nodes`, got neither")

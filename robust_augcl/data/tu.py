@@ -181,7 +181,8 @@ class TUGraphs(DataSource):
         ) as error:  # the download goes through several libraries, each with errors of its own
             raise InputError(
                 f"Cannot download the data set {self.name!r} ({_first_line(error)}); "
-                "give a folder of archives by --archives or ROBUST_AUGCL_ARCHIVES"
+                "give a folder of archives by --archives (in Python: `archives=`) or "
+                "ROBUST_AUGCL_ARCHIVES"
             ) from error
         finally:
             (cache / part).unlink(missing_ok=True)

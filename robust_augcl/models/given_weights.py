@@ -18,6 +18,15 @@ from robust_augcl.validation import read_bytes
 
 _MOST_WEIGHTS = 2**31  # bytes of a file of weights
 _WHOLE = ("bool", "uint8", "int8", "int16", "int32", "int64")
+_WRAPPERS = {
+    "module.": ("`DistributedDataParallel` or `DataParallel`", "`model.module.state_dict()`"),
+    "_orig_mod.": ("`torch.compile`", "`model._orig_mod.state_dict()`"),
+    "model.": ("Lightning or another wrapper", "`wrapper.model.state_dict()`"),
+    "net.": ("a wrapper", "`wrapper.net.state_dict()`"),
+}
+"""What wrappers of modules put before all names -> who does so, and what to save instead."""
+_CHECKPOINT = ("state_dict", "model_state_dict", "model", "model_state", "net")
+"""Keys under which checkpoints of trainings hold a state dict."""
 _TYPES = frozenset(getattr(torch, name) for name in (*_WHOLE, "float16", "float32", "float64"))
 """Types of tensors that artifacts hold."""
 
@@ -105,6 +114,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from None
     if not isinstance(state, Mapping):
         raise InputError(f"Expected {where} to be a state dict, got {type(state).__name__}")
+    for key in _CHECKPOINT:
+        if isinstance(state.get(key), Mapping):
+            raise InputError(
+                f"Expected {where} to be a state dict, got a checkpoint with one in {shown(key)}: "
+                f"save that alone, `torch.save(checkpoint[{key!r}], ...)`"
+            )
     return checked(state, str(path))
 
 
@@ -127,18 +142,41 @@ def with_weights(module: nn.Module, weights: Mapping[str, Tensor], whose: str) -
     own = {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if own != found:
-        names = sorted(name for name in {**own, **found} if own.get(name) != found.get(name))
-        name = names[0]
         raise InputError(
-            f"Expected weights of {whose} like those of its module, but {shown(name)} is of shape "
-            f"{found.get(name, 'none')} instead of {own.get(name, 'none')}, and {len(names) - 1} "
-            "more differ"
+            f"Expected weights of {whose} like those of its module, but {_difference(own, found)}"
         )
     for name, tensor in made.state_dict(keep_vars=True).items():
         if tensor.is_floating_point() and weights[name].is_floating_point():
             tensor.data = tensor.data.to(weights[name].dtype)
     made.load_state_dict(dict(weights))
     return made
+
+
+def _difference(own: Mapping[str, object], found: Mapping[str, object]) -> str:
+    """What the weights of a file (`found`) have that a module's own have not, by name and shape."""
+    for prefix, (made_by, instead) in _WRAPPERS.items():
+        if own == _without(prefix, found):
+            return (
+                f"all their names begin with {shown(prefix)}, as {made_by} writes them: save "
+                f"{instead} instead, or take that away from the names"
+            )
+        if _without(prefix, own) == found:
+            return (
+                f"all names of the module begin with {shown(prefix)}, as {made_by} makes them: "
+                "hand over the module inside of it"
+            )
+    names = sorted(name for name in {**own, **found} if own.get(name) != found.get(name))
+    return (
+        f"{shown(names[0])} is of shape {found.get(names[0], 'none')} instead of "
+        f"{own.get(names[0], 'none')}, and {len(names) - 1} more differ"
+    )
+
+
+def _without(prefix: str, shapes: Mapping[str, object]) -> dict[str, object] | None:
+    """The same without a prefix that all names have; None where one has it not."""
+    if not shapes or not all(name.startswith(prefix) for name in shapes):
+        return None
+    return {name.removeprefix(prefix): shape for name, shape in shapes.items()}
 
 
 def widened(weights: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:

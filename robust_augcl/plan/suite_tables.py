@@ -125,7 +125,7 @@ def parse_victims(table: Table, source: str) -> tuple[GivenModel, ...]:
     where = f"{source}: [[victims]]"
     found = tuple(build(GivenModel, entry, where) for entry in _list(table, "victims", source))
     for victim in found:
-        _check_label(victim.label, f"{where} {cut(victim.label)}")
+        _check_label(victim.label, where)
     return found
 
 

@@ -14,6 +14,7 @@ import re
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from robust_augcl.errors import ArtifactDamaged, cut, one_line, shown
 
@@ -160,6 +161,23 @@ Table = Annotated[dict[str, Any], AfterValidator(plain)]
 # --- dataclasses ----------------------------------------------------------------------------------
 
 
+_PLAIN = {
+    "dataclass_type": "a table of fields",
+    "dict_type": "a table",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "none_required": "null",
+}
+"""Pydantic's name of what is wrong -> what was expected, as people say it."""
+_LENGTHS = {"too_short": "a list of at least", "too_long": "a list of at most"}
+_TYPE = re.compile(r"(constrained-)?(int|float|str|bool)|(list|dict|tuple|function-[a-z]+)\[.*")
+"""What pydantic puts in a place for each type that a field may have."""
+
+
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
@@ -214,19 +232,41 @@ def _line(error: ValidationError, source: str, what: str) -> str:
 
 def _expected(error: ValidationError) -> str:
     """What was expected where, and what is there."""
-    first = error.errors(include_url=False)[0]
-    where = cut(".".join(map(str, first["loc"])))
+    found = error.errors(include_url=False)
+    first, place = found[0], _place(found[0])
+    where, got = cut(".".join(map(str, place))), shown(first["input"])
     if first["type"] == "json_invalid":
         return f"got no JSON ({cut(first['msg'], 100)})"
     if first["type"] in ("missing", "missing_argument"):
         return f"got none of its field `{where}`"
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"got an unknown field `{where}`"
-    if first["type"] == "string_pattern_mismatch":
-        words = _PATTERNS.get(first["ctx"]["pattern"], "another text")
-        return f"its `{where}` to be {words}, got {shown(first['input'])}"
-    message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"its `{where}` to be {cut(message, 120)}, got {shown(first['input'])}"
+    # Of a field of several types there is an error for each type.
+    words = dict.fromkeys(_words(each) for each in found if _place(each) == place)
+    if not place:
+        return f"as {' or '.join(words)}, got {got}"
+    return f"its `{where}` to be {' or '.join(words)}, got {got}"
+
+
+def _place(error: ErrorDetails) -> tuple[int | str, ...]:
+    """The keys and places that lead to what is wrong, without the names of a field's types."""
+    return tuple(
+        each for each in error["loc"] if isinstance(each, int) or not _TYPE.fullmatch(each)
+    )
+
+
+def _words(error: ErrorDetails) -> str:
+    """What was expected instead, in plain words."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(context["pattern"], "another text")
+    if kind in _LENGTHS:
+        count = context.get("min_length", context.get("max_length"))
+        return f"{_LENGTHS[kind]} {count} entries, and not {context['actual_length']}"
+    message = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return cut(message, 120)
 
 
 def reason(error: BaseException) -> str:

@@ -231,6 +231,35 @@ def test_a_line_that_is_no_graph_is_refused_by_line_and_field(tmp_path, name):
     assert len(str(refused.value)) < 320 + len(str(path))
 
 
+OTHER_KINDS = ("a", True, 1.5, [], {}, [1], [[True]], [["a"]], [[None]], [[[1]]], {"a": 1}, None)
+FULL = {**FINE, "num_nodes": 2, "edge_attr": [[1.0]], "part": "test", "target_node": 0}
+
+
+@pytest.mark.parametrize("field", FULL)
+def test_a_value_of_another_kind_is_told_in_plain_words(tmp_path, field):
+    told, held = 0, {**FULL} if field != "edges" else {**FINE}
+    for value in OTHER_KINDS:
+        path = write(tmp_path, {**held, field: value})
+        try:
+            ra.read_graphs(path)
+        except InputError as error:
+            told += 1
+            text = str(error)
+            assert re.search(rf"some.jsonl, line 1: expected a graph, its `{field}\b", text)
+            assert not re.search(r"\bvalid\b|Input|List|dict|int\b|None|True|``", text), text
+    assert told >= 8
+
+
+@pytest.mark.parametrize("line", ["[1, 2]", "1", "null", "true", '"a"'])
+def test_a_line_that_is_no_object_is_told_what_one_looks_like(tmp_path, line):
+    with pytest.raises(InputError) as refused:
+        ra.read_graphs(write(tmp_path, line))
+    assert str(refused.value).endswith(
+        "some.jsonl, line 1: expected a graph as a JSON object, as "
+        f'{{"edges": [[0, 1]], "num_nodes": 2, "y": 0}}, got {line}'
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

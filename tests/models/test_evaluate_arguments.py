@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
+from command_line import call
 from given_models import Counts, graphs
 
 import robust_augcl as ra
 from robust_augcl.cli.evaluating import _victims
 from robust_augcl.errors import InputError
+from robust_augcl.plan.suite_settings import Certificates
 
 WRONG = [
     ("models", Counts),
@@ -21,6 +24,11 @@ WRONG = [
     ("fit", 2),
     ("attacks", None),
     ("attacks", 3),
+    ("attacks", ()),
+    ("attacks", {}),
+    ("models", []),
+    ("models", {"gin": []}),
+    ("seeds", []),
     ("seeds", 3),
     ("seeds", "01"),
     ("out", ""),
@@ -50,3 +58,54 @@ def test_a_model_without_its_function_is_refused_in_clear_words(name):
     options = SimpleNamespace(models=[name], weights=[], adapters=[])
     with pytest.raises(InputError, match="Expected --model to name a function that returns"):
         _victims(options)
+
+
+UNKNOWN_WORDS = [
+    ({"attacks": ["nope"]}, "`attacks`: Unknown attack 'nope'"),
+    ({"attacks": ["beam", "beam"]}, "`attacks`: Expected entries of different labels"),
+    ({"budgets": [0]}, "Expected `budgets` to be positive, got 0"),
+    ({"budgets": ["a"]}, "Expected `budgets.0` to be a number, got 'a'"),
+    ({"seeds": [0, 0]}, "Expected `seeds` to be different numbers"),
+    ({"data_name": ""}, "Expected `data_name` to be a name, got ''"),
+    ({"models": {"a\nb": Counts()}}, "`models`: Expected `label` to be a name"),
+    ({"certificates": Certificates(budgets=(7,))}, "`certificates`: Expected `budgets` to be some"),
+]
+
+
+@pytest.mark.parametrize(("stated", "words"), UNKNOWN_WORDS)
+def test_nobody_is_told_of_tables_of_a_suite_that_was_never_written(stated, words):
+    arguments = {"models": Counts(), "graphs": graphs(2), "workers": 1, **stated}
+    threat = ra.ThreatModel(budget=1, operations=("add",))
+    with pytest.raises(InputError) as refused:
+        ra.evaluate(arguments.pop("models"), arguments.pop("graphs"), threat=threat, **arguments)
+    text = str(refused.value)
+    assert words in text
+    assert "\n" not in text
+    assert not re.search(r"\[[a-z]+\]", text)
+
+
+OPTIONS = [
+    (["--budget", "1", "--budget", "1"], "Expected `--budget` to be one or more different"),
+    (["--budget", "1", "--attack", "nope"], "--attack: Unknown attack 'nope'"),
+    (["--budget", "1", "--name", "a b"], "Expected `--name` to be at most 60"),
+    (["--budget", "1", "--seeds", "0,0"], "Expected `--seeds` to be different"),
+    (["--budget", "1", "--weights", "a.pt", "--weights", "b.pt", "--seeds", "0"], "--weights"),
+]
+
+
+@pytest.mark.parametrize(("stated", "words"), OPTIONS)
+def test_nor_does_the_command_line_speak_of_them(stated, words, tmp_path):
+    file = tmp_path / "one.jsonl"
+    file.write_text('{"edges": [[0, 1]], "num_nodes": 2, "y": 0}\n')
+    base = ["--model", "given_models:make", "--data", str(file), "--attack", "beam"]
+    answer = call("evaluate", *base, *stated, "--out", tmp_path / "run")
+    assert answer.code == 2, answer.err
+    assert words in answer.err
+    assert not re.search(r"\[[a-z]+\]", answer.err)
+
+
+def test_two_copies_of_one_training_are_refused():
+    copies = [Counts(), Counts()]
+    threat = ra.ThreatModel(budget=1, operations=("add",))
+    with pytest.raises(InputError, match="same ones for the seeds 0 and 1: two seeds of one"):
+        ra.evaluate(copies, graphs(2), threat=threat, attacks=["beam"], workers=1)

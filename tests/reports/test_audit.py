@@ -15,6 +15,7 @@ from report_inputs import report_of
 
 from robust_augcl.reports._audit import headline, render_findings
 from robust_augcl.reports._transfer import render_transfers
+from robust_augcl.reports.in_words import in_words
 from robust_augcl.reports.markdown import is_current, page, render
 from robust_augcl.reports.tables import render_rows, rows
 from robust_augcl.results.findings import Audit, Finding
@@ -44,6 +45,18 @@ def audit_of(*failed: Record) -> Audit:
             Finding("third", "FAIL", "Broken.", tuple(record.key for record in failed)),
         ),
     )
+
+
+def test_what_is_printed_shows_warnings_in_short(campaign: Campaign) -> None:
+    records = keyed(campaign(layers=[2]))
+    long = Finding("fourth", "WARN", "word " * 200)
+    audit = replace(audit_of(records[0]), findings=(*audit_of(records[0]).findings, long))
+    text = in_words(report_of(records, audit), [], Path("runs/mine")).splitlines()
+    place = text.index(f"Audit: {audit.summary}")
+    assert text[place + 1 : place + 3] == ["  FAIL third: Broken.", "  WARN second: Take | care."]
+    assert text[place + 3].startswith("  WARN fourth: word word")
+    assert text[place + 3].endswith("word ...")
+    assert len(text[place + 3]) <= 180
 
 
 def lines(text: str, heading: str) -> list[str]:
