@@ -210,11 +210,16 @@ def _why_none(section: Section, found: Sequence[Judged]) -> list[str]:
         seeds = sorted({each.n_seeds for each in found if each.verdict == "no verdict"})
         planned = section.report.planned_seeds
         number = " or ".join(map(str, seeds))
+        were = "seed was" if planned == 1 else "seeds were"
         lines.append(
-            f"No verdict: {planned} seeds were planned, and {number} are compared. Whoever looks "
+            f"No verdict: {planned} {were} planned, and {number} are compared. Whoever looks "
             "and goes on decides too often."
             if planned is not None and seeds != [planned]
             else "No verdict: it is not known whether the seeds share graphs."
+        )
+    if section.report.planned_seeds is None and words - {"one model each", "no verdict"}:
+        lines.append(
+            "It is not known how many seeds were planned. The verdicts hold only if it were these."
         )
     return lines
 

@@ -105,7 +105,7 @@ def parts_of(report: ReportInput) -> dict[str, str]:
 
     How long an audit took, and the order of what comes in any order, does not count.
     """
-    audit, transfers, settings = report.audit, report.transfers, report.settings
+    audit, transfers = report.audit, report.transfers
     texts = {
         "records": sorted(record.dumps() for record in report.records),
         "audit": [replace(audit, seconds=0.0).dumps()] if audit else [],
@@ -114,7 +114,11 @@ def parts_of(report: ReportInput) -> dict[str, str]:
             json.dumps(vars(measurement), sort_keys=True, default=vars)
             for measurement in report.measurements
         ),
-        "settings": [json.dumps(settings, sort_keys=True)] if settings is not None else [],
+        "settings": [
+            json.dumps(stated, sort_keys=True)
+            for stated in (report.settings, report.planned_seeds)
+            if stated is not None
+        ],
     }
     return {part: _digest("".join(texts[part]).encode()) for part in _PARTS}
 

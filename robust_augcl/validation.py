@@ -13,6 +13,9 @@ from typing import BinaryIO
 
 from robust_augcl.errors import shown
 
+MOST_SEEDS = 1000
+"""Seeds of a suite, at the most."""
+
 # --- settings -------------------------------------------------------------------------------------
 
 

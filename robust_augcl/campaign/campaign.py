@@ -159,7 +159,12 @@ class Campaign:
         earlier = self._earlier
         if earlier is None:
             return []
-        return [*self._other_settings(earlier, new), *self._revised(earlier, new)]
+        return [
+            *self._other_settings(earlier, new),
+            *self._other_comparisons(earlier, new),
+            *self._other_number_of_seeds(new),
+            *self._revised(earlier, new),
+        ]
 
     def compute(self, watcher: Watcher) -> RunSummary:
         """Compute what is missing. While workers compute, finished results are looked at.
@@ -298,6 +303,24 @@ class Campaign:
                 "more: --seeds brings them back"
             )
         return notes
+
+    def _other_comparisons(self, earlier: Manifest, new: Manifest) -> list[str]:
+        if earlier.same_comparisons(new) or not earlier.same_settings(new):
+            return []
+        return [
+            f"The suite states other comparisons than in the last run in {self.folder.path}: what "
+            "is stated after results were seen decides too often"
+        ]
+
+    def _other_number_of_seeds(self, new: Manifest) -> list[str]:
+        planned, held = new.planned_seeds, len(new.seeds)
+        if planned in (None, held):
+            return []
+        return [
+            f"{self.folder.path} was planned with {planned} seed{'s' if planned != 1 else ''} and "
+            f"holds {held} now: its tables show estimates and no verdicts. For verdicts name all "
+            "seeds in the first run of another --out"
+        ]
 
     def _revised(self, earlier: Manifest, new: Manifest) -> list[str]:
         revised = changes(earlier.revisions, new.revisions)

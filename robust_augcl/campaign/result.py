@@ -82,7 +82,7 @@ class Result:
         manifest, records = folder.existing_manifest(), self.records
         there = held(folder, records)
         measurements = folder.load_measurements(manifest)
-        return ReportInput(records, there.audit, there.transfers, measurements, manifest.table)
+        return manifest.report_input(records, there.audit, there.transfers, measurements)
 
     @cached_property
     def records(self) -> list[Record]:

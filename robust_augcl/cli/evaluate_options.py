@@ -128,7 +128,7 @@ evaluate_options = options.all_of(
         metavar="SHARE",
         help="The share of the graphs that attacks may learn on, and that is not attacked.",
     ),
-    click.option("--seeds", help="Seeds, e.g. 0,1,2 [default: one for each trained copy]."),
+    click.option("--seeds", help="Seeds, e.g. 0,1,2 or 0-29 [default: one for each trained copy]."),
     click.option("--out", type=options.FOLDER, help="The run's folder [default: runs/NAME]."),
     click.option("--name", default="evaluation", show_default=True, help="Of the run."),
     click.option(

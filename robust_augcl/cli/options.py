@@ -12,6 +12,7 @@ import click
 
 from robust_augcl.cli.words import Folder, Seconds, Whole, Word, whole
 from robust_augcl.errors import InputError, shown
+from robust_augcl.validation import MOST_SEEDS
 
 STARTED = time.monotonic()
 """When this process began to read its command."""
@@ -80,15 +81,46 @@ class ReplayOptions:
 
 
 def read_seeds(text: str) -> list[int]:
-    """The seeds of a text like 0,1,2.
+    """The seeds of a text like 0,1,2 or 0-29, in its order.
 
     Raises:
-        InputError: it is no such text.
+        InputError: it is no such text; a range that falls; a seed twice; more seeds than a suite
+            may have, which is found out before any list is made.
+
+    Example:
+        >>> read_seeds("0-3,7")
+        [0, 1, 2, 3, 7]
     """
-    seeds = [whole(part) for part in text.split(",")]
-    if None in seeds:
-        raise InputError(f"Expected --seeds to be whole numbers like 0,1,2, got {shown(text)}")
-    return [seed for seed in seeds if seed is not None]
+    ranges = [_seed_range(part, text) for part in text.split(",")]
+    number = sum(last - first + 1 for first, last in ranges)
+    if number > MOST_SEEDS:
+        raise InputError(
+            f"Expected --seeds to be at most {MOST_SEEDS:,} seeds, got {number:,} in {shown(text)}"
+        )
+    seeds = [seed for first, last in ranges for seed in range(first, last + 1)]
+    twice = next((seed for place, seed in enumerate(seeds) if seed in seeds[:place]), None)
+    if twice is not None:
+        raise InputError(
+            f"Expected --seeds to name each seed once, got {twice} twice in {shown(text)}"
+        )
+    return seeds
+
+
+def _seed_range(part: str, text: str) -> tuple[int, int]:
+    """The first and the last seed of one part of a text; of a single seed both are it."""
+    left, dash, right = part.partition("-")
+    first, last = whole(left), whole(right if dash else left)
+    if first is None or last is None:
+        raise InputError(
+            "Expected --seeds to be whole numbers like 0,1,2 or ranges like 0-29, got "
+            f"{shown(text)}"
+        )
+    if first > last:
+        raise InputError(
+            f"Expected --seeds to have ranges from the smaller seed to the larger, got {part} in "
+            f"{shown(text)}"
+        )
+    return first, last
 
 
 def check_archives(archives: Path | None) -> None:
@@ -180,7 +212,7 @@ def form(*choices: str) -> Decorator:
 run_options = all_of(
     click.argument("suite"),
     click.option("--out", type=FOLDER, help="The run's folder [default: runs/SUITE]."),
-    click.option("--seeds", help="Seeds instead of the suite's own, e.g. 0,1,2."),
+    click.option("--seeds", help="Seeds instead of the suite's own, e.g. 0,1,2 or 0-29."),
     workers,
     device,
     archives,

@@ -12,7 +12,6 @@ from robust_augcl.cli.side_files import warn, warn_of_audit
 from robust_augcl.cli.words import say
 from robust_augcl.errors import CodeMissing, InputError, unknown
 from robust_augcl.results.records import Record
-from robust_augcl.results.report_input import ReportInput
 from robust_augcl.review.assessor import Assessor
 from robust_augcl.store.files import reason
 from robust_augcl.store.manifest import MANIFEST, Manifest
@@ -23,7 +22,6 @@ def show(path: Path, form: str) -> None:
     """Print one row a record."""
     from robust_augcl.reports._given import left_out
     from robust_augcl.reports.tables import render_rows
-    from robust_augcl.results.report_input import ReportInput
 
     folder = RunFolder(path)
     manifest = folder.existing_manifest()
@@ -42,7 +40,7 @@ def show(path: Path, form: str) -> None:
         summary = "not audited" if audit is None else audit.summary
         click.echo(f"\nAudit: {summary} (robust-augcl audit {path})")
     _warn_of_data(folder, manifest, records)
-    for line in left_out(ReportInput(records, settings=manifest.table)):
+    for line in left_out(manifest.report_input(records)):
         say(f"note: {line}")
 
 
@@ -52,7 +50,7 @@ def _warn_of_data(folder: RunFolder, manifest: Manifest, records: Sequence[Recor
 
     with suppress(InputError):  # of which suite they are, nobody can tell today
         measurements = folder.descriptions(folder.plan(manifest))
-        for line in warnings_of(ReportInput(records, measurements=measurements)):
+        for line in warnings_of(manifest.report_input(records, measurements=measurements)):
             click.echo(f"warning: {line}", err=True)
 
 
@@ -81,7 +79,6 @@ def report(path: Path, out: Path | None) -> None:
     """
     from robust_augcl.reports.markdown import page, render
     from robust_augcl.reports.written import PAGE
-    from robust_augcl.results.report_input import ReportInput
 
     folder = RunFolder(path)
     try:
@@ -98,7 +95,7 @@ def report(path: Path, out: Path | None) -> None:
         say(f"warning: the audit and the transfers are those of the folder: {error}")
         there = warn_of_audit(folder, manifest, records)
         measurements = folder.load_measurements(manifest)
-        made_from = ReportInput(records, there.audit, there.transfers, measurements, manifest.table)
+        made_from = manifest.report_input(records, there.audit, there.transfers, measurements)
     try:
         for file in render(made_from, out or path):
             click.echo(file)
@@ -123,7 +120,7 @@ def _report_what_is_stored(folder: RunFolder, out: Path | None, why: CodeMissing
     manifest = folder.existing_manifest()
     records = records_of(folder, manifest)
     there = warn_of_audit(folder, manifest, records)
-    made_from = ReportInput(records, there.audit, there.transfers, settings=manifest.table)
+    made_from = manifest.report_input(records, there.audit, there.transfers)
     if out is None and written.is_there(folder.path):
         click.echo(page(made_from), nl=False)
         return

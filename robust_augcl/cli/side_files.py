@@ -11,7 +11,6 @@ from robust_augcl.errors import InputError
 from robust_augcl.reports import written
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Record
-from robust_augcl.results.report_input import ReportInput
 from robust_augcl.review.side_files import AGAIN, AUDIT, Held, held
 from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder
@@ -81,9 +80,7 @@ def proved(
             from robust_augcl.reports.markdown import files
 
             measurements = folder.load_measurements(manifest)
-            report = ReportInput(
-                records, beside.audit, beside.transfers, measurements, manifest.table
-            )
+            report = manifest.report_input(records, beside.audit, beside.transfers, measurements)
             gallery = Gallery()
             gallery.take(report, drawn())
             yield from written.compared(report, files(report, gallery), report_in)
@@ -107,7 +104,7 @@ def _drawing(
         from robust_augcl.reports._figures import Gallery
 
         measurements = folder.load_measurements(manifest)
-        yield Gallery().draw(ReportInput(records, None, None, measurements, manifest.table))
+        yield Gallery().draw(manifest.report_input(records, measurements=measurements))
 
     with Beside(draw) as other:
         yield lambda: next(other.arrived(wait=True), {})
@@ -134,5 +131,5 @@ def _told_of_report(
         measurements = folder.load_measurements(manifest)
     except InputError:  # of which suite they are, nobody can tell today
         unknown.add("measurements")
-    report = ReportInput(records, there.audit, there.transfers, measurements, manifest.table)
+    report = manifest.report_input(records, there.audit, there.transfers, measurements)
     yield from written.told(report, report_in, unknown)

@@ -20,7 +20,7 @@ from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
 from robust_augcl.plan.protocols import PROTOCOLS
 from robust_augcl.plan.suite_checks import cross_checked
-from robust_augcl.plan.suite_settings import MOST_SEEDS, Suite, ThreatSettings
+from robust_augcl.plan.suite_settings import Suite, ThreatSettings
 from robust_augcl.plan.suite_tables import (
     parse_attacks,
     parse_certificates,
@@ -35,7 +35,7 @@ from robust_augcl.plan.suite_tables import (
 )
 from robust_augcl.plan.toml_text import MOST_BYTES, check_values, override, parse_toml
 from robust_augcl.results.stated import Comparisons
-from robust_augcl.validation import read_text
+from robust_augcl.validation import MOST_SEEDS, read_text
 
 
 def load_suite(

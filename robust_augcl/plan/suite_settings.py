@@ -19,7 +19,7 @@ from robust_augcl.plan.protocols import Protocol
 from robust_augcl.results.stated import Comparisons
 from robust_augcl.results.stored_info import MOST_LAYERS, MOST_WEIGHTS
 from robust_augcl.threat.model import ThreatModel
-from robust_augcl.validation import require_positive
+from robust_augcl.validation import MOST_SEEDS, require_positive
 
 T = TypeVar("T")
 
@@ -27,9 +27,6 @@ _MOST_PARTS = 1000  # each is a step, and a part without graphs helps nobody
 _MOST_BUDGETS = 100  # an attack that combines others rests on those of all smaller budgets
 _MOST_WIDTH = 2**16
 _HIGHEST_SEED = 2**63 - 1
-
-MOST_SEEDS = 1000
-"""Seeds of a suite."""
 
 MOST_NAME = 60
 """Characters of a suite's name, which becomes a folder's, and of a label."""

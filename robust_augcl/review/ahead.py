@@ -119,4 +119,4 @@ class Ahead:
 
     def _draw_figures(self, manifest: Manifest) -> None:
         measurements = self._folder.load_measurements(manifest)
-        self._draw(ReportInput(self._looked_at, measurements=measurements, settings=manifest.table))
+        self._draw(manifest.report_input(self._looked_at, measurements=measurements))

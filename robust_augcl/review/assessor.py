@@ -60,12 +60,11 @@ class Assessor:
             InputError: the folder cannot be written, or its manifest holds no valid suite.
         """
         manifest = self._folder.existing_manifest()
-        return ReportInput(
+        return manifest.report_input(
             records,
             self.audit(records, again),
             self.transfers(records, again),
             self._folder.load_measurements(manifest),
-            manifest.table,
         )
 
     def stored_audit(self, records: Sequence[Record]) -> Audit | None:

@@ -61,6 +61,12 @@ _CHECKSUM = "checksums, compared whenever the file is read"
 
 WORDS: tuple[Word, ...] = (
     Word("run.json", ("table", "seeds"), "on trust", "the question, against which all is held"),
+    Word(
+        "run.json",
+        ("planned_seeds",),
+        "on trust",
+        "nobody else knows how many were planned; it decides whether there are verdicts, no number",
+    ),
     Word("run.json", ("fingerprint",), "on trust", "proved where --archives hold the files"),
     Word("run.json", ("suite", "records", "measurements"), "proved", "planned again"),
     Word("run.json", ("revisions", "format"), "proved", "compared with the code"),

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from robust_augcl import __version__
 from robust_augcl.errors import ArtifactDamaged, InputError, cut, shown
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.results import strict
 from robust_augcl.results.records import SCHEMA
+from robust_augcl.results.stated import TABLE as COMPARISONS
+from robust_augcl.results.stated import Comparisons
 from robust_augcl.revisions import Revision
 from robust_augcl.store import limits
 from robust_augcl.validation import read_text
+
+if TYPE_CHECKING:  # statistics take long to import: whoever reads a manifest needs none
+    from robust_augcl.results.findings import Audit
+    from robust_augcl.results.measurements import Measurement
+    from robust_augcl.results.records import Record
+    from robust_augcl.results.report_input import ReportInput
+    from robust_augcl.results.transfers import Transfers
 
 MANIFEST = "run.json"
 _WHAT = "the manifest of a run"
@@ -31,6 +42,8 @@ class Manifest:
         records: the keys of the records that belong to it, in the order of tables.
         measurements: the keys of the artifacts that are shown beside them.
         revisions: of the code behind them, by what they are of (`Plan.revisions`).
+        planned_seeds: how many seeds the first run with these settings was asked for; None where
+            that is not known, as in folders of before it was kept.
         version: of the package.
         format: the schema of records.
 
@@ -49,6 +62,7 @@ class Manifest:
     records: list[strict.Key]
     measurements: list[strict.Key] = field(default_factory=list)
     revisions: dict[strict.Name, Revision] = field(default_factory=dict)
+    planned_seeds: strict.Positive | None = None
     version: strict.Name = __version__
     format: tuple[int] = (SCHEMA,)
 
@@ -59,14 +73,33 @@ class Manifest:
     def same_settings(self, other: Manifest) -> bool:
         """Whether two runs differ in seeds alone.
 
-        In how many parts certificates are searched does not count: it changes no result.
+        In how many parts certificates are searched does not count, nor which comparisons the suite
+        states: neither changes a result.
         """
         mine, theirs = (json.loads(manifest.dumps()) for manifest in (self, other))
         for manifest in (mine, theirs):
+            manifest["table"].pop(COMPARISONS, None)
             certificates = manifest["table"].get("certificates")
             if isinstance(certificates, dict):
                 certificates.pop("parts", None)
         return all(mine[name] == theirs[name] for name in ("suite", "table", "fingerprint"))
+
+    def report_input(
+        self,
+        records: Sequence[Record],
+        audit: Audit | None = None,
+        transfers: Transfers | None = None,
+        measurements: Sequence[Measurement] = (),
+    ) -> ReportInput:
+        """What a report of records of this run is made from (`results.report_input`)."""
+        from robust_augcl.results.report_input import ReportInput
+
+        beside = audit, transfers, measurements
+        return ReportInput(records, *beside, self.table, self.planned_seeds)
+
+    def same_comparisons(self, other: Manifest) -> bool:
+        """Whether two runs state the same comparisons."""
+        return self.table.get(COMPARISONS) == other.table.get(COMPARISONS)
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -96,9 +129,11 @@ def read_manifest(folder: Path) -> Manifest | None:
             "folder, or read this one with the code that wrote it"
         )
     try:
+        content.setdefault("planned_seeds", None)  # not kept in folders of before
         strict.require_all(Manifest, content, str(path), _WHAT)
         manifest = strict.read_as(Manifest, json.dumps(content), str(path), _WHAT)
         _check_lists(manifest, str(path))
+        Comparisons.of(manifest.table, str(path))
     except ArtifactDamaged as error:
         raise InputError(str(error)) from None
     return manifest

@@ -100,7 +100,8 @@ class RunFolder:
     def claim(self, seeds: Sequence[int], make: Callable[[Sequence[int]], Manifest]) -> Manifest:
         """Enter a suite in the folder before it runs.
 
-        Runs that differ in seeds alone are kept together.
+        Runs that differ in seeds alone are kept together. How many seeds were planned is what the
+        first of them was asked for: whoever sees results and goes on decides too often.
 
         Args:
             seeds: of the run.
@@ -121,9 +122,29 @@ class RunFolder:
                 )
             if old is not None and old.same_settings(new) and not set(old.seeds) <= set(seeds):
                 new = make(sorted({*old.seeds, *seeds}))
+            new = replace(new, planned_seeds=self._planned_seeds(old, new, len(set(seeds))))
             if old is None or old.dumps() != new.dumps():
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new
+
+    def _planned_seeds(self, old: Manifest | None, new: Manifest, asked: int) -> int | None:
+        """How many seeds were planned before anybody saw one of the results of a run.
+
+        Args:
+            old: the folder's manifest before.
+            new: of the run.
+            asked: how many seeds the run was asked for.
+
+        Returns:
+            None where that is not known.
+        """
+        if old is None:
+            return asked
+        if old.same_settings(new) or set(old.records) & set(new.records):
+            return old.planned_seeds
+        # Of a run before the last one, which this folder no longer lists.
+        seen = any(self.store.record_path(key).exists() for key in new.records)
+        return None if seen else asked
 
     # --- what its suite asks for today ------------------------------------------------------------
 

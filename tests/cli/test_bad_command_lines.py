@@ -9,8 +9,10 @@ import sys
 import pytest
 from command_line import call
 
+from robust_augcl.cli.evaluate_options import EvaluateOptions
 from robust_augcl.cli.options import RunOptions
 from robust_augcl.errors import MOST_IN_LINE, InputError
+from robust_augcl.plan.suite import load_suite
 
 
 def refusal(*arguments: object) -> str:
@@ -96,14 +98,68 @@ NO_NUMBERS = [
 def test_only_plain_digits_are_a_number(text):
     if "\x00" not in text:
         assert "--workers" in refusal("run", "quick", "--workers", text)
-    for seeds in (text, f"0,{text}", f"{text},0"):
-        with pytest.raises(InputError, match="--seeds to be whole numbers like 0,1,2"):
+    ranges = (f"0-{text}", f"{text}-7", f"1-{text},9")
+    for seeds in (text, f"0,{text}", f"{text},0", *ranges):
+        with pytest.raises(InputError, match="whole numbers like 0,1,2 or ranges"):
             RunOptions("quick", seeds=seeds).chosen_seeds  # noqa: B018
 
 
 def test_plain_digits_are_a_number():
     assert RunOptions("quick", seeds="0,12,007").chosen_seeds == [0, 12, 7]
     assert RunOptions("quick").chosen_seeds is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("0-29", list(range(30))),
+        ("0-4,7", [0, 1, 2, 3, 4, 7]),
+        ("9,3-5,0", [9, 3, 4, 5, 0]),
+        ("3-3", [3]),
+        ("007-8", [7, 8]),
+        ("1000-1999", list(range(1000, 2000))),
+    ],
+)
+def test_seeds_can_be_ranges(text, seeds):
+    assert RunOptions("quick", seeds=text).chosen_seeds == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5-3", "from the smaller seed to the larger, got 5-3 in '5-3'"),
+        ("0,29-0", "from the smaller seed to the larger, got 29-0 in '0,29-0'"),
+        ("1,1", "to name each seed once, got 1 twice in '1,1'"),
+        ("0-4,3", "to name each seed once, got 3 twice in '0-4,3'"),
+        ("0-4,4-6", "to name each seed once, got 4 twice in '0-4,4-6'"),
+        ("0-1000", "to be at most 1,000 seeds, got 1,001 in '0-1000'"),
+        ("0-999,2000", "to be at most 1,000 seeds, got 1,001 in '0-999,2000'"),
+        (
+            f"0-{10**18 - 1}",
+            f"to be at most 1,000 seeds, got {10**18:,} in '0-{10**18 - 1}'",
+        ),
+        ("1-2-3", "or ranges like 0-29, got '1-2-3'"),
+        ("0--2", "or ranges like 0-29, got '0--2'"),
+        ("-", "or ranges like 0-29, got '-'"),
+    ],
+)
+def test_ranges_of_seeds_that_are_none_are_refused(text, said):
+    assert said in refusal("run", "quick", "--seeds", text)
+    with pytest.raises(InputError) as caught:
+        EvaluateOptions((), (), "MUTAG", (), ("1",), seeds=text).chosen_seeds  # noqa: B018
+    assert said in str(caught.value)
+
+
+def test_many_seeds_are_counted_before_they_are_listed():
+    text = ",".join(map(str, range(2_000)))
+    with pytest.raises(InputError, match="at most 1,000 seeds, got 2,000 in"):
+        RunOptions("quick", seeds=text).chosen_seeds  # noqa: B018
+
+
+def test_set_takes_an_array_of_seeds_and_no_range():
+    assert load_suite("quick", ["seeds=[4, 7]"]).seeds == (4, 7)
+    with pytest.raises(InputError, match="Expected `seeds` to be an array, got '0-29'"):
+        load_suite("quick", ["seeds=0-29"])
 
 
 # --- texts ----------------------------------------------------------------------------------------

@@ -1,0 +1,144 @@
+"""How many seeds were planned: what the first run in a folder was asked for, and nothing later."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from robust_augcl.errors import InputError
+from robust_augcl.store.manifest import MANIFEST, Manifest
+from robust_augcl.store.run_folder import RunFolder
+
+
+def key(version: int, seed: int) -> str:
+    return f"attack-{version:010x}{seed:010x}"
+
+
+def making(version: int = 0, **table: Any) -> Callable[[Sequence[int]], Manifest]:
+    """Manifests of a suite with this table, whose results have keys of this version."""
+
+    def make(seeds: Sequence[int]) -> Manifest:
+        keys = [key(version, seed) for seed in seeds]
+        return Manifest("tiny", {"name": "tiny", **table}, None, list(seeds), keys)
+
+    return make
+
+
+def planned(folder: RunFolder) -> int | None:
+    return folder.existing_manifest().planned_seeds
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+def test_the_first_run_says_it(folder: RunFolder) -> None:
+    assert folder.claim(range(30), making()).planned_seeds == 30
+    assert planned(folder) == 30
+
+
+@pytest.mark.parametrize("later", [[0], [0, 1, 2], [3], [0, 1, 2, 3, 4], list(range(30))])
+def test_running_again_with_other_seeds_does_not_move_it(
+    folder: RunFolder, later: list[int]
+) -> None:
+    folder.claim([0, 1, 2], making())
+    again = folder.claim(later, making())
+    assert again.planned_seeds == planned(folder) == 3
+    assert again.seeds == sorted({0, 1, 2, *later})
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{"comparisons": {"margin": 0.05}}, {"certificates": {"parts": 2}}, {"title": "Another one"}],
+)
+def test_other_words_about_the_same_results_do_not_move_it(
+    folder: RunFolder, table: dict[str, Any]
+) -> None:
+    folder.claim([0, 1, 2], making())
+    assert folder.claim(range(30), making(0, **table)).planned_seeds == 3
+
+
+def test_revised_code_does_not_move_it(folder: RunFolder) -> None:
+    folder.claim([0, 1, 2], making(0))
+    assert folder.claim(range(30), making(1)).planned_seeds == 3
+
+
+def test_other_settings_that_share_no_result_are_another_question(folder: RunFolder) -> None:
+    folder.claim([0], making(0, training={"epochs": 2}))
+    assert folder.claim(range(30), making(1)).planned_seeds == 30
+
+
+def test_of_results_of_an_earlier_run_it_is_not_known(folder: RunFolder) -> None:
+    """They were seen, and then other settings took the folder: nobody kept the number."""
+    folder.claim([0, 1, 2], making(0))
+    path = folder.store.record_path(key(0, 1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+    assert folder.claim([0], making(1, training={"epochs": 2})).planned_seeds == 1
+    assert folder.claim(range(30), making(0)).planned_seeds is None
+
+
+def test_a_folder_of_before_opens_and_does_not_know_it(folder: RunFolder) -> None:
+    folder.claim([0, 1, 2], making())
+    path = folder.path / MANIFEST
+    held = json.loads(path.read_text())
+    assert held.pop("planned_seeds") == 3
+    path.write_text(json.dumps(held))
+    assert planned(folder) is None
+    assert folder.claim([0, 1, 2], making()).planned_seeds is None
+    assert planned(folder) is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", [3], 2**40])
+def test_what_is_no_number_of_seeds_is_refused(folder: RunFolder, value: object) -> None:
+    folder.claim([0], making())
+    path = folder.path / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), "planned_seeds": value}))
+    with pytest.raises(InputError, match="its `planned_seeds"):
+        folder.manifest()
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "said"),
+    [
+        ([], "`comparisons` to be a table, got []"),
+        ({"pairs": 1}, "`comparisons.pairs` to be an array of pairs of labels, got 1"),
+        ({"pairs": [["a", "a"]]}, "`comparisons.pairs[0]` to be two different labels"),
+        ({"margin": 7}, "`comparisons.margin` to be a share above 0 and below 1, got 7"),
+    ],
+)
+def test_comparisons_that_no_suite_states_are_refused_where_the_folder_is_opened(
+    folder: RunFolder, comparisons: object, said: str
+) -> None:
+    folder.claim([0], making())
+    path = folder.path / MANIFEST
+    held = json.loads(path.read_text())
+    held["table"]["comparisons"] = comparisons
+    path.write_text(json.dumps(held))
+    with pytest.raises(InputError, match=re.escape(f"{path}: Expected {said}")):
+        folder.manifest()
+
+
+def test_a_report_is_handed_what_was_stated_and_planned(folder: RunFolder) -> None:
+    stated = {"pairs": [["augcl", "none"]], "margin": 0.02}
+    report = folder.claim(range(30), making(comparisons=stated)).report_input([])
+    assert (report.rules.pairs, report.rules.margin) == ((("augcl", "none"),), 0.02)
+    assert report.rules.planned == report.planned_seeds == 30
+
+
+def test_nothing_else_makes_the_input_of_reports() -> None:
+    """Whoever makes it by hand may forget what was planned."""
+    source = Path(__file__).parents[2]
+    makers = [
+        path.relative_to(source)
+        for room in ("robust_augcl", "reports")
+        for path in (source / room).rglob("*.py")
+        if re.search(r"(?<!>> report = )\bReportInput\(", path.read_text(encoding="utf-8"))
+    ]
+    assert makers == [Path("robust_augcl/store/manifest.py")]
