@@ -17,6 +17,7 @@ from robust_augcl.plan.planner import plan
 from robust_augcl.plan.suite import load_suite, make_suite
 
 TEXTS = [TINY, MEASURED, IN_PARTS, COMBINING.format(of='of = ["ga"]')]
+STATED = {"pairs": [["augcl", "graphcl"], ["augcl", "none"]], "margin": 0.02}
 TEXTS += registry.suite_texts().values()
 TABLES = [tomllib.loads(text) for text in TEXTS]
 MOST_SECONDS = 10  # for one suite
@@ -57,6 +58,16 @@ def test_tables_spoiled_by_structure(tmp_path):
             path.write_text(as_toml(table), encoding="utf-8", errors="surrogatepass")
             held_against(number, path.read_bytes(), lambda: load_suite(str(path)))  # noqa: B023
     assert 30 < held < 400  # else the faults are too hard, or none
+
+
+def test_stated_comparisons_spoiled_by_structure():
+    """The faults lie in this table alone, of a suite that is whole but for it."""
+    held, whole = 0, tomllib.loads(TINY)
+    for number in range(400):
+        chance = random.Random(20_000 + number)
+        table = {**whole, **spoil({"comparisons": STATED}, chance)}
+        held += held_against(number, table, lambda: make_suite(table, "here"))  # noqa: B023
+    assert 20 < held < 250
 
 
 def test_files_spoiled_by_bytes(tmp_path):
