@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, in_parts
+from robust_augcl.adversary.attack_base import GrowingAttack, GrowingProposer
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.oracle.beam_search import beam_search
+from robust_augcl.oracle.beam_search import beam_searches
 from robust_augcl.oracle.edit_sets import SearchProblem
-from robust_augcl.progress import Report, silent
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
 from robust_augcl.validation import require_positive
 
 
 @dataclass(frozen=True)
-class Beam(Attack):
+class Beam(GrowingAttack):
     """Keep the sets of edits that leave the true class the smallest margins, and extend each.
 
     Each set is extended by every allowed edit. A pair of nodes is edited at most once. A graph is
@@ -44,16 +44,13 @@ class Beam(Attack):
     def __post_init__(self) -> None:
         require_positive(self, "width")
 
-    def prepare(
-        self,
-        victim: VictimView,
-        fit: FitGraphs,
-        threat: ThreatModel,
-        generator: torch.Generator,
-        report: Report = silent,
-    ) -> Proposer:
-        def search(graphs: PackedGraphs) -> list[Perturbation]:
-            problem = SearchProblem.of(victim, graphs, threat)
-            return beam_search(problem, self.width).perturbations(problem.candidates)
+    def grow(
+        self, victim: VictimView, threats: Sequence[ThreatModel], generator: torch.Generator
+    ) -> GrowingProposer:
+        def search(graphs: PackedGraphs) -> Iterator[list[Perturbation]]:
+            problem = SearchProblem.of(victim, graphs, threats[-1])
+            sizes = [int(threat.budgets(graphs).max()) for threat in threats]
+            for found in beam_searches(problem, self.width, sizes):
+                yield found.perturbations(problem.candidates)
 
-        return in_parts(search, report)
+        return search

@@ -4,14 +4,15 @@ An attack is a small frozen dataclass of hyper-parameters. What it learns lives 
 it prepares. It never judges itself: the guard (`adversary.guard`) limits its access, checks and
 applies its edits, and predicts again.
 
-There are three bases: `Attack`; `LearningAttack`, which learns something that is kept; and
-`CombiningAttack`, which chooses among what other attacks found.
+There are four bases: `Attack`; `LearningAttack`, which learns something that is kept;
+`CombiningAttack`, which chooses among what other attacks found; and `GrowingAttack`, whose search
+for few edits is the beginning of that for more.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, NoReturn, Protocol, TypeVar
 
@@ -28,6 +29,9 @@ AnyAttack = TypeVar("AnyAttack", bound="Attack")
 
 Proposer = Callable[[PackedGraphs], list[Perturbation]]
 """Proposes one perturbation for each of many graphs; the true classes stand in `graphs.y`."""
+
+GrowingProposer = Callable[[PackedGraphs], Iterator[list[Perturbation]]]
+"""Proposes for many graphs, threat by threat: one perturbation for each graph each time."""
 
 
 class FitGraphs(NamedTuple):
@@ -184,6 +188,46 @@ class CombiningAttack(Attack):
             "Expected what other attacks found, got nothing to combine: "
             "this attack runs in a suite, after those it names"
         )
+
+
+class GrowingAttack(Attack):
+    """Base of attacks whose search for few edits is the beginning of their search for more.
+
+    One search answers several budgets. The guard counts what each answer takes, and a suite makes
+    one search for all whole budgets of such an attack.
+
+    >>> from robust_augcl import registry
+    >>> issubclass(registry.load("attack", "beam"), GrowingAttack)
+    True
+    """
+
+    @abstractmethod
+    def grow(
+        self, victim: VictimView, threats: Sequence[ThreatModel], generator: torch.Generator
+    ) -> GrowingProposer:
+        """Return what proposes for each threat in turn.
+
+        Each answer must be that for its threat alone, and asks the victim nothing that this one
+        does not need: the next answer is worked on when it is asked for.
+
+        Args:
+            victim: the victim, limited to the declared access.
+            threats: they differ in their budgets alone: whole numbers, ascending. One threat may
+                also be a share of a graph's edges.
+            generator: the source of all chance.
+        """
+
+    def prepare(
+        self,
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
+    ) -> Proposer:
+        """Return the proposer for one threat."""
+        search = self.grow(victim, [threat], generator)
+        return in_parts(lambda graphs: next(search(graphs)), report)
 
 
 def at_most(attack: AnyAttack, **limits: int) -> AnyAttack:

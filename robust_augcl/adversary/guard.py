@@ -92,6 +92,24 @@ class AttackResult:
     attack_seconds: float
 
 
+class Proposed(NamedTuple):
+    """What an attack proposed, and what it took.
+
+    Args:
+        perturbations: one for each target.
+        queries: what it asked of the victim.
+        gradient_calls: the gradients that it asked for.
+        prepare_seconds: until it could propose.
+        propose_seconds: for proposing.
+    """
+
+    perturbations: list[Perturbation]
+    queries: int
+    gradient_calls: int
+    prepare_seconds: float
+    propose_seconds: float
+
+
 def check_supported(attack: Attack, threat: ThreatModel) -> None:
     """Raise `ValueError` if the attack cannot make as many edits as the threat model allows."""
     limit = attack.max_budget
@@ -144,7 +162,7 @@ def fit_attack(
         proposer = attack.prepare(view, handed, replace(threat), generator, report)
         state, curve = learned(attack, proposer)
     seconds = time.perf_counter() - start
-    _check_unchanged(attack, _fit_pairs(fit, handed))
+    check_unchanged(attack, _fit_pairs(fit, handed))
     asked = victim.queries - queries, victim.gradient_calls - gradient_calls
     return Fitted(state, curve, *asked, seconds)
 
@@ -158,6 +176,7 @@ def run_attack(
     fit: FitGraphs,
     generator: torch.Generator,
     fitted: Fitted | None = None,
+    proposed: Proposed | None = None,
     report: Report = silent,
 ) -> AttackResult:
     """Run an attack under guard.
@@ -171,6 +190,8 @@ def run_attack(
         generator: the source of all chance.
         fitted: what the attack has learned before, which is not learned again, or what it is to
             combine.
+        proposed: what the attack has proposed already, with others (`growing.search_together`);
+            then it is not asked again, and judged as if it had been.
         report: told how far the attack is.
 
     Raises:
@@ -184,11 +205,14 @@ def run_attack(
     check_answers(attack, victim)
     with clean(victim.model):
         clean_logits = victim.logits(graphs)
-    with put_back(NUMERIC):
-        answer = _ask(attack, victim, graphs, threat, fit, generator, fitted, report)
+    if proposed is None:
+        with put_back(NUMERIC):
+            answer = _ask(attack, victim, graphs, threat, fit, generator, fitted, report)
+    else:
+        answer = proposed
     with clean(victim.model):
         # What is checked is what is applied: the attack may still hold its own tensors.
-        perturbations = copies(answer.proposed, threat.budgets(graphs))
+        perturbations = copies(answer.perturbations, threat.budgets(graphs))
         threat.check_all(graphs, perturbations)
         attacked_logits = victim.logits(apply_all(graphs, perturbations))
     y = graphs.y.to(victim.device)
@@ -205,16 +229,6 @@ def run_attack(
     )
 
 
-class _Answer(NamedTuple):
-    """What an attack proposed, and what it took."""
-
-    proposed: list[Perturbation]
-    queries: int
-    gradient_calls: int
-    prepare_seconds: float
-    propose_seconds: float
-
-
 def _ask(
     attack: Attack,
     victim: Victim,
@@ -224,7 +238,7 @@ def _ask(
     generator: torch.Generator,
     fitted: Fitted | None,
     report: Report,
-) -> _Answer:
+) -> Proposed:
     """Ask an attack for its edits, and check that it kept its hands off what it was given."""
     queries, gradient_calls = victim.queries, victim.gradient_calls
     handed, handed_fit = graphs.copy(), FitGraphs(*(part.copy() for part in fit))
@@ -241,13 +255,13 @@ def _ask(
     finished = time.perf_counter()
 
     asked = victim.queries - queries, victim.gradient_calls - gradient_calls
-    _check_unchanged(attack, {"attacked": (graphs, handed), **_fit_pairs(fit, handed_fit)})
+    check_unchanged(attack, {"attacked": (graphs, handed), **_fit_pairs(fit, handed_fit)})
     if type(proposed) is not list:
         raise GuardViolation(
             f"Expected a list of perturbations from {type(attack).__name__}, "
             f"got {type(proposed).__name__}"
         )
-    return _Answer(proposed, *asked, prepared - start, finished - prepared)
+    return Proposed(proposed, *asked, prepared - start, finished - prepared)
 
 
 def _proposer_of(
@@ -272,7 +286,7 @@ def _fit_pairs(own: FitGraphs, handed: FitGraphs) -> GraphPairs:
     }
 
 
-def _check_unchanged(attack: Attack, pairs: GraphPairs) -> None:
+def check_unchanged(attack: Attack, pairs: GraphPairs) -> None:
     """Raise `GuardViolation` if graphs that were handed out are not as they were."""
     for name, (own, theirs) in pairs.items():
         if not own.same_as(theirs):

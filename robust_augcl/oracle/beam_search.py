@@ -5,6 +5,7 @@ Letters: G graphs, S sets of t candidates each.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,17 +71,36 @@ def beam_search(problem: SearchProblem, width: int) -> Found:
         problem: the graphs, what is allowed, and whom to ask.
         width: sets that are kept.
     """
-    graphs, budgets = problem.graphs, problem.budgets
+    budgets = problem.budgets
     most = int(budgets.max()) if budgets.numel() else 0
-    best = BestSets(problem.clean, graphs.y, most)
+    (found,) = beam_searches(problem, width, [most])
+    return found
+
+
+def beam_searches(problem: SearchProblem, width: int, sizes: Sequence[int]) -> Iterator[Found]:
+    """What `beam_search` finds with each of these numbers of edits, by one search.
+
+    A search for few edits is the beginning of that for more. Nothing is asked for one number that
+    is not needed for it.
+
+    Args:
+        problem: as for `beam_search`.
+        width: sets that are kept.
+        sizes: ascending numbers of edits; the budgets of the problem count as well.
+    """
+    budgets = problem.budgets
+    best = BestSets(problem.clean, problem.graphs.y, max(sizes))
     exhausted = (budgets <= 1) & ~best.broken
     unbroken = (~best.broken).nonzero().squeeze(1)
     no_edits = torch.empty(unbroken.numel(), 0, dtype=torch.long, device=unbroken.device)
     beam = _Beam(unbroken, no_edits, best.margin[unbroken])
-    for size in range(most):
-        beam = beam.take(~best.broken[beam.graph] & (budgets[beam.graph] > size))
-        beam = _narrowed(_extended(problem, beam, best, width), width)
-    return best.found(exhausted)
+    done = 0
+    for last in sizes:
+        for size in range(done, last):
+            beam = beam.take(~best.broken[beam.graph] & (budgets[beam.graph] > size))
+            beam = _narrowed(_extended(problem, beam, best, width), width)
+        done = last
+        yield best.found(exhausted)
 
 
 def _extended(problem: SearchProblem, beam: _Beam, best: BestSets, width: int) -> _Beam:

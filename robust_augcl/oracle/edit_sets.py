@@ -149,8 +149,9 @@ class BestSets:
         return margin
 
     def found(self, exhausted: Tensor) -> Found:
-        """Return the best sets; `exhausted` says where none was left out (G,)."""
-        return Found(self.edits, self.margin, self.broken, exhausted, self.evaluations)
+        """Return the best sets so far; `exhausted` says where none was left out (G,)."""
+        edits, margin, broken = self.edits.clone(), self.margin.clone(), self.broken.clone()
+        return Found(edits, margin, broken, exhausted, self.evaluations.clone())
 
 
 def _wrong(logits: Tensor, y: Tensor) -> Tensor:

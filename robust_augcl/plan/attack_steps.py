@@ -9,7 +9,12 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from robust_augcl import registry
-from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
+from robust_augcl.adversary.attack_base import (
+    Attack,
+    CombiningAttack,
+    GrowingAttack,
+    LearningAttack,
+)
 from robust_augcl.plan.declared import traits_of
 from robust_augcl.plan.given_models import ENCODER
 from robust_augcl.plan.protocols import Protocol
@@ -160,6 +165,7 @@ class AttackPlanner:
             attacker = self.step("attacker", title, settings, inputs, plug_ins=plug_ins)
             self.measurements.append(Planned(cell, attacker))
             inputs = {**inputs, "attacker": attacker}
+        inputs = {**inputs, **self.search(on, attack, budget)}
         beside = {
             **on.beside,
             "label_rule": suite.source.label_rule,
@@ -169,6 +175,26 @@ class AttackPlanner:
         return self.step(
             "attack", title, {**settings, **beside}, inputs, cell=cell, plug_ins=plug_ins
         )
+
+    def search(self, on: Attacked, attack: Named[Attack], budget: int | float) -> dict[str, Step]:
+        """The search that answers all whole budgets of an attack, by its role, where one can.
+
+        There is none where the attack has one budget: its own step searches then.
+        """
+        several = len(attack.budgets) > 1 and isinstance(budget, int)
+        if not (several and isinstance(attack.what, GrowingAttack)):
+            return {}
+        budgets = tuple(sorted(attack.budgets))
+        settings = {
+            "attack": self.suite.attack_for(attack, on.protocol),
+            "label": attack.label,
+            "threat": self.suite.threat_for(on.protocol, budgets[-1]),
+            "budgets": budgets,
+            "seed": on.seed,
+        }
+        title = f"{attack.label} on {on.about}, budgets {', '.join(map(str, budgets))}"
+        plug_ins = _attack(attack)
+        return {"search": self.step("attack_search", title, settings, on.inputs, plug_ins=plug_ins)}
 
     def add_certificate(
         self, on: Attacked, budget: int | float, certificates: Certificates

@@ -137,6 +137,18 @@ KINDS: dict[str, StepKind] = {
         info="robust_augcl.results.stored_info:AttackerInfo",
         prove=f"{_INPUTS}:prove_attacker",
     ),
+    "attack_search": StepKind(
+        title="attack",
+        revision=4,  # that of attacks: they take its answers
+        priority=4,
+        compute="robust_augcl.steps.searching:compute_search",
+        holds="what one search of an attack answers for several budgets",
+        kept=False,
+        is_part=True,
+        info="robust_augcl.results.stored_search:SearchInfo",
+        read="robust_augcl.results.stored_search:stored_search",
+        again=False,
+    ),
     "attack": StepKind(
         title="attack",
         revision=4,

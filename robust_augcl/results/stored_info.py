@@ -143,4 +143,5 @@ class About:
     warm_up_seconds: strict.Seconds = 0.0
     pretrain_seconds: strict.Seconds = 0.0
     fit_seconds: strict.Seconds = 0.0
+    answer_seconds: list[strict.Seconds] = field(default_factory=list)
     notes: list[strict.Note] = field(default_factory=list)

@@ -105,6 +105,12 @@ WORDS: tuple[Word, ...] = (
     ),
     Word("record", ("pretrain_seconds", "train_seconds"), "on trust", _ABOUT),
     Word(
+        "attack",
+        ("dataset", "victim", "answers"),
+        "on trust",
+        "needed until records hold the answers, which are proved",
+    ),
+    Word(
         "certificate",
         ("graphs", "nodes", "threat", "dataset", "victim"),
         "proved",
@@ -161,7 +167,7 @@ WORDS: tuple[Word, ...] = (
     Word("artifact", ("format", "digest", "checksum"), "proved", _CHECKSUM),
     Word(
         "artifact",
-        ("pretrain_seconds", "warm_up_seconds", "fit_seconds"),
+        ("pretrain_seconds", "warm_up_seconds", "fit_seconds", "answer_seconds"),
         "on trust",
         _ABOUT,
     ),

@@ -24,6 +24,7 @@ from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefi
 from robust_augcl.steps.context import Context, environment
 from robust_augcl.steps.exactness import proved_exact
 from robust_augcl.steps.inputs import Inputs
+from robust_augcl.steps.searching import searched
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import apply_all
@@ -150,6 +151,7 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
         fit=_fit_graphs(settings, dataset),
         generator=generator("attack", settings["label"], settings["seed"]),
         fitted=_fitted(settings["attack"], artifacts, others),
+        proposed=searched(step, artifacts),
         report=context.report,
     )
     edited = apply_all(test, result.perturbations)

@@ -25,6 +25,7 @@ TABLE = {
         {"name": "rand_sampling"},
         {"name": "grad_argmax"},
         {"name": "rl_s2v", "budgets": [1]},
+        {"name": "beam"},
         {"name": "worst_case", "of": ["grad_argmax"]},
         {"name": "worst_case", "label": "both", "of": ["grad_argmax", "rl_s2v"]},
     ],
@@ -54,11 +55,13 @@ WITHOUT_DATASET = (
     "victim",
     "attacker",
     "attack",
+    "attack_search",
     "representation",
     "certificate",
     "certificate_part",
 )
-ON_VICTIMS = ("victim", "attacker", "attack", "certificate", "certificate_part")
+ON_VICTIMS = ("victim", "attacker", "attack", "attack_search")
+ON_VICTIMS += ("certificate", "certificate_part")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ ON_VICTIMS = ("victim", "attacker", "attack", "certificate", "certificate_part")
         ),
         ("victim", is_kind(*ON_VICTIMS)),
         ("attacker", lambda step: step.kind == "attacker" or is_attack("rl_s2v", "both")(step)),
-        ("attack", is_kind("attack")),
+        ("attack", is_kind("attack", "attack_search")),
         ("representation", is_kind("representation")),
         ("certificate", is_kind("certificate", "certificate_part")),
     ],
@@ -110,7 +113,12 @@ def test_kinds_of_one_title_have_one_revision():
             lambda step: step.kind == "attacker" or is_attack("rl_s2v", "both")(step),
         ),
         ("attack", "worst_case", is_attack("worst_case", "both")),
-        ("attack", "beam", lambda step: False),
+        (
+            "attack",
+            "beam",
+            lambda step: step.kind == "attack_search" or is_attack("beam")(step),
+        ),
+        ("attack", "genetic", lambda step: False),
     ],
 )
 def test_the_revision_of_a_plug_in(monkeypatch, group, name, changed):

@@ -115,7 +115,8 @@ def test_comments_docstrings_and_line_breaks_are_no_edits(copy):
     path = copy / "attacks/beam.py"
     edit(path, r'^"""', '"""Another first line. ')
     edit(path, r"@dataclass\(frozen=True\)", "@dataclass(\n    frozen=True,  # never changes\n)")
-    edit(path, r'class Beam\(Attack\):\n    """', 'class Beam(Attack):\n    """In other words: ')
+    head, other = r'class Beam\(GrowingAttack\):\n    """', 'class Beam(GrowingAttack):\n    """'
+    edit(path, head, f"{other}In other words: ")
     assert changed(copy) == []
 
 

@@ -16,7 +16,8 @@ from robust_augcl.plan.suite import make_suite
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with a file of every kind, not to be changed."""
     path = tmp_path_factory.mktemp("run") / "everything"
-    with_parts = EVERYTHING.replace("[certificates]", "budget = 2\n[certificates]\nparts = 2")
+    with_parts = EVERYTHING.replace("[certificates]", "budget = [1, 2]\n[certificates]\nparts = 2")
+    with_parts += '[[attacks]]\nname = "beam"\n'
     suite = make_suite(tomllib.loads(with_parts), "here")
     summary = Campaign(suite, path, Machines(workers=1), tell=lambda text: None).run()
     assert summary.failed == []

@@ -26,7 +26,7 @@ FREE += ("versions", "revisions")
 NULLABLE = ("node", "attacker", "effort", "commit", "lower_margin", "witnesses", "fingerprint")
 NULLABLE += ("environment",)
 ARTIFACTS = ("dataset", "warm_up", "pretraining", "victim", "attacker", "representation")
-ARTIFACTS += ("certificate", "certificate_part")
+ARTIFACTS += ("certificate", "certificate_part", "attack_search")
 
 
 def all_refused(cases: Iterable[tuple[str, Any]], read: Callable[[Any], object], name: str) -> int:
