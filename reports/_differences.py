@@ -15,6 +15,7 @@ from robust_augcl.reports._verdicts import Verdicts
 from robust_augcl.reports.tables import escape, markdown_table, noted
 from robust_augcl.results.method_tests import VERDICTS, Judged
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, layers_text
+from robust_augcl.results.power import MOST_SEEDS_NEEDED
 from robust_augcl.results.statistics import ModelComparison
 
 _NOTHING = "-"
@@ -95,7 +96,11 @@ def in_words(found: Judged) -> str:
     if found.detectable is not None:
         text += f"; {found.n_seeds} seeds show {_size(found.detectable)} points"
     needed = _needed(found)
-    return text if needed == _NOTHING else f"{text}; about {needed} seeds would decide it"
+    if needed == _NOTHING:
+        return text
+    if found.seeds_needed is None:
+        return f"{text}; {MOST_SEEDS_NEEDED:,} seeds would not decide it"
+    return f"{text}; about {needed} seeds would decide it"
 
 
 def verdict_text(found: Judged) -> str:
@@ -136,7 +141,7 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
         else ["Points", "p, corrected", "Verdict", "Shown at 80 %", "Seeds to decide"]
     )
     header = ["Difference", "Attack", *(["Layers"] if several else []), *columns]
-    caption = _models_caption() if of_models else _methods_caption(rows[0][3])
+    caption = _models_caption() if of_models else _methods_caption(section, rows[0][3])
     return noted(f"{caption}\n\n{markdown_table(header, body, left=3 if several else 2)}")
 
 
@@ -168,22 +173,29 @@ def _of_models(
     ]
 
 
-def _methods_caption(found: Judged) -> str:
+def _methods_caption(section: Section, found: Judged) -> str:
     margin = (
         ""
         if found.margin is None
         else f" Equivalent: within {_size(found.margin)} points, which the suite states; both "
         "tests stand in the family."
     )
+    shared = (
+        " Seeds share graphs: errors are those of resampled splits (Nadeau and Bengio), and all "
+        "that is said speaks for this data set."
+        if section.shared
+        else ""
+    )
     number = f"{found.size} comparison{'s' if found.size != 1 else ''}"
     kind = "**Primary**" if found.family == "primary" else found.family.capitalize()
     return (
         f"{kind}, {number} in the family. Difference of robust accuracy (of clean accuracy in the "
         f"row {CLEAN_NAME}) in points, mean over the seeds, with simultaneous 95 % intervals "
-        f"over the seeds; p by Student's t over the seeds, corrected in the family (Holm)."
-        f"{margin} Shown at 80 %: the smallest true difference that so many seeds show with that "
-        "probability. Seeds to decide: about how many would, if the true difference were the one "
-        "that is seen."
+        "over the seeds (Bonferroni); p of no difference by Student's t over the seeds, corrected "
+        "in the family (Holm), whose later steps may decide where an interval still holds 0."
+        f"{margin}{shared} Shown at 80 %: the smallest true difference that so many seeds show "
+        "with that probability by the first step, if they spread as they do here. Seeds to decide: "
+        "about how many would, if the true difference were the one that is seen."
     )
 
 
@@ -227,7 +239,9 @@ def _why_none(section: Section, found: Sequence[Judged]) -> list[str]:
 def _needed(found: Judged) -> str:
     if found.verdict != "undecided":
         return _NOTHING
-    return "more than 10,000" if found.seeds_needed is None else f"{found.seeds_needed:,}"
+    return (
+        f"over {MOST_SEEDS_NEEDED:,}" if found.seeds_needed is None else f"{found.seeds_needed:,}"
+    )
 
 
 def _points(share: float) -> str:

@@ -16,7 +16,7 @@ from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts
 from robust_augcl.reports.tables import escape, markdown_table, noted, percent
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, layers_text
-from robust_augcl.results.statistics import Estimate, Gap, estimate
+from robust_augcl.results.statistics import Estimate, Gap
 
 _NOTHING = "-"
 
@@ -58,9 +58,9 @@ def attacked(section: Section) -> str:
     def cell(attack: str, layers: int, method: str) -> str:
         group = section.group(attack, layers, method)
         on_attacked, robust, clean = (
-            estimate(group, "attacked"),
-            estimate(group, "robust"),
-            estimate(group, "clean"),
+            section.accuracy(group, "attacked"),
+            section.accuracy(group, "robust"),
+            section.accuracy(group, "clean"),
         )
         if on_attacked is None or robust is None or clean is None:
             return _NOTHING
@@ -117,11 +117,10 @@ def gaps(section: Section) -> str:
         return f"{percent(found.mean)} ({_interval(found)}){mark}" if found else _NOTHING
 
     attacks = [attack for attack in section.attacks[1:] if attack != exact]
-    of_models = ", over the graphs, of one trained model each" if len(section.seeds) == 1 else ""
     caption = (
         "Robust accuracy less that of the exact worst case on the same model, in points: "
         "graphs that some allowed edit breaks and "
-        f"the attack did not. In brackets: 95 % intervals, each by itself{of_models}."
+        f"the attack did not. They are {section.intervals}."
     )
     table = _table(section, caption, attacks, cell)
     if beyond:

@@ -165,6 +165,12 @@ class Section:
         counts = [len(records) for records in self.groups.values()]
         return min(counts), max(counts)
 
+    @cached_property
+    def one_model_each(self) -> bool:
+        """Whether each estimate is of one trained model: one seed, or the same model in all."""
+        groups = self.groups.values()
+        return all(len({record.victim.digest for record in group}) == 1 for group in groups)
+
     @property
     def num_classes(self) -> int:
         return max(record.num_classes for record in self.records)
@@ -227,7 +233,13 @@ class Section:
         For `CLEAN` it is the clean accuracy.
         """
         group = self.group(attack, layers, method)
-        return estimate(group, measure_of(attack), label, self.shared)
+        return self.accuracy(group, measure_of(attack), label)
+
+    def accuracy(
+        self, records: Sequence[Record], measure: Measure, label: int | None = None
+    ) -> Estimate | None:
+        """The accuracy of some of the section's records, of one class or all."""
+        return estimate(records, measure, label, self.shared)
 
     def means(self, attack: str, label: int | None = None) -> list[float]:
         """The robust accuracy of each column that has records."""
@@ -276,8 +288,8 @@ class Section:
     def intervals(self) -> str:
         """What the estimates and their intervals are, in half a sentence."""
         fewest, most = self.seeds_per_group
-        if most == 1:
-            return "shares with 95 % Wilson intervals over the graphs, of one trained model each"
+        if self.one_model_each:
+            return "shares with exact 95 % intervals over the graphs, of one trained model each"
         some = (
             f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
         )

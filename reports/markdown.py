@@ -117,7 +117,9 @@ def page(report: ReportInput) -> str:
     """The text of report.md."""
     found, drawn = sections(report), figures(report)
     known = brackets(report.records, report.measurements)
-    entries = matrix(report.transfers, report.records) if report.transfers else None
+    entries = (
+        matrix(report.transfers, report.records, report.measurements) if report.transfers else None
+    )
     # Of sections that differ in their budget alone, the smallest budget is told in full.
     smallest = {id(family[0]): family for family in families(found)}
     in_full = [section for section in found if id(section) in smallest]

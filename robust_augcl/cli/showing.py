@@ -146,8 +146,11 @@ def transfer(path: Path, attack: str | None, form: str) -> None:
             f"Expected {path} to hold the victims that its records rest on; `robust-augcl "
             "replay` says what is missing"
         )
+    measurements = folder.descriptions(folder.plan(manifest))
     entries = [
-        entry for entry in matrix(transfers, records) if attack in (None, entry.group.attack)
+        entry
+        for entry in matrix(transfers, records, measurements)
+        if attack in (None, entry.group.attack)
     ]
     known = warn_of_audit(folder, manifest, records).audit
     click.echo(render_transfers(entries, form, known.failed if known else ()), nl=False)

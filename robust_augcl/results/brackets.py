@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from robust_augcl.results.measurements import Measurement, targets_of
 from robust_augcl.results.records import Cell, Record, Target
-from robust_augcl.results.shared_graphs import overlap
+from robust_augcl.results.shared_graphs import Source, overlap
 from robust_augcl.results.statistics import Estimate, Group, estimate_of
 
 Budget = int | float
@@ -42,10 +42,12 @@ class _Knowledge:
     Args:
         stands: of each target, whether it was right and no known edits break it.
         proved: the targets that are certified; None without a certificate.
+        source: the victim, and the data of its seed.
     """
 
     stands: Mapping[Target, bool]
     proved: set[Target] | None
+    source: Source
 
     @property
     def is_proved(self) -> dict[Target, bool]:
@@ -131,18 +133,19 @@ def _known(
     for target in _broken(usable, budget):
         if target in stands:
             stands[target] = False
-    return _Knowledge(stands, _proved(usable, budget))
+    return _Knowledge(stands, _proved(usable, budget), Source.of(records[0]))
 
 
 def _bracket(known: Sequence[_Knowledge], test_to_train: float) -> Bracket | None:
     """The bracket from what is known of each seed's victim; None where there is no target."""
-    upper = estimate_of([each.stands for each in known], test_to_train)
+    sources = [each.source for each in known]
+    upper = estimate_of([each.stands for each in known], test_to_train, sources)
     if upper is None:
         return None
     everywhere = all(each.proved is not None for each in known)
     total = sum(len(each.stands) for each in known)
     return Bracket(
-        lower=estimate_of([each.is_proved for each in known], test_to_train)
+        lower=estimate_of([each.is_proved for each in known], test_to_train, sources)
         if everywhere
         else None,
         upper=upper,

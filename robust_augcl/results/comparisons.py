@@ -39,15 +39,17 @@ class Rules:
         pairs: labels of methods whose comparison is primary, left less right.
         margin: within which methods are equivalent, a share; None: equivalence is not tested.
         planned: how many seeds were planned; None where that is not known.
+        budget: the first of the suite; None where that is not known.
 
     Example:
         >>> Rules.of({"comparisons": {"pairs": [["augcl", "none"]], "margin": 0.02}}, 30)
-        Rules(pairs=(('augcl', 'none'),), margin=0.02, planned=30)
+        Rules(pairs=(('augcl', 'none'),), margin=0.02, planned=30, budget=None)
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
     margin: float | None = None
     planned: int | None = None
+    budget: int | float | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None, planned: int | None = None) -> Rules:
@@ -57,7 +59,9 @@ class Rules:
             InputError: its table `[comparisons]` is not as expected (`results.stated`).
         """
         stated = Comparisons.of(settings)
-        return cls(stated.pairs, stated.margin, planned)
+        budget = (settings or {}).get("threat", {}).get("budget")
+        first = min(budget) if isinstance(budget, list | tuple) else budget
+        return cls(stated.pairs, stated.margin, planned, first)
 
 
 @dataclass(frozen=True)
@@ -93,19 +97,30 @@ def primary(
         tables.setdefault(_table_of(group), []).append(group)
     asked: dict[str, list[Question]] = {group.suite: [] for group in groups}
     for members in tables.values():
-        first = min(group.budget for group in members)
+        # Where all records of the first budget are missing, no other budget takes its place.
+        first = min(group.budget for group in members) if rules.budget is None else rules.budget
         least = [group for group in members if group.budget == first]
         exact = exact_attack([record for group in least for record in groups[group]], order)
-        asked[members[0].suite] += [
-            (group, replace(group, method=right))
-            for left, right in rules.pairs
-            for group in least
-            if (group.attack, group.method) == (exact, left)
-        ]
+        asked[members[0].suite] += _asked(
+            [group for group in least if group.attack == exact], rules.pairs
+        )
     return {
         suite: family_of(PRIMARY, questions, groups, measurements, rules)
         for suite, questions in asked.items()
     }
+
+
+def _asked(exact: Sequence[Group], pairs: Sequence[tuple[str, str]]) -> list[Question]:
+    """The primary questions of one table, from the groups of its exact worst case.
+
+    A pair of which records are missing is asked too, so that no verdict changes when they come.
+    """
+    by_layers = {group.layers: group for group in exact}
+    return [
+        (replace(group, method=left), replace(group, method=right))
+        for left, right in pairs
+        for group in by_layers.values()
+    ]
 
 
 def family_of(

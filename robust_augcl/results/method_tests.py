@@ -43,7 +43,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.stats import t
+from scipy.special import stdtr
 
 from robust_augcl.results.intervals import ALPHA, t_quantile
 from robust_augcl.results.power import detectable_difference, seeds_needed
@@ -149,13 +149,13 @@ def judge(
 
 def p_of_difference(found: SeedDifferences) -> float:
     """The two-sided p-value of no difference."""
-    return float(2 * t.sf(abs(found.mean) / found.error, found.n_seeds - 1))
+    return float(2 * stdtr(found.n_seeds - 1, -abs(found.mean) / found.error))
 
 
 def p_of_equivalence(found: SeedDifferences, margin: float) -> float:
     """The p-value of a difference that is as large as the margin, or larger."""
     inside = (margin - abs(found.mean)) / found.error
-    return float(t.sf(inside, found.n_seeds - 1))
+    return float(stdtr(found.n_seeds - 1, -inside))
 
 
 def simultaneous_interval(found: SeedDifferences, size: int) -> tuple[float, float]:

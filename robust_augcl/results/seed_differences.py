@@ -14,7 +14,7 @@ class SeedDifferences:
 
     Args:
         values: d_s, one a seed, shares from -1 to 1 (S,).
-        targets: N, all of them over the seeds; on a fixed data set each counts once.
+        targets: N, all of them over the seeds; those that seeds share count once.
         models: trained models on the side that has fewer; S, or 1 where one is used in all seeds.
         test_to_train: r of the rule in `results.method_tests`.
 

@@ -4,11 +4,12 @@ Letters: S seeds, n graphs. An array of outcomes is one 0 or 1 a graph; an array
 number a seed, from 0 to 1. Accuracies, differences and intervals are shares from 0 to 1 throughout;
 percent is a matter of display.
 
-Each interval here is 95 % by itself, not together with others. One seed: Wilson's interval over its
-graphs, which speaks for this one trained model. Several seeds: an interval over the seeds' own
-shares (`intervals.share_interval`), which speaks for the method, as training and data vary with the
-seed. Seeds of a fixed data set share graphs, and the interval is that of resampled splits, for that
-data set. How methods are compared stands in `results.method_tests`.
+Each interval here is 95 % by itself, not together with others. One seed, or one trained model in
+all seeds: Clopper and Pearson's interval over its targets, which speaks for this model. Several
+models: an interval over the seeds' own shares (`intervals.share_interval`), which speaks for the
+method, as training and data vary with the seed. Seeds of a fixed data set share graphs, and the
+interval is that of resampled splits, for that data set. What seeds share is counted once. How
+methods are compared stands in `results.method_tests`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Literal
 from robust_augcl.results.intervals import mcnemar, paired_interval, share_interval
 from robust_augcl.results.records import Cell, Outcome, Record, Target
 from robust_augcl.results.seed_differences import SeedDifferences
+from robust_augcl.results.shared_graphs import Source, distinct_targets
 
 Measure = Literal["clean", "attacked", "robust"]
 """What counts as right: before the attack, after it, or both times ("robust", the benchmark's)."""
@@ -162,28 +164,35 @@ def estimate(
         ValueError: two records of one seed.
     """
     _check_seeds(records)
-    return estimate_of([_right(record, measure, label) for record in records], test_to_train)
+    outcomes = [_right(record, measure, label) for record in records]
+    return estimate_of(outcomes, test_to_train, [Source.of(record) for record in records])
 
 
 def estimate_of(
-    outcomes: Sequence[Mapping[Target, bool]], test_to_train: float = 0.0
+    outcomes: Sequence[Mapping[Target, bool]],
+    test_to_train: float = 0.0,
+    sources: Sequence[Source] | None = None,
 ) -> Estimate | None:
     """The share of targets for which something holds; None where there is no target.
 
-    `outcomes` holds one mapping a seed, with one outcome a target.
+    Args:
+        outcomes: one mapping a seed, with one outcome a target.
+        test_to_train: as `estimate` takes it.
+        sources: of each seed what it is about; None: each has data and a model of its own.
 
     Example:
         >>> estimate_of([{(0, None): True, (1, None): False}]).mean
         0.5
     """
-    known = [seed for seed in outcomes if seed]
+    every = sources or [Source(str(seed), str(seed)) for seed in range(len(outcomes))]
+    known = [(source, seed) for source, seed in zip(every, outcomes, strict=True) if seed]
     if not known:
         return None
-    shares = [sum(seed.values()) / len(seed) for seed in known]
-    targets = sum(map(len, known))
-    distinct = len({target for seed in known for target in seed}) if test_to_train else targets
-    low, high = share_interval(shares, distinct, test_to_train)
-    return Estimate(_mean(shares), low, high, len(known), targets)
+    shares = [sum(seed.values()) / len(seed) for _, seed in known]
+    distinct = distinct_targets(known, test_to_train)
+    one_model = len({source.victim for source, _ in known}) == 1
+    low, high = share_interval(shares, distinct, test_to_train, one_model)
+    return Estimate(_mean(shares), low, high, len(known), sum(len(seed) for _, seed in known))
 
 
 def seed_differences(
@@ -210,10 +219,9 @@ def seed_differences(
         return None
     lefts = {ours.victim.digest for ours, _, _ in pairs}
     rights = {theirs.victim.digest for _, theirs, _ in pairs}
-    targets = [target for *_, both in pairs for target in both]
     return SeedDifferences(
         tuple(_mean([mine - other for mine, other in both.values()]) for *_, both in pairs),
-        len(set(targets)) if test_to_train else len(targets),
+        distinct_targets([(Source.of(ours), both) for ours, _, both in pairs], test_to_train),
         min(len(lefts), len(rights)),
         test_to_train,
     )
@@ -278,8 +286,11 @@ def gap_to_worst_case(
     if beyond:
         mean = _mean([_mean([mine - other for mine, other in both]) for both in answers])
         return Gap(mean, -1.0, 1.0, sum(missed), beyond, len(pairs), total)
-    distinct = len({target for *_, both in pairs for target in both}) if test_to_train else total
-    low, high = share_interval(shares, distinct, test_to_train)
+    known = [(Source.of(ours), both) for ours, _, both in pairs]
+    one_model = len({source.victim for source, _ in known}) == 1
+    low, high = share_interval(
+        shares, distinct_targets(known, test_to_train), test_to_train, one_model
+    )
     return Gap(_mean(shares), low, high, sum(missed), 0, len(pairs), total)
 
 

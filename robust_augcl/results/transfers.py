@@ -17,7 +17,9 @@ from typing import Any
 
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.results import strict
+from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Record
+from robust_augcl.results.shared_graphs import overlap
 from robust_augcl.results.statistics import Estimate, Group, estimate
 
 VERSION = 1
@@ -88,6 +90,7 @@ class Entry:
             whose edits they are.
         made_for: the records whose edits they are.
         own: the records of the same attack on the victims that these edits are turned on.
+        test_to_train: as `statistics.estimate` takes it, where seeds share graphs.
     """
 
     group: Group
@@ -95,11 +98,12 @@ class Entry:
     records: tuple[Record, ...]
     made_for: tuple[Record, ...]
     own: tuple[Record, ...]
+    test_to_train: float = 0.0
 
     @cached_property
     def robust(self) -> Estimate | None:
         """The robust accuracy, as of any attack."""
-        return estimate(self.records)
+        return estimate(self.records, test_to_train=self.test_to_train)
 
     @property
     def carried_over(self) -> float | None:
@@ -144,11 +148,19 @@ class Entry:
         }
 
 
-def matrix(transfers: Transfers, records: Iterable[Record]) -> list[Entry]:
+def matrix(
+    transfers: Transfers, records: Iterable[Record], measurements: Iterable[Measurement]
+) -> list[Entry]:
     """The entries of all matrices, the diagonals included.
 
     They are sorted by group, and then by the method attacked.
+
+    Args:
+        transfers: between the records.
+        records: all that they name.
+        measurements: of the same run; they say whether seeds share graphs.
     """
+    measurements = list(measurements)
     by_key = {record.key: record for record in records}
     found: dict[tuple[Group, str], list[tuple[Record, Record, Record]]] = {}
     seen = set()
@@ -166,7 +178,9 @@ def matrix(transfers: Transfers, records: Iterable[Record]) -> list[Entry]:
     entries = []
     for (group, method), triples in sorted(found.items(), key=lambda item: item[0]):
         triples.sort(key=lambda triple: triple[0].cell.seed)
-        entries.append(Entry(group, method, *zip(*triples, strict=True)))
+        shared = overlap(measurements, group.dataset) or 0.0
+        turned, made_for, own = zip(*triples, strict=True)
+        entries.append(Entry(group, method, turned, made_for, own, shared))
     return entries
 
 

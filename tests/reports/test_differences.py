@@ -150,3 +150,30 @@ def test_seeds_of_a_fixed_data_set_decide_less(campaign: Campaign) -> None:
     assert verdicts == ["better", "undecided"]
     assert "as of resampled splits of this data set" in shared
     assert "resampled splits" not in own
+
+
+def test_a_pair_that_is_missing_still_counts_in_the_primary_family(campaign: Campaign) -> None:
+    records = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
+    two = {**SUITE, "comparisons": {"pairs": [["augcl", "none"], ["graphcl", "augcl"]]}}
+    assert "**Primary**, 2 comparisons in the family" in told(records, two)
+    for gone in ("graphcl", "none"):  # once a left method, once a right one
+        text = told([record for record in records if record.cell.method != gone], two)
+        assert "**Primary**, 2 comparisons in the family" in text
+
+
+def test_no_budget_takes_the_place_of_the_first(campaign: Campaign) -> None:
+    records = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
+    assert "**Primary**" in told(records, {**PAIR, "threat": {"budget": [2, 1]}})
+    # All records of budget 1 are missing: those of budget 2 stay secondary.
+    second = [dataclasses.replace(r, cell=dataclasses.replace(r.cell, budget=2)) for r in records]
+    assert "**Primary**" not in told(second, {**PAIR, "threat": {"budget": [1, 2]}})
+
+
+def test_what_no_number_of_seeds_shows_is_said(campaign: Campaign) -> None:
+    records = made(campaign, [61, 59, 63], [60] * 3, [60] * 3, 100)
+    text = page(report_of(records, measurements=data_of(records, False, 100), table=PAIR))
+    found = row(text, "AUGCL less GraphCL", "Exact worst case")
+    assert (found[4], found[6]) == ("undecided", "over 10,000")
+    assert "; 10,000 seeds would not decide it." in text
+    assert "all that is said speaks for this data set" in text
+    assert "all that is said speaks" not in told(records, PAIR)

@@ -107,7 +107,10 @@ def test_the_exact_worst_case_is_set_apart_and_missing_where_it_was_not_run(
 
 
 def test_the_caption_needs_no_explanation(campaign: Campaign) -> None:
-    for seeds, interval in (([0], "Wilson"), ([0, 1, 2], "95 % intervals over the seeds")):
+    for seeds, interval in (
+        ([0], "exact 95 % intervals"),
+        ([0, 1, 2], "95 % intervals over the seeds"),
+    ):
         text = " ".join(
             " ".join(
                 text.get_text() for text in accuracy_figure(report_of(campaign(seeds=seeds))).texts

@@ -12,7 +12,7 @@ import pytest
 from report_inputs import data_of, report_of
 
 from robust_augcl.reports.markdown import page, render
-from robust_augcl.results.records import Outcome, Record
+from robust_augcl.results.records import ArtifactRef, Outcome, Record
 
 Campaign = Callable[..., list[Record]]
 FILES = ["report.md", "accuracy.png", "accuracy.svg", "by_class.png", "by_class.svg"]
@@ -256,7 +256,17 @@ def test_several_seeds_say_so(campaign: Campaign) -> None:
     text = page(report_of(campaign(seeds=[0, 1, 2, 3, 4])))
     assert "means over 5 seeds with 95 % intervals over the seeds" in text
     assert "One trained model each" not in text
-    assert "Wilson intervals over the graphs, of one trained model each" not in text
+    assert "intervals over the graphs, of one trained model each" not in text
+
+
+def test_the_same_model_in_all_seeds_is_one_model(campaign: Campaign) -> None:
+    one = [
+        dataclasses.replace(record, victim=ArtifactRef("victim/x", record.cell.method))
+        for record in campaign(seeds=[0, 1, 2])
+    ]
+    text = page(report_of(one))
+    assert "exact 95 % intervals over the graphs, of one trained model each" in text
+    assert "95 % intervals over the seeds" not in text
 
 
 def test_missing_records_leave_gaps_not_errors(campaign: Campaign) -> None:

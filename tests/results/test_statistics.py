@@ -9,8 +9,9 @@ import pytest
 from hand_made import make_record
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta, binomtest
 
-from robust_augcl.results.intervals import mcnemar, share_interval, t_interval, wilson_interval
+from robust_augcl.results.intervals import exact_interval, mcnemar, share_interval, t_interval
 from robust_augcl.results.method_tests import simultaneous_interval
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.statistics import (
@@ -62,18 +63,16 @@ def bits(right: int, total: int) -> list[int]:
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_the_closed_formula(case: tuple[int, int]) -> None:
+def test_the_exact_interval_is_scipy_s(case: tuple[int, int]) -> None:
     right, n = case
-    p = right / n
-    centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    assert wilson_interval(right, n) == pytest.approx((centre - half, centre + half), abs=1e-9)
+    expected = binomtest(right, n).proportion_ci(0.95, method="exact")
+    assert exact_interval(right, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 @pytest.mark.parametrize(("right", "total"), [(0, 0), (-1, 3), (4, 3)])
-def test_wilson_needs_graphs(right: int, total: int) -> None:
+def test_the_exact_interval_needs_graphs(right: int, total: int) -> None:
     with pytest.raises(ValueError, match="Expected `right`"):
-        wilson_interval(right, total)
+        exact_interval(right, total)
 
 
 def test_t_interval_by_hand() -> None:
@@ -96,23 +95,50 @@ def test_mcnemar_is_the_summed_binomial(left: int, right: int) -> None:
     assert mcnemar(left, right) == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_seed_is_a_share_with_wilson() -> None:
+def test_one_seed_is_a_share_with_an_exact_interval() -> None:
     found = estimate([record(bits(72, 90))])
     assert found is not None
     assert (found.mean, found.n_seeds, found.n_graphs) == (0.8, 1, 90)
-    assert (found.low, found.high) == wilson_interval(72, 90)
+    assert (found.low, found.high) == exact_interval(72, 90)
 
 
-def test_several_seeds_are_wilson_s_with_the_seeds_own_spread() -> None:
+def test_several_seeds_are_exact_with_the_seeds_own_spread() -> None:
     found = estimate([record(bits(right, 100), seed) for seed, right in enumerate([40, 60, 80])])
     assert found is not None
     assert (found.mean, found.n_seeds, found.n_graphs) == (pytest.approx(0.6), 3, 300)
-    # The ends solve (p - mean)^2 = T2^2 p (1 - p) / m; at m graphs the error is that of the seeds.
+    # At so many graphs the error is that of the seeds; fewer, as two degrees know little.
     rounded = 181 / 302
-    graphs = rounded * (1 - rounded) / (0.2**2 / 3)
-    for end in (found.low, found.high):
-        assert (end - 0.6) ** 2 == pytest.approx(T2**2 * end * (1 - end) / graphs)
+    graphs = rounded * (1 - rounded) / (0.2**2 / 3) * (Z / T2) ** 2
+    for end, expected in ((found.low, 0.025), (found.high, 0.975)):
+        right = 0.6 * graphs + (expected > 0.5)
+        assert beta(right, graphs + 1 - right).cdf(end) == pytest.approx(expected)
     assert 0 < found.low < 0.6 < found.high < 1
+
+
+def test_one_model_in_all_seeds_is_one_model() -> None:
+    # Three seeds of attacks on one model and its 100 graphs say no more of it than 100 graphs do.
+    seeds = [record(bits(60, 100), seed, data="one", victim="one") for seed in range(3)]
+    found = estimate(seeds)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(exact_interval(60, 100))
+    worst = [
+        record(bits(50, 100), seed, attack="exhaustive", data="one", victim="one")
+        for seed in range(3)
+    ]
+    gap = gap_to_worst_case(seeds, worst)
+    assert gap is not None
+    assert (gap.low, gap.high) == pytest.approx(exact_interval(10, 100))
+
+
+def test_graphs_that_all_seeds_are_tested_on_count_once() -> None:
+    # A data set whose parts are stated, and given models: the seeds have all graphs in common.
+    left = [record(bits(60, 100), seed, data="one") for seed in range(3)]
+    right = [record(bits(60, 100), seed, "graphcl", data="one") for seed in range(3)]
+    found, share = seed_differences(left, right), estimate(left)
+    assert found is not None
+    assert share is not None
+    assert (found.targets, share.n_graphs) == (100, 300)
+    assert (share.low, share.high) == share_interval([0.6] * 3, 100)
 
 
 def test_seeds_that_agree_keep_a_width() -> None:
@@ -240,7 +266,7 @@ def test_gap_to_the_exact_worst_case() -> None:
     found = gap_to_worst_case([attack], [exact])
     assert found is not None
     assert (found.mean, found.missed, found.beyond) == (0.1, 10, 0)
-    assert (found.low, found.high) == wilson_interval(10, 100)
+    assert (found.low, found.high) == exact_interval(10, 100)
     same = gap_to_worst_case([exact], [exact])
     assert same is not None
     assert (same.mean, same.low) == (0.0, 0.0)
@@ -300,18 +326,14 @@ def test_intervals_hold_their_means(seeds: list[list[tuple[bool, bool]]]) -> Non
         assert found.mean - 1e-12 <= high <= 1
 
 
-def test_wilson_covers_what_it_promises() -> None:
-    # By the exact binomial distribution, not by simulation: coverage at n = 200 averages 95 % over
-    # shares.
-    n = 200
-    intervals = [wilson_interval(k, n) for k in range(n + 1)]
-    shares = np.linspace(0.02, 0.98, 97)
-    covered = [
-        sum(
+@pytest.mark.parametrize("n", [38, 200])
+def test_the_exact_interval_covers_what_it_promises(n: int) -> None:
+    # By the exact binomial distribution, not by simulation, and near 0 too, where gaps lie.
+    intervals = [exact_interval(k, n) for k in range(n + 1)]
+    for p in [*np.linspace(0.001, 0.05, 50), *np.linspace(0.05, 0.95, 46)]:
+        covered = sum(
             math.comb(n, k) * p**k * (1 - p) ** (n - k)
             for k, (low, high) in enumerate(intervals)
             if low <= p <= high
         )
-        for p in shares
-    ]
-    assert 0.94 < np.mean(covered) < 0.96
+        assert covered >= 0.95

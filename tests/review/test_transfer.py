@@ -9,7 +9,8 @@ import pytest
 from hand_made import key_of, make_record, ref_of
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.results.intervals import wilson_interval
+from robust_augcl.results.intervals import exact_interval, share_interval
+from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.transfers import Transfer, Transfers, matrix, pairs_to_transfer, turned_on
 from robust_augcl.review.side_file_proofs import transfers_differ
@@ -104,7 +105,7 @@ def test_the_matrix_by_hand_over_two_seeds():
             Transfer(augcl.key, none.key, [0, 0, 1, 1], [1.0] * 4),
         ]
     found = {
-        (e.group.method, e.attacked): e for e in matrix(Transfers("x", tuple(entries)), records)
+        (e.group.method, e.attacked): e for e in matrix(Transfers("x", tuple(entries)), records, ())
     }
     assert sorted(found) == [
         ("augcl", "augcl"),
@@ -117,7 +118,7 @@ def test_the_matrix_by_hand_over_two_seeds():
     mixed = found["none", "augcl"]
     assert mixed.robust.mean == pytest.approx((2 / 4 + 3 / 4) / 2)
     assert mixed.robust.n_graphs == 8
-    assert mixed.robust.low <= wilson_interval(5, 8)[0]
+    assert mixed.robust.low <= exact_interval(5, 8)[0]
     # Of the two graphs that a seed's edits break on none, and that augcl gets right, one falls
     # there with seed 0, none with seed 1.
     assert mixed.carried_over == 1 / 4
@@ -125,6 +126,23 @@ def test_the_matrix_by_hand_over_two_seeds():
     assert found["none", "none"].carried_over == 1
     assert mixed.row()["made_for"] == "none"
     assert mixed.row()["attacked"] == "augcl"
+
+
+def test_edits_on_a_fixed_data_set_have_the_intervals_of_resampled_splits():
+    records, entries = [], []
+    for seed in (0, 1):
+        none = record("none", seed=seed, victim=ArtifactRef("victim/x", f"none {seed}"))
+        augcl = record("augcl", seed=seed, victim=ArtifactRef("victim/x", f"augcl {seed}"))
+        records += [none, augcl]
+        attacked = [1, 0, 0, 1] if seed else [0, 0, 0, 1]
+        entries.append(Transfer(none.key, augcl.key, attacked, [1.0] * 4))
+    transfers = Transfers("x", tuple(entries))
+    values = {"draws_graphs": False, "targets": 4, "training": 16}
+    about = Measurement("dataset", records[0].cell, values, 0.0)
+    (own,) = [e for e in matrix(transfers, records, ()) if e.group.method != e.attacked]
+    (shared,) = [e for e in matrix(transfers, records, [about]) if e.group.method != e.attacked]
+    assert (shared.robust.low, shared.robust.high) == share_interval([3 / 4, 2 / 4], 4, 4 / 16)
+    assert (own.robust.low, own.robust.high) == share_interval([3 / 4, 2 / 4], 8)
 
 
 def test_transfers_are_kept_and_altered_ones_are_not_believed():
