@@ -11,6 +11,7 @@ from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._audit import headline
 from robust_augcl.reports._audit import section as audit_section
 from robust_augcl.reports._budgets import bracket_table, families
+from robust_augcl.reports._claims import claims_section
 from robust_augcl.reports._data import of_data, untouched
 from robust_augcl.reports._differences import differences
 from robust_augcl.reports._figures import Gallery, figures
@@ -128,6 +129,7 @@ def page(report: ReportInput) -> str:
         lines += [f"## {escape(section.title)}"]
         family = smallest.get(id(section))
         lines += _in_full(section, family, known, entries) if family else _in_short(section)
+    lines += ["## Published claims", claims_section(report, known)]
     lines += _closing(report, found, drawn)
     return "\n\n".join(line.strip("\n") for line in lines) + "\n"
 

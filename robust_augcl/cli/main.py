@@ -158,6 +158,26 @@ def report(
 
 @cli.command()
 @options.folder
+@options.form("text", "json")
+@click.option(
+    "--claims",
+    "file",
+    type=options.FOLDER,
+    metavar="FILE",
+    help="A TOML file of claims [default: those that are installed].",
+)
+@options.plug_ins
+def claims(folder: Path, form: str, file: Path | None, plug_ins: tuple[str, ...]) -> None:
+    """Say what the run in DIR means for published claims.
+
+    For each claim: what is claimed, what is reproduced by the same attack and protocol, the exact
+    worst case, the bracket, and a verdict.
+    """
+    _call("claiming:claims", folder, form, file, plug_ins=plug_ins)
+
+
+@cli.command()
+@options.folder
 @options.form("table", "json", "markdown")
 @options.given_models
 @options.plug_ins

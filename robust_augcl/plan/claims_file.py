@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 
-from robust_augcl.errors import InputError, shown, unknown
+from robust_augcl.errors import MOST_IN_VALUE, InputError, cut, shown, unknown
 from robust_augcl.plan.toml_tables import build
-from robust_augcl.plan.toml_text import parse_toml
+from robust_augcl.plan.toml_text import MOST_BYTES, parse_toml
 from robust_augcl.results.claims import Claim
+from robust_augcl.validation import read_text
 
 OURS = "published.toml"
 """The file of claims that is installed with the project."""
@@ -43,6 +45,23 @@ def parse_claims(text: str, source: str) -> list[Claim]:
             raise InputError(f"{source}: Expected each `name` once, got {shown(claim.name)} twice")
         seen.add(claim.name)
     return claims
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """Read a file of claims.
+
+    Raises:
+        InputError: it cannot be read, is no regular file, is too large, or as `parse_claims`.
+    """
+    try:
+        text = read_text(path, MOST_BYTES)
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        return parse_claims(text, cut(str(path), 2 * MOST_IN_VALUE))
+    raise InputError(f"Cannot read the claims {cut(str(path), 2 * MOST_IN_VALUE)}: {reason}")
 
 
 def published_claims() -> list[Claim]:

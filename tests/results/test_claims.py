@@ -12,14 +12,13 @@ from robust_augcl.results.claims import Claim, Estimate, judge_claim
 def claim(how="maximum", value=0.08, **more):
     right = None if how == "accuracy" else "graphcl"
     within = 0.01 if how == "accuracy" else None
-    fields = {"right": right, "within": within, **more}
-    return Claim(
-        "a-claim", "a paper", "abstract", "source read", "p", how, value, "augcl", **fields
-    )
+    fields = {"value": value, "right": right, "within": within, **more}
+    about = "a-claim", "a paper", "abstract", "source read", "p", how, "embeddings", "augcl"
+    return Claim(*about, **{"datasets": ("A",), **fields})
 
 
-def cell(low, high, name="A", seeds=30, detectable=None):
-    return Estimate(name, (low + high) / 2, low, high, seeds, detectable)
+def cell(low, high, name="A", seeds=30, detectable=None, dataset=""):
+    return Estimate(name, (low + high) / 2, low, high, seeds, detectable, dataset)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +35,9 @@ def cell(low, high, name="A", seeds=30, detectable=None):
         ("difference", 0.02, [(0.001, 0.019)], "smaller than claimed"),
         ("difference", 0.02, [(-0.01, 0.019)], "refuted"),
         ("difference", 0.02, [(-0.01, 0.021)], "undecided at this scale"),
+        ("better", None, [(0.01, 0.02), (-0.5, -0.4)], "reproduced"),
+        ("better", None, [(-0.01, 0.02), (-0.5, -0.4)], "undecided at this scale"),
+        ("better", None, [(-0.1, 0.0), (-0.5, -0.4)], "refuted"),
         ("count", 2.0, [(0.01, 0.02), (0.01, 0.02), (-0.1, 0.1)], "reproduced"),
         ("count", 2.0, [(0.01, 0.02), (-0.02, -0.01)], "smaller than claimed"),
         ("count", 2.0, [(-0.01, 0.02), (-0.02, -0.01)], "refuted"),
@@ -52,16 +54,24 @@ def test_each_word_follows_from_intervals(how, value, cells, word):
 
 def test_what_is_not_in_the_folder_is_not_tested_and_the_reason_names_it():
     verdict = judge_claim(claim(), [], missing=["NCI1"])
-    assert (verdict.word, "NCI1" in verdict.why) == ("not tested here", True)
+    assert (verdict.word, "NCI1" in verdict.why) == ("not measured here", True)
 
 
-def test_one_seed_tests_no_claim():
-    assert judge_claim(claim(), [cell(0.1, 0.2, seeds=1)]).word == "not tested here"
+def test_one_seed_gives_no_verdict():
+    verdict = judge_claim(claim(), [cell(0.1, 0.2, seeds=1)])
+    assert (verdict.word, "one trained model each" in verdict.why) == ("no verdict", True)
+
+
+def test_two_cells_of_one_data_set_count_once():
+    better = [cell(0.01, 0.02, name, dataset="MUTAG") for name in ("2 layers", "3 layers")]
+    assert judge_claim(claim("count", 2.0), better).word == "smaller than claimed"
+    other = cell(0.01, 0.02, "NCI1", dataset="NCI1")
+    assert judge_claim(claim("count", 2.0), [*better, other]).word == "reproduced"
 
 
 def test_undecided_says_what_so_many_seeds_show():
     verdict = judge_claim(claim(), [cell(-0.01, 0.09, detectable=0.031)])
-    assert "0.031" in verdict.why
+    assert "3.1 points with 80 % power" in verdict.why
 
 
 intervals = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(sorted)

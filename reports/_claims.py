@@ -1,0 +1,185 @@
+"""Published claims beside what a run measured: a table of a report, and text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+from robust_augcl.errors import printable
+from robust_augcl.plan.claims_file import published_claims
+from robust_augcl.reports.tables import escape, markdown_table
+from robust_augcl.results.brackets import Bracket
+from robust_augcl.results.claim_cells import ClaimCell
+from robust_augcl.results.claim_rows import ClaimBracket, ClaimRow, claim_rows
+from robust_augcl.results.claims import Claim
+from robust_augcl.results.names import Names
+from robust_augcl.results.report_input import ReportInput
+from robust_augcl.results.statistics import Group
+
+COLUMNS = 80
+_LABEL = 12
+_NOTHING = "-"
+
+
+def claims_section(report: ReportInput, known: Mapping[Group, Bracket]) -> str:
+    """The claims that a run says something of, as a table, and how many it says nothing of.
+
+    `known` are the run's brackets.
+    """
+    rows = claim_rows(report, published_claims(), known)
+    told = [row for row in rows if row.is_told]
+    others = len(rows) - len(told)
+    silent = (
+        f"Of {others} of {len(rows)} published claims this run measured nothing; `robust-augcl "
+        "claims` names for each what is missing."
+    )
+    if not told:
+        return f"{silent}\n"
+    body = [[escape(cell) for cell in _cells(row, report.names)] for row in told]
+    header = ["Claim", "Claimed", "Reproduced", "Exact worst case", "Bracket", "Verdict"]
+    why = "".join(f"- {escape(row.claim.name)}: {escape(_why(row))}.\n" for row in told)
+    parts = [_caption(), markdown_table(header, body, left=2), why]
+    return "\n\n".join(part.strip("\n") for part in (*parts, *([silent] if others else []))) + "\n"
+
+
+def _caption() -> str:
+    return (
+        "What others published, and what this run says of it. Differences are in points. "
+        "Reproduced: by the attacks and the protocol that the claim names, as the source counts, "
+        "with intervals that are simultaneous over the claim's cells. Exact worst case: the same "
+        "difference of robust accuracy where the worst edits are proved. Bracket: of each method, "
+        "in percent, what is proved to stand, and what the best attack leaves. Of several cells "
+        "the largest is shown. The verdict rests on what is reproduced alone."
+    )
+
+
+def _cells(row: ClaimRow, names: Names) -> list[str]:
+    """A row of the table."""
+    return [
+        f"{row.claim.name} ({row.claim.read})",
+        claimed(row.claim, names),
+        _largest(row.claim, row.reproduced),
+        _largest(row.claim, row.exact),
+        _widest(row, names),
+        row.verdict.word,
+    ]
+
+
+def claims_text(rows: Iterable[ClaimRow], names: Names) -> str:
+    """Claims as text of at most 80 columns: several lines each, those without numbers last."""
+    rows = list(rows)
+    told = [row for row in rows if row.is_told]
+    blocks = [_block(row, names) for row in told]
+    others = [row for row in rows if not row.is_told]
+    if others:
+        lines = [f"Of {len(others)} of {len(rows)} claims this run measured nothing:"]
+        reasons: dict[str, list[str]] = {}
+        for row in others:
+            reasons.setdefault(row.verdict.why, []).append(row.claim.name)
+        for why, claims in reasons.items():
+            lines += _wrapped(f"  {', '.join(claims)}: {why}", "    ")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _block(row: ClaimRow, names: Names) -> str:
+    """One claim in lines."""
+    claim = row.claim
+    lines = _wrapped(f"{claim.name}: {row.verdict.word}", "  ")
+    for label, told in (
+        ("why", [_why(row)]),
+        ("source", [f"{claim.source}, {claim.read}; {claim.where}"]),
+        ("protocol", [claim.protocol]),
+        ("claimed", [claimed(claim, names)]),
+        ("reproduced", _all(claim, row.reproduced)),
+        ("exact", _all(claim, row.exact)),
+        ("bracket", [f"{each.name}: {bracket_text(claim, each, names)}" for each in row.brackets]),
+    ):
+        for place, text in enumerate(told or [_NOTHING]):
+            head = label if place == 0 else ""
+            lines += _wrapped(f"  {head:{_LABEL}}{text}", " " * (_LABEL + 2))
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    """Lines of a text, which keep numbers and their units together."""
+    kept = printable(text).replace(" %", "\xa0%")
+    lines = textwrap.wrap(kept, COLUMNS, subsequent_indent=indent, break_on_hyphens=False)
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def claimed(claim: Claim, names: Names) -> str:
+    """What a claim says, in words."""
+    left, value = names.method(claim.left), claim.value or 0.0
+    if claim.how == "accuracy":
+        return f"{left} {100 * value:.2f} %"
+    right = names.method(claim.right or "")
+    if claim.how == "better":
+        return f"{left} above {right}, the value is not at hand"
+    if claim.how == "count":
+        return f"{left} above {right} on {value:.0f} data sets"
+    up_to = "up to " if claim.how == "maximum" else ""
+    return f"{left} above {right} by {up_to}{100 * value:.1f} points"
+
+
+def cell_text(claim: Claim, cell: ClaimCell) -> str:
+    """What was measured in a cell: the difference in points, or the accuracy in percent."""
+    sign, unit = ("", " %") if claim.how == "accuracy" else ("+z", " points")
+    text = f"{100 * cell.mean:{sign}.1f}{unit}"
+    if cell.low is not None and cell.high is not None:
+        text += f" ({100 * cell.low:{sign}.1f} to {100 * cell.high:{sign}.1f})"
+    return text
+
+
+def bracket_text(claim: Claim, bracket: ClaimBracket, names: Names) -> str:
+    """The brackets of a cell: both ends of each method, in percent."""
+    sides = [(claim.left, bracket.left)]
+    if claim.right is not None and bracket.right is not None:
+        sides.append((claim.right, bracket.right))
+    return ", ".join(f"{names.method(label)} {_ends(*ends)}" for label, ends in sides)
+
+
+def _ends(lower: float | None, upper: float) -> str:
+    if lower is None:
+        return f"at most {100 * upper:.1f} %"
+    return f"{100 * lower:.1f} to {100 * upper:.1f} %"
+
+
+def _all(claim: Claim, cells: Sequence[ClaimCell]) -> list[str]:
+    """Every cell, with what is said against it."""
+    return [
+        f"{cell.name}: {cell_text(claim, cell)}" + "".join(f"; {note}" for note in cell.notes)
+        for cell in cells
+    ]
+
+
+def _largest(claim: Claim, cells: Sequence[ClaimCell]) -> str:
+    """The largest of some cells."""
+    if not cells:
+        return _NOTHING
+    text = cell_text(claim, max(cells, key=lambda cell: cell.mean))
+    return text if len(cells) == 1 else f"{text}, the largest of {len(cells)}"
+
+
+def _widest(row: ClaimRow, names: Names) -> str:
+    """The bracket that allows the left method the most."""
+    if not row.brackets:
+        return _NOTHING
+
+    def most(each: ClaimBracket) -> float:
+        return each.left[1] - ((each.right[0] or 0.0) if each.right else 0.0)
+
+    return bracket_text(row.claim, max(row.brackets, key=most), names)
+
+
+def _why(row: ClaimRow) -> str:
+    """Why the verdict is what it is, and what the seeds could show."""
+    text = row.verdict.why
+    known = [c for c in row.reproduced or row.exact if c.detectable is not None]
+    if not known or "80 % power" in text:
+        return text
+    weakest = max(known, key=lambda cell: cell.detectable or 0.0)
+    least = weakest.detectable or 0.0
+    shown = f"{100 * least:.1f} points" if least <= 1 else "no difference"
+    where = "" if row.reproduced else " in the exact worst case"
+    return f"{text}; {weakest.n_seeds} seeds show {shown}{where} with 80 % power"
