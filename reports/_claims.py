@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from robust_augcl.errors import printable
 from robust_augcl.plan.claims_file import published_claims
-from robust_augcl.reports.tables import escape, markdown_table
+from robust_augcl.reports.tables import MARK, NOT_AT_REST, escape, markdown_table, noted
+from robust_augcl.results import claim_cells
 from robust_augcl.results.brackets import Bracket
 from robust_augcl.results.claim_cells import ClaimCell
 from robust_augcl.results.claim_rows import ClaimBracket, ClaimRow, claim_rows
@@ -19,6 +20,7 @@ from robust_augcl.results.statistics import Group
 COLUMNS = 80
 _LABEL = 12
 _NOTHING = "-"
+_MARKS = {claim_cells.FAILED: MARK, claim_cells.NOT_AT_REST: NOT_AT_REST}
 
 
 def claims_section(report: ReportInput, known: Mapping[Group, Bracket]) -> str:
@@ -36,9 +38,9 @@ def claims_section(report: ReportInput, known: Mapping[Group, Bracket]) -> str:
     if not told:
         return f"{silent}\n"
     body = [[escape(cell) for cell in _cells(row, report.names)] for row in told]
-    header = ["Claim", "Claimed", "Reproduced", "Exact worst case", "Bracket", "Verdict"]
+    header = ["Claim", "Claimed", "Reproduced", "Exact", "Bracket", "Verdict"]
     why = "".join(f"- {escape(row.claim.name)}: {escape(_why(row))}.\n" for row in told)
-    parts = [_caption(), markdown_table(header, body, left=2), why]
+    parts = [_caption(), noted(markdown_table(header, body, left=2)), why]
     return "\n\n".join(part.strip("\n") for part in (*parts, *([silent] if others else []))) + "\n"
 
 
@@ -46,8 +48,8 @@ def _caption() -> str:
     return (
         "What others published, and what this run says of it. Differences are in points. "
         "Reproduced: by the attacks and the protocol that the claim names, as the source counts, "
-        "with intervals that are simultaneous over the claim's cells. Exact worst case: the same "
-        "difference of robust accuracy where the worst edits are proved. Bracket: of each method, "
+        "with intervals that are simultaneous over the claim's cells. Exact: the difference of "
+        "robust accuracy in the exact worst case. Bracket: of each method, "
         "in percent, what is proved to stand, and what the best attack leaves. Of several cells "
         "the largest is shown. The verdict rests on what is reproduced alone."
     )
@@ -157,7 +159,9 @@ def _largest(claim: Claim, cells: Sequence[ClaimCell]) -> str:
     """The largest of some cells."""
     if not cells:
         return _NOTHING
-    text = cell_text(claim, max(cells, key=lambda cell: cell.mean))
+    notes = {note for cell in cells for note in cell.notes}
+    marks = "".join(mark for note, mark in _MARKS.items() if note in notes)
+    text = cell_text(claim, max(cells, key=lambda cell: cell.mean)) + marks
     return text if len(cells) == 1 else f"{text}, the largest of {len(cells)}"
 
 

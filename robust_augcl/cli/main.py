@@ -162,7 +162,7 @@ def report(
 @click.option(
     "--claims",
     "file",
-    type=options.FOLDER,
+    type=options.FILE,
     metavar="FILE",
     help="A TOML file of claims [default: those that are installed].",
 )

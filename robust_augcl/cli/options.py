@@ -18,6 +18,7 @@ STARTED = time.monotonic()
 """When this process began to read its command."""
 
 FOLDER = Folder()
+FILE = Folder("a file")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 

@@ -85,15 +85,22 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
 
 
 class Folder(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
-    """The path of a folder, which need not exist, but could."""
+    """The path of a folder, which need not exist, but could.
+
+    Args:
+        kind: what it is of instead, in words.
+    """
 
     name = "path"
+
+    def __init__(self, kind: str = "a folder") -> None:
+        self._kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
         _check_text(str(value))
         if not str(value):
-            raise InputError(f"Expected {_name(param)} to be a folder, got ''")
+            raise InputError(f"Expected {_name(param)} to be {self._kind}, got ''")
         longest = max((len(part.encode()) for part in path.parts), default=0)
         if longest > _MOST_NAME or len(str(path.absolute()).encode()) > _MOST_PATH:
             raise InputError(

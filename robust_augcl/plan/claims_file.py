@@ -56,7 +56,7 @@ def read_claims(path: Path) -> list[Claim]:
     try:
         text = read_text(path, MOST_BYTES)
     except UnicodeDecodeError:
-        reason = "it is not UTF-8"
+        reason = "it is no text in UTF-8"
     except OSError as error:
         reason = error.strerror or str(error)
     else:

@@ -301,7 +301,7 @@ class _Held:
             if group.method != claim.left or (claim.right and right is None):
                 continue
             name = joined(cell_name(group), f"protocol {group.protocol}")
-            found.append(ClaimBracket(name, _ends(known[group]), right and _ends(right)))
+            found.append(ClaimBracket(name, _ends(known[group]), _ends(right) if right else None))
         return found
 
 

@@ -53,6 +53,10 @@ def test_every_table_that_names_a_method_marks_one_whose_victims_moved(campaign:
         if table[0].startswith("| Difference"):
             for row in table[2:]:
                 assert ("‡" in row) == ("GraphCL" in row.split(" | ")[0]), row
+        elif table[0].startswith("| Claim"):
+            for row in table[2:]:
+                exact = row.split(" | ")[3]
+                assert ("‡" in exact) == ("GraphCL" in row.split(" | ")[1]), row
         else:
             told = "\n".join(table)
             assert told.count("GraphCL") == told.count("GraphCL‡"), told
