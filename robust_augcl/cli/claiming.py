@@ -16,7 +16,6 @@ from robust_augcl.plan.claims_file import published_claims, read_claims
 from robust_augcl.results.claim_rows import claim_rows
 from robust_augcl.results.claims import Claim
 from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.report_input import ReportInput
 from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder
 
@@ -38,7 +37,7 @@ def claims(path: Path, form: str, file: Path | None) -> None:
     records = records_of(folder, manifest)
     audit = warn_of_audit(folder, manifest, records).audit
     measurements = _measurements(folder, manifest)
-    report = ReportInput(records, audit, None, measurements, manifest.table)
+    report = manifest.report_input(records, audit, measurements=measurements)
     rows = claim_rows(report, held)
     if form == "json":
         click.echo(json.dumps([row.as_json() for row in rows], indent=1))

@@ -134,11 +134,19 @@ def test_a_bad_file_is_refused_before_the_folder_is_read(command, tmp_path: Path
     assert "bad.toml" in line
 
 
-def test_where_measurements_cannot_be_read_it_is_said(command, copied: Path) -> None:
-    """Nobody knows then whether seeds share graphs."""
+def own_row(command, folder: Path, at: Path) -> dict:
+    """What is said of the claim `OWN`."""
+    (at / "own.toml").write_text(OWN)
+    answer = command("claims", folder, "--format", "json", "--claims", at / "own.toml")
+    assert answer.code == 0
+    (row,) = json.loads(answer.out)
+    return row
+
+
+def test_seeds_that_were_not_planned_are_said(command, copied: Path, tmp_path: Path) -> None:
+    assert "planned" not in own_row(command, copied, tmp_path)["why"]
     manifest = json.loads((copied / "run.json").read_text())
-    manifest["table"]["attacks"][0]["name"] = "somebody's:Attack"
+    assert manifest["planned_seeds"] == 2
+    manifest["planned_seeds"] = 30
     (copied / "run.json").write_text(json.dumps(manifest))
-    answer = command("claims", copied)
-    assert answer.code in (0, 2)
-    assert "Traceback" not in answer.err
+    assert "2 seeds, 30 were planned" in own_row(command, copied, tmp_path)["why"]
