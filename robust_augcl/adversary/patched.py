@@ -49,6 +49,9 @@ _MISSING = object()
 # The last answer, where somebody works at a prompt; and what goes with the default dtype.
 _MOVING = ("_", "Storage")
 
+_Codes = tuple[FunctionType, Any, Any, Any]
+"""A function, its code, its defaults, and those of its keywords."""
+
 # An optimizer's class gets its hooks with its first instance.
 torch.optim.Adam([torch.zeros(1)])
 
@@ -61,8 +64,9 @@ class Standing:
         for _, values in self._places:
             for name in _MOVING:
                 values.pop(name, None)
+        # Thousands of functions, before and after each attack: nothing is called for one of them.
         self._codes = [
-            (value, _code(value))
+            (value, value.__code__, value.__defaults__, value.__kwdefaults__)
             for _, values in self._places
             for value in values.values()
             if type(value) is FunctionType
@@ -70,7 +74,7 @@ class Standing:
 
     def is_so(self) -> bool:
         """Whether all stand where they stood, with the code that they had."""
-        return not self._changes() and all(_has(f, code) for f, code in self._codes)
+        return not self._changes() and not self._other_codes()
 
     def put_back(self) -> None:
         """Put each where it stood, with the code that it had."""
@@ -79,9 +83,18 @@ class Standing:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
-        for function, code in self._codes:
-            if not _has(function, code):
-                function.__code__, function.__defaults__, function.__kwdefaults__ = code
+        for function, *code in self._other_codes():
+            function.__code__, function.__defaults__, function.__kwdefaults__ = code
+
+    def _other_codes(self) -> list[_Codes]:
+        """The functions that have other code or defaults now, each with those that it had."""
+        return [
+            was
+            for was in self._codes
+            if was[0].__code__ is not was[1]
+            or was[0].__defaults__ is not was[2]
+            or was[0].__kwdefaults__ is not was[3]
+        ]
 
     def _changes(self) -> list[tuple[Any, str, Any]]:
         """Owner, name and former value of what is another one now, or went, or came to a class.
@@ -103,14 +116,6 @@ class Standing:
                     if name not in values and hasattr(type(now[name]), "__get__")
                 ]
         return found
-
-
-def _code(function: FunctionType) -> tuple[Any, ...]:
-    return function.__code__, function.__defaults__, function.__kwdefaults__
-
-
-def _has(function: FunctionType, code: tuple[Any, ...]) -> bool:
-    return all(now is then for now, then in zip(_code(function), code, strict=True))
 
 
 def _owners() -> list[Any]:
