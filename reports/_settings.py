@@ -24,6 +24,12 @@ _SHARED = {
 """Tables of a suite, by the names of readers, in the order of a report."""
 
 
+_ARITHMETIC = {
+    "portable": "portable, the same bits on every x86-64 processor with AVX2",
+    "fast": "fast, whose bits differ between kinds of processors",
+}
+
+
 def shared(table: Mapping[str, Any], names: Names) -> str:
     """What a suite sets for all methods alike, and how a method changes its pretraining.
 
@@ -82,8 +88,14 @@ def of_section(section: Section) -> str:
         ", ".join(str(record.environment.get(name)) for name in ("machine", "device"))
         for record in section.records
     }
+    arithmetic = {_ARITHMETIC[record.environment["arithmetic"]] for record in section.records}
     return "\n".join(
-        [*lines, f"- Versions: {versions}", f"- Machine: {escape(' or '.join(sorted(machines)))}"]
+        [
+            *lines,
+            f"- Arithmetic: {' or '.join(sorted(arithmetic))}",
+            f"- Versions: {versions}",
+            f"- Machine: {escape(' or '.join(sorted(machines)))}",
+        ]
     )
 
 

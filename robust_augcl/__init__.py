@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from robust_augcl.adversary.attack_base import Attack
     from robust_augcl.adversary.guard import run_attack
     from robust_augcl.adversary.victim import Victim
+    from robust_augcl.arithmetic import arithmetic_in_force, use_arithmetic
     from robust_augcl.campaign.campaign import Campaign, Machines
     from robust_augcl.campaign.evaluation import evaluate
     from robust_augcl.campaign.resolving import use_model
@@ -39,8 +40,10 @@ _HOMES = {
     "Attack": "adversary.attack_base",
     "Campaign": "campaign.campaign",
     "Result": "campaign.result",
+    "arithmetic_in_force": "arithmetic",
     "evaluate": "campaign.evaluation",
     "open_run": "campaign.result",
+    "use_arithmetic": "arithmetic",
     "use_model": "campaign.resolving",
     "Machines": "campaign.campaign",
     "PackedGraphs": "graphs.packed",
@@ -71,11 +74,13 @@ __all__ = [
     "Victim",
     "__version__",
     "admit",
+    "arithmetic_in_force",
     "evaluate",
     "load_suite",
     "open_run",
     "read_graphs",
     "run_attack",
+    "use_arithmetic",
     "use_model",
     "write_graphs",
 ]

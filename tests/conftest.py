@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+# isort: off
+# Before anything imports NumPy or PyTorch: shipped suites compute in portable arithmetic.
+from robust_augcl import use_arithmetic
+
+use_arithmetic("portable")
+# isort: on
+
 import signal
 from collections.abc import Callable, Sequence
 from itertools import combinations

@@ -2,6 +2,10 @@
 
 The command line is a thin reader of options around it, and a notebook can hold it:
 
+    import robust_augcl
+
+    robust_augcl.use_arithmetic("portable")  # the suite's own, before anything imports torch
+
     from robust_augcl import Campaign, load_suite
 
     campaign = Campaign(load_suite("quick", seeds=[0]))
@@ -21,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robust_augcl import __version__
+from robust_augcl import __version__, arithmetic
 from robust_augcl.campaign.resolving import resolved
 from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import Plan, plan
@@ -84,7 +88,8 @@ class Campaign:
         plan: the steps that the suite asks for.
 
     Raises:
-        InputError: the folder holds results of another format; archives that cannot be read.
+        InputError: the folder holds results of another format; archives that cannot be read;
+            a device that is not there.
 
     Example:
         >>> from robust_augcl.plan.suite import load_suite
@@ -102,7 +107,7 @@ class Campaign:
     ) -> None:
         self.machines = machines or Machines()
         self.folder = RunFolder(Path(path or Path("runs") / suite.name))
-        self.suite = suite = resolved(suite, self.machines.archives)
+        self.suite = suite = resolved(self._in_possible(suite, tell), self.machines.archives)
         self._earlier = self.folder.manifest()
         self.fingerprint = suite.source.fingerprint(self.machines.archives)
         self.plan: Plan = plan(suite, self.fingerprint)
@@ -172,8 +177,8 @@ class Campaign:
         `end_ahead` must be called afterwards, whatever happens.
         """
         archives, scheduler = self.machines.archives, self.machines.scheduler
-        # A Dask worker says for itself what "auto" is there.
-        device = self.machines.device if scheduler else resolve_device(self.machines.device)
+        device = self._device
+        arithmetic.require(self.suite.arithmetic, "cpu" if scheduler else device)
         site = Site(
             self.folder.path.absolute(),
             device,
@@ -232,6 +237,26 @@ class Campaign:
         return sum(self.folder.store.path(step).exists() for step in self.plan.steps)
 
     # --- parts ------------------------------------------------------------------------------------
+
+    @property
+    def _device(self) -> str:
+        """The device of steps; a Dask worker says for itself what "auto" is there."""
+        device = self.machines.device
+        return device if self.machines.scheduler else resolve_device(device)
+
+    def _in_possible(self, suite: Suite, tell: Callable[[str], None]) -> Suite:
+        """The suite in the arithmetic that this machine has for it; another one is told."""
+        device = "cpu" if self.machines.scheduler else self._device
+        chosen = arithmetic.possible(suite.arithmetic, device)
+        if chosen == suite.arithmetic:
+            return suite
+        why = arithmetic.machine_obstacle(device)
+        tell(
+            f"The suite asks for portable arithmetic, which there is not here: {why}. All is "
+            "computed and kept as fast arithmetic, whose bits differ from machine to machine"
+        )
+        table = {**suite.table, "arithmetic": chosen}
+        return dataclasses.replace(suite, arithmetic=chosen, table=table)
 
     @cached_property
     def _gallery(self) -> Gallery:

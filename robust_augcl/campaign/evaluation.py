@@ -36,6 +36,7 @@ from torch import nn
 
 from robust_augcl import foreign
 from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.arithmetic import arithmetic_in_force
 from robust_augcl.campaign.arguments import check_arguments
 from robust_augcl.campaign.campaign import Campaign, Machines
 from robust_augcl.campaign.given_graphs import DataTables, Graphs, data_tables
@@ -46,6 +47,7 @@ from robust_augcl.errors import InputError, shown, unknown
 from robust_augcl.models.adapter import Adapter
 from robust_augcl.plan.suite_settings import Certificates, Suite
 from robust_augcl.threat.model import ThreatModel
+from robust_augcl.workers.devices import resolve_device
 from robust_augcl.workers.watcher import Watcher
 
 ATTACKS = ("rand_sampling", "grad_argmax", "prbcd", "beam", "exhaustive")
@@ -99,7 +101,8 @@ def evaluate(
     """Attack models, certify them, audit the attacks, and write the report into a folder.
 
     What `out` holds is not computed again, as long as weights, the source of the models' classes,
-    graphs and settings are the same. An example stands at the top of this module.
+    graphs, settings and arithmetic (`robust_augcl.use_arithmetic`) are the same. An example stands
+    at the top of this module.
 
     Args:
         models: one module; or name -> module, which are compared on the same graphs; or, in the
@@ -133,6 +136,7 @@ def evaluate(
     table["threat"] = _threat(threat, options.get("budgets", ()))
     table["attacks"] = [_attack_entry(label, attack) for label, attack in _labelled(attacks)]
     table["seeds"] = list(_seeds(handed, seeds))
+    table["arithmetic"] = arithmetic_in_force(resolve_device(options.get("device", "auto")))
     archives = options.get("archives")
     suite = _resolved(table, None if archives is None else Path(archives), handed)
     return _run(suite, out, options)

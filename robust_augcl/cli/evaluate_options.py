@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from robust_augcl.arithmetic import ARITHMETICS, DEFAULT
 from robust_augcl.cli import options
 from robust_augcl.cli.words import Word, whole
 from robust_augcl.errors import InputError, shown
@@ -34,6 +35,7 @@ class EvaluateOptions:
     certificates: bool = True
     workers: int | None = None
     device: str = "auto"
+    arithmetic: str = DEFAULT
     archives: Path | None = None
     quiet: bool = False
     plug_ins: tuple[str, ...] = field(default=())
@@ -139,6 +141,13 @@ evaluate_options = options.all_of(
     ),
     options.workers,
     options.device,
+    click.option(
+        "--arithmetic",
+        type=Word(*ARITHMETICS),
+        default=DEFAULT,
+        show_default=True,
+        help="The same bits on every x86-64 processor with AVX2, or the fastest.",
+    ),
     options.archives,
     options.quiet,
     options.plug_ins,

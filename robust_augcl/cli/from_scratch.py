@@ -44,11 +44,13 @@ def from_scratch(folder: RunFolder, manifest: Manifest, options: ReplayOptions) 
         click.echo(f"{total - different} of {total} stored results are the same from scratch.")
         elsewhere = other_machines(run, made)
         if not elsewhere:
-            click.echo(f"They were made on this processor ({processor()}), with these libraries.")
+            click.echo(
+                "They were made where the same bits are to be expected, as said in docs/trust.md."
+            )
         for words in elsewhere:
             click.echo(
-                f"Some were made with {words}; here it is {processor()}. Today other processors "
-                "and libraries give other bits: what differs may be due to that."
+                f"Some were made with {words}; here it is {processor()}. What differs may be due "
+                "to that."
             )
         where = "" if options.out is None else f"; both can be compared, see {path}"
     return [f"{different} of {total} differ from scratch{where}"] if different else []

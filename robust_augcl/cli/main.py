@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from robust_augcl import __version__, foreign
-from robust_augcl.cli import options
+from robust_augcl.arithmetic import use_arithmetic
+from robust_augcl.cli import chosen_arithmetic, options
 from robust_augcl.cli.evaluate_options import EvaluateOptions, evaluate_options
 from robust_augcl.cli.words import check_arguments, complaint, say
 from robust_augcl.errors import InputError, one_line, unknown
@@ -79,6 +80,7 @@ def run(**given: Any) -> None:
     interrupted one goes on.
     """
     wanted = options.RunOptions(**given)
+    use_arithmetic(chosen_arithmetic.of_suite(wanted.suite, wanted.overrides))
     _call("running:run", wanted, plug_ins=wanted.plug_ins)
 
 
@@ -94,6 +96,7 @@ def evaluate(**given: Any) -> None:
     What is there already is not computed again, as long as weights, source and graphs are the same.
     """
     wanted = EvaluateOptions(**given)
+    use_arithmetic(wanted.arithmetic)
     _call("evaluating:evaluate", wanted, plug_ins=wanted.plug_ins)
 
 
@@ -259,9 +262,11 @@ def _call(
         plug_ins: other people's code that may be imported for it.
         models: what makes the given models of a run's folder, which is the first argument, and
             what calls them.
-        arguments, named: of the function.
+        arguments, named: of the function; where the first is a folder, the arithmetic is its run's.
     """
     foreign.consent(plug_ins)
+    if arguments and isinstance(arguments[0], Path):
+        use_arithmetic(chosen_arithmetic.of_folder(arguments[0]))
     if any(models):
         given_models = importlib.import_module("robust_augcl.cli.given_models")
         given_models.use_models(arguments[0], given_models.Named(*models))

@@ -179,7 +179,7 @@ class WeightStatistics:
         # The effective number of negatives (sum w)^2 / sum w^2, as a share.
         effective = total.square() / negatives.square().sum(1).clamp(min=1e-30) / (size - 1)
         centred = similarity - similarity.mean(1, keepdim=True)
-        uniform = centred.square().mean(1).sqrt() < self.UNIFORM
+        uniform = centred.square().mean(1) < self.UNIFORM**2
         counts = [
             collapsed.sum(),
             refused.sum(),

@@ -82,7 +82,7 @@ class AttackPlanner:
         plug_ins: Mapping[str, Revision] | None = None,
     ) -> Step:
         """The step of that content; two equal ones are one object."""
-        made = Step(kind, title, settings, inputs, cell, plug_ins or {})
+        made = Step(kind, title, settings, inputs, cell, plug_ins or {}, self.suite.arithmetic)
         return self.steps.setdefault(made.key, made)
 
     def cell(

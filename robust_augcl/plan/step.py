@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from robust_augcl.arithmetic import FAST
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.results.records import SCHEMA, Cell
 from robust_augcl.revisions import FIRST, Revision, in_addresses
@@ -28,6 +29,7 @@ class Step:
         cell: the cell, of an attack.
         plug_ins: the plug-ins whose code computes it, with their revisions; those behind its inputs
             are the inputs' own.
+        arithmetic: that it is computed in. Results of different arithmetics are never mixed.
 
     Example:
         >>> few, many = (Step("victim", "a victim", {"epochs": n}, {}) for n in (1, 100))
@@ -43,6 +45,7 @@ class Step:
     inputs: Mapping[str, Step]
     cell: Cell | None = None
     plug_ins: Mapping[str, Revision] = field(default_factory=dict)
+    arithmetic: str = FAST
 
     @cached_property
     def key(self) -> str:
@@ -54,6 +57,7 @@ class Step:
         identity = {
             "revision": [KINDS[self.kind].revision, SCHEMA],
             "kind": self.kind,
+            "arithmetic": self.arithmetic,
             "settings": plain(dict(self.settings)),
             "inputs": {
                 role: step.key for role, step in self.inputs.items() if not KINDS[step.kind].is_part

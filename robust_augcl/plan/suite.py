@@ -148,6 +148,7 @@ def _made(table: Mapping[str, Any], source: str) -> Suite:
         scale=general.scale,
         victims=parse_victims(table, source),
         comparisons=Comparisons.of(table, source),
+        arithmetic=general.arithmetic,
         table={key: value for key, value in table.items() if key != "seeds"},
     )
     return _scaled(cross_checked(suite, threats, source))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.arithmetic import ARITHMETICS, DEFAULT
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.pretrain import Pretraining
 from robust_augcl.errors import shown
@@ -42,6 +43,8 @@ class General:
         seeds: each cell is run with all of these.
         protocols: names of protocols, each cell is run under all of these.
         scale: of the numbers of graphs, and of the attacks' learning steps: above 0, at most 1.
+        arithmetic: that all is computed in: "portable", the same bits on every x86-64 processor
+            with AVX2, or "fast".
 
     Raises:
         ValueError: a value out of range.
@@ -52,6 +55,7 @@ class General:
     seeds: tuple[int, ...] = (0,)
     protocols: tuple[str, ...] = ("strict",)
     scale: float = 1.0
+    arithmetic: str = DEFAULT
 
     def __post_init__(self) -> None:
         plain = self.name.replace("-", "").replace("_", "").isalnum()
@@ -76,6 +80,11 @@ class General:
             )
         if not 0 < self.scale <= 1:
             raise ValueError(f"Expected `scale` to be above 0 and at most 1, got {self.scale}")
+        if self.arithmetic not in ARITHMETICS:
+            raise ValueError(
+                f"Expected `arithmetic` to be {' or '.join(ARITHMETICS)}, got "
+                f"{shown(self.arithmetic)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -222,6 +231,7 @@ class Suite:
         comparisons: which comparisons are primary, and what counts as equivalent; no step is
             addressed by it.
         table: the content of the file it was made from, overrides included, seeds apart.
+        arithmetic: that all is computed in.
         folder: that of the file, where relative paths begin; None: the current folder.
 
     >>> from robust_augcl.plan.suite import load_suite
@@ -247,6 +257,7 @@ class Suite:
     scale: float
     victims: tuple[GivenModel, ...] = ()
     comparisons: Comparisons = field(default_factory=Comparisons)
+    arithmetic: str = DEFAULT
     table: dict[str, Any] = field(default_factory=dict, compare=False)
     folder: Path | None = field(default=None, compare=False)
 

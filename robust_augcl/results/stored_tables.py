@@ -36,6 +36,7 @@ class Environment:
     threads: strict.Positive
     peak_memory_mib: strict.Whole
     processor: strict.Name
+    arithmetic: Literal["portable", "fast"]
 
 
 def threat_table(value: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def threat_table(value: dict[str, Any]) -> dict[str, Any]:
 
 def environment_table(value: dict[str, Any]) -> dict[str, Any]:
     """A table that is read as `Environment`; raises `ValueError` for any other."""
-    if "processor" not in value:  # no version since writes such a table
-        raise ValueError("a table with `processor` (an older version wrote it: run again)")
+    for key in ("processor", "arithmetic"):
+        if key not in value:  # no version since writes such a table
+            raise ValueError(f"a table with `{key}` (an older version wrote it: run again)")
     strict.table_as(Environment, value)
     return value

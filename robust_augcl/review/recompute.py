@@ -1,8 +1,9 @@
 """Steps that replay computes again from their stored inputs, where that takes next to nothing.
 
 All chance of a step is seeded by what it is for. So an attack proposes the same edits again, and a
-victim is trained to the same weights, to the bit, on the same processor. On another one the bits
-may differ. So what differs there proves nothing, and is taken on trust.
+victim is trained to the same weights, to the bit: in portable arithmetic on every processor that
+has it, in fast arithmetic on the same one. Elsewhere the bits may differ. So what differs there
+proves nothing, and is taken on trust.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from robust_augcl.arithmetic import PORTABLE
 from robust_augcl.errors import ArtifactDamaged, message_of
 from robust_augcl.plan.kinds import KINDS, resolve
 from robust_augcl.plan.step import Step
@@ -25,7 +27,7 @@ from robust_augcl.steps.inputs import Inputs, read_inputs
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.store import Store
 
-_ARITHMETIC = ("processor", "device", "threads")
+_WHERE = ("arithmetic", "device", "threads")
 _LIBRARIES = ("python", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
 
 
@@ -80,15 +82,20 @@ def other_arithmetic(stored: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """What of a stored environment may give other bits than this one; empty where nothing may.
 
     Example:
-        >>> here = {"processor": "A", "device": "cpu", "threads": 1, "versions": {"torch": "2"}}
+        >>> here = {"arithmetic": "fast", "processor": "A", "versions": {"torch": "2"}}
         >>> other_arithmetic(here, here)
         ''
         >>> other_arithmetic({**here, "processor": "B", "versions": {"torch": "1"}}, here)
         'processor B and torch 1'
+        >>> portable = {**here, "arithmetic": "portable"}
+        >>> other_arithmetic({**portable, "processor": "B"}, portable)
+        ''
     """
+    both_portable = stored.get("arithmetic") == here.get("arithmetic") == PORTABLE
+    names = _WHERE if both_portable else (*_WHERE, "processor")
     words = [
         f"{name} {stored.get(name, 'unknown')}"
-        for name in _ARITHMETIC
+        for name in names
         if stored.get(name) != here.get(name)
     ]
     versions, own = (

@@ -13,7 +13,7 @@ import time
 import traceback
 from dataclasses import replace
 
-from robust_augcl import foreign, sources
+from robust_augcl import arithmetic, foreign, sources
 from robust_augcl.errors import InputError, StepFailed
 from robust_augcl.plan.kinds import KINDS, resolve
 from robust_augcl.plan.step import Step
@@ -28,10 +28,12 @@ def compute(step: Step, context: Context) -> None:
     """Compute a step, whose inputs are in the store, and store its result.
 
     Raises:
+        InputError: this process computes in another arithmetic than the step asks for.
         StepFailed: other people's code could not compute the step from the results that it needs,
             and said so as if it were the user's to mend.
         TypeError: the step's function returned something else than the table of kinds says.
     """
+    arithmetic.require(step.arithmetic, context.device)
     kind = KINDS[step.kind]
     inputs = read_inputs(step, context.store)
     start, process = time.perf_counter(), os.getpid()

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from robust_augcl.arithmetic import arithmetic_in_force
 from robust_augcl.progress import Report, silent
 from robust_augcl.steps.this_process import peak_memory_mib, processor
 from robust_augcl.store.store import Store
@@ -47,8 +48,8 @@ def _versions() -> dict[str, str]:
 def environment(context: Context) -> dict[str, Any]:
     """What a record says of where it comes from.
 
-    That is: versions, commit, machine, processor, device, threads, and the most memory that this
-    process has held.
+    That is: versions, commit, machine, processor, device, arithmetic, threads, and the most memory
+    that this process has held.
     """
     return {
         "versions": {
@@ -59,6 +60,7 @@ def environment(context: Context) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "processor": processor(),
         "device": torch.cuda.get_device_name() if context.device == "cuda" else context.device,
+        "arithmetic": arithmetic_in_force(context.device),
         "threads": torch.get_num_threads(),
         "peak_memory_mib": round(peak_memory_mib()),
     }

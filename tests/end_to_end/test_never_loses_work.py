@@ -437,6 +437,7 @@ def test_records_carry_where_they_come_from(finished):
             "machine",
             "processor",
             "device",
+            "arithmetic",
             "threads",
             "peak_memory_mib",
         }

@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "machine": "Linux x86_64, 2 cores",
     "device": "cpu",
     "processor": "any, AVX2",
+    "arithmetic": "fast",
     "threads": 1,
     "peak_memory_mib": 300,
 }

@@ -27,6 +27,7 @@ from robust_augcl.contrast.augcl.uncertainty import (
 )
 from robust_augcl.contrast.losses import cosine_similarities
 from robust_augcl.contrast.weighting import Alpha, HardnessWeighter, PairViews, Weights, scaled
+from robust_augcl.models.optimizer import adam
 from robust_augcl.progress import Report, silent
 from robust_augcl.validation import require_not_negative, require_positive
 
@@ -193,7 +194,7 @@ class NetworkEstimator:
         """
         if self.settings.pair_input == "scaled":
             self.scale = _mean_length(views)
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.settings.learning_rate)
+        optimizer = adam(self.network, self.settings.learning_rate)
         warm, passes = self.settings.warm_passes, self.settings.passes
         for number in range(warm + passes):
             # AUGCL, section 3.3: the loss of Deep Gamblers, on views and a partition drawn anew.

@@ -128,7 +128,8 @@ def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
     ):
         return torch.ones(size, size, dtype=torch.int64, device=z2.device)
     affinity = torch.exp(-distance / scale)
-    root = affinity.sum(1).sqrt()
+    # Not `sqrt`, which MKL rounds in other ways on other processors.
+    root = affinity.sum(1).rsqrt().reciprocal()
     vector = torch.linalg.eigh(affinity / root / root.unsqueeze(1)).eigenvectors[:, -2] / root
     side = two_means(vector.unsqueeze(0))
     return (side == side.T).long()

@@ -185,5 +185,6 @@ def distance_uncertainty(
     >>> distance_uncertainty(similarity, labels, beta=2.0).tolist()
     [[0.0, 2.0]]
     """
-    distance = (2 - 2 * similarity).clamp(min=floor**2).sqrt()
-    return torch.where(labels == 0, beta / distance, 0.0)
+    # Not `sqrt`, which MKL rounds in other ways on other processors.
+    inverse = (2 - 2 * similarity).clamp(min=floor**2).rsqrt()
+    return torch.where(labels == 0, beta * inverse, 0.0)
