@@ -178,7 +178,9 @@ def test_the_manifest(everything, tmp_path):
         return read_manifest(tmp_path)
 
     assert read(content) == read_manifest(everything)
-    assert all_refused(spoilt(content, FREE, NULLABLE), read, MANIFEST) > 80
+    of_older_versions = ("planned_seeds = None", "planned_seeds missing")
+    cases = [case for case in spoilt(content, FREE, NULLABLE) if case[0] not in of_older_versions]
+    assert all_refused(cases, read, MANIFEST) > 80
     for spoil in (
         {"records": content["records"] * 3},
         {"measurements": [*content["measurements"], content["measurements"][0]]},
