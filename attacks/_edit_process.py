@@ -194,3 +194,23 @@ def best_allowed(values: Tensor, allowed: Tensor, graphs: PackedGraphs) -> tuple
     first = torch.where(allowed & (masked == best[graphs.batch]), nodes, graphs.num_nodes)
     node = scatter(first, graphs.batch, dim_size=graphs.num_graphs, reduce="min")
     return best, node - graphs.ptr[:-1]
+
+
+def highest_allowed(keys: Tensor, allowed: Tensor, graphs: PackedGraphs, count: int) -> Tensor:
+    """Return the `count` allowed nodes of the highest keys in each graph, the highest first.
+
+    -1 stands where fewer are allowed. Nodes are numbered within their graph; of equal ones the
+    first is taken.
+
+    Shapes: keys (N,), allowed (N,) bool -> (B, count).
+    """
+    if count == 1:
+        return best_allowed(keys, allowed, graphs)[1].unsqueeze(1)
+    masked = torch.where(allowed, keys.nan_to_num(), -torch.inf)
+    order = torch.argsort(masked, descending=True, stable=True)
+    order = order[torch.argsort(graphs.batch[order], stable=True)]  # graph by graph
+    column = torch.arange(count, device=keys.device)
+    place = graphs.ptr[:-1].unsqueeze(1) + column
+    nodes = order[place.clamp(max=graphs.num_nodes - 1)] - graphs.ptr[:-1].unsqueeze(1)
+    open_nodes = torch.bincount(graphs.batch[allowed], minlength=graphs.num_graphs)
+    return torch.where(column < open_nodes.unsqueeze(1), nodes, -1)

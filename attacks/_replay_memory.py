@@ -1,6 +1,6 @@
 """The replay memory of RL-S2V: transitions of one step of the decision process.
 
-Letters: B graphs of a batch, K edits of a graph at the most.
+Letters: B graphs of a batch, K edits of a graph at the most, A nodes tried in a step.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from robust_augcl.attacks._edit_process import State
 
 
 class Transition(NamedTuple):
-    """A step of B episodes.
+    """A step of B episodes; in the last step, of A episodes that shared all picks before, each.
 
     Args:
         state: where the graphs stood.
-        node: the node picked (B,).
-        reward: the reward (B,), 0 unless it is the last step.
+        node: the nodes picked (B, A), -1 where there are fewer than A.
+        reward: the rewards (B, A), 0 unless it is the last step.
     """
 
     state: State
@@ -36,13 +36,16 @@ class Replay:
         device: where they are kept.
     """
 
-    def __init__(self, capacity: int, max_edits: int, device: torch.device) -> None:
+    def __init__(
+        self, capacity: int, max_edits: int, device: torch.device, actions: int = 1
+    ) -> None:
         self.capacity, self.added = capacity, 0
-        self._graph, self._picked, self._node = (
-            torch.zeros(capacity, dtype=torch.int32, device=device) for _ in range(3)
+        self._graph, self._picked = (
+            torch.zeros(capacity, dtype=torch.int32, device=device) for _ in range(2)
         )
+        self._node = torch.zeros(capacity, actions, dtype=torch.int32, device=device)
         self._edits = torch.zeros(capacity, max_edits, 2, dtype=torch.int32, device=device)
-        self._reward = torch.zeros(capacity, device=device)
+        self._reward = torch.zeros(capacity, actions, device=device)
 
     def __len__(self) -> int:
         return min(self.added, self.capacity)
@@ -50,7 +53,7 @@ class Replay:
     def add(self, transition: Transition) -> None:
         """Store transitions over the oldest."""
         state, node, reward = transition
-        size = node.numel()
+        size = node.size(0)
         place = (self.added + torch.arange(size, device=node.device)) % self.capacity
         keep = slice(max(size - self.capacity, 0), None)
         for store, values in zip(

@@ -2,8 +2,8 @@
 
 Source: Dai et al. 2018 (arXiv 1806.02371, section 3).
 
-Letters: B graphs of a batch, N nodes of all graphs of a batch, M nodes of those, D embedding, K
-edits of a graph at the most.
+Letters: B graphs of a batch, N nodes of all graphs of a batch, M nodes of those, A nodes of
+each graph, D embedding, K edits of a graph at the most.
 """
 
 from __future__ import annotations
@@ -140,11 +140,13 @@ class TwoStepQ(nn.Module):
         values: Tensor = self.head(edits_left, half)(nodes, states, graphs.batch)
         return values
 
-    def of_action(
-        self, graphs: PackedGraphs, picked: Tensor, node: Tensor, edits_left: int, half: int
+    def of_actions(
+        self, graphs: PackedGraphs, picked: Tensor, nodes: Tensor, edits_left: int, half: int
     ) -> Tensor:
-        """Return the value of picking one node of each graph: node (B,) -> (B,)."""
-        nodes, states = self.embed(graphs, picked)
-        own = torch.arange(graphs.num_graphs, device=graphs.device)
-        values: Tensor = self.head(edits_left, half)(nodes[graphs.ptr[:-1] + node], states, own)
-        return values
+        """Return the values of picking some nodes of each graph: nodes (B, A) -> (B, A)."""
+        states, of_graphs = self.embed(graphs, picked)
+        owner = torch.arange(graphs.num_graphs, device=graphs.device).unsqueeze(1)
+        places = (graphs.ptr[:-1].unsqueeze(1) + nodes).flatten()
+        owners = owner.expand_as(nodes).flatten()
+        values: Tensor = self.head(edits_left, half)(states[places], of_graphs, owners)
+        return values.reshape(nodes.shape)

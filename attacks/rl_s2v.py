@@ -32,10 +32,11 @@ class RLS2V(QLearning, LearningAttack):
     """Pick an edit's two ends one after the other, each the node of the highest learned value.
 
     A budget of k gives k edits in a row. The values are learned on the training graphs by
-    Q-learning. The reward is 1 if the victim errs at the end, else -1, and there is no discount.
-    The loss is the squared error to the value of the best allowed action by a target network. Each
-    update draws one step of the process uniformly. The weights with the lowest robust accuracy on
-    the validation graphs are kept. Proposing asks nothing of the victim.
+    Q-learning. The reward comes at the end: as published 1 if the victim errs, else -1; or it falls
+    with the margin that is left (`reward`). There is no discount. The loss is the squared error to
+    the value of the best allowed action by a target network. Each update draws one step of the
+    process uniformly. The weights with the lowest robust accuracy on the validation graphs are
+    kept. Proposing asks nothing of the victim.
 
     The settings are those of `QLearning`.
 
@@ -50,7 +51,7 @@ class RLS2V(QLearning, LearningAttack):
     display_name: ClassVar[str] = "RL-S2V"
     effort: ClassVar[str | None] = "steps"
     encoders: ClassVar[tuple[str, ...]] = ("structure2vec",)
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     paper: ClassVar[Mapping[str, Any]] = {
         "epsilon_start": 1.0,
         "epsilon_end": 1.0,
@@ -58,6 +59,10 @@ class RLS2V(QLearning, LearningAttack):
         "normalise": False,
         "max_gradient_norm": 0.0,
         "train_on": "all",
+        "reward": "outcome",
+        "partners": 1,
+        "updates": 1,
+        "rate_end": 1.0,
     }
 
     def scaled(self, factor: float) -> RLS2V:

@@ -19,7 +19,7 @@ from torch_geometric.utils import from_networkx
 from robust_augcl.adversary.attack_base import FitGraphs
 from robust_augcl.adversary.guard import fit_attack, run_attack
 from robust_augcl.adversary.victim import Access, Victim
-from robust_augcl.attacks._edit_process import EditSpace, State, best_allowed
+from robust_augcl.attacks._edit_process import EditSpace, State, best_allowed, highest_allowed
 from robust_augcl.attacks._greedy_picks import GreedyProposer
 from robust_augcl.attacks._q_learning import Learner
 from robust_augcl.attacks._replay_memory import Replay, Transition
@@ -258,6 +258,7 @@ def test_the_target_is_copied_before_the_first_update_and_then_every_so_many(to_
         burn_in=1,
         target_every=2,
         evaluate_every=2,
+        updates=1,
     )
     fresh = []  # whether the target is the network, at each update
 
@@ -288,11 +289,14 @@ def test_the_target_is_copied_before_the_first_update_and_then_every_so_many(to_
         ("replay_size", 0, "positive, got 0"),
         ("target_every", 0, "positive, got 0"),
         ("evaluate_every", 0, "positive, got 0"),
+        ("partners", 0, "positive, got 0"),
+        ("updates", 0, "positive, got 0"),
         ("burn_in", -1, "at least 0, got -1"),
         ("max_gradient_norm", -1.0, "at least 0, got -1.0"),
         ("epsilon_start", -0.5, "between 0 and 1, got -0.5"),
         ("epsilon_end", 2.0, "between 0 and 1, got 2.0"),
         ("epsilon_anneal", 1.5, "between 0 and 1, got 1.5"),
+        ("rate_end", -0.1, "between 0 and 1, got -0.1"),
     ],
 )
 def test_bad_hyper_parameters_are_refused_by_name(name, value, message):
@@ -459,7 +463,8 @@ def test_the_maximum_over_allowed_picks_equals_a_loop(steps, random_graphs):
         network(current, state.picked, left, half), space.allowed(state, current, half), current
     )
     assert torch.equal(
-        network.of_action(current, state.picked, node, left, half) > best - 1e-4,
+        network.of_actions(current, state.picked, node.unsqueeze(1), left, half).squeeze(1)
+        > best - 1e-4,
         torch.ones(3, dtype=torch.bool),
     )
     for row in range(3):
@@ -531,29 +536,114 @@ def test_the_td_target_equals_its_definition(double, victim, random_graphs):
         state, node, reward = transition
         for row, number in enumerate(state.graph.tolist()):
             made = [tuple(pair) for pair in state.edits[row].tolist() if pair[0] >= 0]
-            step = (made, int(state.picked[row]), int(node[row]), float(reward[row]), left, half)
-            assert float(target[row]) == pytest.approx(
-                target_by_recursion(learner, graphs[number], threat, *step), abs=1e-4
-            )
+            for column in range(node.size(1)):
+                picks = int(state.picked[row]), int(node[row, column])
+                step = (made, *picks, float(reward[row, column]), left, half)
+                assert float(target[row, column]) == pytest.approx(
+                    target_by_recursion(learner, graphs[number], threat, *step), abs=1e-4
+                )
 
 
-def test_the_reward_comes_at_the_end_and_is_the_victims_error(to_data):
+def final_margins(learner, graphs, victim, transition):
+    """The margin after each episode, one edited graph at a time, by the definition."""
+    state, node, _ = transition
+    found = torch.full(node.shape, float("nan"))
+    for row, column in (node >= 0).nonzero().tolist():
+        final = state.edit(node[:, column], 1).take(torch.tensor([row]))
+        (perturbation,) = learner.space.perturbations(final)
+        clean = graphs[int(state.graph[row])]
+        logits = victim.logits([perturbation.apply(clean)])[0].tolist()
+        label = int(clean.y)
+        others = [logit for number, logit in enumerate(logits) if number != label]
+        found[row, column] = logits[label] - max(others)
+    return found
+
+
+@pytest.mark.parametrize("reward", ["outcome", "margin"])
+@pytest.mark.parametrize("partners", [1, 3])
+def test_the_reward_comes_at_the_end_and_is_what_the_victim_says(reward, partners, to_data):
     graphs, threat, victim = hub_graphs(to_data, 4, count=30), THREATS["add two"], degree_victim()
-    learner = a_learner(graphs, victim, threat, batch_size=30)
+    learner = a_learner(graphs, victim, threat, batch_size=30, reward=reward, partners=partners)
     learner.play(epsilon=1.0)
     for step, replay in learner.replay.items():
         assert len(replay) == 30
         if step != (1, 1):
             assert not replay.draw(100, seeded(0)).reward.any()
-    state, node, reward = learner.replay[1, 1].draw(100, seeded(0))
-    assert set(reward.tolist()) == {-1.0, 1.0}
-    final = state.edit(node, 1)
-    for row in range(100):
-        (perturbation,) = learner.space.perturbations(final.take(torch.tensor([row])))
-        wrong = (
-            int(victim.logits([perturbation.apply(graphs[int(state.graph[row])])]).argmax()) != 0
-        )
-        assert float(reward[row]) == (1.0 if wrong else -1.0)
+    transition = learner.replay[1, 1].draw(100, seeded(0))
+    left = final_margins(learner, graphs, victim, transition)
+    assert transition.node.shape == (100, partners)
+    if reward == "outcome":  # Dai et al. 2018, section 3: 1 if the classifier errs, else -1
+        assert set(transition.reward.flatten().tolist()) == {-1.0, 1.0}
+        expected = torch.where(left > 0, -1.0, 1.0)
+    else:
+        clean = [victim.logits([graphs[k]])[0] for k in range(30)]
+        spread = np.std([float(logits[0] - logits[1]) for logits in clean]) or 1.0
+        expected = torch.tanh(-left / spread)
+    assert torch.allclose(transition.reward, expected, atol=1e-5)
+
+
+def test_a_reward_of_margins_falls_with_the_margin_and_has_the_sign_of_the_outcome(
+    victim, random_graphs
+):
+    graphs = random_graphs(30, sizes=(6, 7, 8))
+    by_margin = a_learner(graphs, victim, ThreatModel(), reward="margin")
+    by_outcome = a_learner(graphs, victim, ThreatModel(), reward="outcome")
+    margin = torch.linspace(-3, 3, 100) * by_margin.spread  # none of them is 0
+    rewards = by_margin.rewards(margin)
+    assert bool((rewards.diff() < 0).all())
+    assert torch.equal(rewards.sign(), by_outcome.rewards(margin))
+    assert bool((rewards.abs() < 1).all())
+
+
+def test_a_reward_of_margins_does_not_depend_on_the_scale_of_logits(victim, random_graphs):
+    graphs = random_graphs(30, sizes=(6, 7, 8))
+    margin = torch.linspace(-3, 3, 100)
+    before = a_learner(graphs, victim, ThreatModel(), reward="margin").rewards(margin)
+    with torch.no_grad():
+        for parameter in victim.model.head[-1].parameters():
+            parameter.mul_(5)
+    after = a_learner(graphs, victim, ThreatModel(), reward="margin").rewards(5 * margin)
+    assert torch.allclose(before, after, atol=1e-5)
+
+
+@pytest.mark.parametrize(("reward", "partners"), [("outcome", 1), ("margin", 1), ("margin", 4)])
+def test_each_answer_is_one_query(reward, partners, to_data):
+    graphs, victim = hub_graphs(to_data, 1, count=30), degree_victim()
+    learner = a_learner(
+        graphs, victim, ThreatModel(), batch_size=30, reward=reward, partners=partners
+    )
+    assert victim.queries == (30 if reward == "margin" else 0)  # the clean graphs, for the spread
+    before = victim.queries
+    learner.play(epsilon=0.5)
+    assert victim.queries - before == 30 * partners
+    learner.update()
+    assert victim.queries - before == 30 * partners
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_the_highest_allowed_nodes_equal_a_loop(count, random_graphs):
+    graphs = random_graphs(8, sizes=(4, 5, 9))
+    keys = torch.rand(graphs.num_nodes, generator=seeded(1))
+    keys[::3] = 0.5  # some are equal
+    allowed = torch.rand(graphs.num_nodes, generator=seeded(2)) < 0.6
+    allowed[graphs.ptr[:-1]] = True
+    found = highest_allowed(keys, allowed, graphs, count)
+    for row in range(graphs.num_graphs):
+        first, last = int(graphs.ptr[row]), int(graphs.ptr[row + 1])
+        nodes = [k for k in range(last - first) if allowed[first + k]]
+        nodes.sort(key=lambda k: (-float(keys[first + k]), k))
+        assert found[row].tolist() == (nodes + [-1] * count)[:count]
+
+
+def test_the_learning_rate_falls_linearly():
+    attack = RLS2V(steps=5, learning_rate=0.1, rate_end=0.2)
+    assert [attack.rate(k) for k in range(5)] == pytest.approx([0.1, 0.08, 0.06, 0.04, 0.02])
+    assert RLS2V(steps=1).rate(0) == RLS2V().learning_rate
+
+
+def test_the_published_settings_are_the_published_attack():
+    published = {"reward": "outcome", "partners": 1, "updates": 1, "rate_end": 1.0}
+    assert {name: RLS2V.paper[name] for name in published} == published
 
 
 def test_random_picks_are_uniform(to_data):
@@ -563,7 +653,8 @@ def test_random_picks_are_uniform(to_data):
     state = learner.space.start(torch.arange(40))
     counts = torch.zeros(6)
     for _ in range(50):
-        counts += torch.bincount(learner._pick(state, graphs, 1, 0, 1.0), minlength=6)
+        picks = learner._pick(state, graphs, 1, 0, 1.0).squeeze(1)
+        counts += torch.bincount(picks, minlength=6)
     # Each of the 6 nodes has a non-neighbour; 2,000 draws, standard deviation 17 around 333.
     assert counts.sum() == 2000
     assert float((counts - 2000 / 6).abs().max()) < 70
@@ -619,7 +710,7 @@ def numbered(first, last):
     """Transitions that carry their number everywhere."""
     number = torch.arange(first, last)
     state = State(number, number.reshape(-1, 1, 1).expand(-1, 1, 2), number)
-    return Transition(state, number, number.float())
+    return Transition(state, number.unsqueeze(1), number.unsqueeze(1).float())
 
 
 def test_the_ring_overwrites_the_oldest():
@@ -639,9 +730,9 @@ def test_the_ring_overwrites_the_oldest():
             state.picked,
             state.edits[:, 0, 0],
             state.edits[:, 0, 1],
-            reward.long(),
+            reward.squeeze(1).long(),
         ):
-            assert torch.equal(other, node)
+            assert torch.equal(other, node.squeeze(1))
 
 
 # --- speed ----------------------------------------------------------------------------------------
