@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from robust_augcl.reports import _learned
 from robust_augcl.reports._differences import sentences
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts
@@ -38,6 +39,7 @@ def guide(section: Section, named: bool) -> Iterator[str]:
         "every row."
     )
     yield from _on_the_worst(section)
+    yield from _learned.sentences(section)
     yield from _on_claims(section)
     yield from _on_classes(section)
     if len(section.seeds) == 1:

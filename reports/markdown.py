@@ -16,6 +16,7 @@ from robust_augcl.reports._data import of_data, untouched
 from robust_augcl.reports._differences import differences
 from robust_augcl.reports._figures import Gallery, figures
 from robust_augcl.reports._given import given_lines, left_out
+from robust_augcl.reports._learned import shares
 from robust_augcl.reports._methods import UNSUPERVISED, methods_table
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._settings import of_section, shared
@@ -159,6 +160,7 @@ def _in_short(section: Section) -> Iterator[str]:
     yield tables.comparison(section)
     yield "### How far each attack is from the worst case"
     yield tables.gaps(section)
+    yield from filter(None, [shares(section)])
 
 
 def _in_full(
@@ -177,6 +179,7 @@ def _in_full(
     yield differences(section)
     yield "### How far each attack is from the worst case"
     yield tables.gaps(section)
+    yield from filter(None, [shares(section)])
     if bracket := bracket_table(family, known):
         yield "### Proved and broken"
         yield bracket
