@@ -52,6 +52,8 @@ class QLearning:
             attack.
         normalise: sums over neighbours and nodes in the Q-network are divided by the mean degree
             and mean size of the graphs that it learns on. Not published; see `TwoStepQ`.
+        sees_picked: the value of the second node also reads the state of the first one. Not
+            published; see `TwoStepQ`.
         max_gradient_norm: gradients are scaled down to this norm; 0 for never (published).
         train_on: "correct": graphs that the victim gets right when clean. "all": as published.
         reward: "outcome": 1 if the victim errs at the end, else -1, as published. "margin": falls
@@ -72,14 +74,15 @@ class QLearning:
     learning_rate: float = 1e-3
     rate_end: float = 0.05
     replay_size: int = 50_000
-    burn_in: int = 100
+    burn_in: int = 20
     target_every: int = 100
-    evaluate_every: int = 100
+    evaluate_every: int = 50
     epsilon_start: float = 1.0
     epsilon_end: float = 0.1
     epsilon_anneal: float = 0.5
     double: bool = True
     normalise: bool = True
+    sees_picked: bool = True
     max_gradient_norm: float = 1.0
     train_on: Literal["correct", "all"] = "correct"
     reward: Literal["margin", "outcome"] = "margin"
@@ -149,12 +152,12 @@ class Learner:
         self.spread = self._spread() if settings.reward == "margin" else 1.0
 
     def learn(
-        self, validation: PackedGraphs, threat: ThreatModel, report: Report
+        self, validation: PackedGraphs, threat: ThreatModel, report: Report, goes_on: bool = False
     ) -> list[tuple[int, float, float]]:
         """Learn, leave the best weights in the network, and return the curve.
 
         The best weights have the lowest robust accuracy on the validation graphs, and of equals the
-        lowest margin.
+        lowest margin. Whoever `goes_on` from weights that it has learned before may keep these.
         """
         settings = self.settings
         validation = validation.to(self.device)
@@ -165,7 +168,8 @@ class Learner:
 
         curve: list[tuple[int, float, float]] = []
         losses: list[Tensor] = []
-        best, weights = (torch.inf, torch.inf), self.network.state_dict()
+        best = self.evaluate(space, right) if goes_on else (torch.inf, torch.inf)
+        weights = {name: part.clone() for name, part in self.network.state_dict().items()}
         for step in range(1, settings.steps + 1):
             self.play(settings.epsilon(step - 1))
             if (step - 1) % settings.target_every == 0:
@@ -277,21 +281,24 @@ class Learner:
 
         "outcome": 1 where the margin is 0 or less, so that the victim errs, else -1. "margin":
         tanh(-margin / spread). It falls with the margin, has the sign of the outcome, and tells
-        most near 0, where graphs break. The spread is the standard deviation of the margins of the
-        clean graphs that it plays on: victims differ in the scale of their logits, which says
-        nothing about how robust they are.
+        most near 0, where graphs break. The spread is a quarter of the standard deviation of the
+        margins of the clean graphs that it plays on: victims differ in the scale of their logits,
+        which says nothing about how robust they are, and one edit moves most margins by less than
+        graphs differ.
         """
         if self.settings.reward == "outcome":
             return torch.where(margin > 0, -1.0, 1.0)
         return torch.tanh(-margin / self.spread)
 
     def _spread(self) -> float:
-        """Return the standard deviation of the clean graphs' margins; 1 where they do not differ.
+        """Return a quarter of the standard deviation of the clean graphs' margins.
+
+        1 where they do not differ.
 
         One query a graph.
         """
         graphs = self.space.graphs.select(self.editable)
-        spread = float(margins(self.victim.logits(graphs), graphs.y).std(correction=0))
+        spread = float(margins(self.victim.logits(graphs), graphs.y).std(correction=0)) / 4
         return spread if spread > 0 else 1.0
 
     def update(self) -> Tensor:

@@ -23,25 +23,27 @@ from robust_augcl.models.message_passing import NeighbourSum
 
 
 class Head(nn.Module):
-    """Maps [node state, graph state] to D with relu, and to one value.
+    """Maps [node state, what is known of the graph] to D with relu, and to one value.
 
     Args:
         width: D.
+        known: S, the size of what is known of the graph.
         generator: the source of the initial weights.
     """
 
-    def __init__(self, width: int, generator: torch.Generator) -> None:
+    def __init__(self, width: int, known: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.hidden = linear(2 * width, width, generator)
+        self.hidden = linear(width + known, width, generator)
         self.out = linear(width, 1, generator)
 
     def forward(self, nodes: Tensor, states: Tensor, owner: Tensor) -> Tensor:
         """Return the values of nodes.
 
-        Shapes: nodes (M, D), states of graphs (B, D), owner, the graph of each node (M,) -> (M,).
+        Shapes: nodes (M, D), what is known of the graphs `states` (B, S), owner, the graph of each
+        node (M,) -> (M,).
         """
         # The hidden layer is linear in [node, graph], so each graph's part is computed once.
-        of_node, of_graph = self.hidden.weight.split(nodes.size(1), dim=1)
+        of_node, of_graph = self.hidden.weight.split([nodes.size(1), states.size(1)], dim=1)
         hidden = nodes @ of_node.T + (states @ of_graph.T + self.hidden.bias)[owner]
         values: Tensor = self.out(hidden.relu_()).squeeze(1)
         return values
@@ -53,6 +55,10 @@ class TwoStepQ(nn.Module):
     As published, the node features are a one-hot mark (picked or not), and the two halves of an
     edit have a head each. The published attack makes one edit. Here each number of edits left has
     its own two heads, since the process is finite.
+
+    As published, the second pick sees the first one through its mark alone: at nodes within as many
+    steps as there are rounds, and in the sum over the graph, one node of many. With `sees_picked`
+    the heads of the second half also read the state of the node picked.
 
     Sums over neighbours and over a graph's nodes are divided by `mean_degree` and `mean_size`. Both
     are 1 as published. Then five rounds of sums make states so large that the first values are in
@@ -66,6 +72,7 @@ class TwoStepQ(nn.Module):
         generator: the source of the initial weights.
         mean_degree: the degree of a usual node. It is kept with the weights.
         mean_size: the number of nodes of a usual graph. It is kept with the weights.
+        sees_picked: whether the second half reads the state of the node picked.
     """
 
     mean_degree: Tensor
@@ -80,11 +87,15 @@ class TwoStepQ(nn.Module):
         generator: torch.Generator,
         mean_degree: float = 1.0,
         mean_size: float = 1.0,
+        sees_picked: bool = False,
     ) -> None:
         super().__init__()
         encoder = registry.load("encoder", "structure2vec")
         self.encoder = encoder(in_features=2, width=width, layers=rounds, generator=generator)
-        self.heads = nn.ModuleList([Head(width, generator) for _ in range(2 * max_edits)])
+        self.sees_picked = sees_picked
+        known = (width, 2 * width if sees_picked else width)
+        heads = [Head(width, known[half], generator) for _ in range(max_edits) for half in range(2)]
+        self.heads = nn.ModuleList(heads)
         self.register_buffer("mean_degree", torch.tensor(mean_degree))
         self.register_buffer("mean_size", torch.tensor(mean_size))
 
@@ -136,15 +147,22 @@ class TwoStepQ(nn.Module):
 
     def forward(self, graphs: PackedGraphs, picked: Tensor, edits_left: int, half: int) -> Tensor:
         """Return the value of picking each node (N,)."""
-        nodes, states = self.embed(graphs, picked)
+        nodes, states = self._known(graphs, picked, half)
         values: Tensor = self.head(edits_left, half)(nodes, states, graphs.batch)
         return values
+
+    def _known(self, graphs: PackedGraphs, picked: Tensor, half: int) -> tuple[Tensor, Tensor]:
+        """Return the node states (N, D), and what the heads of a half know of each graph (B, S)."""
+        nodes, states = self.embed(graphs, picked)
+        if half == 1 and self.sees_picked:
+            states = torch.cat([states, nodes[graphs.ptr[:-1] + picked]], dim=1)
+        return nodes, states
 
     def of_actions(
         self, graphs: PackedGraphs, picked: Tensor, nodes: Tensor, edits_left: int, half: int
     ) -> Tensor:
         """Return the values of picking some nodes of each graph: nodes (B, A) -> (B, A)."""
-        states, of_graphs = self.embed(graphs, picked)
+        states, of_graphs = self._known(graphs, picked, half)
         owner = torch.arange(graphs.num_graphs, device=graphs.device).unsqueeze(1)
         places = (graphs.ptr[:-1].unsqueeze(1) + nodes).flatten()
         owners = owner.expand_as(nodes).flatten()

@@ -57,12 +57,14 @@ class RLS2V(QLearning, LearningAttack):
         "epsilon_end": 1.0,
         "double": False,
         "normalise": False,
+        "sees_picked": False,
         "max_gradient_norm": 0.0,
         "train_on": "all",
         "reward": "outcome",
         "partners": 1,
         "updates": 1,
         "rate_end": 1.0,
+        "burn_in": 100,
     }
 
     def scaled(self, factor: float) -> RLS2V:
@@ -93,6 +95,7 @@ class RLS2V(QLearning, LearningAttack):
             generator=spawn(generator),
             mean_degree=mean_degree,
             mean_size=mean_size,
+            sees_picked=self.sees_picked,
         )
         network.to(victim.device)
         curve = []
@@ -115,12 +118,40 @@ class RLS2V(QLearning, LearningAttack):
     def restore(
         self, state: Mapping[str, Tensor], victim: VictimView, threat: ThreatModel
     ) -> GreedyProposer:
+        return GreedyProposer(self._network_of(state).to(victim.device), threat, [])
+
+    def go_on(
+        self,
+        state: Mapping[str, Tensor],
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
+    ) -> GreedyProposer:
+        """Learn on from the weights kept, half as long.
+
+        The learning rate begins where it began at first; the replay memory and Adam's moments begin
+        empty; as few picks are random as at the end.
+        """
+        more = replace(self, steps=max(self.steps // 2, 1), epsilon_start=self.epsilon_end)
+        space = self._space(victim, fit.train.to(victim.device), threat)
+        network = self._network_of(state).to(victim.device)
+        curve = []
+        if space.max_edits > 0:
+            learner = Learner(more, network, victim, space, spawn(generator))
+            curve = learner.learn(fit.validation, threat, report, goes_on=True)
+        return GreedyProposer(network, threat, curve)
+
+    def _network_of(self, state: Mapping[str, Tensor]) -> TwoStepQ:
+        """Return the network of these weights."""
         unused = torch.Generator()
         network = TwoStepQ(
             width=self.width,
             rounds=self.rounds,
             max_edits=TwoStepQ.max_edits_of(state),
             generator=unused,
+            sees_picked=self.sees_picked,
         )
         network.load_state_dict(state)
-        return GreedyProposer(network.to(victim.device), threat, [])
+        return network

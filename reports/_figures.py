@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
-
-from matplotlib.figure import Figure
 
 from robust_augcl.reports._budgets import budget_figure, families
-from robust_augcl.reports._curves import learning_curves
-from robust_augcl.reports._forest import make_lanes
+from robust_augcl.reports._learning_figures import Drawing, curve_drawings
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._methods import mechanism_models
 from robust_augcl.reports._sections import Section, sections
@@ -20,16 +16,7 @@ from robust_augcl.reports.figure import accuracy_figure, by_class_figure
 from robust_augcl.reports.written import ENDINGS
 from robust_augcl.results.brackets import brackets
 from robust_augcl.results.measurements import Measurement
-from robust_augcl.results.names import Names, joined, layers_text
-from robust_augcl.results.records import Cell
 from robust_augcl.results.report_input import ReportInput
-
-
-class Drawing(NamedTuple):
-    """How a figure is drawn, and what it is drawn from: equal content gives equal figures."""
-
-    make: Callable[[], Figure]
-    content: tuple[str, ...]
 
 
 class Gallery:
@@ -77,9 +64,7 @@ def figures(report: ReportInput) -> dict[str, Drawing]:
     if models := _diagnosed(found, report.measurements):
         content = tuple(f"{name}: {_text(measurement)}" for name, measurement in models)
         drawings["mechanism"] = Drawing(lambda: mechanism_figure(models), content)
-    if curves := _learning(report):
-        drawings["learning"] = _curves(found, curves)
-    return drawings
+    return drawings | curve_drawings(report)
 
 
 def _budgets(report: ReportInput, found: Sequence[Section], order: Sequence[str]) -> Drawing:
@@ -88,30 +73,8 @@ def _budgets(report: ReportInput, found: Sequence[Section], order: Sequence[str]
     return Drawing(lambda: budget_figure(found, brackets(records, measurements)), content)
 
 
-def _curves(found: Sequence[Section], curves: Mapping[str, Measurement]) -> Drawing:
-    names = {method: section.method_name(method) for section in found for method in section.methods}
-    lanes = {lane.label: lane for lane in make_lanes(names)}
-    by_name = {name: lanes[m.cell.method] for name, m in curves.items() if m.cell.method in lanes}
-    # Methods look as in the other figures, unless two curves would then look the same.
-    looks = by_name if len(curves) == len({lane.label for lane in by_name.values()}) else None
-    graphs = _chosen_by({m.cell.protocol for m in curves.values()})
-    values = {name: m.values["curve"] for name, m in curves.items()}
-    content = (*lanes, *(f"{name}: {_text(m)}" for name, m in curves.items()))
-    return Drawing(lambda: learning_curves(values, looks, graphs), content)
-
-
 def _text(measurement: Measurement) -> str:
     return json.dumps(vars(measurement), sort_keys=True, default=vars)
-
-
-def _chosen_by(protocols: Set[str]) -> str:
-    """The graphs that an attacker's weights are chosen by.
-
-    Under the published protocol these are the test graphs.
-    """
-    if protocols == {"strict"}:
-        return "validation graphs"
-    return "test graphs" if protocols == {"paper"} else "graphs it was chosen by"
 
 
 def _diagnosed(
@@ -127,20 +90,3 @@ def _diagnosed(
     several = len({measurement.cell.dataset for _, measurement in models}) > 1
     unique = {(measurement.cell, name): (name, measurement) for name, measurement in models}
     return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
-
-
-def _learning(report: ReportInput) -> dict[str, Measurement]:
-    """The attackers whose learning is drawn, by name: the first seed, each's smallest budget."""
-    curves = [m for m in report.measurements if m.kind == "attacker" and m.values.get("curve")]
-    seed = min((m.cell.seed for m in curves), default=0)
-    smallest: dict[tuple[str, ...], Measurement] = {}
-    for m in sorted((m for m in curves if m.cell.seed == seed), key=lambda m: m.cell.budget):
-        smallest.setdefault(_parts(m.cell, report.names), m)
-    varying = [k for k in range(5) if len({parts[k] for parts in smallest}) > 1] or [3]
-    return {joined(*(parts[k] for k in varying)): m for parts, m in smallest.items()}
-
-
-def _parts(cell: Cell, names: Names) -> tuple[str, ...]:
-    """What tells one attacker's curve from another's, in words."""
-    method, attack = names.method(cell.method), names.attack(cell.attack)
-    return attack, cell.dataset, cell.protocol, method, layers_text(cell.layers)

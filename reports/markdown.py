@@ -50,9 +50,9 @@ def render(
     """Write report.md and its figures, PNG and SVG, into `out`, which is made if need be.
 
     Figures: accuracy and by_class; budgets where there are several; mechanism where pretraining was
-    diagnosed; learning where an attack has learned. The same input gives the same bytes. A stamp
-    beside them says what they were made from. Figures of the last report that this one has not are
-    removed.
+    diagnosed; training where victims were trained; learning where an attack has learned. The same
+    input gives the same bytes. A stamp beside them says what they were made from. Figures of the
+    last report that this one has not are removed.
 
     Args:
         report: what it is made from.
@@ -203,10 +203,16 @@ def _closing(report: ReportInput, found: Sequence[Section], drawn: Iterable[str]
     if "mechanism" in drawn:
         yield "## Where the weights lie"
         yield _image("Similarity and uncertainty of true and false negatives", "mechanism")
+    if "training" in drawn:
+        yield "## How victims were trained"
+        yield _image(
+            "Loss on the graphs that chose the epoch, by epoch, a line a victim", "training"
+        )
     if "learning" in drawn:
         yield "## How the attacks learned"
         yield _image(
-            "Loss, and robust accuracy on the graphs it was chosen by, by update", "learning"
+            "Robust accuracy on the graphs that it was chosen by, by step, a line a victim",
+            "learning",
         )
     if given := list(given_lines(report)):
         yield "## Given models"

@@ -27,7 +27,7 @@ PAGE = "report.md"
 STAMP = "report-stamp.json"
 VERSION = 1
 
-FIGURES = ("accuracy", "by_class", "budgets", "mechanism", "learning")
+FIGURES = ("accuracy", "by_class", "budgets", "mechanism", "training", "learning")
 """The names of all figures that there may be."""
 ENDINGS = ("png", "svg")
 

@@ -149,6 +149,22 @@ class LearningAttack(Attack):
         It may be turned on another victim.
         """
 
+    def go_on(
+        self,
+        state: Mapping[str, Tensor],
+        victim: VictimView,
+        fit: FitGraphs,
+        threat: ThreatModel,
+        generator: torch.Generator,
+        report: Report = silent,
+    ) -> LearnedProposer | None:
+        """Learn on from `state`, half as long as `prepare` does, and return the proposer.
+
+        The audit asks whether that finds more, on a few victims. None, as here, where the attack
+        can only begin anew: then it is asked to learn twice as long instead.
+        """
+        return None
+
 
 class CombiningAttack(Attack):
     """Base of attacks that choose among the edits that other attacks found on the same victim.

@@ -152,6 +152,41 @@ def fit_attack(
         AccessViolation, GuardViolation, ValueError: as `run_attack`; `GuardViolation` also for a
             state that is no dictionary of plain tensors, or a curve that is none.
     """
+    fitted = _learn(attack, victim, threat, fit, generator, report, None)
+    assert fitted is not None  # whoever begins anew learns something
+    return fitted
+
+
+def learn_on(
+    attack: LearningAttack,
+    victim: Victim,
+    threat: ThreatModel,
+    state: Mapping[str, Tensor],
+    *,
+    fit: FitGraphs,
+    generator: torch.Generator,
+) -> Fitted | None:
+    """Let an attack go on from what it has learned (`LearningAttack.go_on`), under guard.
+
+    Returns:
+        None where it cannot.
+
+    Raises:
+        AccessViolation, GuardViolation, ValueError: as `fit_attack`.
+    """
+    return _learn(attack, victim, threat, fit, generator, silent, state)
+
+
+def _learn(
+    attack: LearningAttack,
+    victim: Victim,
+    threat: ThreatModel,
+    fit: FitGraphs,
+    generator: torch.Generator,
+    report: Report,
+    state: Mapping[str, Tensor] | None,
+) -> Fitted | None:
+    """Let an attack learn, anew or on from a state; None where it cannot go on."""
     check_supported(attack, threat)
     check_answers(attack, victim)
     queries, gradient_calls = victim.queries, victim.gradient_calls
@@ -159,12 +194,19 @@ def fit_attack(
     start = time.perf_counter()
     view = victim.restricted(attack.access)
     with put_back(NUMERIC):
-        proposer = attack.prepare(view, handed, replace(threat), generator, report)
-        state, curve = learned(attack, proposer)
+        if state is None:
+            proposer = attack.prepare(view, handed, replace(threat), generator, report)
+        else:
+            known = {name: tensor.clone() for name, tensor in state.items()}
+            more = attack.go_on(known, view, handed, replace(threat), generator, report)
+            if more is None:
+                return None
+            proposer = more
+        learned_state, curve = learned(attack, proposer)
     seconds = time.perf_counter() - start
     check_unchanged(attack, _fit_pairs(fit, handed))
     asked = victim.queries - queries, victim.gradient_calls - gradient_calls
-    return Fitted(state, curve, *asked, seconds)
+    return Fitted(learned_state, curve, *asked, seconds)
 
 
 def run_attack(

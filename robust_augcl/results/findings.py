@@ -10,11 +10,14 @@ from typing import Any, Literal
 
 from robust_augcl.results import strict
 
-VERSION = 4
+VERSION = 5
 """Raised whenever a check changes, so that no older audit is taken for a new one."""
 
 AT_REST = "victims are at rest"
 """The name of the check that says which records rest on victims that were still getting better."""
+
+ATTACKERS_AT_REST = "learned attackers are at rest"
+"""The name of the check that says which attacks that learn were still getting stronger."""
 
 Status = Literal["PASS", "WARN", "FAIL", "n/a"]
 ORDER: tuple[Status, ...] = ("FAIL", "WARN", "PASS", "n/a")
@@ -69,7 +72,16 @@ class Audit:
     @cached_property
     def at_rest(self) -> Finding | None:
         """Whether victims are at rest; None where nobody can tell."""
-        known = (finding for finding in self.findings if finding.check == AT_REST)
+        return self._known(AT_REST)
+
+    @cached_property
+    def attackers_at_rest(self) -> Finding | None:
+        """Whether attacks that learned are at rest; None where nobody can tell."""
+        return self._known(ATTACKERS_AT_REST)
+
+    def _known(self, check: str) -> Finding | None:
+        """What a check found; None where it had nothing to look at."""
+        known = (finding for finding in self.findings if finding.check == check)
         return next((finding for finding in known if finding.status != "n/a"), None)
 
     @property

@@ -30,7 +30,7 @@ from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import apply_all
 
 
-def _fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
+def fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
     """The graphs that the protocol lets an attack learn on."""
     if settings["fit"] == "train":
         return FitGraphs(dataset.part(dataset.train), dataset.part(dataset.validation))
@@ -42,7 +42,7 @@ def compute_attacker(step: Step, inputs: Inputs, context: Context) -> Artifact:
     """Let an attack learn on a victim."""
     settings = step.settings
     dataset = dataset_of(inputs.artifacts["dataset"])
-    fit = _fit_graphs(settings, dataset)
+    fit = fit_graphs(settings, dataset)
     fitted = fit_attack(
         settings["attack"],
         victim_of(inputs.artifacts["victim"], context.device),
@@ -66,7 +66,7 @@ def compute_attacker(step: Step, inputs: Inputs, context: Context) -> Artifact:
 
 def handed_to_learn(settings: Mapping[str, Any], dataset: Dataset) -> Tensor:
     """The keys of the graphs that an attacker's step hands it, each once and in order."""
-    return _keys(_fit_graphs(settings, dataset))
+    return _keys(fit_graphs(settings, dataset))
 
 
 def _keys(fit: FitGraphs) -> Tensor:
@@ -148,7 +148,7 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
         victim,
         test,
         settings["threat"],
-        fit=_fit_graphs(settings, dataset),
+        fit=fit_graphs(settings, dataset),
         generator=generator("attack", settings["label"], settings["seed"]),
         fitted=_fitted(settings["attack"], artifacts, others),
         proposed=searched(step, artifacts),

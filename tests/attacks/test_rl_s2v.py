@@ -17,7 +17,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import from_networkx
 
 from robust_augcl.adversary.attack_base import FitGraphs
-from robust_augcl.adversary.guard import fit_attack, run_attack
+from robust_augcl.adversary.guard import fit_attack, learn_on, run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks._edit_process import EditSpace, State, best_allowed, highest_allowed
 from robust_augcl.attacks._greedy_picks import GreedyProposer
@@ -196,6 +196,30 @@ def test_what_it_learned_can_be_kept_and_restored(victim, random_graphs):
     assert edits(again.perturbations) == edits(at_once.perturbations)
     assert [step for step, _, _ in fitted.curve] == [3, 6]
     assert again.queries == at_once.queries
+
+
+def test_it_goes_on_from_what_it_learned_and_keeps_nothing_worse(to_data):
+    fit, threat = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2)), ThreatModel()
+    attack, victim = RLS2V(steps=30, width=8, rounds=2, batch_size=10, burn_in=5), degree_victim()
+    before = fit_attack(attack, victim, threat, fit=fit, generator=seeded(0))
+    after = learn_on(attack, victim, threat, before.state, fit=fit, generator=seeded(1))
+    assert [step for step, _, _ in after.curve] == [15]  # half as many
+    assert after.queries > 0
+    none = fit.validation.select(torch.zeros(0, dtype=torch.long))
+
+    def broken(fitted):
+        result = run_attack(
+            attack,
+            victim,
+            fit.validation,
+            threat,
+            fit=FitGraphs(none, none),
+            generator=seeded(0),
+            fitted=fitted,
+        )
+        return int((result.attacked_prediction != fit.validation.y).sum())
+
+    assert broken(after) >= broken(before)
 
 
 def test_what_it_learned_on_one_victim_is_turned_on_another(to_data):
@@ -441,7 +465,10 @@ def q_by_hand(network, graph, picked, node, left, half):
             for p, mark in zip(pooled, marks, strict=True)
         ]
     whole = torch.stack(states).sum(0) / network.mean_size
-    return float(head.out(head.hidden(torch.cat([states[node], whole])).relu()))
+    known = [states[node], whole]
+    if half == 1 and network.sees_picked:
+        known.append(states[picked])
+    return float(head.out(head.hidden(torch.cat(known)).relu()))
 
 
 def q_max_by_loop(network, graph, clean, threat, made, picked, left, half):
@@ -449,13 +476,20 @@ def q_max_by_loop(network, graph, clean, threat, made, picked, left, half):
     return max((q_by_hand(network, graph, picked, node, left, half), -node) for node in nodes)
 
 
+@pytest.mark.parametrize("sees_picked", [False, True])
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 @torch.no_grad()
-def test_the_maximum_over_allowed_picks_equals_a_loop(steps, random_graphs):
+def test_the_maximum_over_allowed_picks_equals_a_loop(steps, sees_picked, random_graphs):
     threat, graphs = THREATS["add or delete two"], random_graphs(10, sizes=(6, 7, 5))
     space = EditSpace.of(graphs, threat)
     network = TwoStepQ(
-        width=8, rounds=3, max_edits=2, generator=seeded(0), mean_degree=2.5, mean_size=6.0
+        width=8,
+        rounds=3,
+        max_edits=2,
+        generator=seeded(0),
+        mean_degree=2.5,
+        mean_size=6.0,
+        sees_picked=sees_picked,
     )
     state, left, half = walk(space, steps, seeded(1))
     current = space.realise(state)
@@ -577,7 +611,7 @@ def test_the_reward_comes_at_the_end_and_is_what_the_victim_says(reward, partner
         expected = torch.where(left > 0, -1.0, 1.0)
     else:
         clean = [victim.logits([graphs[k]])[0] for k in range(30)]
-        spread = np.std([float(logits[0] - logits[1]) for logits in clean]) or 1.0
+        spread = np.std([float(logits[0] - logits[1]) for logits in clean]) / 4 or 1.0
         expected = torch.tanh(-left / spread)
     assert torch.allclose(transition.reward, expected, atol=1e-5)
 
@@ -642,7 +676,13 @@ def test_the_learning_rate_falls_linearly():
 
 
 def test_the_published_settings_are_the_published_attack():
-    published = {"reward": "outcome", "partners": 1, "updates": 1, "rate_end": 1.0}
+    published = {
+        "reward": "outcome",
+        "partners": 1,
+        "updates": 1,
+        "rate_end": 1.0,
+        "sees_picked": False,
+    }
     assert {name: RLS2V.paper[name] for name in published} == published
 
 
@@ -723,7 +763,7 @@ def test_the_ring_overwrites_the_oldest():
     ):
         replay.add(numbered(first, last))
         state, node, reward = replay.draw(500, seeded(first))
-        assert set(node.tolist()) == set(kept)
+        assert set(node.flatten().tolist()) == set(kept)
         assert len(replay) == len(kept)
         for other in (
             state.graph,

@@ -10,8 +10,6 @@ import pytest
 from report_inputs import report_of
 
 from robust_augcl.reports._budgets import bracket_table, budget_figure, families
-from robust_augcl.reports._figures import figures
-from robust_augcl.reports._forest import make_lanes
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._sections import sections
 from robust_augcl.reports.markdown import is_current, page, render
@@ -251,29 +249,3 @@ def test_panels_of_budgets_wrap_and_hold_their_titles_and_names(campaign, overla
         "clean",
     )
     assert all(line.get_ydata()[0] == pytest.approx(100 * clean.mean) for line in drawn)
-
-
-@pytest.mark.parametrize(
-    ("protocols", "graphs"),
-    [
-        (("strict",), "validation graphs"),
-        (("paper",), "test graphs"),
-        (("strict", "paper"), "graphs it was chosen by"),
-    ],
-)
-def test_curves_say_which_graphs_they_are_of(campaign, protocols, graphs):
-    records = [
-        record
-        for protocol in protocols
-        for record in campaign(methods=["dcl", "augcl"], layers=[2], n=9, protocol=protocol)
-    ]
-    beside = [
-        Measurement("attacker", r.cell, {"curve": [[1, 1.0, 0.8]]}, 1.0)
-        for r in records
-        if r.cell.attack == "rl_s2v"
-    ]
-    loss, accuracy = figures(report_of(records, measurements=beside))["learning"].make().axes
-    assert graphs in accuracy.get_ylabel()
-    colours = [line.get_color() for line in loss.lines]
-    assert len(colours) == 2 * len(protocols)
-    assert (make_lanes({"augcl": ""})[0].colour in colours) == (len(protocols) == 1)

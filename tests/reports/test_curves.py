@@ -1,108 +1,142 @@
-"""Curves of learning: what is drawn is what was learned."""
+"""Curves of learning: what is drawn is what was learned, with the audit's word on it."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from report_inputs import report_of
 
-from robust_augcl.reports._curves import learning_curves
-from robust_augcl.reports._forest import make_lanes
+from robust_augcl.reports._figures import figures
+from robust_augcl.reports._learning import LOOKS, Curve, CurvePanel, curves_figure
 from robust_augcl.reports._sheet import save
+from robust_augcl.results.findings import ATTACKERS_AT_REST, Audit, Finding
+from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.rest import victim_cell
 
-CURVES = {
-    "No pretraining, 2 layers": [(100, 3650.0, 0.78), (200, 1.5, 0.61), (300, 0.3, 0.61)],
-    "GraphCL, 2 layers": [(100, 0.25, 0.7), (200, math.nan, 0.6), (300, 0.0, 0.65)],
-    "AUGCL, 2 layers": [(100, 0.2, 0.66)],
-}
+PANELS = [
+    CurvePanel(
+        "No pretraining",
+        [
+            Curve("seed 0", "at rest", ((1, 0.9), (2, 0.5), (3, 0.6)), 2),
+            Curve("seed 1", "not at rest", ((1, 0.8), (2, math.nan), (3, 0.4)), 3),
+        ],
+    ),
+    CurvePanel("GraphCL", [Curve("seed 0", "not tried", ((1, 0.7),), 1)]),
+]
 
 
-def test_a_line_a_victim_with_its_own_points_and_colour() -> None:
-    loss, accuracy = learning_curves(CURVES).axes
-    assert loss.get_yscale() == "log"
-    assert {"1", "10", "100", "1000"} <= {label.get_text() for label in loss.get_yticklabels()}
-    assert [line.get_label() for line in loss.lines] == list(CURVES)
-    assert len({(line.get_color(), line.get_marker()) for line in loss.lines}) == 3
-    lines, rings = accuracy.lines[::2], accuracy.lines[1::2]
-    for drawn, above, (name, curve) in zip(lines, loss.lines, CURVES.items(), strict=True):
-        assert drawn.get_label() == above.get_label() == name
-        assert list(drawn.get_xdata()) == list(above.get_xdata()) == [step for step, _, _ in curve]
-        assert list(drawn.get_ydata()) == pytest.approx([100 * share for _, _, share in curve])
-    assert list(loss.lines[0].get_ydata()) == [3650.0, 1.5, 0.3]
-    # A ring at the first of the lowest accuracy.
-    assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [
-        (200, 61.0),
-        (200, 60.0),
-        (100, 66.0),
+def title_of(axes) -> str:
+    return " ".join(axes.get_title(loc="left").split())
+
+
+def drawn(panels=PANELS) -> Figure:
+    return curves_figure("How it went", panels, "Epoch", "Loss", "A caption. " * 20)
+
+
+def test_a_line_a_victim_with_its_points_its_word_and_a_ring_at_what_was_kept() -> None:
+    figure = drawn()
+    first, second = figure.axes
+    assert title_of(first) == "No pretraining: 1 of 2 at rest, 1 of 2 not at rest"
+    assert title_of(second) == "GraphCL: not tried"
+    for axes, panel in zip((first, second), PANELS, strict=True):
+        lines, rings = axes.lines[::2], axes.lines[1::2]
+        for line, ring, curve in zip(lines, rings, panel.curves, strict=True):
+            assert (line.get_color(), line.get_linestyle()) == LOOKS[curve.word]
+            for value, (place, told) in zip(line.get_ydata(), curve.points, strict=True):
+                assert value == told or math.isnan(told)
+                assert place in line.get_xdata()
+            assert ring.get_xdata()[0] == curve.kept
+            assert ring.get_ydata()[0] == dict(curve.points)[curve.kept]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        *(f"one victim: {word}" for word in LOOKS),
+        "kept from here",
     ]
+    assert (first.get_ylabel(), second.get_xlabel()) == ("Loss", "Epoch")
+    assert figure.texts[0].get_text() == "How it went"
 
 
-def test_what_cannot_be_drawn_on_a_log_axis_is_a_gap() -> None:
-    values = learning_curves(CURVES).axes[0].lines[1].get_ydata()
-    assert values[0] == 0.25
-    assert math.isnan(values[1])
-    assert math.isnan(values[2])
-
-
-def test_victims_without_a_curve_are_left_out_and_none_at_all_is_refused() -> None:
-    assert len(learning_curves({**CURVES, "Constant": []}).axes[0].lines) == 3
-    with pytest.raises(ValueError, match="Expected at least one curve of learning, got none"):
-        learning_curves({"Constant": []})
-
-
-@pytest.mark.parametrize(
-    ("low", "high"), [(0.2, 0.4), (1.2, 8.5), (0.26, 0.27), (1.5, 40.0), (3.0, 3.0), (0.02, 900.0)]
-)
-def test_the_loss_has_a_scale_however_narrow(low: float, high: float) -> None:
-    figure = learning_curves({"a": [(100, low, 0.5), (200, high, 0.6)]})
-    figure.draw_without_rendering()
-    loss = figure.axes[0]
-    bottom, top = loss.get_ylim()
-    told = {
-        label.get_text()
-        for label, at in zip(loss.get_yticklabels(), loss.get_yticks(), strict=True)
-        if bottom <= at <= top
-    }
-    assert len(told - {""}) >= 2
-    assert all(bottom <= float(text) <= top for text in told)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "_{} hidden",
-        "a long name {} of a method that somebody chose, with all of its settings spelled out" * 2,
-    ],
-)
-def test_every_name_is_in_the_legend_and_inside_the_figure(
-    name: str, overlaps: Callable[[Figure], list[tuple[str, str]]]
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_nothing_overlaps_however_many_panels_there_are(
+    count: int, overlaps: Callable[[Figure], list[tuple[str, str]]]
 ) -> None:
-    names = [name.format(number, number) for number in range(7)]
-    figure = learning_curves({each: [(100, 0.2, 0.5), (200, 0.3, 0.6)] for each in names})
-    assert overlaps(figure) == []
-    assert [
-        " ".join(text.get_text().split())
-        for legend in figure.legends
-        for text in legend.get_texts()
-    ] == names
+    long = dataclasses.replace(PANELS[0], title="a method with a long name, 3 layers, budget 2")
+    assert overlaps(drawn([long, *PANELS[1:] * count][:count])) == []
 
 
-def test_looks_and_graphs_are_the_caller_s() -> None:
-    lanes = {lane.label: lane for lane in make_lanes({"dcl": "DCL", "augcl": "AUGCL"})}
-    loss, accuracy = learning_curves(
-        {"one": [(1, 0.2, 0.5)], "two": [(1, 0.2, 0.5)]},
-        {"one": lanes["augcl"], "two": lanes["dcl"]},
-        "x",
-    ).axes
-    assert [line.get_color() for line in loss.lines] == [lanes["augcl"].colour, lanes["dcl"].colour]
-    assert accuracy.get_ylabel() == "Robust accuracy on\nx (%)"
+def test_no_panel_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="Expected at least one panel of curves, got none"):
+        drawn([])
 
 
 def test_equal_curves_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a.svg", "b.svg", "a.png", "b.png"):
-        save(learning_curves(CURVES), tmp_path / name)
+        save(drawn(), tmp_path / name)
     for kind in ("svg", "png"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+# --- in a report ----------------------------------------------------------------------------------
+
+
+def beside(records):
+    """A curve of every victim and of every attacker; victims of seed 1 are not at rest."""
+    found = {}
+    for record in records:
+        cell = victim_cell(record.cell)
+        epoch = 99 if cell.seed else 50
+        values = {"selected": {"epoch": epoch}, "losses": [0.5] * 100}
+        found[cell] = Measurement("victim", cell, values, 1.0)
+        if record.traits.learns:
+            curve = [[50, 1.0, 0.8], [100, 0.9, 0.6], [150, 0.8, 0.6]]
+            found[record.cell] = Measurement("attacker", record.cell, {"curve": curve}, 1.0)
+    return list(found.values())
+
+
+def panels_of(figure: Figure):
+    return {title_of(axes): axes for axes in figure.axes if title_of(axes)}
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [("PASS", "at rest"), ("WARN", "not at rest"), ("n/a", "not tried")]
+)
+def test_every_victim_and_every_attacker_is_drawn_with_its_word(campaign, status, word) -> None:
+    records = campaign(methods=["none", "augcl"], layers=[2], seeds=[0, 1], n=9)
+    learned = tuple(record.key for record in records if record.traits.learns)
+    cells = learned if status == "WARN" else ()
+    audit = Audit("0" * 64, (Finding(ATTACKERS_AT_REST, status, "So it is.", cells),))
+    made = figures(report_of(records, audit, None, beside(records)))
+    training, learning = (panels_of(made[name].make()) for name in ("training", "learning"))
+    half = "1 of 2 at rest, 1 of 2 not at rest"
+    assert set(training) == {f"No pretraining: {half}", f"AUGCL: {half}"}
+    assert set(learning) == {f"RL-S2V, No pretraining: {word}", f"RL-S2V, AUGCL: {word}"}
+    for axes in (*training.values(), *learning.values()):
+        assert len(axes.lines) == 2 * 2
+    for axes in learning.values():
+        assert list(axes.lines[0].get_ydata()) == pytest.approx([80, 60, 60])
+        assert axes.lines[1].get_xdata()[0] == 100  # the first of the lowest
+
+
+@pytest.mark.parametrize(
+    ("protocols", "graphs"),
+    [
+        (("strict",), "validation graphs"),
+        (("paper",), "test graphs"),
+        (("strict", "paper"), "graphs it was chosen by"),
+    ],
+)
+def test_curves_say_which_graphs_they_are_of(campaign, protocols, graphs) -> None:
+    records = [
+        record
+        for protocol in protocols
+        for record in campaign(methods=["dcl", "augcl"], layers=[2], n=9, protocol=protocol)
+    ]
+    made = figures(report_of(records, measurements=beside(records)))
+    for name in ("training", "learning"):
+        figure = made[name].make()
+        assert graphs in figure.axes[0].get_ylabel()
+        assert len(panels_of(figure)) == 2 * len(protocols)

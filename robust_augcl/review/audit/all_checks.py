@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     effort.larger_budgets_do_no_less,
     effort.large_budget_reaches_what_can_be_broken,
     effort.more_iterations_change_little,
+    rest.attackers_are_at_rest,
     strength.worst_of_attacks_is_the_worst,
     foundations.attack_works_on_planted_victims,
     # what they rest on

@@ -66,8 +66,8 @@ def more_iterations_change_little(evidence: Evidence) -> Finding:
     """An attack that runs longer does no more damage than it did, give or take two points.
 
     What is looked at: two records of one attack that differ in its effort alone; of an attack that
-    learns, whether the second half of its learning still lowered the robust accuracy on the graphs
-    that it is chosen by; of another, what half its effort does to a few graphs.
+    learns nothing, what half its effort does to a few graphs. Of attacks that learn,
+    `rest.attackers_are_at_rest` says what more learning does.
     """
     name = "more iterations change little"
     if stopped := [facts for facts in evidence.halved if facts.error]:
@@ -78,13 +78,12 @@ def more_iterations_change_little(evidence: Evidence) -> Finding:
             f"{listed([f'{f.name} with {f.what} {f.half}: {f.error}' for f in stopped])}.",
             keys_of(record for record in evidence.records if record.key in keys),
         )
-    changes = [*_by_effort(evidence), *_by_learning(evidence), *_by_halves(evidence)]
+    changes = [*_by_effort(evidence), *_by_halves(evidence)]
     if not changes:
         return Finding(
             name,
             "n/a",
-            "No attack here was run with two numbers of iterations, or has a curve of its "
-            "learning.",
+            "No attack here was run with two numbers of iterations, or can be tried with half.",
         )
     moving = [change for change in changes if change.text]
     if moving:
@@ -130,20 +129,6 @@ def _by_effort(evidence: Evidence) -> Iterator[_Change]:
                     yield _Change(damage, (less,), text)
                 else:
                     yield _Change(damage)
-
-
-def _by_learning(evidence: Evidence) -> Iterator[_Change]:
-    """The second half of an attack's learning."""
-    for record in evidence.records:
-        curve = evidence.curves.get(record.key, ())
-        half = [accuracy for step, _, accuracy in curve if step <= curve[-1][0] / 2]
-        if half:
-            damage = min(half) - min(accuracy for *_, accuracy in curve)
-            if not damage <= _FLAT:
-                text = f"{name_of(record)}: {damage:.1%} in the second half of its learning"
-                yield _Change(damage, (record,), text)
-            else:
-                yield _Change(damage)
 
 
 def _by_halves(evidence: Evidence) -> Iterator[_Change]:

@@ -116,6 +116,40 @@ class IterationFacts:
 
 
 @dataclass(frozen=True)
+class LearningFacts:
+    """What an attack that learned breaks after it has learned on, on one victim.
+
+    Args:
+        records: keys of the attack's records.
+        name: the attack and the victim, for people.
+        what: the hyper-parameter that says how long it learned.
+        spent: the value of it.
+        more: how much more it learned.
+        num_graphs: validation and test graphs that both were turned on.
+        only_before, only_after: graphs that only what it had learned before breaks, or only what it
+            has learned since.
+        error: what stopped the attack, None where it ran.
+        ended: whether that was the end of the process that it ran in.
+    """
+
+    records: tuple[str, ...]
+    name: str
+    what: str
+    spent: int
+    more: int
+    num_graphs: int
+    only_before: int = 0
+    only_after: int = 0
+    error: str | None = None
+    ended: bool = False
+
+    @property
+    def damage(self) -> float:
+        """By how much robust accuracy fell."""
+        return (self.only_after - self.only_before) / max(self.num_graphs, 1)
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """What a data set's parts are.
 
@@ -166,6 +200,7 @@ class Evidence:
         uses: of each record.
         victims, data: facts by key.
         planted, large, halved: facts of each attack.
+        learned_on: facts of attacks that learn, on a sample of victims.
         rests: of each record whose victim was trained here, how far that training came.
         proved: of each record, the targets that certificates prove to withstand everything that
             its attack was allowed.
@@ -183,6 +218,7 @@ class Evidence:
     planted: Sequence[PlantedFacts] = ()
     large: Sequence[LargeBudgetFacts] = ()
     halved: Sequence[IterationFacts] = ()
+    learned_on: Sequence[LearningFacts] = ()
     rests: Mapping[str, Rest] = field(default_factory=dict)
     proved: Mapping[str, Collection[Target]] = field(default_factory=dict)
 

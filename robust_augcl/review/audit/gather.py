@@ -20,12 +20,14 @@ from robust_augcl.review.audit.evidence import (
     Evidence,
     IterationFacts,
     LargeBudgetFacts,
+    LearningFacts,
     PlantedFacts,
     Use,
     VictimFacts,
     grouped,
 )
 from robust_augcl.review.audit.files import Files
+from robust_augcl.review.audit.more_learning import sample
 from robust_augcl.store.run_folder import RunFolder
 
 T = TypeVar("T")
@@ -101,6 +103,8 @@ class Gatherer:
         if group[0].key == record.key:
             self._large(record, [_cell(step).budget for step in group])
             self._halved(record)
+        if step in sample(group):
+            self._learned_on(record)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -148,6 +152,11 @@ class Gatherer:
             planted=self._of_each_attack(whole, self._planted_of),
             large=self._of_each_attack(whole, self._large_of),
             halved=self._of_each_attack(whole, lambda group: self._halved(group[0])),
+            learned_on=[
+                replace(facts, records=tuple(r.key for r in group))
+                for group in grouped(whole, lambda r: (r.cell.attack, r.cell.protocol))
+                for facts in self._of_sample(group)
+            ],
             rests={r.key: of[cell] for r in whole if (cell := victim_cell(r.cell)) in of},
             proved={r.key: targets for r in whole if (targets := proved_for(r, measurements))},
         )
@@ -244,6 +253,22 @@ class Gatherer:
             return trials.try_halved(self._files, attack, record)
 
         return self._once("halved", record.dumps(), look)
+
+    def _of_sample(self, group: Sequence[Record]) -> Iterator[LearningFacts]:
+        """What one attack does after it has learned on, on those victims that are tried."""
+        attack = self._by_attack[group[0].cell.attack, group[0].cell.protocol]
+        tried = {step.key for step in sample(attack)}
+        for record in group:
+            if record.key in tried and (facts := self._learned_on(record)) is not None:
+                yield facts
+
+    def _learned_on(self, record: Record) -> LearningFacts | None:
+        """On the record's victim; None where the attack does not learn, or cannot be tried so."""
+
+        def look() -> LearningFacts | None:
+            return trials.try_learned(self._files, self.steps[record.key], record)
+
+        return self._once("learned on", record.dumps(), look)
 
 
 def _cell(step: Step) -> Cell:

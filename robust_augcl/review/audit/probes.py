@@ -73,7 +73,7 @@ def _text(error: BaseException) -> str:
     return message_of(error)[:200]
 
 
-def _apart(probe: Callable[[], T], attack: Attack, stopped: Callable[[str, bool], T]) -> T:
+def carefully(probe: Callable[[], T], attack: Attack, stopped: Callable[[str, bool], T]) -> T:
     """Probe an attack; whatever stops it is a fact: in words, and whether its process ended."""
 
     def safely() -> T:
@@ -184,7 +184,7 @@ def try_on_planted_victims(
     def stopped(error: str, ended: bool) -> PlantedFacts:
         return PlantedFacts(tuple(records), name, graphs.num_graphs, error=error)
 
-    return _apart(probe, attack, stopped)
+    return carefully(probe, attack, stopped)
 
 
 # --- large budgets --------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def try_large_budget(
         counts = (chosen.num_graphs, 0, 0, 0)
         return LargeBudgetFacts(tuple(records), name, budget, *counts, error, ended)
 
-    return _apart(probe, attack, stopped)
+    return carefully(probe, attack, stopped)
 
 
 def try_half_the_iterations(
@@ -281,7 +281,7 @@ def try_half_the_iterations(
     def stopped(error: str, ended: bool) -> IterationFacts | None:
         return IterationFacts(*about, 0, 0, error, ended)
 
-    return _apart(probe, attack, stopped)
+    return carefully(probe, attack, stopped)
 
 
 def _no_graphs(graphs: PackedGraphs) -> FitGraphs:

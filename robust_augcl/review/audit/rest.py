@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from robust_augcl.results.findings import AT_REST, Finding
+import math
+
+from robust_augcl.results.findings import AT_REST, ATTACKERS_AT_REST, Finding, Status
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.rest import FEWEST_EPOCHS, SHARE_OF_EPOCHS, Rest
-from robust_augcl.review.audit.evidence import Evidence, keys_of, listed
+from robust_augcl.review.audit.evidence import Evidence, LearningFacts, keys_of, listed
+
+ENOUGH_GRAPHS = 400
+"""Graphs that show a fall of two points (`review.audit.more_learning` says why)."""
+_FLAT = 0.02  # a fall of robust accuracy that more learning may bring
 
 
 def victims_are_at_rest(evidence: Evidence) -> Finding:
@@ -36,6 +42,53 @@ def victims_are_at_rest(evidence: Evidence) -> Finding:
         f"{len(victims)} victims: each was trained for {fewest.epochs - fewest.epoch} epochs or "
         "more after its best one.",
     )
+
+
+def attackers_are_at_rest(evidence: Evidence) -> Finding:
+    """An attack that learned finds hardly more after it has learned on.
+
+    It was tried on a sample of victims. What it shows there it shows of the attack, so it speaks
+    against all of the attack's records.
+    """
+    tried = evidence.learned_on
+    if not tried:
+        return Finding(ATTACKERS_AT_REST, "n/a", "Nothing here learned that could learn on.")
+    if stopped := [facts for facts in tried if facts.error]:
+        status: Status = "FAIL" if any(facts.ended for facts in stopped) else "WARN"
+        shown = listed([f"{facts.name}: {facts.error}" for facts in stopped])
+        return Finding(ATTACKERS_AT_REST, status, f"{shown}.", _cells(evidence, stopped))
+    moving = [facts for facts in tried if _moves(facts)]
+    if moving:
+        shown = listed([_learning(facts) for facts in moving])
+        text = f"{len(moving)} of {len(tried)} attackers tried are not at rest: {shown}."
+        return Finding(ATTACKERS_AT_REST, "WARN", text, _cells(evidence, moving))
+    fewest = min(facts.num_graphs for facts in tried)
+    few = f" Two points show on {ENOUGH_GRAPHS} graphs or more." if fewest < ENOUGH_GRAPHS else ""
+    most = max(tried, key=lambda facts: facts.damage)
+    text = f"{len(tried)} attackers learned on. What changed most: {_learning(most)}.{few}"
+    return Finding(ATTACKERS_AT_REST, "PASS", text)
+
+
+def _moves(facts: LearningFacts) -> bool:
+    """Whether more learning brought more than two points, beyond two standard deviations.
+
+    The difference of two paired counts has a standard deviation of the root of their sum, where
+    neither attacker is stronger.
+    """
+    gained = facts.only_after - facts.only_before
+    chance = 2 * math.sqrt(facts.only_after + facts.only_before)
+    return gained > _FLAT * facts.num_graphs and gained > chance
+
+
+def _learning(facts: LearningFacts) -> str:
+    more = f"{facts.more} {facts.what} more than {facts.spent}"
+    change = f"robust accuracy changes by {-facts.damage:+.1%} on {facts.num_graphs} graphs"
+    return f"{facts.name}: with {more} {change}"
+
+
+def _cells(evidence: Evidence, against: list[LearningFacts]) -> tuple[str, ...]:
+    keys = {key for facts in against for key in facts.records}
+    return keys_of(record for record in evidence.records if record.key in keys)
 
 
 def _named(rest: Rest) -> str:

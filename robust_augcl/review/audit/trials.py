@@ -6,17 +6,25 @@ from collections.abc import Sequence
 
 import torch
 
-from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.adversary.attack_base import Attack, LearningAttack
 from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Cell, Record
-from robust_augcl.review.audit.evidence import IterationFacts, LargeBudgetFacts, PlantedFacts
+from robust_augcl.review.audit.evidence import (
+    IterationFacts,
+    LargeBudgetFacts,
+    LearningFacts,
+    PlantedFacts,
+)
 from robust_augcl.review.audit.files import Files, some_graphs, some_numbers
+from robust_augcl.review.audit.more_learning import try_learning_on
 from robust_augcl.review.audit.probes import (
     try_half_the_iterations,
     try_large_budget,
     try_on_planted_victims,
 )
 from robust_augcl.review.proofs import threat_of
+from robust_augcl.steps.artifacts import fitted_of
+from robust_augcl.steps.attacking import fit_graphs
 
 _LARGE_BUDGET = 10
 
@@ -67,6 +75,20 @@ def try_halved(files: Files, attack: Attack, record: Record) -> IterationFacts |
     graphs, threat = some_graphs(dataset), threat_of(record)
     name = _name_on_victim(record)
     return try_half_the_iterations(attack, files.victim(record), graphs, threat, broken, name, ())
+
+
+def try_learned(files: Files, step: Step, record: Record) -> LearningFacts | None:
+    """Let what an attack has learned on the victim of a record learn on."""
+    attack = step.settings["attack"]
+    if not isinstance(attack, LearningAttack) or record.attacker is None:
+        return None
+    dataset = files.dataset(record)
+    fitted = fitted_of(files.load(record.attacker))
+    graphs = dataset.part(torch.cat([dataset.validation, dataset.test]).unique())
+    fit = fit_graphs(step.settings, dataset)
+    name = f"{_name_on_victim(record)}, seed {record.cell.seed}"
+    threat = threat_of(record)
+    return try_learning_on(attack, files.victim(record), fitted, fit, graphs, threat, name)
 
 
 def _name(cell: Cell) -> str:
