@@ -19,7 +19,7 @@ from robust_augcl.reports._sheet import STYLE
 Word = Literal["at rest", "not at rest", "not tried"]
 """What the audit says of what was trained."""
 
-LOOKS: dict[Word, tuple[str, str]] = {
+LOOKS: dict[Word, tuple[str, Literal["-", "--", ":"]]] = {
     "at rest": ("#0072B2", "-"),
     "not at rest": ("#D55E00", "--"),
     "not tried": ("#6B6B6B", ":"),
