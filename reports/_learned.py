@@ -20,7 +20,7 @@ def shares(section: Section) -> str:
     body = [
         [
             escape(section.attack_name(attack)),
-            *(_of(found, attack, *column) for column in section.columns),
+            *(_of(section, found, attack, *column) for column in section.columns),
         ]
         for attack in attacks
     ]
@@ -69,7 +69,11 @@ def _named(section: Section, found: Found) -> str:
     return f"{about} ({percent(found.share)} %, {found.found} of {found.broken})"
 
 
-def _of(found: Sequence[Found], attack: str, layers: int, method: str) -> str:
+def _of(section: Section, found: Sequence[Found], attack: str, layers: int, method: str) -> str:
+    """The shares of one attack on the victims of one method, marked like the gaps to the worst."""
     column = (attack, layers, method)
     own = [f for f in found if (f.cell.attack, f.cell.layers, f.cell.method) == column]
-    return ", ".join(percent(each.share) for each in own) or "-"
+    mark = section.marked(attack, layers, method)
+    if section.exact:
+        mark = mark or section.marked(section.exact, layers, method)
+    return ", ".join(percent(each.share) for each in own) + mark if own else "-"

@@ -160,7 +160,9 @@ def _in_short(section: Section) -> Iterator[str]:
     yield tables.comparison(section)
     yield "### How far each attack is from the worst case"
     yield tables.gaps(section)
-    yield from filter(None, [shares(section)])
+    if told := shares(section):
+        yield "### How much of the worst case attacks find that learn"
+        yield told
 
 
 def _in_full(
@@ -179,7 +181,9 @@ def _in_full(
     yield differences(section)
     yield "### How far each attack is from the worst case"
     yield tables.gaps(section)
-    yield from filter(None, [shares(section)])
+    if told := shares(section):
+        yield "### How much of the worst case attacks find that learn"
+        yield told
     if bracket := bracket_table(family, known):
         yield "### Proved and broken"
         yield bracket

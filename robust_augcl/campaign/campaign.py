@@ -266,7 +266,8 @@ class Campaign:
         return Gallery()
 
     def _draw_ahead(self, report: ReportInput) -> None:
-        self._gallery.draw(report, but=["budgets"])  # which change when more budgets come
+        # Those change when more budgets come, and when there is an audit.
+        self._gallery.draw(report, but=["budgets", "learning"])
 
     def _pool(self, tasks: int, device: str, watcher: Watcher) -> Pool:
         """The workers for so many tasks; several leave this process time to look ahead."""

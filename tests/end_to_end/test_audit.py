@@ -74,7 +74,7 @@ def test_an_honest_run_fails_no_check_and_says_so(learned, command):
     assert answer.code == 0
     assert "FAIL" not in answer.out
     found = findings(command, learned)
-    assert len(found) == 19
+    assert len(found) == 20
     applicable = {check for check, finding in found.items() if finding["status"] != "n/a"}
     # One budget, and so few steps that the learning curve is one point.
     idle = {
@@ -149,7 +149,7 @@ def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatc
     def leak(settings, dataset):
         return FitGraphs(dataset.part(dataset.test), dataset.part(dataset.test))
 
-    monkeypatch.setattr(attack_steps, "_fit_graphs", leak)
+    monkeypatch.setattr(attack_steps, "fit_graphs", leak)
     answer = command("run", tiny, "--out", tmp_path, *OPTIONS, "--set", "methods=[{name='none'}]")
     assert answer.code == 0
     found = findings(command, tmp_path)
