@@ -67,7 +67,7 @@ class QLearning:
         ValueError: a value is out of its range.
     """
 
-    steps: int = 1000
+    steps: int = 500
     width: int = 64
     rounds: int = 5
     batch_size: int = 50

@@ -159,7 +159,7 @@ def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatc
     } == {"no test graph used for selection or learning": [leaked.key]}
     answer = command("audit", tmp_path)
     assert answer.code == 1
-    assert "1 of 19 checks fail, 1 record is marked" in answer.err
+    assert "1 of 20 checks fail, 1 record is marked" in answer.err
     rows = {
         row["attack"]: row["audit"]
         for row in json.loads(command("show", tmp_path, "--format", "json").out)
