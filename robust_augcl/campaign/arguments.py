@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.errors import InputError, shown
+from robust_augcl.graphs.edge_attributes import Rule
 from robust_augcl.models.adapter import Adapter
 from robust_augcl.plan.suite_settings import Certificates
 
@@ -56,6 +58,14 @@ def _is_adapter(value: Any) -> bool:
     return all(each is None or isinstance(each, Adapter) for each in listed)
 
 
+def _is_added_edge(value: Any) -> bool:
+    if isinstance(value, str):
+        return value in get_args(Rule)
+    return isinstance(value, list | tuple) and all(
+        type(each) in (int, float) and math.isfinite(each) for each in value
+    )
+
+
 def _is_count(value: Any) -> bool:
     return value is None or (type(value) is int and value > 0)
 
@@ -86,6 +96,14 @@ _KINDS = {
     "budgets": ("a list of numbers", _is_list),
     "certificates": ("true, false or Certificates", lambda v: isinstance(v, bool | Certificates)),
     "adapter": ("an Adapter, or a mapping of names to these", _is_adapter),
+    "edge_attributes": (
+        "true, false or none",
+        lambda value: value is None or isinstance(value, bool),
+    ),
+    "added_edge": (
+        'one of "most_common", "mean", "zeros", or a list of finite numbers',
+        _is_added_edge,
+    ),
     "workers": ("a whole number above 0, or none", _is_count),
     "device": (f"one of {', '.join(_DEVICES)}", lambda value: value in _DEVICES),
     "archives": ("a folder", lambda value: isinstance(value, str | Path | None)),

@@ -39,11 +39,13 @@ from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.arithmetic import arithmetic_in_force
 from robust_augcl.campaign.arguments import check_arguments
 from robust_augcl.campaign.campaign import Campaign, Machines
+from robust_augcl.campaign.carried import Attributes, modules_of
 from robust_augcl.campaign.given_graphs import DataTables, Graphs, data_tables
 from robust_augcl.campaign.own_words import ARGUMENTS, suite_of
 from robust_augcl.campaign.resolving import Handed, resolved
 from robust_augcl.campaign.result import Result
 from robust_augcl.errors import InputError, shown, unknown
+from robust_augcl.graphs.edge_attributes import AddedEdge
 from robust_augcl.models.adapter import Adapter
 from robust_augcl.plan.suite_settings import Certificates, Suite
 from robust_augcl.threat.model import ThreatModel
@@ -70,6 +72,10 @@ class Options(TypedDict, total=False):
         adapter: how a module is called where its signature guesses wrong; or name -> adapter.
         name: of the run, "evaluation" by default; a folder holds runs of one name.
         data_name: what tables call the graphs.
+        edge_attributes: whether models are given the attributes that edges carry. None (the
+            default): where the graphs carry some and one of the models takes them.
+        added_edge: what an edge carries that an edit adds: "most_common" (the default), "mean",
+            "zeros", or the numbers themselves.
         workers: processes; None for one a core, as memory allows.
         device: of models: "cpu", "cuda", or "auto" (the default) for a GPU where there is one.
         archives: a folder with TUDataset/NAME.zip, instead of downloads.
@@ -81,6 +87,8 @@ class Options(TypedDict, total=False):
     adapter: Adapter | Mapping[str, Adapter] | None
     name: str
     data_name: str
+    edge_attributes: bool | None
+    added_edge: AddedEdge
     workers: int | None
     device: str
     archives: Path | str | None
@@ -132,13 +140,20 @@ def evaluate(
     stated = {"models": models, "graphs": graphs, "attacks": attacks, "out": out, "fit": fit}
     check_arguments({**stated, "seeds": seeds, **options})
     handed = _handed(models, options.get("adapter"))
-    table = _table(handed, data_tables(graphs, fit, options.get("data_name", _GRAPHS)), options)
+    archives = options.get("archives")
+    carry = Attributes(
+        options.get("edge_attributes"), options.get("added_edge"), modules_of(handed.values())
+    )
+    data = data_tables(graphs, fit, options.get("data_name", _GRAPHS), carry)
+    table = _table(handed, data, options)
     table["threat"] = _threat(threat, options.get("budgets", ()))
     table["attacks"] = [_attack_entry(label, attack) for label, attack in _labelled(attacks)]
     table["seeds"] = list(_seeds(handed, seeds))
     table["arithmetic"] = arithmetic_in_force(resolve_device(options.get("device", "auto")))
-    archives = options.get("archives")
-    suite = _resolved(table, None if archives is None else Path(archives), handed)
+    folder = None if archives is None else Path(archives)
+    if isinstance(graphs, str):
+        table = carry.in_table(table, _SOURCE, ARGUMENTS, folder)
+    suite = _resolved(table, folder, handed)
     return _run(suite, out, options)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
+from robust_augcl.campaign.carried import Attributes
 from robust_augcl.errors import InputError, shown
 from robust_augcl.graphs import in_memory
 from robust_augcl.graphs.concatenated import concatenate
-from robust_augcl.graphs.edge_attributes import AddedEdge
 from robust_augcl.graphs.entrance import Admitted, admit
 from robust_augcl.graphs.packed import PackedGraphs
 
@@ -33,7 +33,9 @@ class DataTables:
     table: dict[str, Any]
 
 
-def data_tables(graphs: Graphs, fit: Graphs | float | None, data_name: str) -> DataTables:
+def data_tables(
+    graphs: Graphs, fit: Graphs | float | None, data_name: str, carry: Attributes
+) -> DataTables:
     """Which graphs are attacked, and on which attacks may learn."""
     if isinstance(graphs, str):
         return DataTables(
@@ -44,10 +46,10 @@ def data_tables(graphs: Graphs, fit: Graphs | float | None, data_name: str) -> D
             f"Expected `fit` to be graphs, as `graphs` are, got {shown(fit)}: a share is for a "
             "data set by name"
         )
-    found = _admitted(graphs, "graphs")
+    found = _admitted(graphs, "graphs", carry)
     count = 0
     if fit is not None:
-        beside = _admitted(fit, "fit")
+        beside = _admitted(fit, "fit", carry.as_of(found.graphs))
         count, found = beside.graphs.num_graphs, _together(found, beside)
     dataset = {
         "source": "given",
@@ -71,10 +73,11 @@ def _shares(fit: Graphs | float | None) -> dict[str, float]:
     return {"test": 1 - fit, "validation": _VALIDATION * fit}
 
 
-def _admitted(graphs: PackedGraphs | Iterable[Data], what: str) -> Admitted:
+def _admitted(graphs: PackedGraphs | Iterable[Data], what: str, carry: Attributes) -> Admitted:
     """Graphs that come in; their labels are the classes of the models.
 
-    Edge attributes are used where packed graphs carry them: whoever packed them asked for that.
+    Edge attributes are used where packed graphs carry them, as whoever packed them asked for that,
+    and where the models take them, unless the user says otherwise.
     """
     if not isinstance(graphs, PackedGraphs):
         graphs = [graphs] if isinstance(graphs, Data) else list(graphs)
@@ -85,11 +88,23 @@ def _admitted(graphs: PackedGraphs | Iterable[Data], what: str) -> Admitted:
                 f"Expected `{what}` to be graphs with labels `y`, got {len(graphs)} without: what "
                 "is right, labels tell"
             )
-    elif graphs.edge_attr is not None:
-        carried = graphs.added_edge
-        added: AddedEdge = "most_common" if carried is None else tuple(carried.tolist())
-        return admit(graphs, as_given=True, edge_attributes=True, added_edge=added)
-    return admit(graphs, as_given=True)
+        there = any(getattr(graph, "edge_attr", None) is not None for graph in graphs)
+        used, stated = carry.are_used(there), carry.added
+    else:
+        there = graphs.edge_attr is not None
+        used = there if carry.wanted is None else carry.wanted
+        before = graphs.added_edge
+        stated = carry.added if before is None or carry.added else tuple(before.tolist())
+    if not used:
+        return admit(graphs, as_given=True)
+    try:
+        return admit(
+            graphs, as_given=True, edge_attributes=True, added_edge=stated or "most_common"
+        )
+    except InputError as error:
+        if carry.wanted:
+            raise
+        raise InputError(f"{error}; `edge_attributes=False` leaves them out") from error
 
 
 def _together(graphs: Admitted, fit: Admitted) -> Admitted:

@@ -15,6 +15,7 @@ from robust_augcl.errors import InputError, shown
 from robust_augcl.graphs.dataset import Dataset, load_dataset
 from robust_augcl.models import given, given_weights
 from robust_augcl.models.adapter import Adapter, Function
+from robust_augcl.models.attribute_probes import left_out_of_data
 from robust_augcl.models.identity import identity, made_by
 from robust_augcl.models.module import ModuleClassifier
 from robust_augcl.plan.given_models import Copy, GivenModel, Resolved
@@ -121,6 +122,15 @@ def calling(name: object) -> Function:
             f"path/to/file.py:function, got {shown(name)}"
         )
     return foreign.load_function(name, "that takes a module and a Batch and returns logits")
+
+
+def made_of(victims: Sequence[GivenModel]) -> list[tuple[nn.Module, Adapter]]:
+    """The modules of entries that name functions, and how they are called; weights are not read.
+
+    Raises:
+        InputError: one that cannot be made.
+    """
+    return [(make(victim.model), _adapter(victim)) for victim in victims]
 
 
 def make(name: str) -> nn.Module:
@@ -239,7 +249,10 @@ def _copy(
             f"Expected the given model {shown(victim.label)} to tell the {dataset.num_classes} "
             f"classes of the data apart, got logits of {model.num_classes}"
         )
-    return Copy(given.remember_weights(weights), model.found, seed)
+    found = model.found
+    unused = left_out_of_data(copied, handed.adapter, dataset.notes)
+    found["probes"] += [asdict(probe) for probe in unused]
+    return Copy(given.remember_weights(weights), found, seed)
 
 
 def _refuse_equal(label: str, copies: Sequence[Copy]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 import click
 
@@ -13,6 +14,9 @@ from robust_augcl.cli import options
 from robust_augcl.cli.words import Word, whole
 from robust_augcl.errors import InputError, shown
 
+Rule = Literal["most_common", "mean", "zeros"]
+_RULES: tuple[Rule, ...] = get_args(Rule)
+_NUMBERS = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?(,-?[0-9]{1,12}(\.[0-9]{1,12})?){0,999}")
 _SHARE = re.compile(r"(0?\.[0-9]{1,12}|1\.0{1,12})")
 
 
@@ -28,6 +32,8 @@ class EvaluateOptions:
     operations: tuple[str, ...] = ("add",)
     within_component: bool = False
     adapters: tuple[str, ...] = ()
+    edge_attributes: bool | None = None
+    added_edge: str | None = None
     fit: str | None = None
     seeds: str | None = None
     out: Path | None = None
@@ -69,6 +75,27 @@ class EvaluateOptions:
             )
         return float(self.fit)
 
+    @property
+    def carried_by_added(self) -> Rule | tuple[float, ...] | None:
+        """What an added edge carries: a rule, or the numbers themselves.
+
+        Example:
+            >>> EvaluateOptions((), (), "a", (), (), (), added_edge="1,0.5").carried_by_added
+            (1.0, 0.5)
+        """
+        text = self.added_edge
+        if text is None:
+            return None
+        for rule in _RULES:
+            if text == rule:
+                return rule
+        if not _NUMBERS.fullmatch(text):
+            raise InputError(
+                f"Expected --added-edge to be one of {', '.join(_RULES)}, or numbers like 1,0,0, "
+                f"got {shown(text)}"
+            )
+        return tuple(map(float, text.split(",")))
+
 
 def _budget(text: str) -> int | float:
     """The budget of a text: a number of edits, or a share of edges, which has a dot."""
@@ -105,6 +132,19 @@ evaluate_options = options.all_of(
         help="The graphs to attack: a TU data set, or a file of graphs (.jsonl, .jsonl.gz).",
     ),
     options.several("--attack", "attacks", "NAME", "An attack, see `list`", required=True),
+    click.option(
+        "--edge-attributes/--no-edge-attributes",
+        "edge_attributes",
+        default=None,
+        help="Give models the attributes of edges [default: where graphs carry them and a model "
+        "takes them].",
+    ),
+    click.option(
+        "--added-edge",
+        metavar="RULE|NUMBERS",
+        help="What an added edge carries: most_common, mean, zeros, or numbers like 1,0,0 "
+        "[default: most_common].",
+    ),
     options.several(
         "--budget",
         "budgets",

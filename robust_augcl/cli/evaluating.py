@@ -31,13 +31,20 @@ def evaluate(options: EvaluateOptions) -> None:
         ClickException: results are missing at the end.
     """
     from robust_augcl.campaign.campaign import Campaign, Machines
+    from robust_augcl.campaign.carried import Attributes
     from robust_augcl.campaign.own_words import OPTIONS, suite_of
+    from robust_augcl.campaign.resolving import made_of
 
     console = Console(stderr=True, quiet=options.quiet)
     victims = _victims(options)
     foreign.consent(victim["model"] for victim in victims)
     foreign.consent(victim["adapter"]["function"] for victim in victims if "adapter" in victim)
-    suite = suite_of(_table(options, victims), "evaluate", OPTIONS)
+    added = options.carried_by_added
+    table = _table(options, victims)
+    models = suite_of(table, "evaluate", OPTIONS).victims  # refused before anything is made
+    carry = Attributes(options.edge_attributes, added, made_of(models))
+    table = carry.in_table(table, "evaluate", OPTIONS, options.archives)
+    suite = suite_of(table, "evaluate", OPTIONS)
     # The user has named the file of graphs: it is read where it lies, not looked for elsewhere.
     suite = dataclasses.replace(suite, source=suite.source.beside(Path()))
     campaign = Campaign(

@@ -16,8 +16,8 @@ from torch import Tensor
 from robust_augcl.errors import InputError, shown
 from robust_augcl.graphs.data_list import EXACT_IN_FLOATS, LooseGraphs
 
-_Rule = Literal["zeros", "mean", "most_common"]
-AddedEdge = _Rule | tuple[float, ...]
+Rule = Literal["zeros", "mean", "most_common"]
+AddedEdge = Rule | tuple[float, ...]
 """What an added edge carries: a rule, or the numbers themselves."""
 
 MOST_ATTRIBUTES = 2**31 - 1
@@ -27,9 +27,9 @@ MOST_ATTRIBUTES = 2**31 - 1
 def check_setting(edge_attributes: bool, added_edge: AddedEdge) -> None:
     """Raise `ValueError` for a setting of added edges that is none, or that nothing would use."""
     is_rule = isinstance(added_edge, str)
-    if is_rule and added_edge not in get_args(_Rule):
+    if is_rule and added_edge not in get_args(Rule):
         raise ValueError(
-            f"Expected `added_edge` to be one of {', '.join(map(repr, get_args(_Rule)))}, or a "
+            f"Expected `added_edge` to be one of {', '.join(map(repr, get_args(Rule)))}, or a "
             f"list of numbers, got {shown(added_edge)}"
         )
     if not is_rule and not torch.tensor(added_edge, dtype=torch.float32).isfinite().all():

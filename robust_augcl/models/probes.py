@@ -8,7 +8,6 @@ Letters: B graphs, N nodes, E directed edges, C classes.
 from __future__ import annotations
 
 import copy
-import itertools
 from dataclasses import replace
 
 import torch
@@ -20,7 +19,8 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.adapter import Adapter
 from robust_augcl.models.agreement import same
 from robust_augcl.models.asking import Asked
-from robust_augcl.models.calling import call
+from robust_augcl.models.attribute_probes import of_attributes, refuse_missing
+from robust_augcl.models.call_probes import tried
 from robust_augcl.models.classifier_base import Capabilities
 from robust_augcl.models.found import Found, Probe
 from robust_augcl.models.memory_probes import refuse_memory
@@ -34,11 +34,6 @@ MODE = "evaluation mode"
 CAME_IN_TRAINING = "it came in training mode and was put in `eval()`"
 """Its words on a module that is no other one in evaluation mode."""
 _PROBED = 8  # graphs that a module is probed with, at the most
-_SORT = (
-    "Expected a module that takes edges sorted by source, got one that needs them sorted by "
-    "target, as LSTM aggregation does: sort them inside `forward`, as `edge_index = "
-    "torch_geometric.utils.sort_edge_index(edge_index, sort_by_row=False)`"
-)
 
 
 def probed(module: nn.Module, graphs: PackedGraphs, adapter: Adapter) -> Found:
@@ -65,27 +60,15 @@ def probed(module: nn.Module, graphs: PackedGraphs, adapter: Adapter) -> Found:
         state = {name: value.clone() for name, value in module.state_dict().items()}
         probes = graphs.select(_spread(graphs.num_graphs)).to(device)
         adapter = by_signature(module, adapter)
-        _refuse_missing_attributes(adapter, probes)
-        adapter = _tried(module, adapter, probes)
+        refuse_missing(module, adapter, probes)
+        adapter, failed = tried(module, adapter, probes)
         asked = Asked(module, adapter)
         first, more = _answers(asked, probes)
         refuse_memory(asked, _copy(fresh), fresh, probes, first)
-        lines += more
+        lines += [*more, *of_attributes(asked, probes, first, failed)]
         found = _able(asked, probes, first, lines)
         _refuse_changes(asked, probes, first, state)
     return found
-
-
-def _refuse_missing_attributes(adapter: Adapter, graphs: PackedGraphs) -> None:
-    """Refuse None for edge attributes that a module needs: many layers take it without a word."""
-    needed = "edge_attr" in (adapter.positional or ()) and adapter.attributes != "none"
-    if needed and graphs.edge_attr is None:
-        raise InputError(
-            "Expected edges with attributes for a `forward` that needs them, but its `edge_attr` "
-            "is None, as the edges carry no attributes: they are used where they are asked for, by "
-            "`admit(graphs, edge_attributes=True).graphs` or `edge_attributes = true` in a suite; "
-            'Adapter(attributes="none") gives None'
-        )
 
 
 def _able(asked: Asked, probes: PackedGraphs, first: Tensor, lines: list[Probe]) -> Found:
@@ -175,49 +158,6 @@ def _evaluation_mode(module: nn.Module) -> Probe:
     if was:
         return Probe(MODE, "noted", CAME_IN_TRAINING)
     return Probe(MODE, "passed", "it is in evaluation mode")
-
-
-@torch.no_grad()
-def _tried(module: nn.Module, adapter: Adapter, graphs: PackedGraphs) -> Adapter:
-    """State what the adapter leaves open, as it works for a graph that has edges if one has."""
-    one = graphs.select(graphs.num_undirected_edges.argmax().reshape(1))
-    errors: list[Exception] = []
-    ways = itertools.product(
-        _features(adapter.features, graphs.x),
-        _features(adapter.attributes, graphs.edge_attr),
-        dict.fromkeys([adapter.ones, True]),
-    )
-    for features, attributes, ones in ways:
-        tried = replace(adapter, features=features, attributes=attributes, ones=ones)
-        try:
-            call(module, tried, one.copy(), one.edge_index.clone())
-        except Exception as error:
-            errors.append(error)
-        else:
-            return tried
-    if isinstance(errors[0], InputError):
-        raise errors[0]
-    if "is not sorted" in str(errors[0]):  # PyTorch Geometric's aggregations say so
-        raise InputError(_SORT) from errors[0]
-    bare = "edge_attr" in adapter.roles and graphs.edge_attr is None
-    hint = "; its `edge_attr` is None, as the edges carry no attributes" if bare else ""
-    given = f"positional={list(adapter.positional or ())}, named={dict(adapter.named or {})}"
-    raise InputError(
-        f"Expected a module that answers for the graphs, got {message_of(errors[0])} when it was "
-        f"called with {given} on {graphs.device}{hint}; if that is not how it is called, say how "
-        "with an Adapter"
-    ) from errors[0]
-
-
-def _features(stated: str | None, values: Tensor | None) -> list[str]:
-    """What features of nodes or edges may have to become, the likeliest first."""
-    if stated is not None or values is None:
-        return [stated or "numbers"]
-    tried = ["numbers"]
-    if not values.is_floating_point() or bool((values == values.round()).all()):
-        tried += ["integer", "integers"] if values.size(1) == 1 else ["integers"]
-    # Graphs without features have the constant 1.
-    return [*tried, "none"] if values.size(1) == 1 and bool((values == 1).all()) else tried
 
 
 # --- answers --------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
+from robust_augcl.steps.drift import first_logits, refuse_drift
 from robust_augcl.steps.exactness import proved_exact
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.steps.searching import searched
@@ -143,6 +144,7 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
     dataset = dataset_of(artifacts["dataset"])
     victim = victim_of(artifacts["victim"], context.device)
     test = dataset.part(dataset.test)
+    first = first_logits(victim, test)
     result = run_attack(
         settings["attack"],
         victim,
@@ -157,6 +159,7 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
     edited = apply_all(test, result.perturbations)
     refuse_other_classes(edited, settings["label_rule"], dataset.test)
     exact = _exact(settings["attack"], victim, test, settings["threat"], result)
+    refuse_drift(victim, test, first)
     other_seconds = sum(other.attack_seconds for other in others)
     return Record(
         key=step.key,

@@ -16,6 +16,7 @@ from robust_augcl.errors import InputError
 from robust_augcl.graphs.entrance import admit
 from robust_augcl.models import given
 from robust_augcl.models.given_weights import read_weights, weights_of, with_weights
+from robust_augcl.models.module import ModuleClassifier
 
 ONE = ra.ThreatModel(budget=1, operations=("add", "delete"))
 
@@ -155,9 +156,125 @@ def test_attributes_that_were_asked_for_are_used(added):
         assert outcome.robust == (worst > 0)
 
 
-def test_a_module_that_needs_attributes_is_not_judged_without_them():
-    with pytest.raises(InputError, match=r"admit\(graphs, edge_attributes=True\)"):
-        run(of_bonds(), bonds())
+class OfBatches(OfBonds):
+    def forward(self, data):
+        return super().forward(data.x, data.edge_index, data.batch, data.edge_attr)
+
+
+class MayHaveBonds(OfBonds):
+    def forward(self, x, edge_index, batch, edge_attr=None):
+        return super().forward(x, edge_index, batch, edge_attr)
+
+
+class NamesBonds(OfBonds):
+    def forward(self, x, edge_index, batch, *, edge_attr):
+        return super().forward(x, edge_index, batch, edge_attr)
+
+
+class NamesBondsThatMayLack(OfBonds):
+    def forward(self, x, edge_index, batch, *, edge_attr=None):
+        return super().forward(x, edge_index, batch, edge_attr)
+
+
+def in_class(cls):
+    """The module of the other tests, with another signature."""
+    module = cls()
+    module.load_state_dict(of_bonds().state_dict())
+    return module.eval()
+
+
+def clean_margins(result):
+    return [outcome.clean_margin for outcome in result.records[0].outcomes]
+
+
+@pytest.fixture(scope="module")
+def with_bonds():
+    packed = admit(bonds(), as_given=True, edge_attributes=True).graphs
+    return clean_margins(run(of_bonds(), packed))
+
+
+@pytest.mark.parametrize(
+    "cls", [OfBonds, OfBatches, MayHaveBonds, NamesBonds, NamesBondsThatMayLack]
+)
+def test_attributes_that_graphs_carry_are_passed_to_whoever_takes_them(cls, with_bonds):
+    result = run(in_class(cls), bonds())
+    assert clean_margins(result) == with_bonds
+    assert "not used" not in str(result)
+    probes = result.report_input.settings["victims"][0]["resolved"]["copies"][0]["found"]["probes"]
+    (said,) = [probe for probe in probes if probe["name"] == "edge attributes"]
+    assert said["outcome"] == "passed"
+
+
+def test_what_an_added_edge_carries_can_be_stated(with_bonds):
+    seven = run(of_bonds(), bonds(), added_edge=[7.0])
+    packed = admit(bonds(), as_given=True, edge_attributes=True, added_edge=(7.0,)).graphs
+    assert seven.rows() == run(of_bonds(), packed).rows()
+
+
+def test_graphs_to_learn_on_carry_what_those_carry_that_are_attacked(with_bonds):
+    beside = bonds()
+    for data in beside:
+        data.edge_attr = data.edge_attr + 1  # so another row is the most common one there
+    assert clean_margins(run(of_bonds(), bonds(), fit=beside)) == with_bonds
+
+
+def test_attributes_can_be_left_out_with_a_word():
+    result = run(in_class(MayHaveBonds), bonds(), edge_attributes=False)
+    text = str(result)
+    assert "edge attributes: its `edge_attr` is None: the graphs carry some" in text
+    assert "not used: edge_attr" in text
+    with pytest.raises(InputError, match="its `edge_attr` is None, as the edges carry no"):
+        run(in_class(NamesBonds), bonds(), edge_attributes=False)
+    with pytest.raises(InputError, match="`edge_attributes` to be true where `added_edge` is st"):
+        run(of_bonds(), bonds(), edge_attributes=False, added_edge="zeros")
+
+
+class TakesOneColumnOnly(OfBonds):
+    def forward(self, x, edge_index, batch, edge_attr=None):
+        if edge_attr is not None:
+            edge_attr = edge_attr.reshape(edge_index.size(1), 1)
+        return super().forward(x, edge_index, batch, edge_attr)
+
+
+def test_attributes_that_a_module_fails_with_are_left_out_with_the_reason():
+    wide = bonds()
+    for data in wide:
+        data.edge_attr = data.edge_attr.repeat(1, 2)
+    text = str(run(in_class(TakesOneColumnOnly), wide))
+    assert "edge attributes: its `edge_attr` is left out, as it fails with those of the gr" in text
+
+
+def test_dirty_attributes_say_how_to_leave_them_out():
+    dirty = bonds()
+    dirty[0].edge_attr[0] = float("nan")
+    with pytest.raises(InputError, match="`edge_attributes=False` leaves them out"):
+        run(of_bonds(), dirty)
+
+
+class TiredMuchLater(nn.Module):
+    """Answers otherwise once it was asked about many graphs."""
+
+    def __init__(self, patience):
+        super().__init__()
+        self.patience, self.asked = patience, 0
+
+    def forward(self, x, edge_index, batch):
+        size = int(batch.max()) + 1
+        self.asked += size
+        edges = torch.bincount(batch[edge_index[0]], minlength=size).float() - 9.5
+        edges = -edges if self.asked > self.patience else edges
+        return torch.stack([-edges, edges], dim=1)
+
+
+def test_a_module_that_changes_after_its_probes_gives_no_result():
+    probed = TiredMuchLater(10**9)
+    ModuleClassifier(probed, admit(graphs(), as_given=True).graphs)
+    text = str(run(TiredMuchLater(10**9), graphs()))
+    assert "Missing" not in text
+    result = run(TiredMuchLater(probed.asked + 50), graphs(), budgets=[2])
+    missing = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
+    assert missing, probed.asked
+    assert "Expected the same logits after the step's questions as before, got others" in missing[0]
 
 
 def test_none_may_be_asked_for():

@@ -36,6 +36,9 @@ WRONG = [
     ("budgets", 2),
     ("certificates", "yes"),
     ("adapter", "function"),
+    ("edge_attributes", "yes"),
+    ("added_edge", "median"),
+    ("added_edge", [float("nan")]),
     ("workers", 0),
     ("workers", "two"),
     ("device", "tpu"),
@@ -88,6 +91,8 @@ OPTIONS = [
     (["--budget", "1", "--budget", "1"], "Expected `--budget` to be one or more different"),
     (["--budget", "1", "--attack", "nope"], "--attack: Unknown attack 'nope'"),
     (["--budget", "1", "--name", "a b"], "Expected `--name` to be at most 60"),
+    (["--budget", "1", "--added-edge", "median"], "Expected --added-edge to be one of most_c"),
+    (["--budget", "1", "--edge-attributes"], "`edge_attr`, as edge attributes are asked for"),
     (["--budget", "1", "--seeds", "0,0"], "Expected `--seeds` to be different"),
     (["--budget", "1", "--weights", "a.pt", "--weights", "b.pt", "--seeds", "0"], "--weights"),
 ]
@@ -97,7 +102,7 @@ OPTIONS = [
 def test_nor_does_the_command_line_speak_of_them(stated, words, tmp_path):
     file = tmp_path / "one.jsonl"
     file.write_text('{"edges": [[0, 1]], "num_nodes": 2, "y": 0}\n')
-    base = ["--model", "given_models:make", "--data", str(file), "--attack", "beam"]
+    base = ["--model", "given_models:Counts", "--data", str(file), "--attack", "beam"]
     answer = call("evaluate", *base, *stated, "--out", tmp_path / "run")
     assert answer.code == 2, answer.err
     assert words in answer.err
