@@ -236,7 +236,7 @@ class Suite:
 
     >>> from robust_augcl.plan.suite import load_suite
     >>> load_suite("quick").budgets
-    (1, 2, 3, 4, 5)
+    (1, 3)
     """
 
     name: str

@@ -149,7 +149,7 @@ def test_every_reference_of_the_table_is_there():
 
 
 def test_what_others_wait_for_comes_first():
-    planned = planner.plan(load_suite("quick", ["certificates.parts=3"], seeds=[0]))
+    planned = planner.plan(load_suite("standard", ["certificates.parts=3"], seeds=[0]))
     pairs = {
         (needed.kind, step.kind)
         for step in with_inputs(planned.steps)

@@ -1,0 +1,102 @@
+"""`quick` is a first impression of `standard`: the same victims under fewer attacks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import pytest
+
+from robust_augcl.adversary.attack_base import CombiningAttack
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.step import Step, with_inputs
+from robust_augcl.plan.suite import load_suite
+from robust_augcl.plan.suite_settings import Suite
+
+PUBLISHED = {"rand_sampling", "grad_argmax", "rl_s2v"}
+
+
+def addresses(name: str, *overrides: str) -> dict[str, Step]:
+    """All steps of a suite by their addresses, inputs included."""
+    return {step.key: step for step in with_inputs(plan(load_suite(name, overrides)).steps)}
+
+
+def kinds(steps: dict[str, Step]) -> Counter[str]:
+    return Counter(step.kind for step in steps.values())
+
+
+@pytest.fixture(scope="module")
+def quick() -> Suite:
+    return load_suite("quick")
+
+
+@pytest.fixture(scope="module")
+def standard() -> Suite:
+    return load_suite("standard")
+
+
+def test_standard_has_the_victims_and_comparisons_of_quick(quick, standard):
+    differ = {
+        field.name
+        for field in dataclasses.fields(Suite)
+        if field.compare and getattr(quick, field.name) != getattr(standard, field.name)
+    }
+    assert differ == {"name", "title", "budgets", "attacks", "certificates"}
+
+
+def test_standard_holds_every_attack_and_certificate_of_quick(quick, standard):
+    large = {attack.label: attack for attack in standard.attacks}
+    for attack in quick.attacks:
+        same = large[attack.label]
+        assert set(attack.budgets) <= set(same.budgets)
+        if isinstance(attack.what, CombiningAttack):
+            assert set(attack.what.of) < set(same.what.of)
+        else:
+            assert attack.what == same.what
+    assert set(quick.certificates.budgets) < set(standard.certificates.budgets)
+
+
+def test_quick_has_the_published_attacks_the_exact_worst_case_and_a_bracket(quick):
+    exact = [attack for attack in quick.attacks if attack.what.exact]
+    assert [attack.budgets for attack in exact] == [(1,)]
+    (worst,) = [attack for attack in quick.attacks if isinstance(attack.what, CombiningAttack)]
+    assert set(worst.what.of) == PUBLISHED
+    assert {attack.label for attack in quick.attacks} == PUBLISHED | {
+        exact[0].label,
+        worst.label,
+    }
+    assert all(1 in attack.budgets for attack in quick.attacks)
+    # Proved from below and broken from above: of more edits than the exact search tries.
+    assert set(quick.certificates.budgets) == set(worst.budgets) == {1, 3}
+
+
+def test_steps_of_both_have_the_same_addresses():
+    small, large = addresses("quick"), addresses("standard")
+    shared = kinds({key: small[key] for key in small.keys() & large.keys()})
+    assert shared == {
+        "dataset": 3,
+        "warm_up": 3,
+        "pretraining": 6,
+        "victim": 9,
+        "attacker": 9,
+        "certificate": 18,
+    }
+    # Attacks carry the suite's name. All else is shared, and nothing of it is long.
+    assert kinds({key: small[key] for key in small.keys() - large.keys()}) == {"attack": 72}
+    assert {"certificate_part", "attack_search"} <= set(kinds(large))
+
+
+def test_attacks_of_both_have_the_same_addresses_but_for_the_name():
+    small, large = addresses("quick"), addresses("standard", "name=quick")
+    other = [small[key].cell.attack for key in small.keys() - large.keys()]
+    assert Counter(other) == {"worst_case": 18}  # it combines fewer
+
+
+def test_other_victims_have_other_addresses():
+    """Else the tests above could not fail."""
+    small, large = addresses("quick", "training.epochs=7"), addresses("standard")
+    assert kinds({key: small[key] for key in small.keys() & large.keys()}) == {
+        "dataset": 3,
+        "warm_up": 3,
+        "pretraining": 6,
+    }
