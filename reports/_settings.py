@@ -20,6 +20,7 @@ _SHARED = {
     "threat": "Threat",
     "representations": "Scores without labels",
     "certificates": "Certificates",
+    "comparisons": "Primary comparisons, left less right, and the margin of equivalence",
 }
 """Tables of a suite, by the names of readers, in the order of a report."""
 
