@@ -40,18 +40,25 @@ def fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
 
 
 def compute_attacker(step: Step, inputs: Inputs, context: Context) -> Artifact:
-    """Let an attack learn on a victim."""
+    """Let an attack learn on a victim.
+
+    Raises:
+        InputError: a given model that answers otherwise after the learning than before it.
+    """
     settings = step.settings
     dataset = dataset_of(inputs.artifacts["dataset"])
     fit = fit_graphs(settings, dataset)
+    victim = victim_of(inputs.artifacts["victim"], context.device)
+    first = first_logits(victim, fit.train)
     fitted = fit_attack(
         settings["attack"],
-        victim_of(inputs.artifacts["victim"], context.device),
+        victim,
         settings["threat"],
         fit=fit,
         generator=generator("attacker", settings["label"], settings["seed"]),
         report=context.report,
     )
+    refuse_drift(victim, fit.train, first)
     info = {
         "curve": fitted.curve,
         "queries": fitted.queries,

@@ -14,11 +14,14 @@ from robust_augcl.adversary.attack_base import (
     Attack,
     CombiningAttack,
     FitGraphs,
+    GrowingAttack,
     LearningAttack,
 )
+from robust_augcl.adversary.growing import search_together
 from robust_augcl.adversary.guard import fit_attack
 from robust_augcl.adversary.victim import Access
 from robust_augcl.errors import AccessViolation, GuardViolation, InputError, ThreatViolation
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.testing import bench
@@ -302,6 +305,35 @@ def _combining(attack: Attack) -> None:
     offered = torch.cat([found.state["clean_margin"][None], found.state["attacked_margin"]])
     known = ((offered - margin).abs() < 1e-3).any(0)
     require(bool(known.all()), "it answers with edits that none of the others found")
+
+
+@CONTRACT.rule(
+    "growing",
+    "An attack whose search answers several budgets gives each the answer that its own search "
+    "gives, and asks the victim no more for it.",
+    "Yield the answer to a threat before you work on the next one, let no larger budget decide "
+    "over it, and draw nothing that depends on how many threats there are.",
+)
+def _growing(attack: Attack) -> None:
+    small = attack.brief()
+    if not isinstance(small, GrowingAttack):
+        return
+    several = [ThreatModel(budget, ("add", "delete")) for budget in (1, 2, 3)]
+    threats = threats_of(small, within=several)
+    some = bench.random_graphs([7, 5, 8, 6], seed=3)
+    graphs = bench.as_predicted(
+        PackedGraphs.from_data_list([bench.complete_graph(4), *(some[n] for n in range(4))])
+    )
+    with using(Limits(portion_graphs=2)):  # as where there are many graphs
+        found = search_together(small, bench.new_victim(), graphs, threats, generator=seeded(0))
+        alone = [run(small, graphs, threat, generator=seeded(0)) for threat in threats]
+    for threat, one, together in zip(threats, alone, found, strict=True):
+        among = f"budget {threat.budget} among {len(threats)} budgets"
+        if edits_of(one.perturbations) != edits_of(together.perturbations):
+            broken(f"it answers {among} with other edits than {threat.budget} alone")
+        asked = one.queries + one.gradient_calls, together.queries + together.gradient_calls
+        if asked[0] != asked[1]:
+            broken(f"it asks {asked[1]} questions for {among}, {asked[0]} for it alone")
 
 
 ATTACK_RULES = tuple(CONTRACT.rules)

@@ -11,6 +11,7 @@ from torch import nn
 from torch_geometric.nn import GATConv, global_add_pool
 
 import robust_augcl as ra
+from robust_augcl import registry
 from robust_augcl.cli.main import cli
 from robust_augcl.errors import InputError
 from robust_augcl.graphs.entrance import admit
@@ -28,12 +29,12 @@ def _nothing_known():
     given.forget()
 
 
-def run(module, data=None, **others):
+def run(module, data=None, attacks=("exhaustive",), **others):
     return ra.evaluate(
         module,
         graphs() if data is None else data,
         threat=ONE,
-        attacks=["exhaustive"],
+        attacks=attacks,
         workers=1,
         device="cpu",
         **others,
@@ -275,6 +276,32 @@ def test_a_module_that_changes_after_its_probes_gives_no_result():
     missing = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
     assert missing, probed.asked
     assert "Expected the same logits after the step's questions as before, got others" in missing[0]
+
+
+def test_a_module_that_changes_in_the_search_for_several_budgets_gives_no_result():
+    probed = TiredMuchLater(10**9)
+    ModuleClassifier(probed, admit(graphs(), as_given=True).graphs)
+    several = {"attacks": ["beam"], "budgets": [1, 2], "certificates": False}
+    # The attack steps alone ask too little to tire it: they take the answers of the search.
+    result = run(TiredMuchLater(probed.asked + 60), graphs(), **several)
+    assert not result.records
+    (missing,) = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
+    assert "budgets 1, 2: StepFailed: Expected the same logits after the step's" in missing
+    assert len(run(TiredMuchLater(10**9), graphs(), **several).records) == 2
+
+
+def test_a_module_that_changes_while_an_attack_learns_gives_no_result():
+    probed = TiredMuchLater(10**9)
+    ModuleClassifier(probed, admit(graphs(13), as_given=True).graphs)
+    learning = {
+        "attacks": {"rl": registry.load("attack", "rl_s2v")(steps=80, burn_in=2, width=4)},
+        "fit": graphs(5, seed=3),
+        "certificates": False,
+    }
+    result = run(TiredMuchLater(probed.asked + 100), graphs(), **learning)
+    assert not result.records
+    (missing,) = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
+    assert "StepFailed: Expected the same logits after the step's" in missing
 
 
 def test_none_may_be_asked_for():

@@ -11,7 +11,12 @@ import pytest
 import torch
 from generators import seeded
 
-from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
+from robust_augcl.adversary.attack_base import (
+    Attack,
+    CombiningAttack,
+    GrowingAttack,
+    LearningAttack,
+)
 from robust_augcl.adversary.victim import Access
 from robust_augcl.models.margins import margins
 from robust_augcl.testing import ATTACK_RULES, ContractBroken, check_attack
@@ -147,6 +152,66 @@ class Picky(Combines):
     of: tuple[str, ...] = ("beam",)
 
 
+@dataclass(frozen=True)
+class Grows(GrowingAttack):
+    """Take as many candidates from the first as a budget allows, and ask once for each."""
+
+    access = Access.QUERY
+
+    def grow(self, victim, threats, generator):
+        def search(graphs):
+            candidates, asked = threats[-1].enumerate(graphs), 0
+            for threat in threats:
+                for _ in range(asked, self.asks_for(threat, threats)):
+                    victim.logits(graphs)
+                asked = self.asks_for(threat, threats)
+                yield [
+                    candidates.perturbation(torch.arange(first, min(first + many, last)))
+                    for first, last, many in zip(
+                        candidates.ptr[:-1].tolist(),
+                        candidates.ptr[1:].tolist(),
+                        self.edits_for(threat, threats, graphs, generator),
+                        strict=True,
+                    )
+                ]
+
+        return search
+
+    def edits_for(self, threat, threats, graphs, generator):
+        return threat.budgets(graphs).tolist()
+
+    def asks_for(self, threat, threats):
+        return int(max(threat.budget, 1))
+
+
+@dataclass(frozen=True)
+class LooksAhead(Grows):
+    def edits_for(self, threat, threats, graphs, generator):
+        spared = len(threats) - 1  # for the budgets that are still to come
+        return [max(0, most - spared) for most in threat.budgets(graphs).tolist()]
+
+
+@dataclass(frozen=True)
+class AsksAhead(Grows):
+    def asks_for(self, threat, threats):
+        return int(max(threats[-1].budget, 1))
+
+
+@dataclass(frozen=True)
+class DrawsInTurn(Grows):
+    def edits_for(self, threat, threats, graphs, generator):
+        return [
+            int(torch.randint(most + 1, (), generator=generator))
+            for most in threat.budgets(graphs).tolist()
+        ]
+
+
+@dataclass(frozen=True)
+class OwnForOne(Grows):
+    def prepare(self, victim, fit, threat, generator, report=None):
+        return lambda graphs: first_of(threat, graphs)
+
+
 def asks(view, threat, generator, graphs):
     view.logits(graphs)
     return first_of(threat, graphs)
@@ -219,6 +284,10 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("learning", Forgets(), "it proposes other edits"),
     ("combining", Invents(), "edits that none of the others found"),
     ("combining", Picky(), "its field `of` is not ()"),
+    ("growing", LooksAhead(), "answers budget 1 among 3 budgets with other edits than 1 alone"),
+    ("growing", AsksAhead(), "questions for budget 1 among 3 budgets"),
+    ("growing", DrawsInTurn(), "among 3 budgets with other edits"),
+    ("growing", OwnForOne(), "asks 5 questions for budget 1 among 3 budgets, 0 for it alone"),
 ]
 
 
@@ -264,7 +333,9 @@ class Thorough(Attack):
         return propose
 
 
-@pytest.mark.parametrize("attack", [Sound, Sound(times=3), Learns(), Combines(), Thorough()])
+@pytest.mark.parametrize(
+    "attack", [Sound, Sound(times=3), Learns(), Combines(), Thorough(), Grows()]
+)
 def test_a_sound_attack_passes(attack):
     check_attack(attack)
 

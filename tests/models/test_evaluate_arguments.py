@@ -109,6 +109,49 @@ def test_nor_does_the_command_line_speak_of_them(stated, words, tmp_path):
     assert not re.search(r"\[[a-z]+\]", answer.err)
 
 
+SUMS = """
+import torch
+from torch import nn
+
+class Sums(nn.Module):
+    def forward(self, x, edge_index, batch, edge_attr):
+        size = int(batch.max()) + 1
+        total = torch.zeros(size).index_add(0, batch[edge_index[0]], edge_attr[:, 0])
+        return torch.stack([3.0 - total, total - 3.0], dim=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stated", "carried"),
+    [
+        ([], 1.0),
+        (["--added-edge", "most_common"], 1.0),
+        (["--added-edge", "mean"], 1.25),
+        (["--added-edge", "zeros"], 0.0),
+        (["--added-edge", "-5"], -5.0),
+        (["--edge-attributes", "--added-edge", "5.5"], 5.5),
+    ],
+)
+def test_an_added_edge_carries_what_the_command_line_says(stated, carried, tmp_path):
+    """The sum over both directions of all edges decides; in each graph one edge can be added."""
+    (tmp_path / "sums.py").write_text(SUMS)
+    lines = [
+        '{"edges": [[0, 1], [1, 2]], "num_nodes": 3, "y": 1, "edge_attr": [[1], [1]]}',
+        '{"edges": [[0, 1], [1, 2]], "num_nodes": 3, "y": 0, "edge_attr": [[1], [2]]}',
+    ]
+    (tmp_path / "bonds.jsonl").write_text("\n".join([*lines, ""]))
+    files = ["--model", f"{tmp_path}/sums.py:Sums", "--data", tmp_path / "bonds.jsonl"]
+    how = ["--attack", "exhaustive", "--budget", "1", "--workers", "1", "--quiet"]
+    answer = call("evaluate", *files, *how, *stated, "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    (record,) = ra.open_run(tmp_path / "run").records
+    for outcome, total, sign in zip(record.outcomes, (4.0, 6.0), (1, -1), strict=True):
+        clean, added = sign * (2 * total - 6), sign * (2 * (total + 2 * carried) - 6)
+        assert outcome.clean_margin == pytest.approx(clean)
+        # The attack may leave a graph as it is.
+        assert outcome.attacked_margin == pytest.approx(min(clean, added))
+
+
 def test_two_copies_of_one_training_are_refused():
     copies = [Counts(), Counts()]
     threat = ra.ThreatModel(budget=1, operations=("add",))
