@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robust_augcl import __version__, arithmetic
+from robust_augcl.campaign.earlier_runs import since
 from robust_augcl.campaign.resolving import resolved
 from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import Plan, plan
@@ -33,7 +34,6 @@ from robust_augcl.plan.suite_settings import Suite
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.review.assessor import Assessor
-from robust_augcl.revisions import changes
 from robust_augcl.store.files import write_if_new
 from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder
@@ -161,15 +161,9 @@ class Campaign:
             InputError: the folder holds another suite, or cannot be written.
         """
         new = self.folder.claim(self.suite.seeds, self._manifest_of)
-        earlier = self._earlier
-        if earlier is None:
+        if self._earlier is None:
             return []
-        return [
-            *self._other_settings(earlier, new),
-            *self._other_comparisons(earlier, new),
-            *self._other_number_of_seeds(new),
-            *self._revised(earlier, new),
-        ]
+        return since(self._earlier, new, self.folder.path, self.suite.seeds)
 
     def compute(self, watcher: Watcher) -> RunSummary:
         """Compute what is missing. While workers compute, finished results are looked at.
@@ -315,50 +309,3 @@ class Campaign:
             measurements=list(dict.fromkeys(step.key for _, step in wanted.measurements)),
             revisions=wanted.revisions,
         )
-
-    def _other_settings(self, earlier: Manifest, new: Manifest) -> list[str]:
-        if earlier.same_settings(new):
-            return []
-        notes = [
-            f"The settings are not those of the last run in {self.folder.path}: tables show this "
-            "one, what both share is reused"
-        ]
-        if left_out := sorted(set(earlier.seeds) - set(new.seeds)):
-            notes.append(
-                f"Seeds {', '.join(map(str, left_out))} of that run are not in the tables any "
-                "more: --seeds brings them back"
-            )
-        return notes
-
-    def _other_comparisons(self, earlier: Manifest, new: Manifest) -> list[str]:
-        if earlier.same_comparisons(new) or not earlier.same_settings(new):
-            return []
-        return [
-            f"The suite states other comparisons than in the last run in {self.folder.path}: what "
-            "is stated after results were seen decides too often"
-        ]
-
-    def _other_number_of_seeds(self, new: Manifest) -> list[str]:
-        planned, held = new.planned_seeds, len(new.seeds)
-        if planned in (None, held):
-            return []
-        return [
-            f"{self.folder.path} was planned with {planned} seed{'s' if planned != 1 else ''} and "
-            f"holds {held} now: its tables show estimates and no verdicts. For verdicts name all "
-            "seeds in the first run of another --out"
-        ]
-
-    def _revised(self, earlier: Manifest, new: Manifest) -> list[str]:
-        revised = changes(earlier.revisions, new.revisions)
-        if not revised:
-            return []
-        notes = [
-            f"Revised since the last run in {self.folder.path}: {', '.join(revised)}; what they "
-            "determine is computed again"
-        ]
-        if waiting := sorted(set(new.seeds) - set(self.suite.seeds)):
-            notes.append(
-                f"Seeds {', '.join(map(str, waiting))} of that run are not computed now: name "
-                "them in --seeds too"
-            )
-        return notes
