@@ -49,13 +49,15 @@ _X86 = ("x86_64", "amd64")
 def use_arithmetic(name: str) -> None:
     """Choose the arithmetic of this process, before NumPy or PyTorch is imported.
 
-    Processes that this one starts inherit the choice.
+    Processes that this one starts inherit the choice. Where the libraries are loaded and compute
+    portably already, "fast" is for those processes alone: this one goes on as it is.
 
     Args:
         name: "portable" or "fast".
 
     Raises:
-        InputError: another name; the libraries are loaded already and compute otherwise.
+        InputError: another name; "portable", where the libraries are loaded already and compute
+            otherwise, though this machine could.
 
     Example:
         >>> import subprocess, sys
@@ -76,6 +78,7 @@ def use_arithmetic(name: str) -> None:
                 f"{shown(name)} after it: call robust_augcl.use_arithmetic first"
             )
         os.environ.update(VARIABLES)
+        os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)  # beside the one above NumPy refuses it
     else:  # what somebody else has set stays
         for variable, value in VARIABLES.items():
             if os.environ.get(variable) == value:
@@ -113,6 +116,13 @@ def machine_obstacle(device: str = "cpu") -> str | None:
         return "PyTorch is built without MKL here"
     if torch.backends.cpu.get_cpu_capability() == "DEFAULT":
         return "the processor has no AVX2"
+    if _mkl_mode() is None:
+        return "the MKL of this PyTorch does not say how it computes"
+    numpy = importlib.import_module("numpy")
+    if _numpy_dispatch() - set(VARIABLES["NPY_DISABLE_CPU_FEATURES"].split()):
+        return (
+            f"NumPy {numpy.__version__} has code for processors that it cannot be told not to use"
+        )
     return None
 
 
@@ -135,35 +145,44 @@ def require(name: str, device: str = "cpu") -> None:
     """
     if name == FAST or arithmetic_in_force(device) == PORTABLE:
         return
-    why = machine_obstacle(device) or "NumPy or PyTorch was imported here before it was chosen"
+    said = 'Expected this process to compute in portable arithmetic, got "fast": '
+    mend = '`arithmetic = "fast"` in the suite'
+    if why := machine_obstacle(device):
+        raise InputError(f"{said}{why}. Set {mend}")
     raise InputError(
-        f'Expected this process to compute in portable arithmetic, got "fast": {why}. Call '
-        'robust_augcl.use_arithmetic("portable") before they are imported, or set '
-        '`arithmetic = "fast"` in the suite'
+        f"{said}told nothing of it when loaded: {', '.join(_otherwise())}. Call "
+        'robust_augcl.use_arithmetic("portable") before NumPy and PyTorch are imported; start a '
+        f"Dask worker with the environment variables that docs/cluster.md lists; or set {mend}"
     )
+
+
+def _libraries_are_portable() -> bool:
+    """Whether each library does as `VARIABLES` say."""
+    return platform.machine().lower() in _X86 and not _otherwise()
 
 
 @lru_cache(maxsize=1)
-def _libraries_are_portable() -> bool:
-    """Whether each library does as `VARIABLES` say."""
-    torch = _torch()
-    return (
-        platform.machine().lower() in _X86
-        and torch.backends.cpu.get_cpu_capability() == "AVX2"
-        and os.environ.get("ONEDNN_MAX_CPU_ISA") == VARIABLES["ONEDNN_MAX_CPU_ISA"]
-        and _mkl_is_compatible(Path(torch.__file__).parent / "lib")
-        and _openblas_is_haswell()
-        and _numpy_is_plain()
-    )
+def _otherwise() -> tuple[str, ...]:
+    """The libraries that do not do as `VARIABLES` say."""
+    told_onednn = os.environ.get("ONEDNN_MAX_CPU_ISA") == VARIABLES["ONEDNN_MAX_CPU_ISA"]
+    does = {
+        "PyTorch": _torch().backends.cpu.get_cpu_capability() == "AVX2",
+        "oneDNN": told_onednn,
+        "MKL": _mkl_mode() == _MKL_COMPATIBLE,
+        "OpenBLAS": _openblas_is_haswell(),
+        "NumPy": _numpy_is_plain(),
+    }
+    return tuple(library for library, as_told in does.items() if not as_told)
 
 
-def _mkl_is_compatible(folder: Path) -> bool:
-    """What the MKL that lies in PyTorch's own library says of itself."""
+def _mkl_mode() -> int | None:
+    """What the MKL in PyTorch's own library says of itself; None where it says nothing."""
+    folder = Path(_torch().__file__).parent / "lib"
     for name in ("libtorch_cpu.so", "torch_cpu.dll"):
         if (folder / name).exists():
             mode = getattr(ctypes.CDLL(str(folder / name)), "mkl_serv_cbwr_get", None)
-            return mode is not None and mode(_MKL_ALL_SETTINGS) == _MKL_COMPATIBLE
-    return False
+            return None if mode is None else int(mode(_MKL_ALL_SETTINGS))
+    return None
 
 
 def _openblas_is_haswell() -> bool:
@@ -176,10 +195,17 @@ def _openblas_is_haswell() -> bool:
 
 def _numpy_is_plain() -> bool:
     """Whether NumPy's own loops use no more than its baseline."""
-    core = importlib.import_module("numpy._core._multiarray_umath")
-    on: dict[str, bool] = getattr(core, "__cpu_features__", {})
-    dispatched = getattr(core, "__cpu_dispatch__", ())
-    return not any(on.get(feature) for feature in dispatched)
+    on: dict[str, bool] = _numpy_core().__cpu_features__
+    return not any(on.get(feature) for feature in _numpy_dispatch())
+
+
+def _numpy_dispatch() -> set[str]:
+    """The features of processors for which NumPy has code beside its baseline."""
+    return set(_numpy_core().__cpu_dispatch__)
+
+
+def _numpy_core() -> Any:
+    return importlib.import_module("numpy._core._multiarray_umath")
 
 
 def _torch() -> Any:

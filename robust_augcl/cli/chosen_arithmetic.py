@@ -35,7 +35,7 @@ def of_suite(name_or_file: str, overrides: Sequence[str] = ()) -> str:
         found = load_suite_text(name_or_file)
         text = found[0] if found is not None else read_text(Path(name_or_file), _MOST_BYTES)
         return _known(tomllib.loads(text))
-    except (InputError, OSError, ValueError):
+    except (InputError, OSError, ValueError, RecursionError):
         return DEFAULT
 
 

@@ -122,7 +122,7 @@ def share_interval(
     Example:
         >>> low, high = share_interval([0.55, 0.6, 0.65], 300)
         >>> round(low, 3), round(high, 3)
-        (0.459, 0.73)
+        (0.465, 0.725)
     """
     mean = math.fsum(shares) / len(shares)
     if len(shares) == 1 or one_model:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from robust_augcl.arithmetic import PORTABLE
-from robust_augcl.errors import ArtifactDamaged, message_of
+from robust_augcl.errors import ArtifactDamaged, message_of, shown
 from robust_augcl.plan.kinds import KINDS, resolve
 from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Record
@@ -55,9 +55,7 @@ def compute_again(step: Step, run: StoredRun) -> Recomputed:
         ArtifactDamaged: its own result is missing, or not what was written.
     """
     kind = KINDS[step.kind]
-    is_record = kind.stores == "record"
-    stored: Record | Artifact
-    stored = run.folder.load_record(step.key) if is_record else run.folder.store.load(step.key)
+    stored = _stored(step, run)
     if not kind.again:
         return Recomputed("not computed again here")
     took = 0.0 if _combines(step) else _seconds(stored)
@@ -107,6 +105,25 @@ def other_arithmetic(stored: Mapping[str, Any], here: Mapping[str, Any]) -> str:
         if versions.get(name) != own.get(name)
     ]
     return " and ".join(words)
+
+
+def mislabelled(step: Step, run: StoredRun) -> list[str]:
+    """What is wrong where a result is kept as portable, and says that it is not; empty elsewhere.
+
+    The other way round is allowed: what is fast may be computed in any arithmetic.
+
+    Raises:
+        ArtifactDamaged: it is missing, or not what was written.
+    """
+    said = environment_of(_stored(step, run)).get("arithmetic", PORTABLE)
+    if step.arithmetic != PORTABLE or said == PORTABLE:
+        return []
+    return [f"kept as computed in portable arithmetic, it says {shown(said)}"]
+
+
+def _stored(step: Step, run: StoredRun) -> Record | Artifact:
+    is_record = KINDS[step.kind].stores == "record"
+    return run.folder.load_record(step.key) if is_record else run.folder.store.load(step.key)
 
 
 def environment_of(stored: Record | Artifact) -> Mapping[str, Any]:

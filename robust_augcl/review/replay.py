@@ -16,7 +16,7 @@ from robust_augcl.plan.step import Step
 from robust_augcl.review.beside import can_share, shared
 from robust_augcl.review.input_proofs import of_its_inputs, says_its_step
 from robust_augcl.review.proofs import Proof
-from robust_augcl.review.recompute import compute_again
+from robust_augcl.review.recompute import compute_again, mislabelled
 from robust_augcl.review.stored_run import QUICK_SECONDS, StoredRun
 from robust_augcl.store.manifest import MANIFEST, Manifest
 from robust_augcl.store.run_folder import RunFolder
@@ -162,6 +162,7 @@ def _proof(step: Step, run: StoredRun) -> Proof:
         problems += of_its_inputs(run.folder.load_record(step.key), run)
     else:
         problems += says_its_step(step, run)
+    problems += mislabelled(step, run)
     if problems or proof.why_not or not kind.again:
         return replace(proof, problems=problems)
     again = compute_again(step, run)

@@ -94,17 +94,32 @@ def test_a_number_of_another_type_is_another_number(forger, replayed, attack, ch
     assert named in line
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("MKL_CBWR", "COMPATIBLE"), ("MKL_ENABLE_INSTRUCTIONS", "SSE4_2")]
-)
-def test_other_settings_of_arithmetic_are_no_forgery(forger, replayed, monkeypatch, name, value):
-    """Each of these variables gives other bits on the same processor."""
-    forger.change_record(forger.record_of("grad_argmax"), lambda r: replace(r, queries=1))
-    assert failed(replayed())
-    monkeypatch.setenv(name, value)
+def elsewhere(record: Record, **said: object) -> Record:
+    """The record with other queries, as if it had been computed elsewhere."""
+    return replace(record, queries=1, environment={**record.environment, **said})
+
+
+def test_what_was_computed_with_other_threads_is_no_forgery(forger, replayed):
+    forger.change_record(forger.record_of("grad_argmax"), lambda r: elsewhere(r, threads=2))
     lines = replayed()
     assert not failed(lines)
-    assert "other bits here, but made with processor" in one(lines, "record: queries")
+    assert "other bits here, but made with threads 2" in one(lines, "record: queries")
+
+
+def test_portable_results_are_the_same_on_every_processor(forger, replayed):
+    """Another processor explains no other bits of theirs."""
+    forger.change_record(
+        forger.record_of("grad_argmax"), lambda r: elsewhere(r, processor="another, AVX512")
+    )
+    (line,) = failed(replayed())
+    assert "other queries" in line
+
+
+def test_a_portable_result_that_says_it_is_fast_is_refused(forger, replayed):
+    """Else that word would explain any other bits."""
+    forger.change_record(forger.record_of("grad_argmax"), lambda r: elsewhere(r, arithmetic="fast"))
+    (line,) = failed(replayed())
+    assert "kept as computed in portable arithmetic, it says 'fast'" in line
 
 
 # --- what nothing is proved of --------------------------------------------------------------------
