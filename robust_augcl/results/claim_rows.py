@@ -7,6 +7,7 @@ best attack leaves, of each method. The verdict rests on what is reproduced alon
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -32,6 +33,8 @@ from robust_augcl.results.shared_graphs import overlap
 from robust_augcl.results.statistics import Group, by_group
 
 _OTHERS = "the other data sets of the source, which are not known here"
+_UNPLANNED = "it is not known how many seeds were planned; it holds only if it were these"
+_SIZES = re.compile(r"\d+-\d+")
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,10 @@ def _verdict(held: _Held, cells: Sequence[ClaimCell], missing: Sequence[str]) ->
         for c in cells
         if c.low is not None and c.high is not None
     ]
-    return judge_claim(held.claim, estimates, missing)
+    verdict = judge_claim(held.claim, estimates, missing)
+    if held.report.planned_seeds is None:
+        return replace(verdict, why=f"{verdict.why}; {_UNPLANNED}")
+    return verdict
 
 
 class _Held:
@@ -240,7 +246,11 @@ class _Held:
                 left = [question for question in left if question.left.layers != layers]
         told += [question.name for question in left]
         here = {group.dataset for group in there}
-        told += [d for d in self.claim.datasets if not any(_is_one(h, [d]) for h in here)]
+        for dataset in self.claim.datasets:
+            if not any(_is_one(each, [dataset]) for each in here):
+                told.append(dataset)
+            elif dataset not in here:  # no run has all sizes
+                told.append(f"other sizes of {dataset}")
         return [*told, _OTHERS] if self.claim.more_datasets else told
 
     def worst_cases(self) -> list[ClaimCell]:
@@ -315,7 +325,13 @@ def _table_of(group: Group) -> Group:
 
 
 def _is_one(value: Any, wanted: Sequence[Any]) -> bool:
-    """Whether a value is one of those that are wanted; a data set stands for its sizes too."""
-    return value in wanted or (
-        isinstance(value, str) and any(value.startswith(f"{each} ") for each in wanted)
+    """Whether a value is one of those that are wanted; a data set stands for its sizes too.
+
+    A budget of 1.0 is all edges, not one. A data set at a smaller scale is another one.
+    """
+    if any(type(each) is type(value) and each == value for each in wanted):
+        return True
+    return isinstance(value, str) and any(
+        value.startswith(f"{each} ") and _SIZES.fullmatch(value.removeprefix(f"{each} "))
+        for each in wanted
     )

@@ -70,7 +70,7 @@ class Claim:
         budget: edits a graph, and
         attacks: labels of the attacks that it is about: for an evaluation under attack.
         datasets: that it is about; each stands for its sizes too, "components" for "components
-            40-50".
+            40-50". Then a run, which has one size, lacks the others.
         more_datasets: whether the source has others too, which are not known here.
         encoder: its name; none where the source names none.
         layers: that it is about; none where the source names none.
@@ -109,6 +109,10 @@ class Claim:
             raise ValueError("Expected `datasets`, or `more_datasets` to be true, got neither")
         how, what = f"how = {self.how!r}", f"evaluation = {self.evaluation!r}"
         _require("right", self.right, None if accuracy else "a method", how)
+        if self.right == self.left:
+            raise ValueError(
+                f"Expected `right` to be another method than `left`, got {self.right!r}"
+            )
         _require("within", self.within, "a share" if accuracy else None, how)
         _require("run_as", self.run_as, "a protocol" if of_a_suite else None, what)
         _require("budget", self.budget, "a number of edits" if attacked else None, what)

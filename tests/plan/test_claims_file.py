@@ -39,6 +39,7 @@ def test_a_claim_is_read():
         ("value = 0.08\n", "", "`value` to be a number with how = 'maximum', got nothing"),
         ("second hand", "hearsay", "'source read' or 'second hand', got 'hearsay'"),
         ('right = "graphcl"', "", "`right` to be a method with how = 'maximum', got nothing"),
+        ('right = "graphcl"', 'right = "augcl"', "`right` to be another method than `left`"),
         ('right = "graphcl"', 'rigth = "graphcl"', "did you mean 'right'?"),
         ('name = "a"', 'name = "A claim"', "`name`"),
         ("maximum", "accuracy", "`right` to be none with how = 'accuracy', got 'graphcl'"),

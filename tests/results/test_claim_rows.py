@@ -29,7 +29,7 @@ DATA = "components 40-50"
 ATTACKED = Claim(
     "robust", "a paper", "table 5", "second hand", "published", "maximum", "under attack",
     "augcl", 0.08, "graphcl", run_as="paper", budget=1, attacks=("rand_sampling", "grad_argmax"),
-    datasets=("components",), encoder="gin", layers=(2,),
+    datasets=(DATA,), encoder="gin", layers=(2,),
 )  # fmt: skip
 
 
@@ -228,8 +228,10 @@ def test_where_nobody_knows_whether_seeds_share_graphs_there_is_no_verdict() -> 
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"dataset": "MUTAG"}, "no data set components (here: MUTAG)"),
-        ({"dataset": "componentsish"}, "no data set components"),
+        ({"dataset": "MUTAG"}, "no data set components 40-50 (here: MUTAG)"),
+        ({"dataset": "components 15-20"}, "no data set components 40-50"),
+        ({"dataset": f"{DATA}, scale 0.1"}, "no data set components 40-50"),
+        ({"budget": 1.0}, "no budget 1 (here: 1.0)"),
         ({"protocol": "strict"}, "no protocol paper (here: strict)"),
         ({"encoder": "gcn"}, "no encoder gin (here: gcn)"),
         ({"budget": 2}, "no budget 1 (here: 2)"),
@@ -242,6 +244,36 @@ def test_the_part_that_is_missing_is_named(change: dict, part: str) -> None:
     assert row.verdict.word == "not measured here"
     assert part in row.verdict.why
     assert row.reproduced == ()
+
+
+def test_where_nobody_knows_how_many_seeds_were_planned_that_is_said() -> None:
+    said = "not known how many seeds were planned"
+    assert said in row_of(records(70, 60)).verdict.why
+    assert said not in row_of(records(70, 60), planned=SEEDS).verdict.why
+
+
+ANY_SIZE = replace(ATTACKED, datasets=("components",))
+
+
+@pytest.mark.parametrize(
+    ("left", "word"),
+    [
+        (70, "reproduced"),
+        (63, "undecided at this scale"),
+        (60, "undecided at this scale"),
+        (50, "undecided at this scale"),
+    ],
+)
+def test_one_of_several_sizes_can_show_a_maximum_and_not_refute_it(left: int, word: str) -> None:
+    row = row_of(records(left, 60), ANY_SIZE)
+    assert (row.verdict.word, row.missing) == (word, ("other sizes of components",))
+
+
+@pytest.mark.parametrize("dataset", ["componentsish", f"{DATA}, scale 0.1", "components large"])
+def test_what_only_begins_like_a_data_set_is_another_one(dataset: str) -> None:
+    row = row_of(records(70, 60, dataset=dataset), ANY_SIZE)
+    assert row.verdict.word == "not measured here"
+    assert f"no data set components (here: {dataset})" in row.verdict.why
 
 
 def test_a_method_that_is_missing_is_named() -> None:
