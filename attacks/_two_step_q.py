@@ -20,6 +20,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges
 from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import NeighbourSum
+from robust_augcl.models.products import apply_linear
 
 
 class Head(nn.Module):
@@ -44,7 +45,7 @@ class Head(nn.Module):
         """
         # The hidden layer is linear in [node, graph], so each graph's part is computed once.
         of_node, of_graph = self.hidden.weight.split([nodes.size(1), states.size(1)], dim=1)
-        hidden = nodes @ of_node.T + (states @ of_graph.T + self.hidden.bias)[owner]
+        hidden = apply_linear(nodes, of_node) + (states @ of_graph.T + self.hidden.bias)[owner]
         values: Tensor = self.out(hidden.relu_()).squeeze(1)
         return values
 
@@ -126,7 +127,7 @@ class TwoStepQ(nn.Module):
         of_marked = torch.zeros_like(graphs.degree)
         of_marked[neighbours[ranges(offsets[marked], graphs.degree[marked])]] = 1
         counts = torch.stack([graphs.degree - of_marked, of_marked], dim=1).to(weight.dtype)
-        states = self._next(counts, first @ weight.T, bias, marked, mark - plain)
+        states = self._next(counts, apply_linear(first, weight), bias, marked, mark - plain)
         for _ in range(encoder.layers - 1):
             sums = NeighbourSum.apply(states, neighbours, offsets)
             states = self._next(sums, weight.T, bias, marked, mark - plain)

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear as apply_linear
 
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
+from robust_augcl.models.products import apply_linear
 
 
 class GCN(LocalEncoder):

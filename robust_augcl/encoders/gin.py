@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.models.layers import BatchNorm, mlp
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
+from robust_augcl.models.products import apply_linear
 
 
 class GIN(LocalEncoder):
@@ -54,7 +54,7 @@ class GIN(LocalEncoder):
     def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
         # The MLP's first map is linear, so it may come before the sum.
         weight = self.mlps[index].get_parameter("0.weight")
-        return linear(states, weight)
+        return apply_linear(states, weight)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
         bias, second = self.mlps[index].get_parameter("0.bias"), self.mlps[index].get_submodule("2")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
-from torch.nn.functional import linear as apply_linear
 
 from robust_augcl.graphs.unfolding import UnfoldedBatch
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
+from robust_augcl.models.products import apply_linear
 
 
 class Structure2Vec(LocalEncoder):

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from robust_augcl.models.products import Linear
+
 Initialise = Callable[[nn.Linear, torch.Generator], None]
 """Sets the initial weights of a layer, drawn from the generator."""
 
@@ -37,7 +39,7 @@ def linear(
     >>> layer.weight.shape, layer.bias.tolist()
     (torch.Size([2, 3]), [0.0, 0.0])
     """
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    layer: nn.Linear = nn.utils.skip_init(Linear, inputs, outputs)
     initialise(layer, generator)
     return layer
 

@@ -40,6 +40,7 @@ from robust_augcl.graphs.ragged import one_of_each
 from robust_augcl.graphs.unfolding import mixed
 from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.models.encoder_base import LocalEncoder
+from robust_augcl.models.products import Linear
 from robust_augcl.threat.candidates import Candidates
 
 _SALT = 0x9E3779B97F4A7C15
@@ -100,7 +101,7 @@ def margin_bounds(
     if (
         first is None
         or second is None
-        or [type(part) for part in head] != [nn.Linear, nn.ReLU, nn.Linear]
+        or [type(part) for part in head] != [Linear, nn.ReLU, Linear]
     ):
         return None
     with torch.no_grad():

@@ -46,7 +46,7 @@ _DATA = """
 [dataset]
 source = "components"
 nodes = [15, 20]
-graphs_per_class = 8
+graphs_per_class = 10
 [split]
 test = 0.2
 validation = 0.2
@@ -76,6 +76,8 @@ name = "grad_argmax"
 name = "rl_s2v"
 budgets = [1]
 steps = 4
+updates = 1
+partners = 2
 burn_in = 2
 width = 8
 [[attacks]]
@@ -151,7 +153,9 @@ def emulated(processor: str) -> dict[str, str]:
     command = [EMULATOR, "-cpu", processor, sys.executable, __file__, "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}"
+        )
     return json.loads(done.stdout)
 
 

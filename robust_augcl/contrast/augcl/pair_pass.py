@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from robust_augcl.contrast.augcl.uncertainty import PairNetwork
+from robust_augcl.models.products import multiply
 
 PairLoss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Takes logits (P, outputs) and labels (P,); returns the mean loss () and its gradient."""
@@ -51,7 +52,7 @@ class PairPass:
         # Forward: the network's layers, each in memory of its own.
         torch.index_select(left, 0, anchor, out=first)
         first.add_(torch.index_select(right, 0, view, out=second)).relu_()
-        torch.mm(first, layer2.weight.T, out=second)
+        second = multiply(first, layer2.weight.T, second)
         second.add_(layer2.bias).relu_()
         # Each output is a row here: what follows works on whole rows.
         logits = torch.addmm(layer3.bias.unsqueeze(1), layer3.weight, second.T)
@@ -59,11 +60,11 @@ class PairPass:
         loss, gradient = self.loss(logits.T, labels)
 
         # Backward: layer by layer, each gradient in memory that is no longer needed.
-        layer3.weight.grad, layer3.bias.grad = gradient.T @ second, gradient.sum(0)
-        torch.mm(gradient, layer3.weight, out=third)
+        layer3.weight.grad, layer3.bias.grad = multiply(gradient.T, second), gradient.sum(0)
+        third = multiply(gradient, layer3.weight, third)
         torch.ops.aten.threshold_backward(third, second, 0, grad_input=third)
-        layer2.weight.grad, layer2.bias.grad = third.T @ first, third.sum(0)
-        torch.mm(third, layer2.weight, out=second)  # the activations of `second` are used up
+        layer2.weight.grad, layer2.bias.grad = multiply(third.T, first), third.sum(0)
+        second = multiply(third, layer2.weight, second)  # the activations of `second` are used up
         torch.ops.aten.threshold_backward(second, first, 0, grad_input=second)
         by_anchor = torch.zeros_like(left).index_add_(0, anchor, second)
         by_view = torch.zeros_like(right).index_add_(0, view, second)
