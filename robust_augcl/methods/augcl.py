@@ -23,6 +23,7 @@ class AUGCL(AffinitySettings, Method):
     """
 
     display_name: ClassVar[str] = "AUGCL"
+    revision: ClassVar[int] = 2
     rivals: ClassVar[tuple[str, ...]] = ("progcl", "progcl_mix")
 
     def weighter(
