@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from robust_augcl.errors import InputError, cut, message_of, shown
+from robust_augcl.models.weight_files import MOST_WEIGHTS, of_safetensors, of_state_dict
 from robust_augcl.validation import read_bytes
 
-_MOST_WEIGHTS = 2**31  # bytes of a file of weights
 _WHOLE = ("bool", "uint8", "int8", "int16", "int32", "int64")
 _WRAPPERS = {
     "module.": ("`DistributedDataParallel` or `DataParallel`", "`model.module.state_dict()`"),
@@ -25,8 +23,6 @@ _WRAPPERS = {
     "net.": ("a wrapper", "`wrapper.net.state_dict()`"),
 }
 """What wrappers of modules put before all names -> who does so, and what to save instead."""
-_CHECKPOINT = ("state_dict", "model_state_dict", "model", "model_state", "net")
-"""Keys under which checkpoints of trainings hold a state dict."""
 _TYPES = frozenset(getattr(torch, name) for name in (*_WHOLE, "float16", "float32", "float64"))
 """Types of tensors that artifacts hold."""
 
@@ -39,8 +35,8 @@ def weights_of(module: nn.Module, whose: str) -> dict[str, Tensor]:
         whose: names it in errors.
 
     Raises:
-        InputError: something in it that is no tensor, of a type that cannot be stored, or not
-            finite.
+        InputError: something in it that is no dense tensor, of a type that cannot be stored, not
+            there, or not finite.
     """
     return checked(module.state_dict(), whose)
 
@@ -54,26 +50,41 @@ def checked(state: Mapping[str, Any], whose: str) -> dict[str, Tensor]:
                 f"Expected the state dict of {whose} to have names as keys, got {shown(name)}"
             )
         if not isinstance(value, Tensor) or value.layout != torch.strided:
+            kind = f"a {value.layout}" if isinstance(value, Tensor) else type(value).__name__
             raise InputError(
-                f"Expected the state dict of {whose} to hold tensors, got "
-                f"{type(value).__name__} in {shown(name)}"
+                f"Expected the state dict of {whose} to hold dense tensors, got {kind} in "
+                f"{shown(name)}"
             )
-        if nn.parameter.is_lazy(value):
+        if nn.parameter.is_lazy(value) or value.is_meta:
+            why = "is on the device `meta`: move the model to a real one before you save it"
+            if nn.parameter.is_lazy(value):
+                why = "is lazy: call the model once before you hand it over"
             raise InputError(
-                f"Expected the weights of {whose} to be there, but {shown(name)} is lazy: call the "
-                "model once before you hand it over"
+                f"Expected the weights of {whose} to be there, but {shown(name)} {why}"
             )
-        if value.dtype not in _TYPES:
-            raise InputError(
-                f"Expected the weights of {whose} to be floats or integers of at most 64 bits, got "
-                f"{value.dtype} in {shown(name)}"
-            )
-        if not bool(value.isfinite().all()):
-            raise InputError(
-                f"Expected finite weights of {whose}, got NaN or infinity in {shown(name)}"
-            )
+        _check_numbers(name, value, whose)
         found[name] = value.detach().cpu().clone().contiguous()
     return found
+
+
+def _check_numbers(name: str, value: Tensor, whose: str) -> None:
+    """Raise `InputError` unless these are numbers that can be stored."""
+    if value.dtype not in _TYPES:
+        known = ", ".join(sorted(str(each).removeprefix("torch.") for each in _TYPES))
+        hint = "; `.float()` makes 32-bit floats of it" if value.is_floating_point() else ""
+        raise InputError(
+            f"Expected the weights of {whose} to be of the types {known}, got "
+            f"{str(value.dtype).removeprefix('torch.')} in {shown(name)}{hint}"
+        )
+    if value.dtype == torch.bool and bool((value.contiguous().view(torch.uint8) > 1).any()):
+        raise InputError(
+            f"Expected the weights of {whose} to be true or false where they are of the type bool, "
+            f"got other bytes in {shown(name)}"
+        )
+    if not bool(value.isfinite().all()):
+        raise InputError(
+            f"Expected finite weights of {whose}, got NaN or infinity in {shown(name)}"
+        )
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:
@@ -98,29 +109,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     where = f"the weights {shown(str(path))}"
     try:
-        content = read_bytes(path, _MOST_WEIGHTS)
-        if path.suffix == ".safetensors":
-            return checked(safetensors.torch.load(content), str(path))
+        content = read_bytes(path, MOST_WEIGHTS)
     except OSError as error:
         raise InputError(f"Cannot read {where}: {error.strerror or error}") from None
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f"Cannot read {where}: {message_of(error)}") from None
+    read = of_safetensors if path.suffix == ".safetensors" else of_state_dict
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle's, zip's, PyTorch's own
-        raise InputError(
-            f"Cannot read {where} as a state dict without unpickling code: "
-            f"{cut(message_of(error), 120)}"
-        ) from None
-    if not isinstance(state, Mapping):
-        raise InputError(f"Expected {where} to be a state dict, got {type(state).__name__}")
-    for key in _CHECKPOINT:
-        if isinstance(state.get(key), Mapping):
-            raise InputError(
-                f"Expected {where} to be a state dict, got a checkpoint with one in {shown(key)}: "
-                f"save that alone, `torch.save(checkpoint[{key!r}], ...)`"
-            )
-    return checked(state, str(path))
+        return checked(read(content), "the file")
+    except InputError as error:
+        raise InputError(f"Cannot read {where}: {error}") from None
 
 
 def with_weights(module: nn.Module, weights: Mapping[str, Tensor], whose: str) -> nn.Module:
