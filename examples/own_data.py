@@ -16,6 +16,7 @@ import robust_augcl as ra
 
 SUITE = """
 name = "teams"
+arithmetic = "fast"          # this script imports PyTorch before it could choose "portable"
 [dataset]
 source = "file"
 path = "teams.jsonl"         # beside the suite's file

@@ -21,6 +21,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def in_a_fresh_process(code: str, folder: Path) -> str:
+    """What Python code prints where nobody has chosen an arithmetic yet."""
+    told = {name: value for name, value in os.environ.items() if name not in arithmetic.VARIABLES}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=told, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
 def test_this_process_computes_portably() -> None:
     assert arithmetic.arithmetic_in_force() == "portable"
     arithmetic.require("portable")
@@ -61,11 +71,7 @@ def test_libraries_that_were_loaded_before_are_named() -> None:
         "        print(error)\n"
         "print(arithmetic.arithmetic_in_force())\n"
     )
-    told = {name: value for name, value in os.environ.items() if name not in arithmetic.VARIABLES}
-    answer = subprocess.run(
-        [sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True
-    )
-    first, second, last = answer.stdout.splitlines()
+    first, second, last = in_a_fresh_process(code, ROOT).splitlines()
     assert "told nothing of it when loaded: " in first
     assert "MKL" in first
     assert "docs/cluster.md" in first
@@ -94,3 +100,15 @@ def test_a_user_who_enables_features_of_numpy_is_overruled(monkeypatch: pytest.M
     monkeypatch.setenv("NPY_ENABLE_CPU_FEATURES", "X86_V3")
     arithmetic.use_arithmetic("portable")
     assert "NPY_ENABLE_CPU_FEATURES" not in os.environ
+
+
+def test_the_campaign_of_the_readme_may_compute(tmp_path: Path) -> None:
+    """It chooses the arithmetic of its suite before anything has imported PyTorch."""
+    readme = (ROOT / "README.md").read_text()
+    (block,) = (part for part in readme.split("```python\n") if "campaign.run()" in part)
+    code = block.split("campaign.run()")[0] + (
+        "from robust_augcl import arithmetic\n"
+        "arithmetic.require(campaign.suite.arithmetic)\n"
+        "print(campaign.suite.arithmetic)\n"
+    )
+    assert in_a_fresh_process(code, tmp_path) == "portable\n"

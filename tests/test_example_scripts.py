@@ -14,6 +14,7 @@ from tree import TREE
 
 import robust_augcl as ra
 from robust_augcl import foreign
+from robust_augcl.arithmetic import VARIABLES
 from robust_augcl.models import given
 
 EXAMPLES = TREE / "examples"
@@ -21,8 +22,12 @@ SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 
 def called(folder, *command):
-    """What a command prints, called in a folder where nothing of this project lies."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    """What a command prints, called in a folder where nothing of this project lies.
+
+    Nor does it inherit the arithmetic of these tests: no user's shell has chosen one.
+    """
+    environment = {name: told for name, told in os.environ.items() if name not in VARIABLES}
+    environment["OMP_NUM_THREADS"] = "1"
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
