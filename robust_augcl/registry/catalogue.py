@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from robust_augcl import foreign
@@ -11,6 +12,7 @@ from robust_augcl.registry import own
 from robust_augcl.registry.installed import installed
 from robust_augcl.registry.loading import claims_to, load
 from robust_augcl.registry.named_files import in_file
+from robust_augcl.registry.patience import ImportTookTooLong, patience
 
 KINDS = (own.SUITE, *own.GROUPS)
 """All kinds of what can be added."""
@@ -39,7 +41,8 @@ class Entry(NamedTuple):
 def catalogue(*, check: bool = False) -> list[Entry]:
     """All suites and plug-ins, by kind and name, ours first.
 
-    Only files that the user has named are imported. What is broken costs itself alone.
+    Only files that the user has named are imported. What is broken, or is not imported within a
+    minute (`patience.SECONDS`), costs itself alone.
 
     Args:
         check: whether the code of all others is imported, to find out what is broken.
@@ -47,7 +50,7 @@ def catalogue(*, check: bool = False) -> list[Entry]:
     >>> [entry.maker for entry in catalogue() if entry.name == "beam"]
     ['ours']
     """
-    found = []
+    found, broken = [], _broken_files()
     for kind in KINDS:
         mine = own.suite_descriptions() if kind == own.SUITE else own.descriptions(kind)
         others = {entry.name for entry in installed(kind)}
@@ -57,11 +60,13 @@ def catalogue(*, check: bool = False) -> list[Entry]:
             for name, text in mine.items()
         ]
         found += _installed(kind, check)
-        found += _in_files(kind)
+        found += _in_files(kind, broken)
     return found + _named()
 
 
 def _installed(kind: str, check: bool) -> Iterator[Entry]:
+    if check and kind != own.SUITE:
+        own.base_of(kind)  # which imports PyTorch: the seconds that follow are the plug-ins' own
     for entry in installed(kind):
         problem = entry.problem or _taken(kind, entry.name)
         if not problem and check and kind != own.SUITE:
@@ -72,23 +77,34 @@ def _installed(kind: str, check: bool) -> Iterator[Entry]:
 def _taken(kind: str, name: str) -> str:
     """By whom a name is taken too; empty where it has one maker."""
     try:
-        makers = [f"{cut(c.maker)} ({cut(c.address)})" for c in claims_to(kind, name)]
-    except InputError as error:
-        return str(error)
+        with patience():
+            makers = [f"{cut(c.maker)} ({cut(c.address)})" for c in claims_to(kind, name)]
+    except (InputError, ImportTookTooLong) as error:
+        return one_line(error)
     return f"several have this name: {' and '.join(makers)}" if len(makers) > 1 else ""
 
 
-def _in_files(kind: str) -> Iterator[Entry]:
+def _broken_files() -> dict[Path, str]:
+    """The files that the user has named which cannot be imported, with the reason."""
+    files = foreign.named_files()
+    if files:
+        own.base_of("attack")  # which imports PyTorch: the seconds that follow are the files' own
+    problems = {
+        path: _problem(lambda path=path: foreign.import_named(path))  # type: ignore[misc]
+        for path in files
+    }
+    return {path: problem for path, problem in problems.items() if problem}
+
+
+def _in_files(kind: str, broken: Mapping[Path, str]) -> Iterator[Entry]:
     if kind == own.SUITE:
         return
     for path in foreign.named_files():
-        try:
-            made = in_file(kind, path)
-        except InputError as error:
+        if path in broken:
             if kind == "attack":  # a file that cannot be imported is told once
-                yield Entry(kind, path.stem, path.name, "", one_line(error))
+                yield Entry(kind, path.stem, path.name, "", broken[path])
             continue
-        for each in made:
+        for each in in_file(kind, path):
             address = each.address
             foreign.allow(address)
             problem = _problem(lambda address=address: load(kind, address))  # type: ignore[misc]
@@ -102,7 +118,8 @@ def _named() -> list[Entry]:
     found = []
     for name in foreign.named_classes():
         try:
-            made = foreign.load_class(name)
+            with patience():
+                made = foreign.load_class(name)
             kinds = [kind for kind in own.GROUPS if issubclass(made, own.base_of(kind))]
             text = _docstring(made)
         except InputError as error:
@@ -116,8 +133,9 @@ def _named() -> list[Entry]:
 
 def _problem(work: Callable[[], object]) -> str:
     try:
-        work()
-    except InputError as error:
+        with patience():
+            work()
+    except (InputError, ImportTookTooLong) as error:
         return one_line(error)
     return ""
 

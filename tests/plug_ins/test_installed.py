@@ -6,7 +6,9 @@ What is broken, or whose name is taken, costs itself alone.
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import time
 
 import pytest
 from command_line import call
@@ -16,6 +18,7 @@ from robust_augcl import foreign, registry
 from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.suite import load_suite
+from robust_augcl.registry import patience
 from robust_augcl.workers.parcels import Parcel
 
 NAMED = attack_source("first").replace(
@@ -187,6 +190,34 @@ def test_what_is_broken_costs_itself(broken, suite, name):
     assert {**SEEN, **TRIED, "odd": "does not name"}[name] in str(caught.value)
     assert load_suite(str(suite("x_good"))).attacks
     assert load_suite("quick").attacks
+
+
+HANGS = {
+    "sleeps": "import time\ntime.sleep(600)",
+    "turns": "while True: pass",
+    "waits": "import threading\nthreading.Lock().acquire() and threading.Event().wait()",
+    "goes_on": "import time\nwhile True:\n    try: time.sleep(0.1)\n    except Exception: pass",
+}
+
+
+def test_what_hangs_at_its_import_costs_itself(install, tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "SECONDS", 1.5)
+    monkeypatch.setattr(patience, "_AGAIN", 0.1)
+    points = attacks(*(f"h_{name} = acme_hang.{name}:Flip" for name in [*HANGS, "good"]))
+    sources = {name: f"{source}\nclass Flip: pass\n" for name, source in HANGS.items()}
+    install("acme-hang", "1", "acme_hang", {**sources, "good": NAMED}, points)
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    named = ["--plugin", tmp_path / "slow.py", "--plugin", f"{tmp_path}/slow.py:Flip"]
+    before, start = signal.getsignal(signal.SIGALRM), time.monotonic()
+    found = listed("--check", *named)
+    assert time.monotonic() - start < 60
+    problems = {entry: told["problem"] for entry, told in found.items() if told["problem"]}
+    late = {f"h_{name} acme-hang 1" for name in HANGS} | {"slow slow.py"}
+    assert set(problems) == late | {f"{tmp_path}/slow.py:Flip --plugin"}
+    for told in problems.values():
+        assert told.endswith("ImportTookTooLong: it was not over after 1.5 seconds")
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_a_distribution_without_metadata_costs_itself(install, tmp_path, monkeypatch):
