@@ -15,6 +15,7 @@ from robust_augcl.reports.tables import MARK, escape, markdown_table
 from robust_augcl.results.findings import ORDER, Audit, Status
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.records import Cell, Record
+from robust_augcl.results.report_input import ReportInput
 
 _STYLES: dict[Status, str] = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "n/a": "dim"}
 
@@ -32,6 +33,19 @@ def headline(audit: Audit) -> str:
     number = len(audit.failed)
     marked = f"{number} record{' is' if number == 1 else 's are'} marked {MARK}"
     return f"**{text}**: {escape('; '.join(failed))}. {marked}."
+
+
+def read_back(report: ReportInput) -> str:
+    """That audit and transfers were not made for this page, in a sentence; else empty."""
+    parts = {"audit": report.audit, "transfers": report.transfers}
+    there = [f"the {name}" for name, part in parts.items() if part is not None]
+    if not report.read_back or not there:
+        return ""
+    text = f"{' and '.join(there)} {'is' if there == ['the audit'] else 'are'}"
+    return (
+        f"{text[0].upper()}{text[1:]} from an earlier run, as the folder held them: the code of a "
+        "given model or of a plug-in was not there to make them again for this page."
+    )
 
 
 def section(audit: Audit | None, records: Iterable[Record]) -> str:

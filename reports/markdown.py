@@ -8,7 +8,7 @@ from pathlib import Path
 
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.reports import _paper_tables as tables
-from robust_augcl.reports._audit import headline
+from robust_augcl.reports._audit import headline, read_back
 from robust_augcl.reports._audit import section as audit_section
 from robust_augcl.reports._budgets import bracket_table, families
 from robust_augcl.reports._claims import claims_section
@@ -142,6 +142,7 @@ def _opening(report: ReportInput, found: Sequence[Section], drawn: Iterable[str]
     told = [line for section in found for line in headlines(section)]
     told += [escape(f"{line}.") for line in left_out(report)]
     told += [headline(report.audit)] if report.audit else []
+    told += [read_back(report)] if read_back(report) else []
     yield f"# Accuracy under attack: suite {escape(suites)}"
     yield (
         f"What {len(victims)} trained graph classifiers still get right when somebody edits "
@@ -222,6 +223,8 @@ def _closing(report: ReportInput, found: Sequence[Section], drawn: Iterable[str]
         yield "## Given models"
         yield from given
     yield "## The audit"
+    if earlier := read_back(report):
+        yield earlier
     yield audit_section(report.audit, report.records)
     yield "## Settings"
     if report.settings is not None:

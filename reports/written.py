@@ -37,6 +37,8 @@ _PARTS = ("records", "audit", "transfers", "measurements", "settings")
 _LIBRARIES = ("matplotlib", "numpy", "pillow")
 _MAKERS = ("machine", *_LIBRARIES)
 """What the bytes of a figure depend on beside our code."""
+_READ_BACK = "audit and transfers"
+"""Stands among what made a report where these were read from its folder."""
 _NAMES = frozenset({PAGE, *(f"{name}.{ending}" for name in FIGURES for ending in ENDINGS)})
 _MOST_BYTES = 2**26  # of a file; those of the widest report are a few MiB
 _UNREADABLE = "missing, or not a file of a report's size"
@@ -95,7 +97,7 @@ def stamp_of(report: ReportInput, files: Mapping[str, bytes]) -> Stamp:
     """The stamp of a report that consists of these files, by name."""
     return Stamp(
         parts_of(report),
-        made_by(),
+        {**made_by(), **({_READ_BACK: "the folder"} if report.read_back else {})},
         {name: _digest(content) for name, content in files.items()},
     )
 
@@ -142,6 +144,15 @@ def read_stamp(out: Path) -> Stamp | None:
         return Stamp.loads((content or b"").decode())
     except UnicodeDecodeError:
         raise ArtifactDamaged(f"{STAMP}: not the stamp of a report") from None
+
+
+def is_read_back(out: Path) -> bool:
+    """Whether the report in a folder says that audit and transfers were read from its folder."""
+    try:
+        stamp = read_stamp(out)
+    except ArtifactDamaged:
+        return False
+    return stamp is not None and _READ_BACK in stamp.made_by
 
 
 def is_there(out: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -96,6 +97,7 @@ def report(path: Path, out: Path | None) -> None:
         there = warn_of_audit(folder, manifest, records)
         measurements = folder.load_measurements(manifest)
         made_from = manifest.report_input(records, there.audit, there.transfers, measurements)
+        made_from = replace(made_from, read_back=True)
     try:
         for file in render(made_from, out or path):
             click.echo(file)
@@ -121,6 +123,7 @@ def _report_what_is_stored(folder: RunFolder, out: Path | None, why: CodeMissing
     records = records_of(folder, manifest)
     there = warn_of_audit(folder, manifest, records)
     made_from = manifest.report_input(records, there.audit, there.transfers)
+    made_from = replace(made_from, read_back=True)
     if out is None and written.is_there(folder.path):
         click.echo(page(made_from), nl=False)
         return

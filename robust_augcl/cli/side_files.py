@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from robust_augcl.cli.words import say
@@ -81,6 +82,7 @@ def proved(
 
             measurements = folder.load_measurements(manifest)
             report = manifest.report_input(records, beside.audit, beside.transfers, measurements)
+            report = replace(report, read_back=written.is_read_back(report_in))
             gallery = Gallery()
             gallery.take(report, drawn())
             yield from written.compared(report, files(report, gallery), report_in)

@@ -27,6 +27,8 @@ class ReportInput:
         measurements: of the same run.
         settings: the suite as in its file; None where it is not known.
         planned_seeds: how many were planned; None where that is not known.
+        read_back: whether audit and transfers are those that the folder held, since code that they
+            need is not there to make them again.
 
     Example:
         >>> report = ReportInput([], settings={"attacks": [{"name": "beam"}, {"name": "prbcd"}]})
@@ -40,6 +42,7 @@ class ReportInput:
     measurements: Sequence[Measurement] = ()
     settings: Mapping[str, Any] | None = None
     planned_seeds: int | None = None
+    read_back: bool = False
 
     @cached_property
     def rules(self) -> Rules:

@@ -160,6 +160,7 @@ def test_uninstalled_what_is_stored_is_shown_and_the_rest_says_what_is_missing(
     assert (folder / "report.md").read_text() == page  # which says more
     sound(call("report", folder, "--out", tmp_path / "new"))
     assert "Far negatives" in (tmp_path / "new" / "report.md").read_text()
+    assert "from an earlier run" in (tmp_path / "new" / "report.md").read_text()
     for command in ("audit", "transfer", "replay"):
         answer = call(command, folder)
         assert (answer.code, MISSING in answer.err) == (2, True), answer.err
