@@ -38,7 +38,7 @@ def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     """
     if not _is_onednns(x, weight):
         return functional.linear(x, weight, bias)
-    result: Tensor = _Product.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    result: Tensor = _Product.apply(x, weight, bias)
     return result
 
 
@@ -80,7 +80,7 @@ class _Product(torch.autograd.Function):
         return _onednn(x, weight, bias)
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc,untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
