@@ -127,21 +127,21 @@ class TwoStepQ(nn.Module):
         of_marked = torch.zeros_like(graphs.degree)
         of_marked[neighbours[ranges(offsets[marked], graphs.degree[marked])]] = 1
         counts = torch.stack([graphs.degree - of_marked, of_marked], dim=1).to(weight.dtype)
-        states = self._next(counts, apply_linear(first, weight), bias, marked, mark - plain)
+        states = self._next(counts, apply_linear(first, weight).T, bias, marked, mark - plain)
         for _ in range(encoder.layers - 1):
             sums = NeighbourSum.apply(states, neighbours, offsets)
-            states = self._next(sums, weight.T, bias, marked, mark - plain)
+            states = self._next(sums, weight, bias, marked, mark - plain)
         nodes = torch.arange(graphs.num_nodes, device=graphs.device)
         return states, embedding_bag(nodes, states, graphs.ptr[:-1], mode="sum") / self.mean_size
 
     @staticmethod
     def _next(sums: Tensor, weight: Tensor, bias: Tensor, marked: Tensor, mark: Tensor) -> Tensor:
-        """Return relu(sums weight + bias), with `mark` added at the nodes `marked` before the relu.
+        """Return relu(sums weight^T + bias); `mark` is added to `marked` nodes before the relu.
 
-        It makes the fewest passes over memory. Shapes: sums (N, .), weight (., D), bias (D,),
+        It makes the fewest passes over memory. Shapes: sums (N, .), weight (D, .), bias (D,),
         marked (number of marked nodes,), mark (D,) -> (N, D).
         """
-        states = torch.addmm(bias, sums, weight)
+        states = apply_linear(sums, weight, bias)
         if marked.numel():
             states.index_add_(0, marked, mark.expand(marked.numel(), -1))
         return states.relu_()

@@ -30,6 +30,7 @@ from typing import Any  # noqa: E402
 
 import torch  # noqa: E402
 
+from robust_augcl.models.products import apply_linear  # noqa: E402
 from robust_augcl.plan.kinds import KINDS  # noqa: E402
 from robust_augcl.plan.planner import plan  # noqa: E402
 from robust_augcl.plan.step import Step  # noqa: E402
@@ -135,9 +136,9 @@ def versions() -> dict[str, str]:
 
 
 def digests() -> dict[str, str]:
-    """What each step of the suites gives, by suite, kind and title."""
+    """What each step of the suites gives, by suite, kind and title; and what large products do."""
     torch.set_num_threads(1)
-    found = {}
+    found = large_products()
     for name, text in SUITES.items():
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder))
@@ -146,6 +147,22 @@ def digests() -> dict[str, str]:
                 compute(step, Context(store))
                 found[f"{name}, {step.kind}: {step.title}"] = _digest(step, store)
     return dict(sorted(found.items()))
+
+
+def large_products() -> dict[str, str]:
+    """Products of the sizes that the shipped suites have, and their gradients."""
+    generator, found = torch.Generator().manual_seed(0), {}
+    for rows, inputs, outputs in ((300, 64, 64), (2250, 64, 64), (2450, 128, 128), (2450, 300, 8)):
+        parts = [
+            torch.randn(*shape, generator=generator, requires_grad=True)
+            for shape in ((rows, inputs), (outputs, inputs), (outputs,))
+        ]
+        out = apply_linear(*parts)
+        slopes = torch.autograd.grad((out * out).sum(), parts)
+        content = b"".join(each.detach().numpy().tobytes() for each in (out, *slopes))
+        name = f"products, linear: {rows} x {inputs} x {outputs}"
+        found[name] = hashlib.sha256(content).hexdigest()[:16]
+    return found
 
 
 def emulated(processor: str) -> dict[str, str]:
