@@ -34,6 +34,8 @@ from robust_augcl.store.artifact import Artifact
 
 NO_PRETRAINING = "its pretraining is missing"
 """How the words begin on a victim whose notes nothing can be held against."""
+_NEAR = 1e-5
+"""Weights that differ by no more may have come to the same victim."""
 
 
 def prove_artifact(step: Step, run: StoredRun) -> Proof:
@@ -99,9 +101,9 @@ def prove_victim(step: Step, run: StoredRun) -> Proof:
     for other, weights in victims.items():
         if other == step.key or weights.after != own.after:
             continue
-        if None in (weights.before, own.before):
+        if weights.before is None or own.before is None:
             alike = f"; its weights are those of {other}, and nothing tells whether they should be"
-        elif weights.before != own.before:
+        elif _are_far_apart(weights.before, own.before):
             problems.append(f"its weights are those of {other}, which began with other ones")
     missing = f"{NO_PRETRAINING}, so its notes and where its weights began are on trust"
     unproved = "" if "notes" in expected else missing
@@ -163,13 +165,13 @@ def _loaded(run: StoredRun, step: Step) -> Artifact | None:
 
 
 class _Weights(NamedTuple):
-    """Digests of a victim's weights after its training, and of its encoder's before it.
+    """The digest of a victim's weights after its training, and its encoder's before it (W,).
 
     `before` is None where that cannot be told.
     """
 
     after: str
-    before: str | None
+    before: Tensor | None
 
 
 @lru_cache(maxsize=1)
@@ -183,18 +185,37 @@ def _victims(run: StoredRun) -> dict[str, _Weights]:
     return found
 
 
-def _before(step: Step, run: StoredRun, victim: Artifact) -> str | None:
-    """The digest of the encoder's weights before training; None where that cannot be told."""
+def _are_far_apart(left: Tensor, right: Tensor) -> bool:
+    """Whether training cannot have led from these weights (W,), (W,) to the same ones.
+
+    Weights that differ by hardly more than rounding may give equal victims: two methods whose
+    pretraining comes to the same, for example.
+
+    >>> _are_far_apart(torch.tensor([1.0]), torch.tensor([1.0 + 1e-6])), _are_far_apart(
+    ...     torch.tensor([1.0]), torch.tensor([1.1])
+    ... )
+    (False, True)
+    """
+    return left.shape != right.shape or not torch.allclose(left, right, rtol=0.0, atol=_NEAR)
+
+
+def _before(step: Step, run: StoredRun, victim: Artifact) -> Tensor | None:
+    """The encoder's weights before training (W,); None where that cannot be told."""
     if "pretraining" not in step.inputs:
         try:
             encoder = new_encoder(step.settings, victim.info["in_features"])
         except (KeyError, ValueError, TypeError, RuntimeError):
             return None
-        return _digest(prefixed("encoder", encoder.state_dict()))
+        return _flat(prefixed("encoder", encoder.state_dict()))
     pretraining = _loaded(run, step.inputs["pretraining"])
     if pretraining is None:
         return None
-    return _digest(prefixed("encoder", unprefixed("encoder", pretraining.tensors)))
+    return _flat(prefixed("encoder", unprefixed("encoder", pretraining.tensors)))
+
+
+def _flat(tensors: Mapping[str, Tensor]) -> Tensor:
+    """All numbers of some tensors (W,), in the order of their names."""
+    return torch.cat([tensors[name].detach().float().flatten() for name in sorted(tensors)])
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
