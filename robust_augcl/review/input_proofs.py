@@ -215,7 +215,8 @@ def _before(step: Step, run: StoredRun, victim: Artifact) -> Tensor | None:
 
 def _flat(tensors: Mapping[str, Tensor]) -> Tensor:
     """All numbers of some tensors (W,), in the order of their names."""
-    return torch.cat([tensors[name].detach().float().flatten() for name in sorted(tensors)])
+    parts = [tensors[name].detach().float().flatten() for name in sorted(tensors)]
+    return torch.cat([torch.zeros(0), *parts])
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -205,7 +205,7 @@ def exhaustive_path(folder: Path) -> Path:
             "the claim to be exact does not hold",
         ),
         (lambda o: replace(o, exact=False), "the word that it is not exact does not hold"),
-        (lambda o: replace(o, exact=int(o.exact)), "exact` to be a valid boolean, got"),
+        (lambda o: replace(o, exact=int(o.exact)), "exact` to be true or false, got"),
     ],
 )
 def test_a_forged_word_on_exactness_is_noticed(copied, command, forged, named):
