@@ -122,29 +122,39 @@ class RunFolder:
                 )
             if old is not None and old.same_settings(new) and not set(old.seeds) <= set(seeds):
                 new = make(sorted({*old.seeds, *seeds}))
-            new = replace(new, planned_seeds=self._planned_seeds(old, new, len(set(seeds))))
+            new = replace(new, planned_seeds=self._planned_seeds(old, new, seeds, make))
             if old is None or old.dumps() != new.dumps():
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new
 
-    def _planned_seeds(self, old: Manifest | None, new: Manifest, asked: int) -> int | None:
+    def _planned_seeds(
+        self,
+        old: Manifest | None,
+        new: Manifest,
+        seeds: Sequence[int],
+        make: Callable[[Sequence[int]], Manifest],
+    ) -> int | None:
         """How many seeds were planned before anybody saw one of the results of a run.
+
+        Where there are results that no manifest lists any more, that is not known. Then it is the
+        number of seeds that they are of: those were seen.
 
         Args:
             old: the folder's manifest before.
             new: of the run.
-            asked: how many seeds the run was asked for.
+            seeds: that the run was asked for.
+            make: as `claim` takes it.
 
         Returns:
-            None where that is not known.
+            None where the manifest before did not say it either.
         """
-        if old is None:
-            return asked
-        if old.same_settings(new) or set(old.records) & set(new.records):
+        if old is not None and (old.same_settings(new) or set(old.records) & set(new.records)):
             return old.planned_seeds
-        # Of a run before the last one, which this folder no longer lists.
-        seen = any(self.store.record_path(key).exists() for key in new.records)
-        return None if seen else asked
+        seen = [seed for seed in set(seeds) if self._has_results(make([seed]))]
+        return len(seen or set(seeds))
+
+    def _has_results(self, manifest: Manifest) -> bool:
+        return any(self.store.record_path(key).exists() for key in manifest.records)
 
     # --- what its suite asks for today ------------------------------------------------------------
 

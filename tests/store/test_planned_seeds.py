@@ -74,14 +74,27 @@ def test_other_settings_that_share_no_result_are_another_question(folder: RunFol
     assert folder.claim(range(30), making(1)).planned_seeds == 30
 
 
-def test_of_results_of_an_earlier_run_it_is_not_known(folder: RunFolder) -> None:
-    """They were seen, and then other settings took the folder: nobody kept the number."""
-    folder.claim([0, 1, 2], making(0))
-    path = folder.store.record_path(key(0, 1))
+def with_result(folder: RunFolder, seed: int) -> None:
+    path = folder.store.record_path(key(0, seed))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{}")
+
+
+def test_of_results_of_an_earlier_run_it_is_what_was_seen(folder: RunFolder) -> None:
+    """Then other settings took the folder: nobody kept the number."""
+    folder.claim([0, 1, 2], making(0))
+    for seed in (0, 1, 2):
+        with_result(folder, seed)
     assert folder.claim([0], making(1, training={"epochs": 2})).planned_seeds == 1
-    assert folder.claim(range(30), making(0)).planned_seeds is None
+    assert folder.claim(range(30), making(0)).planned_seeds == 3
+
+
+def test_a_manifest_that_was_removed_does_not_move_it(folder: RunFolder) -> None:
+    folder.claim([0, 1, 2], making())
+    for seed in (0, 1, 2):
+        with_result(folder, seed)
+    (folder.path / MANIFEST).unlink()
+    assert folder.claim(range(30), making()).planned_seeds == 3
 
 
 def test_a_folder_of_before_opens_and_does_not_know_it(folder: RunFolder) -> None:
