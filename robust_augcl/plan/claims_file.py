@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -71,5 +72,10 @@ def published_claims() -> list[Claim]:
         >>> published_claims()[0].left
         'augcl'
     """
-    text = resources.files("robust_augcl.claims").joinpath(OURS).read_text(encoding="utf-8")
-    return parse_claims(text, f"claims/{OURS}")
+    return parse_claims(_own_text(), f"claims/{OURS}")
+
+
+@lru_cache(maxsize=1)
+def _own_text() -> str:
+    """The text of the installed file, which does not change while a process runs."""
+    return resources.files("robust_augcl.claims").joinpath(OURS).read_text(encoding="utf-8")

@@ -156,7 +156,7 @@ def test_a_fault_at_every_write_gives_a_message_and_never_a_wrong_row(
     monkeypatch.setattr(
         Gallery,
         "draw",
-        lambda gallery, report: {f"{n}.{e}": b"" for n in figures(report) for e in ENDINGS},
+        lambda gallery, report: {f"{n}.{e}": b"drawn" for n in figures(report) for e in ENDINGS},
     )
     suite, reference = one_victim.with_name("forged.toml"), outcomes(one_victim)
     arguments = ["run", suite, "--out", tmp_path, "--workers", "1"]

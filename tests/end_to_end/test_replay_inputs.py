@@ -231,15 +231,26 @@ def test_what_took_long_by_its_own_word_is_on_trust_and_listed(forger, command):
     assert "queries, gradient_calls (5 of 6; 1 on trust: took longer than 60 s)" in answer.out
 
 
-def test_bits_of_another_processor_are_no_problem_and_listed(forger, command):
+def with_environment(record, **changes):
+    return replace(record, queries=1, environment={**record.environment, **changes})
+
+
+def test_bits_of_other_libraries_are_no_problem_and_listed(forger, command):
     path = forger.record_of("grad_argmax")
     forger.change_record(
         path,
-        lambda r: replace(r, queries=1, environment={**r.environment, "processor": "abacus"}),
+        lambda r: with_environment(r, versions={**r.environment["versions"], "torch": "1"}),
     )
     answer = replayed(command, forger)
     assert not [line for line in answer.out.splitlines() if line.startswith("FAILED")]
-    assert "1 on trust: other bits here, but made with processor abacus" in answer.out
+    assert "1 on trust: other bits here, but made with torch 1" in answer.out
+
+
+def test_another_processor_excuses_no_bits_of_portable_arithmetic(forger, command):
+    path = forger.record_of("grad_argmax")
+    forger.change_record(path, lambda r: with_environment(r, processor="abacus"))
+    lines = failed(replayed(command, forger))
+    assert any("computed again it has other queries" in line for line in lines)
 
 
 # --- attackers, and everything else ---------------------------------------------------------------
@@ -297,7 +308,7 @@ def test_an_honest_run_is_the_same_from_scratch(everything, command, tmp_path):
     assert answer.code == 0, answer.err
     assert "21 of 21 stored results are the same from scratch." in answer.out
     assert "computed again  attacker: state.*, curve, queries, gradient_calls (all 2" in answer.out
-    assert "on this processor" in answer.out
+    assert "where the same bits are to be expected" in answer.out
     assert len(list((out / "records").iterdir())) == 6
     again = command("replay", everything, "--from-scratch", "--out", out)
     assert (again.code, "to be a new or an empty folder" in again.err) == (2, True)

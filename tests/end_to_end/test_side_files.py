@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from robust_augcl.plan.claims_file import published_claims
 from robust_augcl.reports import _figures, markdown, written
 from robust_augcl.reports._figures import Gallery
 from robust_augcl.results.findings import Audit
@@ -543,6 +544,7 @@ def test_a_folder_without_permission_to_write(finished, command):
         page = (folder / "report.md").read_text()
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o555 if path.is_dir() else 0o444)
+        published_claims()  # nobody else may be allowed to read where the package is installed
         with as_nobody():
             if os.access(folder, os.W_OK, effective_ids=True):
                 pytest.skip("permissions do not bind here")
