@@ -154,6 +154,7 @@ _QUICK = {
 def suite_of(encoder: str, methods: list[str], attacks: list[str], **more: dict[str, Any]) -> Suite:
     table = {
         "name": "devices",
+        "arithmetic": "fast",  # as on every GPU
         "dataset": {"source": "components", "nodes": [15, 20], "graphs_per_class": 10},
         "split": {"test": 0.2, "validation": 0.2},
         "encoder": {"name": encoder, "width": 8, "layers": [2]},
