@@ -22,6 +22,7 @@ from robust_augcl.store import limits
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.files import write_atomically
 from robust_augcl.store.manifest import MANIFEST, Manifest, read_manifest
+from robust_augcl.store.planned_seeds import planned_seeds
 from robust_augcl.store.store import Store
 from robust_augcl.validation import read_text
 
@@ -122,39 +123,10 @@ class RunFolder:
                 )
             if old is not None and old.same_settings(new) and not set(old.seeds) <= set(seeds):
                 new = make(sorted({*old.seeds, *seeds}))
-            new = replace(new, planned_seeds=self._planned_seeds(old, new, seeds, make))
+            new = replace(new, planned_seeds=planned_seeds(self.store, old, new, seeds, make))
             if old is None or old.dumps() != new.dumps():
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new
-
-    def _planned_seeds(
-        self,
-        old: Manifest | None,
-        new: Manifest,
-        seeds: Sequence[int],
-        make: Callable[[Sequence[int]], Manifest],
-    ) -> int | None:
-        """How many seeds were planned before anybody saw one of the results of a run.
-
-        Where there are results that no manifest lists any more, that is not known. Then it is the
-        number of seeds that they are of: those were seen.
-
-        Args:
-            old: the folder's manifest before.
-            new: of the run.
-            seeds: that the run was asked for.
-            make: as `claim` takes it.
-
-        Returns:
-            None where the manifest before did not say it either.
-        """
-        if old is not None and (old.same_settings(new) or set(old.records) & set(new.records)):
-            return old.planned_seeds
-        seen = [seed for seed in set(seeds) if self._has_results(make([seed]))]
-        return len(seen or set(seeds))
-
-    def _has_results(self, manifest: Manifest) -> bool:
-        return any(self.store.record_path(key).exists() for key in manifest.records)
 
     # --- what its suite asks for today ------------------------------------------------------------
 
