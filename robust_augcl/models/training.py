@@ -19,6 +19,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.optimizer import adam
 from robust_augcl.progress import Report, silent
+from robust_augcl.results.rest import patience_is_over
 from robust_augcl.results.stored_info import MOST_WIDTH
 from robust_augcl.revisions import LATER
 from robust_augcl.validation import require_not_negative, require_positive
@@ -35,6 +36,8 @@ class Training:
         head_hidden: the hidden width of the classifier's head.
         patience: the training ends after so many epochs in a row without a new lowest loss on the
             graphs that choose the epoch; 0 for never.
+        patience_share: the patience is at least this share of the epochs so far, so that a longer
+            training waits longer; at least 0 and below 1.
         decay_after: after so many such epochs, and after each as many more, the learning rate is
             multiplied by `decay`; 0 for never.
         decay: above 0 and below 1.
@@ -55,6 +58,7 @@ class Training:
     learning_rate: float = 0.001
     head_hidden: int = 32
     patience: int = field(default=0, metadata=LATER)
+    patience_share: float = field(default=0.0, metadata=LATER)
     decay_after: int = field(default=0, metadata=LATER)
     decay: float = field(default=0.5, metadata=LATER)
     paper_epochs: int = field(default=0, metadata=LATER)
@@ -64,6 +68,15 @@ class Training:
         require_positive(self, "epochs", "batch_size", "learning_rate", "head_hidden")
         require_not_negative(self, "patience", "decay_after")
         require_not_negative(self, "paper_epochs", "paper_learning_rate")
+        if not 0 <= self.patience_share < 1:
+            raise ValueError(
+                f"Expected `patience_share` to be at least 0 and below 1, got {self.patience_share}"
+            )
+        if self.patience_share and not self.patience:
+            raise ValueError(
+                "Expected `patience` to be above 0 where `patience_share` is, got 0: "
+                "a patience of 0 never ends a training"
+            )
         if not 0 < self.decay < 1:
             raise ValueError(f"Expected `decay` to be above 0 and below 1, got {self.decay}")
         if self.head_hidden > MOST_WIDTH:
@@ -170,7 +183,7 @@ def train_classifier(
             best, weights = now, copy.deepcopy(model.state_dict())
         text = f"validation loss {now.loss:.3f}, accuracy {now.accuracy:.3f}"
         report(epoch / settings.epochs, text)
-        if 0 < settings.patience <= epoch - best.epoch:
+        if patience_is_over(epoch, best.epoch, settings.patience, settings.patience_share):
             break
         _let_fall(optimizer, epoch - best.epoch, settings)
     model.load_state_dict(weights)

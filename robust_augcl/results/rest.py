@@ -94,13 +94,32 @@ def best_epoch(losses: Sequence[float]) -> int:
     return min(known)[1] if known else 0
 
 
-def last_epoch(losses: Sequence[float], epochs: int, patience: int) -> int | None:
+def patience_is_over(epoch: int, best: int, patience: int, share: float = 0.0) -> bool:
+    """Whether a training ends after this epoch, for want of a better one.
+
+    Args:
+        epoch: the last one, counted from 1.
+        best: the best one; 0 of none.
+        patience: epochs in a row without a better one that end it; 0: none do.
+        share: and at least this share of all epochs so far.
+
+    Example:
+        >>> patience_is_over(440, 400, patience=40), patience_is_over(440, 400, 40, share=0.1)
+        (True, False)
+    """
+    return patience > 0 and epoch - best >= max(patience, share * epoch)
+
+
+def last_epoch(
+    losses: Sequence[float], epochs: int, patience: int, share: float = 0.0
+) -> int | None:
     """At which epoch a training with these losses ends; None where it would have gone on.
 
     Args:
         losses: of each epoch that there was, on the graphs that choose the epoch.
         epochs: at the most.
         patience: epochs in a row without a new lowest loss that end it; 0: none do.
+        share: and at least this share of all epochs so far.
 
     Example:
         >>> last_epoch([0.5, 0.4, 0.6, 0.7], 100, 2), last_epoch([0.5, 0.4, 0.6], 100, 2)
@@ -110,6 +129,6 @@ def last_epoch(losses: Sequence[float], epochs: int, patience: int) -> int | Non
     for epoch, loss in enumerate(losses, 1):
         if loss < lowest:
             best, lowest = epoch, loss
-        if epoch == epochs or (patience and epoch - best >= patience):
+        if epoch == epochs or patience_is_over(epoch, best, patience, share):
             return epoch
     return None

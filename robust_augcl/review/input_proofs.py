@@ -116,7 +116,7 @@ def _of_its_losses(info: Mapping[str, Any], training: Training) -> list[str]:
     epoch = best_epoch(losses)
     if not same([selected["epoch"], selected["loss"]], [epoch, losses[epoch - 1]]):
         problems.append("its selected is not the epoch of its lowest loss")
-    ended = last_epoch(losses, training.epochs, training.patience)
+    ended = last_epoch(losses, training.epochs, training.patience, training.patience_share)
     if not len(losses) == len(info["train_losses"]) == ended:
         problems.append("its number of epochs is not that of its step")
     return problems

@@ -15,7 +15,8 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.models import training
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.training import Training, evaluate, train_classifier
-from robust_augcl.results.rest import best_epoch, last_epoch
+from robust_augcl.results.records import Cell
+from robust_augcl.results.rest import SHARE_OF_EPOCHS, Rest, best_epoch, last_epoch
 
 
 def new_model(encoder=Structure2Vec, seed=0):
@@ -296,17 +297,41 @@ def test_a_rate_that_never_falls_is_that_of_before(parts):
     assert losses_of(parts, epochs=12, patience=13)[0] == plain
 
 
-@given(st.lists(st.floats() | st.sampled_from([0.5, 0.25]), max_size=12), st.integers(0, 4))
-def test_the_rules_on_losses_look_back(losses, patience):
+@given(
+    st.lists(st.floats() | st.sampled_from([0.5, 0.25]), max_size=12),
+    st.integers(0, 4),
+    st.sampled_from([0.0, 0.25, 0.5, 0.9]),
+)
+def test_the_rules_on_losses_look_back(losses, patience, share):
     """Best and last epoch, told from the losses alone."""
     known = [loss for loss in losses if loss < math.inf]
     assert best_epoch(losses) == (losses.index(min(known)) + 1 if known else 0)
+    waited = [epoch - best_epoch(losses[:epoch]) for epoch in range(1, len(losses) + 1)]
     ends = [
         epoch
-        for epoch in range(1, len(losses) + 1)
-        if epoch == 10 or (patience and epoch - best_epoch(losses[:epoch]) >= patience)
+        for epoch, wait in enumerate(waited, 1)
+        if epoch == 10 or (0 < patience <= wait and wait / epoch >= share)
     ]
-    assert last_epoch(losses, 10, patience) == (ends[0] if ends else None)
+    assert last_epoch(losses, 10, patience, share) == (ends[0] if ends else None)
+
+
+def test_patience_grows_with_the_training(parts):
+    long, _ = losses_of(parts, epochs=60)
+    impatient, _ = losses_of(parts, epochs=60, patience=2)
+    patient, _ = losses_of(parts, epochs=60, patience=2, patience_share=0.5)
+    assert len(impatient.losses) < len(patient.losses) < 60
+    assert patient.losses == long.losses[: len(patient.losses)]
+    ends, best = len(patient.losses), patient.selected.epoch
+    assert ends - best >= ends / 2
+    assert ends - 1 - best < (ends - 1) / 2
+
+
+@given(st.lists(st.floats(0, 1), min_size=60, max_size=600), st.integers(20, 60))
+def test_a_training_whose_patience_grows_as_the_rule_asks_ends_at_rest(losses, patience):
+    ended = last_epoch(losses, 600, patience, SHARE_OF_EPOCHS)
+    if ended is not None and ended < 600:
+        cell = Cell("quick", "data", "none", "gin", 2, 0, "", "strict", 0)
+        assert Rest(cell, best_epoch(losses[:ended]), ended).at_rest
 
 
 def test_the_published_protocol_knows_neither_patience_nor_decay():
@@ -332,6 +357,8 @@ def test_the_published_protocol_knows_neither_patience_nor_decay():
     [
         ("patience", -1),
         ("decay_after", -1),
+        ("patience_share", -0.1),
+        ("patience_share", 1.0),
         ("decay", 0.0),
         ("decay", 1.0),
         ("paper_epochs", -1),
