@@ -13,7 +13,7 @@ from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robust_augcl.adversary.victim import Access, Victim
+from robust_augcl.adversary.victim import Access
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.genetic import Genetic, Neighbourhood, _Evolution, mixed
 from robust_augcl.attacks.rand_sampling import RandSampling
@@ -40,11 +40,6 @@ def pairs_of(result):
 
 def broken(result, y):
     return (result.clean_prediction == y) & (result.attacked_prediction != y)
-
-
-@pytest.fixture
-def victim(reference_model):
-    return Victim(reference_model)
 
 
 # --- as a whole -----------------------------------------------------------------------------------

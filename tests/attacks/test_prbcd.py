@@ -46,11 +46,6 @@ def broken(result, y):
     return (result.clean_prediction == y) & (result.attacked_prediction != y)
 
 
-@pytest.fixture
-def victim(reference_model):
-    return Victim(reference_model)
-
-
 def an_ascent(victim, graphs, threat, **settings):
     return _Ascent(PRBCD(**settings), victim.restricted(Access.GRADIENT), graphs, threat, seeded(3))
 

@@ -6,6 +6,13 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from generators import seeded
+
+from robust_augcl.data.tu import TUGraphs
+from robust_augcl.graphs.data_source import Split
+from robust_augcl.graphs.dataset import load_dataset
+from robust_augcl.graphs.packed import PackedGraphs
+
 Graph = tuple[int, list[tuple[int, int]]]
 """Number of nodes, and undirected edges, each once, numbered within the graph."""
 
@@ -65,3 +72,23 @@ def some_graphs(number: int = 60) -> list[Graph]:
 def star(nodes: int) -> Graph:
     """One node that all others are joined to."""
     return nodes, [(0, other) for other in range(1, nodes)]
+
+
+CLASSES = [number % 2 for number in range(60)]
+
+
+def load(archives: Path, name: str, **settings):
+    return load_dataset(TUGraphs(name, **settings), Split(0.2, 0.2), archives, seeded(0))
+
+
+def plain(graphs: PackedGraphs) -> list[Graph]:
+    """Number of nodes and undirected edges of each graph."""
+    found = []
+    for data in graphs.to_data_list():
+        pairs = sorted({(min(i, j), max(i, j)) for i, j in data.edge_index.T.tolist()})
+        found.append((data.num_nodes, pairs))
+    return found
+
+
+def expected(graphs: list[Graph]) -> list[Graph]:
+    return [(nodes, sorted(pairs)) for nodes, pairs in graphs]
