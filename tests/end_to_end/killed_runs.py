@@ -120,7 +120,7 @@ class Run:
             told.append(f"its exit code: {os.waitstatus_to_exitcode(status)}")
         else:
             os.killpg(self.process, signal.SIGUSR1)
-            time.sleep(2.0)
+            time.sleep(2.0)  # a failed test alone gets here: so long its processes may print
             os.killpg(self.process, signal.SIGKILL)
         log = self.out / "run.log"
         told.append(log.read_text()[-3000:] if log.exists() else "it has no log")
@@ -183,7 +183,7 @@ def become_run(
 
         def compute_and_tell(step: Any, context: Any) -> None:
             tell("began", step.key)
-            time.sleep(0 if stop else SLOWNESS)
+            time.sleep(0 if stop else SLOWNESS)  # the step itself, made longer
             compute(step, context)
             tell("ended", step.key)
 
@@ -277,6 +277,7 @@ def harness(suite: str, out: Path, kills: int) -> dict[str, Any]:
         behind = len(stored(out)) < number / 3
         if number >= EARLY:
             run.wait_for_step(2 if behind else 1)
+        # Kills come at any moment of a step, so this wait is for no event.
         time.sleep(chance.uniform(0, LATEST if behind else SLOWNESS / 2))
         workers_too = chance.random() < 0.5
         run.kill(workers_too=workers_too)

@@ -82,7 +82,7 @@ class Deaf(Ending):
         open(os.environ["BEGUN"], "w").write("yes")
         while True:
             try:
-                time.sleep(60)
+                time.sleep(60)  # the fault itself: nothing but a kill ends it
             except BaseException:
                 pass
 """

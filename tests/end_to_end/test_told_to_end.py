@@ -26,7 +26,7 @@ def told_once():
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(5)
+    time.sleep(5)  # not over: the signal interrupts it
 
 
 class Trained(GIN):
@@ -41,7 +41,7 @@ class Always(Attack):
 
     def prepare(self, victim, fit, threat, generator, report=None):
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+        time.sleep(5)  # not over: the signal interrupts it
 
 
 @dataclass(frozen=True)
