@@ -18,6 +18,7 @@ from robust_augcl.adversary.victim import Victim
 from robust_augcl.cli.main import cli
 from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models import given
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.seeds import generator
@@ -65,6 +66,18 @@ def test_the_attack_of_the_readme_runs_under_guard():
         generator=draws,
     )
     assert [p.num_edits for p in result.perturbations] == [1, 1, 1]
+
+
+def test_the_attack_of_the_readme_leaves_a_graph_without_candidates_alone(to_data):
+    names: dict = {}
+    exec(block_with("class FirstCandidate"), names)
+    full, path = to_data(3, [(0, 1), (0, 2), (1, 2)]), to_data(3, [(0, 1), (1, 2)])
+    graphs = PackedGraphs.from_data_list([full, path, full])
+    fit, threat = FitGraphs(graphs, graphs), ThreatModel()
+    propose = names["FirstCandidate"]().prepare(None, fit, threat, generator(0))
+    found = propose(graphs)
+    assert [p.added.T.tolist() for p in found] == [[], [[0, 2]], []]
+    threat.check_all(graphs, found)
 
 
 def test_every_path_and_suite_of_the_readme_is_there():

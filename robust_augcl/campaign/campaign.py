@@ -107,7 +107,9 @@ class Campaign:
     ) -> None:
         self.machines = machines or Machines()
         self.folder = RunFolder(Path(path or Path("runs") / suite.name))
-        self.suite = suite = resolved(self._in_possible(suite, tell), self.machines.archives)
+        self.suite = suite = resolved(
+            self._in_possible_arithmetic(suite, tell), self.machines.archives
+        )
         self._earlier = self.folder.manifest()
         self.fingerprint = suite.source.fingerprint(self.machines.archives)
         self.plan: Plan = plan(suite, self.fingerprint)
@@ -238,7 +240,7 @@ class Campaign:
         device = self.machines.device
         return device if self.machines.scheduler else resolve_device(device)
 
-    def _in_possible(self, suite: Suite, tell: Callable[[str], None]) -> Suite:
+    def _in_possible_arithmetic(self, suite: Suite, tell: Callable[[str], None]) -> Suite:
         """The suite in the arithmetic that this machine has for it; another one is told."""
         device = "cpu" if self.machines.scheduler else self._device
         chosen = arithmetic.possible(suite.arithmetic, device)

@@ -37,9 +37,9 @@ from torch import nn
 from robust_augcl import foreign
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.arithmetic import arithmetic_in_force
-from robust_augcl.campaign.arguments import check_arguments
 from robust_augcl.campaign.campaign import Campaign, Machines
 from robust_augcl.campaign.carried import Attributes, modules_of
+from robust_augcl.campaign.evaluate_arguments import check_arguments
 from robust_augcl.campaign.given_graphs import DataTables, Graphs, data_tables
 from robust_augcl.campaign.own_words import ARGUMENTS, suite_of
 from robust_augcl.campaign.resolving import Handed, resolved
@@ -47,6 +47,7 @@ from robust_augcl.campaign.result import Result
 from robust_augcl.errors import InputError, shown, unknown
 from robust_augcl.graphs.edge_attributes import AddedEdge
 from robust_augcl.models.adapter import Adapter
+from robust_augcl.plan.step import plain
 from robust_augcl.plan.suite_settings import Certificates, Suite
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.workers.devices import resolve_device
@@ -254,11 +255,8 @@ def _threat(threat: ThreatModel, budgets: Sequence[int | float]) -> dict[str, An
             "Expected `allow_existing` of `threat` to be False: naming an edge that is there "
             "changes nothing, got True"
         )
-    return {
-        "budget": list(budgets) or threat.budget,
-        "operations": list(threat.operations),
-        "within_component": threat.within_component,
-    }
+    rules = {name: value for name, value in threat.rules.items() if name != "allow_existing"}
+    return {"budget": list(budgets) or threat.budget, **plain(rules)}
 
 
 def _certificates(stated: Certificates) -> dict[str, Any]:

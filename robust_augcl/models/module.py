@@ -18,10 +18,10 @@ from robust_augcl.models.adapter import Adapter, Function
 from robust_augcl.models.agreement import same
 from robust_augcl.models.asking import Asked
 from robust_augcl.models.classifier_base import Capabilities, Classifier
+from robust_augcl.models.entrance_probes import probed
 from robust_augcl.models.following import NotLayered, layered
 from robust_augcl.models.found import Found
 from robust_augcl.models.layered import Layered
-from robust_augcl.models.probes import probed
 
 _MANY = 32  # graphs in a batch, of which the first and the last are then also asked about alone
 

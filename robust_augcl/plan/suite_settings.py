@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -157,7 +157,8 @@ class ThreatSettings:
 
     def model(self, budget: int | float) -> ThreatModel:
         """The threat model with one of the budgets."""
-        return ThreatModel(budget, self.operations, self.within_component)  # type: ignore[arg-type]
+        rules = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "budget"}
+        return ThreatModel(budget, **rules)
 
 
 @dataclass(frozen=True)

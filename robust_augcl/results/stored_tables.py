@@ -11,7 +11,7 @@ from robust_augcl.results import strict
 
 
 @dataclass(frozen=True)
-class Threat:
+class StoredThreat:
     """What a record or a certificate says of the threat: the settings of the threat model."""
 
     __pydantic_config__ = strict.STRICT
@@ -40,8 +40,8 @@ class Environment:
 
 
 def threat_table(value: dict[str, Any]) -> dict[str, Any]:
-    """A table that is read as `Threat`; raises `ValueError` for any other."""
-    threat = strict.table_as(Threat, value)
+    """A table that is read as `StoredThreat`; raises `ValueError` for any other."""
+    threat = strict.table_as(StoredThreat, value)
     if len(set(threat.operations)) < len(threat.operations):
         raise ValueError("different `operations`")
     return value

@@ -14,7 +14,7 @@ from robust_augcl.results.report_input import ReportInput
 
 if TYPE_CHECKING:  # a run that looks at nothing ahead needs none of what does it
     from robust_augcl.results.records import Cell, Record
-    from robust_augcl.review.audit.gather import Gatherer
+    from robust_augcl.review.audit.gather_evidence import Gatherer
     from robust_augcl.review.transfer import Turner
     from robust_augcl.store.manifest import Manifest
     from robust_augcl.store.run_folder import RunFolder

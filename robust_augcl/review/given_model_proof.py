@@ -10,10 +10,10 @@ from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.models import given, given_weights
 from robust_augcl.models.adapter import Adapter
+from robust_augcl.models.entrance_probes import CAME_IN_TRAINING, MODE
 from robust_augcl.models.given_source import name_of, source_of
 from robust_augcl.models.identity import identity
 from robust_augcl.models.module import ModuleClassifier
-from robust_augcl.models.probes import CAME_IN_TRAINING, MODE
 from robust_augcl.plan.given_models import GivenModel
 from robust_augcl.plan.left_out import left_out
 from robust_augcl.plan.step import Step

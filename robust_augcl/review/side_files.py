@@ -15,7 +15,7 @@ from robust_augcl.plan.kinds import KINDS
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.records import Record
 from robust_augcl.results.transfers import Transfers
-from robust_augcl.store import limits
+from robust_augcl.store import file_sizes
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.validation import read_text
 
@@ -62,7 +62,7 @@ def held_audit(folder: RunFolder, records: Sequence[Record]) -> Audit | None:
     Raises:
         ArtifactDamaged: what it holds is not one that was written, or one of other records.
     """
-    text = _text(folder.path / AUDIT, limits.AUDIT)
+    text = _text(folder.path / AUDIT, file_sizes.AUDIT)
     if text is None:
         return None
     audit = Audit.loads(text, AUDIT)
@@ -77,7 +77,7 @@ def held_transfers(folder: RunFolder, records: Sequence[Record]) -> Transfers | 
     Raises:
         ArtifactDamaged: what it holds is not what was written, or of other records.
     """
-    text = _text(folder.path / TRANSFER, limits.TRANSFER)
+    text = _text(folder.path / TRANSFER, file_sizes.TRANSFER)
     if text is None:
         return None
     transfers = Transfers.loads(text, TRANSFER)

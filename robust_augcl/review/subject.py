@@ -49,14 +49,14 @@ class Subject:
 
     def again(self, threat: ThreatModel) -> Again:
         """What is found again of the test targets against a threat."""
-        kind = threat.operations, threat.within_component, threat.allow_existing
-        if kind not in self._single:
+        rules = tuple(threat.rules.items())
+        if rules not in self._single:
             targets = self.targets
-            self._single[kind] = worst_single_edits(targets.victim, targets.graphs, threat)
+            self._single[rules] = worst_single_edits(targets.victim, targets.graphs, threat)
         budget = type(threat.budget), threat.budget  # 1 edit is not all edges, which is 1.0
-        if (kind, budget) not in self._again:
-            self._again[kind, budget] = Again(self.targets, threat, self._single[kind])
-        return self._again[kind, budget]
+        if (rules, budget) not in self._again:
+            self._again[rules, budget] = Again(self.targets, threat, self._single[rules])
+        return self._again[rules, budget]
 
     def broken_by_others(self, claimed: Tensor, threat: ThreatModel) -> Tensor:
         """Which targets (G,) that are claimed to stand are broken by what any result has found.

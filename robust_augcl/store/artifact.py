@@ -19,7 +19,7 @@ from torch import Tensor
 
 from robust_augcl.errors import ArtifactDamaged, cut, shown
 from robust_augcl.results import strict
-from robust_augcl.store import limits
+from robust_augcl.store import file_sizes
 from robust_augcl.validation import read_start
 
 FORMAT = "robust_augcl/1"
@@ -110,11 +110,11 @@ def _metadata(path: Path) -> dict[str, Any]:
         ValueError: a header that is too long, no such header, tensors of types that are not used.
         OSError: no regular file, or one that is too large.
     """
-    start, size = read_start(path, _LENGTH, limits.ARTIFACT)
+    start, size = read_start(path, _LENGTH, file_sizes.ARTIFACT)
     length = int.from_bytes(start, "little")
-    if not 2 <= length <= min(size - _LENGTH, limits.ARTIFACT_HEADER):
+    if not 2 <= length <= min(size - _LENGTH, file_sizes.ARTIFACT_HEADER):
         raise ValueError(f"its header claims {length} bytes, the file has {size}")
-    start, _ = read_start(path, _LENGTH + length, limits.ARTIFACT)
+    start, _ = read_start(path, _LENGTH + length, file_sizes.ARTIFACT)
     header = strict.parse(start[_LENGTH:].decode("utf-8"))
     metadata = header.pop("__metadata__")
     if len(header) > _MOST_TENSORS:

@@ -16,7 +16,7 @@ from robust_augcl.errors import ArtifactDamaged, InputError, cut
 from robust_augcl.plan.kinds import KINDS, kind_of
 from robust_augcl.plan.step import Step, with_inputs
 from robust_augcl.results import strict
-from robust_augcl.store import limits
+from robust_augcl.store import file_sizes
 from robust_augcl.store.files import (
     abandoned,
     discard,
@@ -229,7 +229,7 @@ def _planned(folder: RunFolder, manifest: Manifest) -> dict[str, Step] | None:
 
 def _failure(path: Path) -> str:
     try:
-        content = strict.parse(read_text(path, limits.FAILURE))
+        content = strict.parse(read_text(path, file_sizes.FAILURE))
         step, error = content["step"], content["error"]
         if type(step) is not str or type(error) is not str:
             raise TypeError("no texts")

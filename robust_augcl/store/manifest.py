@@ -16,7 +16,7 @@ from robust_augcl.results.records import SCHEMA
 from robust_augcl.results.stated import TABLE as COMPARISONS
 from robust_augcl.results.stated import Comparisons
 from robust_augcl.revisions import Revision
-from robust_augcl.store import limits
+from robust_augcl.store import file_sizes
 from robust_augcl.validation import read_text
 
 if TYPE_CHECKING:  # statistics take long to import: whoever reads a manifest needs none
@@ -110,7 +110,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        content = strict.parse(read_text(path, limits.MANIFEST))
+        content = strict.parse(read_text(path, file_sizes.MANIFEST))
         version, (schema, *_) = content["version"], content["format"]
         if type(content["table"]) is not dict:
             raise TypeError("a table that is none")

@@ -18,7 +18,7 @@ from robust_augcl.results import strict
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import ArtifactRef, Record, stamp
 from robust_augcl.revisions import changes
-from robust_augcl.store import limits
+from robust_augcl.store import file_sizes
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.files import write_atomically
 from robust_augcl.store.manifest import MANIFEST, Manifest, read_manifest
@@ -316,7 +316,7 @@ def load_record(store: Store, key: str) -> Record:
     """
     path = store.record_path(key)
     try:
-        text = read_text(path, limits.RECORD)
+        text = read_text(path, file_sizes.RECORD)
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactDamaged(
             f"{path.name}: expected a record, got a file that cannot be read "

@@ -18,8 +18,8 @@ Example: on a path of three nodes one edge may be added, since only the ends are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -76,6 +76,16 @@ class ThreatModel:
                 "Expected `operations` to be 'add', 'delete' or both, each once, got "
                 f"{list(self.operations)}"
             )
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """All settings but the budget, by name: what threats of different budgets share.
+
+        Example:
+            >>> ThreatModel(3).rules
+            {'operations': ('add',), 'within_component': False, 'allow_existing': False}
+        """
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "budget"}
 
     def budgets(self, graphs: PackedGraphs) -> Tensor:
         """The number of edits allowed in each graph (G,)."""

@@ -20,8 +20,8 @@ _MOUNT = "sys/fs/cgroup"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What is left.
+class Left:
+    """What is left to this process.
 
     Args:
         cores: processor time, in cores; None without a limit.
@@ -32,8 +32,8 @@ class Limits:
     memory: int | None = None
 
 
-def limits(root: Path = Path("/")) -> Limits:
-    """The tightest limits on this process; `root` is the folder of proc and sys."""
+def left(root: Path = Path("/")) -> Left:
+    """What the tightest limits leave this process; `root` is the folder of proc and sys."""
     cores, memory = [], []
     for controllers, group in _groups(root / "proc/self/cgroup"):
         mounts = (
@@ -45,9 +45,9 @@ def limits(root: Path = Path("/")) -> Limits:
             for folder in _levels(root / _MOUNT / mount, group):
                 cores.append(_cores(folder))
                 memory.append(_memory(folder))
-    return Limits(
+    return Left(
         min(filter(None, cores), default=None),
-        min((left for left in memory if left is not None), default=None),
+        min((bytes_left for bytes_left in memory if bytes_left is not None), default=None),
     )
 
 

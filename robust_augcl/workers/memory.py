@@ -18,7 +18,7 @@ import os
 import sys
 from pathlib import Path
 
-from robust_augcl.workers.cgroups import limits
+from robust_augcl.workers.cgroups import left
 
 _GIB = 2**30
 _WORKER = 2 * _GIB
@@ -45,7 +45,7 @@ def _available_cores(root: Path) -> int:
     """The cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = limits(root).cores
+    quota = left(root).cores
     return cores if quota is None else min(cores, int(quota))
 
 
@@ -62,7 +62,7 @@ def available_memory(root: Path = Path("/")) -> int:
 
     Where it is not known, it is as much as anybody could want.
     """
-    allowed = limits(root).memory
+    allowed = left(root).memory
     most = sys.maxsize if allowed is None else allowed
     try:
         lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -26,9 +26,9 @@ from robust_augcl.reports._figures import Gallery
 from robust_augcl.reports.markdown import render
 from robust_augcl.results.records import Record
 from robust_augcl.review.assessor import Assessor
-from robust_augcl.review.audit import looks, trials
+from robust_augcl.review.audit import facts_of_attacks, facts_of_inputs
 from robust_augcl.review.audit.all_checks import examine
-from robust_augcl.review.audit.gather import Gatherer
+from robust_augcl.review.audit.gather_evidence import Gatherer
 from robust_augcl.review.audit.run import audit_records, make_gatherer
 from robust_augcl.steps import attacking as attack_steps
 from robust_augcl.steps.artifacts import dataset_of, victim_of
@@ -241,8 +241,11 @@ def test_what_was_looked_at_ahead_is_the_same_and_not_looked_at_again(learned, m
     for record in reversed(records):  # in any order
         ahead.look_ahead(record)
     for module, names in (
-        (looks, ("check_record", "look_at_victim")),
-        (trials, ("try_on_planted_victims", "try_large_budget", "try_half_the_iterations")),
+        (facts_of_inputs, ("check_record", "look_at_victim")),
+        (
+            facts_of_attacks,
+            ("try_on_planted_victims", "try_large_budget", "try_half_the_iterations"),
+        ),
         (Dataset, ("keys",)),
     ):
         for name in names:
@@ -315,7 +318,7 @@ def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(
     assessor.end_ahead()
     assert gatherer is not None
     assert gatherer.seconds_ahead > 0
-    monkeypatch.setattr(trials, "try_on_planted_victims", refuse)
+    monkeypatch.setattr(facts_of_attacks, "try_on_planted_victims", refuse)
     made = assessor.report_input(records)
     kept = Assessor(RunFolder(learned), pytest.fail).report_input(records_of(learned))
     assert made.audit.findings == kept.audit.findings

@@ -454,7 +454,7 @@ def test_a_generator_that_counts_wrong_is_found_out(monkeypatch):
 def test_the_rules_stand_in_the_docs_as_in_the_code():
     _, _, rules, _ = re.split(r"^=+  =+$", inspect.getdoc(entrance), flags=re.M)
     told = [tuple(re.split(r"  +", line, maxsplit=1)) for line in rules.strip().splitlines()]
-    page = (TREE / "docs" / "data.md").read_text(encoding="utf-8").partition("The words are")[0]
+    page = (TREE / "docs" / "data.md").read_text(encoding="utf-8").partition("The messages are")[0]
     rows = re.findall(r"^\| (.*?) +\| (.*?) +\|$", page, flags=re.M)
     assert len(told) > 20
     assert [row for row in rows if row[0].strip("-")][1:] == told

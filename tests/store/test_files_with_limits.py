@@ -19,7 +19,7 @@ from robust_augcl.results import strict
 from robust_augcl.results.record_lines import MOST_LINE
 from robust_augcl.results.records import Record
 from robust_augcl.review.side_files import held
-from robust_augcl.store import limits
+from robust_augcl.store import file_sizes
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.housekeeping import survey
 from robust_augcl.store.run_folder import RunFolder
@@ -77,7 +77,7 @@ def spoil(path: Path, how: str) -> None:
         path.symlink_to(path.name)
     elif how == "huge":
         with path.open("wb") as file:  # which takes no room on the disk
-            file.truncate(limits.ARTIFACT + 1)
+            file.truncate(file_sizes.ARTIFACT + 1)
     else:
         path.write_bytes(CONTENTS[how])
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from robust_augcl.workers import memory as room
-from robust_augcl.workers.cgroups import Limits, limits
+from robust_augcl.workers.cgroups import Left, left
 
 GIB = 2**30
 V2 = "0::/kubepods/pod1/box\n"
@@ -46,7 +46,7 @@ def v2(group, **files):
 
 def test_without_limits_the_machine_is_what_there_is(system, tmp_path):
     root = system({})
-    assert limits(root) == Limits()
+    assert left(root) == Left()
     assert room.default_workers(root=tmp_path) == 64
 
 
@@ -58,7 +58,7 @@ def test_workers_are_as_many_as_memory_allows(system, tmp_path):
 
 def test_where_nothing_is_said_memory_is_without_limit(tmp_path):
     assert room.available_memory(tmp_path) == sys.maxsize
-    assert limits(tmp_path) == Limits()
+    assert left(tmp_path) == Left()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_ancestors_bound_a_group_too(system, tmp_path):
             ),  # a neighbour's
         }
     )
-    assert limits(root) == Limits(3.0, 25 * GIB)
+    assert left(root) == Left(3.0, 25 * GIB)
     assert room.default_workers(root=tmp_path) == 3
 
 
@@ -123,7 +123,7 @@ def test_more_taken_than_allowed_leaves_one_worker(system, tmp_path):
             **v2("kubepods/pod1/box", memory_max="1000\n", memory_current="2000\n"),
         }
     )
-    assert limits(root) == Limits(None, 0)
+    assert left(root) == Left(None, 0)
     assert room.default_workers(root=tmp_path) == 1
 
 
@@ -143,7 +143,7 @@ def test_version_1(system, mount, seen, tmp_path):
             f"{memory}.stat": f"cache 1\ntotal_inactive_file {GIB}\n",
         }
     )
-    assert limits(root) == Limits(4.0, 7 * GIB)
+    assert left(root) == Left(4.0, 7 * GIB)
     assert room.default_workers(root=tmp_path) == 3
 
 
@@ -159,7 +159,7 @@ def test_version_1_says_none_in_numbers(system, tmp_path):
             **{f"sys/fs/cgroup/{name}": content for name, content in files.items()},
         }
     )
-    assert limits(root).cores is None
+    assert left(root).cores is None
     assert room.default_workers(root=tmp_path) == 64
 
 
@@ -171,7 +171,7 @@ def test_both_versions_at_once(system):
             "sys/fs/cgroup/unified/job/cpu.max": "500000 100000\n",
         }
     )
-    assert limits(root) == Limits(5.0, 4 * GIB)
+    assert left(root) == Left(5.0, 4 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_odd_files_limit_nothing(system, content, tmp_path):
     (root / "sys/fs/cgroup/memory.current").mkdir()
     for groups in (b"0::/../../other\n", b"0::/\n", b"3:cpu", content):
         system({"proc/self/cgroup": groups})
-        assert limits(root) == Limits()
+        assert left(root) == Left()
     assert room.default_workers(root=tmp_path) == 64
 
 
@@ -214,4 +214,4 @@ def test_what_the_odd_files_hold_is_read_where_it_is_sound(system):
             "sys/fs/cgroup/memory.max": "7\n",
         }
     )
-    assert limits(root) == Limits(2.0, 7)
+    assert left(root) == Left(2.0, 7)

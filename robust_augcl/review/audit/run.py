@@ -14,7 +14,7 @@ from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from robust_augcl.review.audit.gather import Gatherer
+    from robust_augcl.review.audit.gather_evidence import Gatherer
 
 
 def make_gatherer(folder: RunFolder, manifest: Manifest) -> Gatherer:
@@ -22,7 +22,7 @@ def make_gatherer(folder: RunFolder, manifest: Manifest) -> Gatherer:
 
     Raises `InputError` where the manifest holds no valid suite.
     """
-    from robust_augcl.review.audit.gather import Gatherer
+    from robust_augcl.review.audit.gather_evidence import Gatherer
 
     return Gatherer(folder, {step.key: step for step in folder.plan(manifest).attacks})
 

@@ -14,7 +14,7 @@ from robust_augcl.results.brackets import proved_for
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Cell, Record
 from robust_augcl.results.rest import rests, victim_cell
-from robust_augcl.review.audit import looks, trials
+from robust_augcl.review.audit import facts_of_attacks, facts_of_inputs
 from robust_augcl.review.audit.evidence import (
     DataFacts,
     Evidence,
@@ -141,7 +141,9 @@ class Gatherer:
             records=everything,
             searches={r.key for r in known if self._searches(r)},
             curves={
-                r.key: curve for r in whole if (curve := looks.curve_of_learning(self._files, r))
+                r.key: curve
+                for r in whole
+                if (curve := facts_of_inputs.curve_of_learning(self._files, r))
             },
             replayed=replayed,
             unproved=unproved,
@@ -186,42 +188,42 @@ class Gatherer:
 
     def _searches(self, record: Record) -> bool:
         def look() -> bool:
-            return looks.asks_about_everything(self._files, record)
+            return facts_of_inputs.asks_about_everything(self._files, record)
 
         return self._once("searches", record.dumps(), look)
 
     def _replayed(self, record: Record) -> list[str]:
         def look() -> list[str]:
-            return looks.replay_problems(self._files, record)
+            return facts_of_inputs.replay_problems(self._files, record)
 
         return self._once("replayed", record.dumps(), look)
 
     def _miscounted(self, record: Record) -> list[int]:
         def look() -> list[int]:
-            return looks.miscounted_graphs(self._files, record)
+            return facts_of_inputs.miscounted_graphs(self._files, record)
 
         return self._once("miscounted", record.dumps(), look)
 
     def _use(self, record: Record) -> Use:
         def look() -> Use:
-            return looks.use_of_test_graphs(self._files, record, self.steps[record.key])
+            return facts_of_inputs.use_of_test_graphs(self._files, record, self.steps[record.key])
 
         return self._once("use", record.dumps(), look)
 
     def _victim_facts(self, record: Record) -> VictimFacts:
         def look() -> VictimFacts:
-            return looks.victim_facts(self._files, record)
+            return facts_of_inputs.victim_facts(self._files, record)
 
         return self._once("victim", record.dumps(), look)
 
     def _data_facts(self, record: Record) -> DataFacts:
         def look() -> DataFacts:
-            return looks.data_facts(self._files, record)
+            return facts_of_inputs.data_facts(self._files, record)
 
         return self._once("data", record.dumps(), look)
 
     def _planted(self, step: Step) -> PlantedFacts:
-        return self._once("planted", step.key, lambda: trials.try_planted(step))
+        return self._once("planted", step.key, lambda: facts_of_attacks.try_planted(step))
 
     def _planted_of(self, group: Sequence[Record]) -> PlantedFacts | None:
         """What combines attacks has nothing to combine there."""
@@ -234,23 +236,23 @@ class Gatherer:
     def _large(self, record: Record, budgets: Sequence[int | float]) -> LargeBudgetFacts | None:
         """On one victim; None where the attack cannot be tried so."""
         attack = self._attack(record.key)
-        if not trials.takes_any_budget(attack, record, self._searches(record)):
+        if not facts_of_attacks.takes_any_budget(attack, record, self._searches(record)):
             return None
-        budget = trials.large_budget(budgets)
+        budget = facts_of_attacks.large_budget(budgets)
 
         def look() -> LargeBudgetFacts | None:
-            return trials.try_large(self._files, attack, record, budget)
+            return facts_of_attacks.try_large(self._files, attack, record, budget)
 
         return self._once(f"large {budget}", record.dumps(), look)
 
     def _halved(self, record: Record) -> IterationFacts | None:
         """On one victim; None where the attack cannot be tried so."""
         attack = self._attack(record.key)
-        if not trials.takes_half_its_effort(attack, record):
+        if not facts_of_attacks.takes_half_its_effort(attack, record):
             return None
 
         def look() -> IterationFacts | None:
-            return trials.try_halved(self._files, attack, record)
+            return facts_of_attacks.try_halved(self._files, attack, record)
 
         return self._once("halved", record.dumps(), look)
 
@@ -266,7 +268,7 @@ class Gatherer:
         """On the record's victim; None where the attack does not learn, or cannot be tried so."""
 
         def look() -> LearningFacts | None:
-            return trials.try_learned(self._files, self.steps[record.key], record)
+            return facts_of_attacks.try_learned(self._files, self.steps[record.key], record)
 
         return self._once("learned on", record.dumps(), look)
 
