@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from robust_augcl.errors import InputError, cut, message_of, shown
-from robust_augcl.models.weight_files import MOST_WEIGHTS, of_safetensors, of_state_dict
+from robust_augcl.models.saved_parts import MOST_WEIGHTS
+from robust_augcl.models.weight_files import of_safetensors, of_state_dict
 from robust_augcl.validation import read_bytes
 
 _WHOLE = ("bool", "uint8", "int8", "int16", "int32", "int64")

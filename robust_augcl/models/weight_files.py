@@ -6,23 +6,19 @@ in one place, and a few bytes may stand for many GB.
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from robust_augcl.errors import InputError, cut, message_of, one_line, shown
+from robust_augcl.models.saved_parts import MOST_WEIGHTS
+from robust_augcl.models.saved_state import tensors_saved_in
 from robust_augcl.results import strict
 
-MOST_WEIGHTS = 2**31
-"""The most bytes of a file of weights, and of the tensors that are read from it."""
 _LENGTH = 8  # bytes that say how long the header of a safetensors file is
 _MOST_HEADER = 2**24
 _MOST_TENSORS = 100_000
@@ -145,22 +141,12 @@ def _are_counts(values: Any, most: int) -> bool:
 
 
 def of_state_dict(content: bytes) -> Mapping[Any, Any]:
-    """The state dict in a file that `torch.save` wrote. Nothing is unpickled that is no tensor.
+    """The state dict in a file that `torch.save` wrote. Nothing is unpickled.
 
     Raises:
         InputError: it holds something else, or would take more memory than a file may have.
     """
-    _refuse_packed(content)
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle's, zip's, PyTorch's own
-        found = f"a file that cannot be read ({cut(message_of(error), 120)})"
-        if isinstance(error, pickle.UnpicklingError):  # whose text recommends to unpickle it
-            found = "a file that holds something else too, such as a whole module"
-        raise InputError(
-            "Expected a state dict, as `torch.save(model.state_dict(), ...)` writes it, got "
-            f"{found}: nothing is unpickled that may be code"
-        ) from None
+    state = tensors_saved_in(content)
     if not isinstance(state, Mapping):
         raise InputError(f"Expected a state dict, got {type(state).__name__}")
     for key in _CHECKPOINT:
@@ -171,26 +157,8 @@ def of_state_dict(content: bytes) -> Mapping[Any, Any]:
             )
     # Tensors may share their numbers, or repeat one: each takes its own memory as soon as it is
     # copied.
-    size = sum(
-        each.numel() * each.element_size()
-        for each in state.values()
-        if isinstance(each, Tensor) and each.layout == torch.strided
-    )
+    tensors = [each for each in state.values() if isinstance(each, Tensor)]
+    size = sum(each.numel() * each.element_size() for each in tensors)
     if size > MOST_WEIGHTS:
         raise InputError(f"Expected tensors of at most {MOST_WEIGHTS} bytes, got {size}")
     return state
-
-
-def _refuse_packed(content: bytes) -> None:
-    """Raise `InputError` where parts of a file are compressed, which `torch.save` never does."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as file:
-            parts = file.infolist()
-    except Exception:  # no zip file: the older format of `torch.save`, or something else
-        return
-    packed = [each.filename for each in parts if each.compress_type != zipfile.ZIP_STORED]
-    if packed:
-        raise InputError(
-            "Expected a file as `torch.save` writes it, in which nothing is compressed, got one "
-            f"with {shown(packed[0])} compressed"
-        )
