@@ -29,6 +29,8 @@ LAYERS = (
     pyg.GCNConv,
     pyg.GATConv,
     pyg.GATv2Conv,
+    pyg.PNAConv,
+    pyg.EdgeConv,
 )
 POOLS: dict[Any, str] = {
     pyg.global_add_pool: "sum",
@@ -84,7 +86,8 @@ def refused_layer(layer: Any) -> str | None:
     sums_alone = type(layer) is pyg.GCNConv and type(layer.aggr_module) is not aggr.SumAggregation
     if sums_alone or not _is_unordered(layer.aggr_module):
         return f"it aggregates by {type(layer.aggr_module).__name__}"
-    if attention and (layer.edge_dim is not None or not isinstance(layer.in_channels, int)):
+    of_edges = (attention or type(layer) is pyg.PNAConv) and layer.edge_dim is not None
+    if of_edges or (attention and not isinstance(layer.in_channels, int)):
         return "it is made for edge attributes, or for two kinds of nodes"
     inside = [each for name, each in layer.named_children() if name != "aggr_module"]
     unknown = [type(each).__name__ for each in inside if not is_by_row(each)]
@@ -99,6 +102,8 @@ def uses_degrees(layer: nn.Module) -> bool:
 def _is_unordered(aggregation: Any) -> bool:
     if type(aggregation) is aggr.MultiAggregation:
         return all(_is_unordered(each) for each in aggregation.aggrs)
+    if type(aggregation) is aggr.DegreeScalerAggregation:  # it knows a node's own degree besides
+        return _is_unordered(aggregation.aggr)
     return type(aggregation) in _UNORDERED
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
-from torch_geometric.nn import GATConv, GATv2Conv, GCNConv
+from torch_geometric.nn import GATConv, GATv2Conv, GCNConv, PNAConv
 from torch_geometric.utils import scatter
 
 from robust_augcl.graphs.limits import limits
@@ -263,7 +263,10 @@ class _Part:
             layer.add_self_loops = False
             rows = torch.arange(node.numel(), device=node.device)
             sent, row = torch.cat([sent, own]), torch.cat([row, rows])
-        out: Tensor = layer((sources, take(sources, own)), torch.stack([sent, row]))
+        given, edges = (sources, take(sources, own)), torch.stack([sent, row])
+        out: Tensor = (
+            _pna(layer, *given, edges) if isinstance(layer, PNAConv) else layer(given, edges)
+        )
         return out
 
     def _received(self, reach: int) -> _Received:
@@ -312,3 +315,19 @@ class _Part:
         )
         out = out + loops
         return out if layer.bias is None else out + layer.bias
+
+
+def _pna(layer: PNAConv, sources: Tensor, targets: Tensor, edges: Tensor) -> Tensor:
+    """The `forward` of a `PNAConv`, which takes one kind of nodes alone (R, H)."""
+    towers = (-1, layer.towers, layer.F_in)
+    sent, own = (
+        states.view(towers)
+        if layer.divide_input
+        else states.unsqueeze(1).expand(-1, layer.towers, -1)
+        for states in (sources, targets)
+    )
+    received = layer.propagate(edges, x=(sent, own), edge_attr=None)
+    both = torch.cat([own, received], dim=-1)
+    each = [post(both[:, tower]) for tower, post in enumerate(layer.post_nns)]
+    out: Tensor = layer.lin(torch.cat(each, dim=1))
+    return out

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 from torch_geometric.nn import global_add_pool, global_mean_pool
-from torch_geometric.nn.models import GAT, GCN, GIN, PNA, GraphSAGE
+from torch_geometric.nn.models import GAT, GCN, GIN, PNA, EdgeCNN, GraphSAGE
 
 
 class Given(nn.Module):
@@ -40,8 +40,16 @@ def centred(module: Given, graphs) -> Given:
     return module
 
 
-BODIES = {"GIN": GIN, "GCN": GCN, "GraphSAGE": GraphSAGE, "GAT": GAT, "PNA": _pna}
-POOLS = {"GIN": global_add_pool, "PNA": global_add_pool}  # of the others the mean
+BODIES = {
+    "GIN": GIN,
+    "GCN": GCN,
+    "GraphSAGE": GraphSAGE,
+    "GAT": GAT,
+    "PNA": _pna,
+    "EdgeCNN": EdgeCNN,
+}
+"""All that derive from `BasicGNN`."""
+POOLS = dict.fromkeys(["GIN", "PNA", "EdgeCNN"], global_add_pool)  # of the others the mean
 
 
 def given(

@@ -15,10 +15,12 @@ from torch import nn
 from torch.nn import functional
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import (
+    EdgeConv,
     GATConv,
     GCNConv,
     GINConv,
     GraphConv,
+    PNAConv,
     SAGEConv,
     global_add_pool,
     global_max_pool,
@@ -37,7 +39,7 @@ from robust_augcl.oracle.single_logits import Questions, candidate_logits, full_
 from robust_augcl.threat.model import ThreatModel
 
 BOTH = ThreatModel(1, ("add", "delete"))
-NAMES = ["GIN", "GCN", "GraphSAGE", "GAT"]
+NAMES = ["GIN", "GCN", "GraphSAGE", "GAT", "PNA", "EdgeCNN"]
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +146,13 @@ def gin(a, b):
     return GINConv(nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU(), nn.Linear(b, b)))
 
 
+def pna(a, b, **options):
+    """All aggregators and scalers."""
+    options = {"aggregators": ["sum", "mean", "min", "max", "var", "std"], **options}
+    scalers = ["identity", "amplification", "attenuation", "linear", "inverse_linear"]
+    return PNAConv(a, b, scalers=scalers, deg=torch.tensor([1, 4, 3, 1]), **options)
+
+
 class Base(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -213,6 +222,11 @@ OWN = {
     "graph conv": lambda: Own(lambda a, b: GraphConv(a, b, aggr="mean"), global_mean_pool),
     "attention": lambda: Own(lambda a, b: GATConv(a, b // 2, heads=2), MeanAggregation()),
     "attention without loops": lambda: Own(lambda a, b: GATConv(a, b, add_self_loops=False)),
+    "pna": lambda: Own(pna),
+    "pna, towers": lambda: Own(partial(pna, towers=3)),
+    "pna, divided": lambda: Own(partial(pna, towers=2, divide_input=True, post_layers=2)),
+    "edge conv": lambda: Own(lambda a, b: EdgeConv(nn.Linear(2 * a, b))),
+    "edge conv, mean": lambda: Own(lambda a, b: EdgeConv(nn.Linear(2 * a, b), aggr="mean")),
     "a batch": lambda: OwnData(gin),
     "in place": InPlace,
     "names of a package": lambda: ByModule(gin),
