@@ -54,12 +54,18 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
         ValueError: fewer than two values.
     """
     count = len(values)
+    mean, variance = _mean_and_variance(values)
+    half = t_quantile((1 - CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)
+    return mean - half, mean + half
+
+
+def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
+    """The mean of S values, and their variance over S - 1."""
+    count = len(values)
     if count < 2:
         raise ValueError(f"Expected at least two values, got {count}")
     mean = math.fsum(values) / count
-    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
-    half = t_quantile((1 - CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)
-    return mean - half, mean + half
+    return mean, math.fsum((value - mean) ** 2 for value in values) / (count - 1)
 
 
 @lru_cache(maxsize=4096)
@@ -93,12 +99,9 @@ def error_of_mean(values: Sequence[float], targets: int, test_to_train: float = 
     Raises:
         ValueError: fewer than two values.
     """
-    count = len(values)
-    if count < 2:
-        raise ValueError(f"Expected at least two values, got {count}")
-    mean = math.fsum(values) / count
-    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
-    return math.sqrt(max(variance * (1 / count + test_to_train), ONE_EACH_WAY / (targets + 2) ** 2))
+    _, variance = _mean_and_variance(values)
+    of_values = variance * (1 / len(values) + test_to_train)
+    return math.sqrt(max(of_values, ONE_EACH_WAY / (targets + 2) ** 2))
 
 
 def share_interval(

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 import torch
-from attacked import attacked
+from attacked import ONE, THREATS, attacked, broken, pairs_of
 from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,25 +25,6 @@ from robust_augcl.threat.perturbations import apply_all
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch_geometric.contrib.nn import PRBCDAttack
-
-ONE = ThreatModel(within_component=True)
-THREATS = [
-    ONE,
-    ThreatModel(3, within_component=True),
-    ThreatModel(2, ("add", "delete"), within_component=True, allow_existing=True),
-    ThreatModel(0.1, ("delete",)),
-]
-
-
-def pairs_of(result):
-    return [
-        sorted(map(tuple, torch.cat([p.added, p.removed], dim=1).T.tolist()))
-        for p in result.perturbations
-    ]
-
-
-def broken(result, y):
-    return (result.clean_prediction == y) & (result.attacked_prediction != y)
 
 
 def an_ascent(victim, graphs, threat, **settings):

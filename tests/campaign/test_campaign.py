@@ -8,6 +8,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+from small_suites import ONE_CELL
 
 from robust_augcl import Campaign, Machines
 from robust_augcl.cli import main, running
@@ -16,16 +17,7 @@ from robust_augcl.plan.suite import make_suite
 from robust_augcl.review.audit import run as audit_run
 from robust_augcl.workers.watcher import Watcher
 
-TABLE = {
-    "name": "notebook",
-    "dataset": {"source": "components", "nodes": [15, 20], "graphs_per_class": 10},
-    "split": {"test": 0.3, "validation": 0.3},
-    "encoder": {"name": "structure2vec", "width": 8},
-    "training": {"epochs": 2},
-    "threat": {"within_component": True},
-    "methods": [{"name": "none"}],
-    "attacks": [{"name": "rand_sampling"}],
-}
+TABLE = {**ONE_CELL, "name": "notebook"}
 
 
 def campaign(path: Path, workers: int = 1, **changes) -> Campaign:

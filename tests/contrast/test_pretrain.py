@@ -34,16 +34,6 @@ def new_model(settings, encoder=Structure2Vec, seed=0):
     )
 
 
-def same(left, right):
-    pairs = [
-        (left.x, right.x),
-        (left.edge_index, right.edge_index),
-        (left.ptr, right.ptr),
-        (left.y, right.y),
-    ]
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
 @pytest.fixture
 def graphs(random_graphs):
     """20 graphs; the class of each is its number."""
@@ -58,7 +48,9 @@ def test_equal_generators_give_the_same_batches_and_views(graphs, reshuffle, aug
     for _ in range(3):
         pairs = list(zip(first, second, strict=True))
         assert len(pairs) == 4
-        assert all(same(a, b) and same(view_a, view_b) for (a, view_a, _), (b, view_b, _) in pairs)
+        assert all(
+            a.same_as(b) and view_a.same_as(view_b) for (a, view_a, _), (b, view_b, _) in pairs
+        )
 
 
 def test_other_generators_give_other_batches_and_views(graphs):
@@ -67,7 +59,7 @@ def test_other_generators_give_other_batches_and_views(graphs):
         next(iter(Batches(graphs, settings, seeded(seed)))) for seed in (3, 4)
     )
     assert not torch.equal(batch.y, other.y)
-    assert not same(view, other_view)
+    assert not view.same_as(other_view)
 
 
 @pytest.mark.parametrize("reshuffle", [False, True])
@@ -92,8 +84,8 @@ def test_the_first_epoch_does_not_depend_on_reshuffling(graphs):
         next(iter(Batches(graphs, Pretraining(batch_size=6, reshuffle=r), seeded(3))))
         for r in (False, True)
     )
-    assert same(first[0], second[0])
-    assert same(first[1], second[1])
+    assert first[0].same_as(second[0])
+    assert first[1].same_as(second[1])
 
 
 def test_views_belong_to_the_graphs_of_their_batch(graphs):

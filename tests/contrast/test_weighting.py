@@ -201,21 +201,32 @@ def test_fitting_leaves_the_model_as_it_was(random_graphs):
     )
 
 
-def test_every_pass_sees_views_drawn_anew(random_graphs):
+class Fitted(Objective):
+    """Looks at what it is handed to fit on."""
+
+    def __init__(self, look):
+        self._look = look
+
+    def loss(self, z1, z2, numbers):
+        raise NotImplementedError
+
+    def fit(self, views, generator, report=None):
+        self._look(views)
+
+
+def fit_looking(random_graphs, look):
+    """Fit an objective that hands `look` the model and what makes passes over its views."""
     pretraining = Pretraining(batch_size=8)
     encoder = GIN(in_features=3, width=4, layers=2, generator=seeded(0))
     model = ContrastiveModel(encoder, pretraining, seeded(1))
     batches = Batches(random_graphs(0, [8] * 8), pretraining, seeded(2))
+    fitted = Fitted(lambda views: look(model, views))
+    fit_objective(fitted, model, batches, torch.Generator())
+
+
+def test_every_pass_sees_views_drawn_anew(random_graphs):
     seen = []
-
-    class Recorder(Objective):
-        def loss(self, z1, z2, numbers):
-            raise NotImplementedError
-
-        def fit(self, views, generator, report=None):
-            seen.extend([list(views()), list(views())])
-
-    fit_objective(Recorder(), model, batches, torch.Generator())
+    fit_looking(random_graphs, lambda _, views: seen.extend([list(views()), list(views())]))
     (anchors, views, _), (anchors_again, views_again, _) = seen[0][0], seen[1][0]
     assert torch.equal(anchors, anchors_again)
     assert not torch.equal(views, views_again)
@@ -224,23 +235,15 @@ def test_every_pass_sees_views_drawn_anew(random_graphs):
 def test_the_uncertainty_model_learns_with_gradients_of_its_own(random_graphs):
     # The embeddings are made without gradients; that must not reach into the weighter's own
     # training.
-    pretraining = Pretraining(batch_size=8)
-    encoder = GIN(in_features=3, width=4, layers=2, generator=seeded(0))
-    model = ContrastiveModel(encoder, pretraining, seeded(1))
-    batches = Batches(random_graphs(0, [8] * 8), pretraining, seeded(2))
     modes = []
 
-    class Recorder(Objective):
-        def loss(self, z1, z2, numbers):
-            raise NotImplementedError
+    def look(model, views):
+        for z1, z2, _ in views():
+            modes.append(
+                (torch.is_grad_enabled(), z1.requires_grad, z2.requires_grad, model.training)
+            )
 
-        def fit(self, views, generator, report=None):
-            for z1, z2, _ in views():
-                modes.append(
-                    (torch.is_grad_enabled(), z1.requires_grad, z2.requires_grad, model.training)
-                )
-
-    fit_objective(Recorder(), model, batches, torch.Generator())
+    fit_looking(random_graphs, look)
     assert modes == [(True, False, False, False)]
 
 

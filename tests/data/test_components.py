@@ -24,16 +24,6 @@ from robust_augcl.graphs.labels import unproved_labels
 from robust_augcl.graphs.packed import PackedGraphs
 
 
-def same(left, right):
-    pairs = [
-        (left.x, right.x),
-        (left.edge_index, right.edge_index),
-        (left.ptr, right.ptr),
-        (left.y, right.y),
-    ]
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
 def check_edges(graphs):
     """Both directions, each once, sorted, no loops, inside one graph."""
     source, target = graphs.edge_index
@@ -195,8 +185,8 @@ def test_with_all_edges_the_components_are_complete(to_networkx):
 def test_the_same_generator_gives_the_same_graphs():
     source = ComponentGraphs(graphs_per_class=15)
     state = torch.get_rng_state()
-    assert same(source.load(None, seeded(0)), source.load(None, seeded(0)))
-    assert not same(source.load(None, seeded(0)), source.load(None, seeded(1)))
+    assert source.load(None, seeded(0)).same_as(source.load(None, seeded(0)))
+    assert not source.load(None, seeded(0)).same_as(source.load(None, seeded(1)))
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -278,9 +268,9 @@ def test_splits_are_drawn_from_the_generator(to_data):
 def test_loading_a_data_set_depends_on_the_generator_only():
     source = ComponentGraphs(graphs_per_class=20)
     first, again, other = (load_dataset(source, Split(), None, seeded(seed)) for seed in (0, 0, 1))
-    assert same(first.graphs, again.graphs)
+    assert first.graphs.same_as(again.graphs)
     assert torch.equal(first.train, again.train)
-    assert not same(first.graphs, other.graphs)
+    assert not first.graphs.same_as(other.graphs)
 
 
 def test_too_few_graphs_of_a_class_are_refused(to_data):

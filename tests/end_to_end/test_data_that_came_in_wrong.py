@@ -8,27 +8,21 @@ import json
 import socket
 
 import pytest
+from small_suites import MOLECULES
 from tu_archives import some_graphs, star, tables_of, write_archive
 
 from robust_augcl.data import tu
 from robust_augcl.store.run_folder import RunFolder
 
-SUITE = """
+SUITE = (
+    """
 name = "odd"
 [dataset]
 source = "tu"
 name = "{name}"
-[split]
-test = 0.3
-validation = 0.2
-[encoder]
-name = "gin"
-width = 4
-layers = [2]
-[pretraining]
-warm_up_epochs = 1
-continued_epochs = 1
-batch_size = 2
+"""
+    + MOLECULES
+    + """batch_size = 2
 augmentations = [{{ name = "subgraph", ratio = 0.2 }}, {{ name = "node_drop", ratio = 0.2 }}]
 [training]
 epochs = 2
@@ -45,6 +39,7 @@ name = "rand_sampling"
 [[attacks]]
 name = "exhaustive"
 """
+)
 CLASSES = [number % 2 for number in range(60)]
 
 

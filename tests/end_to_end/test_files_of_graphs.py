@@ -7,27 +7,21 @@ from __future__ import annotations
 import json
 
 import pytest
+from small_suites import MOLECULES
 
 from robust_augcl.steps.artifacts import dataset_of
 from robust_augcl.store.run_folder import RunFolder
 
-SUITE = """
+SUITE = (
+    """
 name = "mine"
 [dataset]
 source = "file"
 path = "data/mine.jsonl"
 {more}
-[split]
-test = 0.3
-validation = 0.2
-[encoder]
-name = "gin"
-width = 4
-layers = [2]
-[pretraining]
-warm_up_epochs = 1
-continued_epochs = 1
-batch_size = 4
+"""
+    + MOLECULES
+    + """batch_size = 4
 augmentations = [{{ name = "edge_perturbation", ratio = 0.4 }}]
 [training]
 epochs = 2
@@ -39,6 +33,7 @@ name = "{method}"
 [[attacks]]
 name = "rand_sampling"
 """
+)
 PARTS = ("train", "validation", "test")
 
 

@@ -11,34 +11,13 @@ from pathlib import Path
 
 import pytest
 from hearing import hear
+from promised_columns import COLUMNS
 
 from robust_augcl import registry
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.run_folder import RunFolder
 
 SECONDS = ("seconds", "pretrain_seconds", "train_seconds", "fit_seconds")
-WANTED = {
-    *(
-        "suite",
-        "dataset",
-        "method",
-        "encoder",
-        "layers",
-        "seed",
-        "attack",
-        "protocol",
-        "budget",
-        "n_graphs",
-    ),
-    *(
-        "clean_accuracy",
-        "attacked_accuracy",
-        "robust_accuracy",
-        "robust_accuracy_by_class",
-        "pretrain_seconds",
-        "seconds",
-    ),
-}
 
 
 def rows_of(command, folder: Path) -> list[dict]:
@@ -61,7 +40,7 @@ def test_rows_are_complete_and_consistent(finished, command):
     rows = json.loads(command("show", finished, "--format", "json").out)
     assert len(rows) == 24
     for row in rows:
-        assert set(row) >= WANTED
+        assert set(row) >= set(COLUMNS)
         assert row["n_graphs"] == 18
         assert (
             0 <= row["robust_accuracy"] <= min(row["clean_accuracy"], row["attacked_accuracy"]) <= 1

@@ -69,6 +69,19 @@ def forge_each(folder: Path, kind: str) -> Tried:
     return Tried(there_are, tried, silent)
 
 
+def check_that_all_is_noticed(folder: Path, kind: str, least: int) -> None:
+    """Whatever is forged of one kind of file is noticed, or listed, or shows nowhere.
+
+    There are `least` forgeries at least, and those that are tried change each field in each way.
+    """
+    there_are, tried, silent = forge_each(folder, kind)
+    assert not silent, "\n".join(silent)
+    assert len(there_are) >= least
+    assert len(tried) > len(there_are) / 4
+    for each in ("field", "how"):
+        assert {getattr(one, each) for one in tried} == {getattr(one, each) for one in there_are}
+
+
 @contextmanager
 def forged(folder: Path, forgery: Forgery, as_it_was: Mapping[Path, bytes]) -> Iterator[None]:
     """The folder with the forgery, and afterwards as it was: file -> content."""

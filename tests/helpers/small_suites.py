@@ -11,6 +11,34 @@ graphs_per_class = 30
 test = 0.2
 validation = 0.2
 """
+_ENCODER = """
+[encoder]
+name = "structure2vec"
+width = 8
+layers = [2]
+"""
+_BRIEFLY = f"""
+{_ENCODER}
+[pretraining]
+warm_up_epochs = 1
+continued_epochs = 1
+batch_size = 32
+[training]
+epochs = 3
+[threat]
+within_component = true
+"""
+_MEASURED = """
+[certificates]
+[representations]
+folds = 3
+c = [1.0]
+"""
+_WELL = """
+[training]
+epochs = 20
+learning_rate = 0.01
+"""
 
 TINY = f"""
 name = "tiny"
@@ -53,23 +81,9 @@ name = "exhaustive"
 MEASURED = f"""
 name = "measured"
 {_COMPONENTS}
-[encoder]
-name = "structure2vec"
-width = 8
-layers = [2]
-[pretraining]
-warm_up_epochs = 1
-continued_epochs = 1
-batch_size = 32
-[training]
-epochs = 3
-[threat]
-within_component = true
+{_BRIEFLY}
 budget = [1, 2]
-[certificates]
-[representations]
-folds = 3
-c = [1.0]
+{_MEASURED}
 [[methods]]
 name = "none"
 [[methods]]
@@ -82,22 +96,8 @@ name = "rand_sampling"
 EVERYTHING = f"""
 name = "everything"
 {_COMPONENTS}
-[encoder]
-name = "structure2vec"
-width = 8
-layers = [2]
-[pretraining]
-warm_up_epochs = 1
-continued_epochs = 1
-batch_size = 32
-[training]
-epochs = 3
-[threat]
-within_component = true
-[certificates]
-[representations]
-folds = 3
-c = [1.0]
+{_BRIEFLY}
+{_MEASURED}
 [[methods]]
 name = "graphcl"
 [[methods]]
@@ -118,14 +118,9 @@ width = 8
 PROVED = f"""
 name = "proved"
 {_COMPONENTS}
-[encoder]
-name = "structure2vec"
-width = 8
-layers = [2]
+{_ENCODER}
 [pretraining]
-[training]
-epochs = 20
-learning_rate = 0.01
+{_WELL}
 [threat]
 within_component = true
 budget = [1, 2, 3]
@@ -206,13 +201,8 @@ name = "exhaustive"
 SEARCHED = f"""
 name = "searched"
 {_COMPONENTS}
-[encoder]
-name = "structure2vec"
-width = 8
-layers = [2]
-[training]
-epochs = 20
-learning_rate = 0.01
+{_ENCODER}
+{_WELL}
 [threat]
 within_component = true
 budget = [1, 2]
@@ -245,10 +235,7 @@ positive_in_denominator = false
 epochs = 2
 [threat]
 within_component = true
-[certificates]
-[representations]
-folds = 3
-c = [1.0]
+{_MEASURED}
 [[methods]]
 name = "augcl"
 passes = 1
@@ -261,3 +248,29 @@ width = 4
 name = "exhaustive"
 """
 """One victim, and every kind of file: an attacker, certificates, measurements."""
+
+MOLECULES = """
+[split]
+test = 0.3
+validation = 0.2
+[encoder]
+name = "gin"
+width = 4
+layers = [2]
+[pretraining]
+warm_up_epochs = 1
+continued_epochs = 1
+"""
+"""Tables for a few graphs with features; [pretraining] is still open."""
+
+ONE_CELL = {
+    "name": "one-cell",
+    "dataset": {"source": "components", "nodes": [15, 20], "graphs_per_class": 10},
+    "split": {"test": 0.3, "validation": 0.3},
+    "encoder": {"name": "structure2vec", "width": 8},
+    "training": {"epochs": 2},
+    "threat": {"within_component": True},
+    "methods": [{"name": "none"}],
+    "attacks": [{"name": "rand_sampling"}],
+}
+"""One record, as the table of a suite."""

@@ -32,7 +32,6 @@ from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.module import ModuleClassifier
-from robust_augcl.oracle import single_logits
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.layered_states import LayeredOracle
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, full_logits
@@ -56,19 +55,6 @@ def some_graphs(random_graphs):
 @pytest.fixture
 def few_graphs(random_graphs) -> PackedGraphs:
     return random_graphs(3, sizes=(7, 1, 9, 2, 6), density=0.35)
-
-
-@pytest.fixture
-def full(monkeypatch):
-    """The numbers of edits that were evaluated in full."""
-    seen = []
-
-    def counting(model, questions):
-        seen.append(len(questions))
-        return full_logits(model, questions)
-
-    monkeypatch.setattr(single_logits, "full_logits", counting)
-    return seen
 
 
 def questions_of(graphs, threat=BOTH):

@@ -17,7 +17,6 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.concatenated import concatenate
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.oracle import single_logits
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, full_logits
 from robust_augcl.oracle.single_states import SingleOracle
@@ -127,19 +126,6 @@ def test_in_double_precision_sums_are_exact(encoder, at_once):
     torch.testing.assert_close(
         logits, by_brute_force(model, graphs, candidates), rtol=1e-10, atol=1e-10, check_dtype=False
     )
-
-
-@pytest.fixture
-def full(monkeypatch):
-    """The numbers of edits that were evaluated in full."""
-    seen = []
-
-    def counting(model, questions):
-        seen.append(len(questions))
-        return full_logits(model, questions)
-
-    monkeypatch.setattr(single_logits, "full_logits", counting)
-    return seen
 
 
 def asked(model, graphs, threat=THREATS[2]):

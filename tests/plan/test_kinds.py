@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from census import CENSUS
+from small_suites import ONE_CELL
 
 import robust_augcl
 from robust_augcl.campaign import campaign as campaigns
@@ -24,16 +25,7 @@ from robust_augcl.review import stored_run
 from robust_augcl.store.housekeeping import remove, survey
 from robust_augcl.workers.watcher import Watcher, name_of
 
-TABLE = {
-    "name": "census",
-    "dataset": {"source": "components", "nodes": [15, 20], "graphs_per_class": 10},
-    "split": {"test": 0.3, "validation": 0.3},
-    "encoder": {"name": "structure2vec", "width": 8},
-    "training": {"epochs": 2},
-    "threat": {"within_component": True},
-    "methods": [{"name": "none"}],
-    "attacks": [{"name": "rand_sampling"}],
-}
+TABLE = {**ONE_CELL, "name": "census"}
 
 
 class Told(Watcher):

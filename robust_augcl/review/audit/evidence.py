@@ -39,109 +39,93 @@ class VictimFacts:
 
 
 @dataclass(frozen=True)
-class PlantedFacts:
-    """What an attack did to victims that were built for it.
+class AttackFacts:
+    """What was found of an attack by running it on a few graphs.
 
     Args:
         records: keys of the attack's records.
-        name: the attack, for people.
+        name: the attack, and the victim where it is one of a run, for people.
         num_graphs: attacked.
-        fragile_broken: graphs broken of a victim that any edit breaks.
-        constant_broken: graphs broken of a victim that nothing breaks.
         error: what stopped the attack, None where it ran.
+        ended: whether that was the end of the process that it ran in.
     """
 
     records: tuple[str, ...]
     name: str
     num_graphs: int
-    fragile_broken: int = 0
-    constant_broken: int = 0
-    error: str | None = None
+    error: str | None = field(default=None, kw_only=True)
+    ended: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
-class LargeBudgetFacts:
+class PlantedFacts(AttackFacts):
+    """What an attack did to victims that were built for it.
+
+    Args:
+        fragile_broken: graphs broken of a victim that any edit breaks.
+        constant_broken: graphs broken of a victim that nothing breaks.
+    """
+
+    fragile_broken: int = 0
+    constant_broken: int = 0
+
+
+@dataclass(frozen=True)
+class LargeBudgetFacts(AttackFacts):
     """What an attack does to a stored victim with a large budget, on a few graphs.
 
     Graphs that are wrong when clean are left out.
 
     Args:
-        records: keys of the attack's records.
-        name: the attack and the victim, for people.
         budget: edits a graph.
-        num_graphs: attacked.
         broken: by the attack.
         only_random, only_attack: graphs that only one of them breaks: the best of many random edits
             within the budget, the attack.
-        error: what stopped the attack, None where it ran.
-        ended: whether that was the end of the process that it ran in.
     """
 
-    records: tuple[str, ...]
-    name: str
     budget: int
-    num_graphs: int
-    broken: int
-    only_random: int
-    only_attack: int
-    error: str | None = None
-    ended: bool = False
+    broken: int = 0
+    only_random: int = 0
+    only_attack: int = 0
 
 
 @dataclass(frozen=True)
-class IterationFacts:
+class IterationFacts(AttackFacts):
     """What an attack that learns nothing does with half its effort, on a few graphs.
 
     Args:
-        records: keys of the attack's records.
-        name: the attack and the victim, for people.
         what: the hyper-parameter that says how long it runs.
         half, full: values of it.
-        num_graphs: attacked.
         only_half, only_full: graphs that only half of them break, or only all of them.
-        error: what stopped the attack, None where it ran.
-        ended: whether that was the end of the process that it ran in.
     """
 
-    records: tuple[str, ...]
-    name: str
     what: str
     half: int
     full: int
-    num_graphs: int
-    only_half: int
-    only_full: int
-    error: str | None = None
-    ended: bool = False
+    only_half: int = 0
+    only_full: int = 0
 
 
 @dataclass(frozen=True)
-class LearningFacts:
+class LearningFacts(AttackFacts):
     """What an attack that learned breaks after it has learned on, on one victim.
 
+    It is turned on validation and test graphs, with what it had learned before, and with what it
+    has learned since.
+
     Args:
-        records: keys of the attack's records.
-        name: the attack and the victim, for people.
         what: the hyper-parameter that says how long it learned.
         spent: the value of it.
         more: how much more it learned.
-        num_graphs: validation and test graphs that both were turned on.
         only_before, only_after: graphs that only what it had learned before breaks, or only what it
             has learned since.
-        error: what stopped the attack, None where it ran.
-        ended: whether that was the end of the process that it ran in.
     """
 
-    records: tuple[str, ...]
-    name: str
     what: str
     spent: int
-    more: int
-    num_graphs: int
+    more: int = 0
     only_before: int = 0
     only_after: int = 0
-    error: str | None = None
-    ended: bool = False
 
     @property
     def damage(self) -> float:

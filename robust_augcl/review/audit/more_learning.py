@@ -76,7 +76,7 @@ def try_learning_on(
     spent = getattr(attack, effort) if effort else None
     if effort is None or not isinstance(spent, int):
         return None
-    about = (tuple(records), name, effort, spent)
+    about = (tuple(records), name, graphs.num_graphs, effort, spent)
 
     def probe() -> LearningFacts | None:
         draws = generator("learning on", name)
@@ -94,10 +94,10 @@ def try_learning_on(
         before = _broken(attack, victim, fitted, graphs, threat)
         then = _broken(judged, victim, after, graphs, threat)
         only = int((before & ~then).sum()), int((then & ~before).sum())
-        return LearningFacts(*about, more, graphs.num_graphs, *only)
+        return LearningFacts(*about, more, *only)
 
     def stopped(error: str, ended: bool) -> LearningFacts | None:
-        return LearningFacts(*about, 0, graphs.num_graphs, error=error, ended=ended)
+        return LearningFacts(*about, error=error, ended=ended)
 
     return carefully(probe, attack, stopped)
 

@@ -167,6 +167,7 @@ def try_on_planted_victims(
     fit = planted_graphs(generator("planted", "fit"))
     num_edges = int(graphs.num_undirected_edges[0])
     one_edit = replace(threat, budget=1, allow_existing=False)
+    about = (tuple(records), name, graphs.num_graphs)
 
     def probe() -> PlantedFacts:
         broken = []
@@ -178,11 +179,10 @@ def try_on_planted_victims(
             )
             broken.append(int((result.attacked_prediction != graphs.y).sum()))
         fragile_broken, constant_broken = broken
-        counts = (graphs.num_graphs, fragile_broken, constant_broken)
-        return PlantedFacts(tuple(records), name, *counts)
+        return PlantedFacts(*about, fragile_broken, constant_broken)
 
     def stopped(error: str, ended: bool) -> PlantedFacts:
-        return PlantedFacts(tuple(records), name, graphs.num_graphs, error=error)
+        return PlantedFacts(*about, error=error, ended=ended)
 
     return carefully(probe, attack, stopped)
 
@@ -210,6 +210,7 @@ def try_large_budget(
     if not len(right):
         return None
     chosen, wide = graphs.select(right), replace(threat, budget=budget, allow_existing=False)
+    about = (tuple(records), name, chosen.num_graphs, budget)
 
     def probe() -> LargeBudgetFacts:
         result = run_attack(
@@ -223,18 +224,14 @@ def try_large_budget(
         broken = result.attacked_prediction != chosen.y
         by_chance = random_breaks(victim, chosen, wide, budget)
         return LargeBudgetFacts(
-            records=tuple(records),
-            name=name,
-            budget=budget,
-            num_graphs=chosen.num_graphs,
+            *about,
             broken=int(broken.sum()),
             only_random=int((by_chance & ~broken).sum()),
             only_attack=int((broken & ~by_chance).sum()),
         )
 
     def stopped(error: str, ended: bool) -> LargeBudgetFacts:
-        counts = (chosen.num_graphs, 0, 0, 0)
-        return LargeBudgetFacts(tuple(records), name, budget, *counts, error, ended)
+        return LargeBudgetFacts(*about, error=error, ended=ended)
 
     return carefully(probe, attack, stopped)
 
@@ -258,7 +255,7 @@ def try_half_the_iterations(
     full = getattr(attack, attack.effort) if attack.effort else 0
     if attack.effort is None or not isinstance(full, int) or full < 2:
         return None
-    about = (tuple(records), name, attack.effort, full // 2, full, graphs.num_graphs)
+    about = (tuple(records), name, graphs.num_graphs, attack.effort, full // 2, full)
     changed: dict[str, Any] = {attack.effort: full // 2}
 
     def probe() -> IterationFacts | None:
@@ -279,7 +276,7 @@ def try_half_the_iterations(
         return IterationFacts(*about, *only)
 
     def stopped(error: str, ended: bool) -> IterationFacts | None:
-        return IterationFacts(*about, 0, 0, error, ended)
+        return IterationFacts(*about, error=error, ended=ended)
 
     return carefully(probe, attack, stopped)
 

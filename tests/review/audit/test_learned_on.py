@@ -121,8 +121,8 @@ def test_an_attack_that_stops_when_it_is_to_go_on_is_told_of(
 )
 def test_two_points_beyond_chance_are_no_rest(graphs, before, after, status, record):
     one, other = record("rl"), record("other")
-    facts = LearningFacts((one.key,), "rl on none", "steps", 100, 50, graphs, before, after)
-    rested = LearningFacts((other.key,), "other on none", "steps", 9, 4, 500, 1, 1)
+    facts = LearningFacts((one.key,), "rl on none", graphs, "steps", 100, 50, before, after)
+    rested = LearningFacts((other.key,), "other on none", 500, "steps", 9, 4, 1, 1)
     found = attackers_are_at_rest(Evidence([one, other], learned_on=[facts, rested]))
     assert found.status == status
     assert found.cells == ((one.key,) if status == "WARN" else ())
