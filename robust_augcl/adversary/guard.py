@@ -152,7 +152,7 @@ def fit_attack(
         AccessViolation, GuardViolation, ValueError: as `run_attack`; `GuardViolation` also for a
             state that is no dictionary of plain tensors, or a curve that is none.
     """
-    fitted = _learn(attack, victim, threat, fit, generator, report, None)
+    fitted = _learn(attack, victim, threat, fit=fit, generator=generator, report=report)
     assert fitted is not None  # whoever begins anew learns something
     return fitted
 
@@ -174,17 +174,18 @@ def learn_on(
     Raises:
         AccessViolation, GuardViolation, ValueError: as `fit_attack`.
     """
-    return _learn(attack, victim, threat, fit, generator, silent, state)
+    return _learn(attack, victim, threat, fit=fit, generator=generator, state=state)
 
 
 def _learn(
     attack: LearningAttack,
     victim: Victim,
     threat: ThreatModel,
+    *,
     fit: FitGraphs,
     generator: torch.Generator,
-    report: Report,
-    state: Mapping[str, Tensor] | None,
+    report: Report = silent,
+    state: Mapping[str, Tensor] | None = None,
 ) -> Fitted | None:
     """Let an attack learn, anew or on from a state; None where it cannot go on."""
     check_supported(attack, threat)
@@ -247,11 +248,12 @@ def run_attack(
     check_answers(attack, victim)
     with clean(victim.model):
         clean_logits = victim.logits(graphs)
-    if proposed is None:
+    answer = proposed
+    if answer is None:
         with put_back(NUMERIC):
-            answer = _ask(attack, victim, graphs, threat, fit, generator, fitted, report)
-    else:
-        answer = proposed
+            answer = _ask(
+                attack, victim, graphs, threat, fitted, fit=fit, generator=generator, report=report
+            )
     with clean(victim.model):
         # What is checked is what is applied: the attack may still hold its own tensors.
         perturbations = copies(answer.perturbations, threat.budgets(graphs))
@@ -276,9 +278,10 @@ def _ask(
     victim: Victim,
     graphs: PackedGraphs,
     threat: ThreatModel,
+    fitted: Fitted | None,
+    *,
     fit: FitGraphs,
     generator: torch.Generator,
-    fitted: Fitted | None,
     report: Report,
 ) -> Proposed:
     """Ask an attack for its edits, and check that it kept its hands off what it was given."""

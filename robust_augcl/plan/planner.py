@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from robust_augcl.contrast.method_base import Method
@@ -69,18 +70,14 @@ def plan(suite: Suite, fingerprint: str | None = None) -> Plan:
         ['attack', 'attacker', 'certificate']
     """
     planner = _Planner(suite, fingerprint)
-    for protocol in suite.protocols:
-        for seed in suite.seeds:
-            for layers in suite.layers:
-                for method in suite.methods:
-                    planner.add_victim(protocol, seed, layers, method)
-            for victim in suite.victims:
-                planner.add_given(protocol, seed, victim)
+    for protocol, seed in product(suite.protocols, suite.seeds):
+        for layers, method in product(suite.layers, suite.methods):
+            planner.add_victim(protocol, seed, layers, method)
+        for victim in suite.victims:
+            planner.add_given(protocol, seed, victim)
     if suite.representations is not None:
-        for seed in suite.seeds:
-            for layers in suite.layers:
-                for method in suite.methods:
-                    planner.add_representation(seed, layers, method)
+        for seed, layers, method in product(suite.seeds, suite.layers, suite.methods):
+            planner.add_representation(seed, layers, method)
     once = {(cell, step.key): Planned(cell, step) for cell, step in planner.measurements}
     return Plan(planner.attacks, list(once.values()))
 

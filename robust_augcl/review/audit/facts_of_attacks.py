@@ -58,7 +58,7 @@ def try_large(files: Files, attack: Attack, record: Record, budget: int) -> Larg
     """Try an attack with a large budget on the victim of one of its records."""
     graphs, threat = some_graphs(files.dataset(record)), threat_of(record)
     name = _name_on_victim(record)
-    return try_large_budget(attack, files.victim(record), graphs, threat, budget, name, ())
+    return try_large_budget(attack, files.victim(record), graphs, threat, budget=budget, name=name)
 
 
 def takes_half_its_effort(attack: Attack, record: Record) -> bool:
@@ -74,7 +74,9 @@ def try_halved(files: Files, attack: Attack, record: Record) -> IterationFacts |
     broken = torch.tensor([by_target[target] for target in targets])
     graphs, threat = some_graphs(dataset), threat_of(record)
     name = _name_on_victim(record)
-    return try_half_the_iterations(attack, files.victim(record), graphs, threat, broken, name, ())
+    return try_half_the_iterations(
+        attack, files.victim(record), graphs, threat, broken=broken, name=name
+    )
 
 
 def try_learned(files: Files, step: Step, record: Record) -> LearningFacts | None:
@@ -88,7 +90,7 @@ def try_learned(files: Files, step: Step, record: Record) -> LearningFacts | Non
     fit = fit_graphs(step.settings, dataset)
     name = f"{_name_on_victim(record)}, seed {record.cell.seed}"
     threat = threat_of(record)
-    return try_learning_on(attack, files.victim(record), fitted, fit, graphs, threat, name)
+    return try_learning_on(attack, files.victim(record), fitted, graphs, threat, fit=fit, name=name)
 
 
 def _name(cell: Cell) -> str:

@@ -51,9 +51,10 @@ def try_learning_on(
     attack: LearningAttack,
     victim: Victim,
     fitted: Fitted,
-    fit: FitGraphs,
     graphs: PackedGraphs,
     threat: ThreatModel,
+    *,
+    fit: FitGraphs,
     name: str,
     records: Sequence[str] = (),
 ) -> LearningFacts | None:
@@ -63,9 +64,9 @@ def try_learning_on(
         attack: as it learned.
         victim: that it learned on.
         fitted: what it has learned.
-        fit: the graphs that it learned on, and was chosen by.
         graphs: those that both are turned on.
         threat: what is allowed.
+        fit: the graphs that it learned on, and was chosen by.
         name: the attack and the victim, for people.
         records: keys of the attack's records.
 

@@ -195,9 +195,10 @@ def try_large_budget(
     victim: Victim,
     graphs: PackedGraphs,
     threat: ThreatModel,
+    *,
     budget: int,
     name: str,
-    records: Sequence[str],
+    records: Sequence[str] = (),
 ) -> LargeBudgetFacts | None:
     """Run an attack with a large budget, beside random edits of up to that budget.
 
@@ -241,9 +242,10 @@ def try_half_the_iterations(
     victim: Victim,
     graphs: PackedGraphs,
     threat: ThreatModel,
+    *,
     broken: Tensor,
     name: str,
-    records: Sequence[str],
+    records: Sequence[str] = (),
 ) -> IterationFacts | None:
     """Run an attack with half its effort on graphs of which the whole attack broke some.
 

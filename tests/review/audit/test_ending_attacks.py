@@ -53,7 +53,7 @@ def test_a_probe_that_ends_its_process_is_told_so(name, end):
 
     graphs = planted_graphs(generator("graphs"))
     victim = planted_victim(int(graphs.num_undirected_edges[0]), fragile=True)
-    large = try_large_budget(attack, victim, graphs, ThreatModel(), 4, name, ())
+    large = try_large_budget(attack, victim, graphs, ThreatModel(), budget=4, name=name)
     assert large.error == facts.error
     found = large_budget_reaches_what_can_be_broken(Evidence((), large=(large,)))
     assert (found.status, name in found.evidence, end in found.evidence) == ("FAIL", True, True)
@@ -86,7 +86,9 @@ def test_half_the_effort_that_ends_the_process(attack, error, status):
     graphs = planted_graphs(generator("graphs"))
     victim = planted_victim(int(graphs.num_undirected_edges[0]), fragile=True)
     broken = torch.zeros(graphs.num_graphs, dtype=torch.bool)
-    facts = try_half_the_iterations(attack, victim, graphs, ThreatModel(), broken, "mine", ())
+    facts = try_half_the_iterations(
+        attack, victim, graphs, ThreatModel(), broken=broken, name="mine"
+    )
     assert facts.error == error
     found = more_iterations_change_little(Evidence((), halved=(facts,)))
     assert (found.status, found.evidence) == (status, f"mine with steps 5: {error}.")

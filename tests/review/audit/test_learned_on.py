@@ -78,7 +78,9 @@ class _Reading:
 def tried(attack, model, graphs, key="k"):
     victim, fit = Victim(model), FitGraphs(graphs, graphs)
     fitted = fit_attack(attack, victim, THREAT, fit=fit, generator=generator(0))
-    return try_learning_on(attack, victim, fitted, fit, graphs, THREAT, "reader on none", [key])
+    return try_learning_on(
+        attack, victim, fitted, graphs, THREAT, fit=fit, name="reader on none", records=[key]
+    )
 
 
 @pytest.mark.parametrize("attack", [Reader, GoesOn])

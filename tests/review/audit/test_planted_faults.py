@@ -281,7 +281,9 @@ def test_a_foreign_attack_is_tried_as_brief_as_it_declares(record):
 def test_a_large_budget_tells_an_attack_from_an_idle_one(victim, reference_graphs, record):
     one = record()
     for attack, weak in ((GradArgmax(), False), (Extreme(0), True)):
-        facts = try_large_budget(attack, victim, reference_graphs, THREAT, 10, "a", [one.key])
+        facts = try_large_budget(
+            attack, victim, reference_graphs, THREAT, budget=10, name="a", records=[one.key]
+        )
         assert facts.broken + facts.only_random >= facts.num_graphs / 2
         assert facts.only_random <= facts.num_graphs - facts.broken
         assert bool(failed(Evidence([one], large=[facts]))) == weak
@@ -318,12 +320,20 @@ def test_an_attack_that_was_stopped_too_early(victim, some, attacked, iterations
     )
     broken = torch.tensor([outcome.broken for outcome in record.outcomes])
     facts = try_half_the_iterations(
-        Slow(iterations=iterations), victim, some, THREAT, broken, "slow", [record.key]
+        Slow(iterations=iterations),
+        victim,
+        some,
+        THREAT,
+        broken=broken,
+        name="slow",
+        records=[record.key],
     )
     assert (facts.half, facts.full, facts.num_graphs) == (iterations // 2, iterations, 8)
     assert more_iterations_change_little(Evidence([record], halved=[facts])).status == status
     assert (
-        try_half_the_iterations(GradArgmax(), victim, some, THREAT, broken, "none to halve", [])
+        try_half_the_iterations(
+            GradArgmax(), victim, some, THREAT, broken=broken, name="none to halve", records=[]
+        )
         is None
     )
 
