@@ -231,8 +231,7 @@ def run_attack(
         threat: what is allowed.
         fit: the graphs that the attack may learn on.
         generator: the source of all chance.
-        fitted: what the attack has learned before, which is not learned again, or what it is to
-            combine.
+        fitted: what the attack has learned before, or what it is to combine.
         proposed: what the attack has proposed already, with others (`growing.search_together`);
             then it is not asked again, and judged as if it had been.
         report: told how far the attack is.
