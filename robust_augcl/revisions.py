@@ -18,7 +18,7 @@ from typing import Any
 Revision = int | str
 """A number that we raise, or who made foreign code and the digest of its source."""
 
-BESIDE = 5
+BESIDE = 6
 """Of what is computed from finished results: audit, transfers, report."""
 
 FIRST = 1

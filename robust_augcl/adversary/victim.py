@@ -18,11 +18,8 @@ Example: a victim of random weights, which counts the graphs that it was asked a
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from enum import IntEnum
-from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -32,6 +29,7 @@ from torch_geometric.data import Data
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.classifier_base import Capabilities, Classifier
+from robust_augcl.models.verdicts import Verdicts
 from robust_augcl.oracle.edge_gradients import Loss, RelaxedEdits, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.pair_logits import PairLogits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
@@ -49,12 +47,16 @@ class Access(IntEnum):
 class Victim:
     """A frozen classifier in evaluation mode that counts what it is asked.
 
+    What is close is decided in double precision (`models.verdicts`), whatever the question: an
+    attack, the oracle and whoever judges see the same predictions.
+
     Args:
         model: the classifier; it is put in evaluation mode and its parameters are frozen.
     """
 
     def __init__(self, model: Classifier) -> None:
         self._model = model.eval().requires_grad_(False)
+        self._verdicts = Verdicts(self._model)
         self.num_classes = model.num_classes
         self.device = model.device
         self.queries = 0
@@ -93,23 +95,25 @@ class Victim:
             if len(parts) == 1
             else [self._model(packed.select(index)) for index in parts]
         )
-        return torch.cat(pieces) if pieces else torch.zeros(0, self.num_classes, device=self.device)
+        if not pieces:
+            return torch.zeros(0, self.num_classes, device=self.device)
+        return self._verdicts.decide(torch.cat(pieces), packed.select)
 
     @torch.no_grad()
-    def precise_logits(self, graphs: PackedGraphs) -> Tensor:
-        """Logits (G, C) by the same weights in double precision, where single precision is close.
+    def precise_logits(self, graphs: PackedGraphs) -> Tensor | None:
+        """Logits (G, C) by the same weights in double precision; None where the model has none.
 
-        This is for whoever judges. No attack may ask, and no query is counted.
+        They tell whoever judges how much single precision rounds. No attack may ask, and no query
+        is counted.
         """
         packed = graphs.to(self.device)
-        packed = replace(packed, x=packed.x.double())
-        pieces = [self._precise(packed.select(index)) for index in chunks(packed.sizes)]
-        nothing = torch.zeros(0, self.num_classes, dtype=torch.double, device=self.device)
-        return torch.cat([nothing, *pieces])
-
-    @cached_property
-    def _precise(self) -> Classifier:
-        return copy.deepcopy(self._model).double()
+        pieces = [torch.zeros(0, self.num_classes, dtype=torch.double, device=self.device)]
+        for index in chunks(packed.sizes):
+            piece = self._verdicts.precise(packed.select(index))
+            if piece is None:
+                return None
+            pieces.append(piece)
+        return torch.cat(pieces)
 
     @torch.no_grad()
     def candidate_logits(
@@ -124,7 +128,7 @@ class Victim:
         self.queries += len(candidates)
         candidates = candidates.to(self.device)
         questions = Questions(packed, candidates.graph, candidates.pairs, candidates.changes)
-        return candidate_logits(self._model, questions)
+        return self._verdicts.decide(candidate_logits(self._model, questions), questions.edited)
 
     @torch.no_grad()
     def pair_logits(
@@ -141,7 +145,10 @@ class Victim:
         @torch.no_grad()
         def ask(one: Tensor, other: Tensor) -> Tensor:
             self.queries += one.numel()
-            return ready(one.to(self.device), other.to(self.device))
+            one, other = one.to(self.device), other.to(self.device)
+            return self._verdicts.decide(
+                ready(one, other), lambda index: ready.edited(one[index], other[index])
+            )
 
         return ask
 

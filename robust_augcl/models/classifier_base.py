@@ -68,6 +68,11 @@ class Classifier(nn.Module, ABC):
         return False
 
     @property
+    def in_double(self) -> bool:
+        """Whether `double` makes it compute the same in double precision."""
+        return True
+
+    @property
     def device(self) -> torch.device:
         """Where its parameters lie; the CPU if it has none."""
         first = next(self.parameters(), None)

@@ -32,7 +32,12 @@ def gaps(logits: Tensor) -> Tensor:
     >>> gaps(torch.tensor([[2.0, 0.5, 1.0], [0.0, 1.0, 3.0]])).tolist()
     [1.0, 2.0]
     """
-    best, second = logits.topk(2, dim=1).values.T
+    # A loop over classes is several times as fast as sorting each row.
+    columns = logits.T.contiguous()
+    best, second = columns[0], torch.full_like(columns[0], -torch.inf)
+    for column in columns[1:]:
+        second = torch.maximum(second, torch.minimum(best, column))
+        best = torch.maximum(best, column)
     return best - second
 
 

@@ -128,6 +128,10 @@ class ModuleClassifier(Classifier):
                 self._followed = layered(self.module, self._found.adapter)
         return self._followed
 
+    @property
+    def in_double(self) -> bool:
+        return self._found.double
+
     def double(self) -> Self:
         """Change the weights to double precision, if the module can be evaluated in it."""
         return super().double() if self._found.double else self

@@ -116,18 +116,18 @@ class PairLogits:
         sums[with_two] = oracle.sums(edits[0][with_two], edits[1][with_two])
         return sums
 
+    def edited(self, one: Tensor, other: Tensor) -> PackedGraphs:
+        """A copy of the graph of each pair of candidates, (P,) and (P,), with both edits."""
+        pair = torch.cat([one, other])
+        copy = torch.arange(one.numel(), device=one.device).repeat(2)
+        flipped = self._changes[pair]
+        copies = self._graphs.select(self._candidates.graph[one])
+        return copies.flip(copy[flipped], self._candidates.pairs[:, pair[flipped]])
+
     def _in_full(self, one: Tensor, other: Tensor) -> Tensor:
         """Logits (P, C) by evaluating a copy of the graph for each pair."""
-        pieces = []
-        for index in chunks(self._graphs.sizes[self._candidates.graph[one]]):
-            pair = torch.cat([one[index], other[index]])
-            copy = torch.arange(index.numel(), device=one.device).repeat(2)
-            flipped = self._changes[pair]
-            copies = self._graphs.select(self._candidates.graph[one[index]])
-            pieces.append(
-                self._model(copies.flip(copy[flipped], self._candidates.pairs[:, pair[flipped]]))
-            )
-        return torch.cat(pieces)
+        parts = chunks(self._graphs.sizes[self._candidates.graph[one]])
+        return torch.cat([self._model(self.edited(one[index], other[index])) for index in parts])
 
     def _ask(self, graphs: PackedGraphs, candidates: Candidates) -> Tensor:
         questions = Questions(graphs, candidates.graph, candidates.pairs, candidates.changes)

@@ -130,7 +130,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "attacker": StepKind(
         title="attacker",
-        revision=4,
+        revision=5,
         priority=4,
         compute="robust_augcl.steps.attacking:compute_attacker",
         holds="what an attack has learned, the curve of its learning, the graphs it learned on",
@@ -139,7 +139,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "attack_search": StepKind(
         title="attack",
-        revision=4,  # that of attacks: they take its answers
+        revision=5,  # that of attacks: they take its answers
         priority=4,
         compute="robust_augcl.steps.searching:compute_search",
         holds="what one search of an attack answers for several budgets",
@@ -151,7 +151,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "attack": StepKind(
         title="attack",
-        revision=4,
+        revision=5,
         priority=5,
         compute="robust_augcl.steps.attacking:compute_attack",
         holds="of each target the edits, the predictions and the margins",
@@ -172,7 +172,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate_part": StepKind(
         title="certificate",
-        revision=5,  # that of certificates: it is one search
+        revision=6,  # that of certificates: it is one search
         priority=6,
         compute="robust_augcl.steps.certifying:compute_certificate_part",
         holds="what a certificate says, of some of its graphs",
@@ -183,7 +183,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate": StepKind(
         title="certificate",
-        revision=5,
+        revision=6,
         priority=7,
         compute="robust_augcl.steps.certifying:compute_certificate",
         holds="of each test graph whether no edits break it, or edits that do",

@@ -82,7 +82,8 @@ def check_certificate(
     again.ask(~claims.broken)
     again.ask_bound(claims.broken)
     problems += _check_the_rest(claims, again, limit)
-    return Proof(f"{len(claims.names)} graphs, {_in_words(claims, again)}", problems)
+    words = f"{_in_words(claims, again)}{targets.judge.words}"
+    return Proof(f"{len(claims.names)} graphs, {words}", problems)
 
 
 class _Claims:

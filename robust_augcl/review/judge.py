@@ -1,9 +1,9 @@
 """Which stored predictions and margins hold, and how much they may differ between machines.
 
-What a result says is held against what the stored weights say now. Single precision rounds, and
-not in the same way on every machine. So a margin may differ by a tolerance, and a prediction is
-decided in double precision where its two highest logits are within it. No tolerance is taken from
-the size of logits: whoever may add a million to each of them would set it.
+What a result says is held against what the stored weights say now. A victim decides close
+predictions in double precision (`models.verdicts`), whoever asks it. Elsewhere single precision
+rounds, and not in the same way on every machine. So a margin may differ by a tolerance. No
+tolerance is taken from the size of logits: whoever may add a million to each of them would set it.
 
 Rounding is measured, target by target: where a node has hundreds of neighbours, far more is added
 up than in other graphs. What is seen at a target counts for those that add up about as much.
@@ -21,6 +21,7 @@ from torch import Tensor
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import gaps, margins, spreads
+from robust_augcl.models.verdicts import nearness
 
 TIE = 1e-4
 """A margin may differ between machines by this share of the spread of its target's logits."""
@@ -28,12 +29,18 @@ MOST = 1e-3
 """... but by no more than this share of the margin that half of the clean targets do not reach."""
 _ROUNDING = 4.0
 """How many times the largest rounding that is seen at clean targets like it is a target's."""
+_UNMEASURED = 1e-5
+"""Which share of the spread that is taken to be where there is no double precision to measure it.
+
+Single precision was seen to round margins by 2e-6 of it at the most.
+"""
 _ALIKE = 4
 """Targets are alike where one adds up no more than this many times what the other does."""
 _LOOK = 4.0
-"""How many times its rounding is close, where double precision decides."""
+"""Within how many times its rounding an edited target's own rounding is measured."""
 ROUNDED = 1e-6
 """Margins are stored with six decimals."""
+_IN_OWN = "close ones decided in the victim's own precision, for want of double precision"
 _UNDECIDED = 100
 """Of so many targets, one may have a verdict that rounding alone decides."""
 
@@ -43,11 +50,11 @@ class Answer:
     """What a victim says of G targets.
 
     Args:
-        predicted: the classes (G,), in double precision where it is close.
+        predicted: the classes (G,).
         wrong: whether they are not the true ones (G,).
-        margin: the true logit less the best other one, likewise (G,).
+        margin: the true logit less the best other one (G,).
         tie: how much the margin may differ between machines (G,).
-        undecided: where single precision may find another class, by rounding alone (G,).
+        undecided: where another machine may find another class, by rounding alone (G,).
     """
 
     predicted: Tensor
@@ -111,23 +118,30 @@ class Judge:
 
     Attributes:
         clean: what it says of them.
-        rounding: margins within it are decided by the rounding of single precision (G,).
+        rounding: how much single precision may round a margin (G,).
+        in_double: whether double precision decides what is close; else the victim's own does.
     """
 
     def __init__(self, victim: Victim, graphs: PackedGraphs) -> None:
         self._victim = victim
         logits, y = victim.logits(graphs).cpu(), graphs.y.cpu()
         self._finite = bool(logits.isfinite().all())
-        precise = self._precise(graphs)
+        precise = victim.precise_logits(graphs)
+        self.in_double = precise is not None
         if precise is None:
-            exact, error = margins(logits, y).double(), TIE * spreads(logits).double()
+            exact, error = margins(logits, y).double(), _UNMEASURED * spreads(logits).double()
         else:
-            exact = margins(precise, y)
+            exact = margins(precise.cpu(), y)
             error = _ROUNDING * (margins(logits, y) - exact).abs()
         self._typical = float(exact.abs().median()) if len(exact) else 0.0
         self.rounding = _of_those_alike(error, _added_up(graphs))
         self._margin = exact.abs()
-        self.clean = self._answer(logits, precise, y, self.rounding)
+        self.clean = self._answer(logits, y, self.rounding)
+
+    @property
+    def words(self) -> str:
+        """What a verdict says of how it was reached; empty where double precision decides."""
+        return "" if self.in_double else f", {_IN_OWN}"
 
     @property
     def problems(self) -> list[str]:
@@ -154,36 +168,28 @@ class Judge:
     def predict(self, graphs: PackedGraphs, places: Tensor) -> Answer:
         """What the victim says of targets (N) after edits; `places` (N,): which they are."""
         logits, y = self._victim.logits(graphs).cpu(), graphs.y.cpu()
-        precise, rounding = logits.double(), self.rounding[places]
+        rounding = self.rounding[places]
         near = (_LOOK * rounding).clamp(min=MOST * self._typical)
         close = (~(gaps(logits) > near)).nonzero().squeeze(1)
-        if close.numel() and (closer := self._precise(graphs.select(close))) is not None:
-            precise[close] = closer
+        precise = self._victim.precise_logits(graphs.select(close)) if close.numel() else None
+        if precise is not None:
             # Edits may let a graph add up more than it did when clean.
-            seen = (margins(logits[close], y[close]) - margins(closer, y[close])).abs()
+            seen = (margins(logits[close], y[close]) - margins(precise.cpu(), y[close])).abs()
             rounding[close] = torch.maximum(rounding[close], _ROUNDING * seen)
-        return self._answer(logits, precise, y, rounding)
+        return self._answer(logits, y, rounding)
 
-    def _answer(
-        self, logits: Tensor, precise: Tensor | None, y: Tensor, rounding: Tensor
-    ) -> Answer:
-        """From logits (G, C), those in double precision where they are close, and rounding (G,)."""
-        precise = logits.double() if precise is None else precise
-        predicted, tie = precise.argmax(1), self._ties(logits, rounding)
-        undecided = ~(gaps(precise) > rounding)
-        return Answer(predicted, predicted != y, margins(precise, y), tie, undecided)
+    def _answer(self, logits: Tensor, y: Tensor, rounding: Tensor) -> Answer:
+        """From logits (G, C), true classes (G,) and how much these margins are rounded (G,)."""
+        predicted, margin = logits.argmax(1), margins(logits, y).double()
+        # Whoever rounds by more than what is close may have missed that it was.
+        missed = rounding - nearness(logits) if self.in_double else rounding
+        undecided = ~(gaps(logits) > missed)
+        return Answer(predicted, predicted != y, margin, self._ties(logits, rounding), undecided)
 
     def _ties(self, logits: Tensor, rounding: Tensor) -> Tensor:
         """By how much each margin may differ between machines (G,)."""
         of_spread = (TIE * spreads(logits).double()).clamp(max=MOST * self._typical)
         return torch.maximum(of_spread, rounding)
-
-    def _precise(self, graphs: PackedGraphs) -> Tensor | None:
-        """Logits in double precision (G, C), if the encoder can say them."""
-        try:
-            return self._victim.precise_logits(graphs).cpu()
-        except RuntimeError:  # an encoder of other people, which insists on single precision
-            return None
 
 
 def _added_up(graphs: PackedGraphs) -> Tensor:

@@ -31,4 +31,5 @@ def prove_record(step: Step, run: StoredRun) -> Proof:
         return Proof("", problems)
     beside, most = run.certified_beside(step, record), most_tried(step)
     proved, problems = check_exactness(record, subject, beside, most)
-    return Proof(f"{record.num_graphs} graphs{proved}", problems)
+    words = subject.targets.judge.words
+    return Proof(f"{record.num_graphs} graphs{proved}{words}", problems)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 import torch
 from hand_made import make_record
 from torch import Tensor
 
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier_base import Capabilities, Classifier
 from robust_augcl.results.records import Outcome
 from robust_augcl.review.audit.pairs import broken_though_proved, tie_of
 from robust_augcl.review.judge import MOST, TIE, Judge
@@ -17,20 +17,27 @@ from robust_augcl.review.judge import MOST, TIE, Judge
 NAN, INF = float("nan"), float("inf")
 
 
-@dataclass
-class Says:
-    """A victim that says given logits, the graph's feature being the row, in each precision."""
+class Says(Classifier):
+    """Says given logits, the graph's feature being the row, in each precision."""
 
-    single: Tensor
-    double: Tensor | None
+    def __init__(self, single: Tensor, double: Tensor | None) -> None:
+        super().__init__()
+        self.single, self.precise, self.num_classes = single, double, single.size(1)
 
-    def logits(self, graphs: PackedGraphs) -> Tensor:
-        return self.single[graphs.x[:, 0].long()]
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
 
-    def precise_logits(self, graphs: PackedGraphs) -> Tensor:
-        if self.double is None:
+    def forward(self, graphs: PackedGraphs) -> Tensor:
+        row = graphs.x[graphs.ptr[:-1], 0].long()
+        if graphs.x.dtype == torch.float32:
+            return self.single[row]
+        if self.precise is None:
             raise RuntimeError("expected Float, got Double")
-        return self.double[graphs.x[:, 0].long()]
+        return self.precise[row]
+
+    def with_edges(self, graphs, edge_index, edge_weight):
+        raise NotImplementedError
 
 
 def targets(count: int) -> PackedGraphs:
@@ -43,7 +50,7 @@ def targets(count: int) -> PackedGraphs:
 def judge_of(rows: list[list[float]], double: list[list[float]] | None = None) -> Judge:
     single = torch.tensor(rows)
     precise = single.double() if double is None else torch.tensor(double, dtype=torch.double)
-    return Judge(Says(single, precise), targets(len(rows)))
+    return Judge(Victim(Says(single, precise)), targets(len(rows)))
 
 
 def test_a_number_added_to_all_logits_changes_no_tolerance():
@@ -62,20 +69,28 @@ def test_double_precision_decides_what_is_close():
     rows = [[0.00005, 0.0, -1.0], [2.0, 0.0, -1.0], [2.0, 0.0, -1.0]]
     double = [[0.00005, 0.00006, -1.0], *rows[1:]]
     judge = judge_of(rows, double)
-    answer = judge.predict(targets(3), torch.arange(3))
-    assert answer.predicted.tolist() == [1, 0, 0]
-    assert answer.wrong.tolist() == [True, False, False]
-    assert float(answer.margin[0]) == pytest.approx(-0.00001, abs=1e-9)
-    # This much was seen to be rounding: 4 times 0.00006 on the clean targets.
-    assert judge.rounding.tolist() == pytest.approx([0.00024] * 3, rel=0.01)
-    assert answer.undecided.tolist() == [True, False, False]
-    assert not answer.broken.any()
+    for answer in (judge.clean, judge.predict(targets(3), torch.arange(3))):
+        assert answer.predicted.tolist() == [1, 0, 0]
+        assert answer.wrong.tolist() == [True, False, False]
+        assert float(answer.margin[0]) == pytest.approx(-0.00001, abs=1e-9)
+        # No other machine can find another class: all of them see that it is close.
+        assert answer.broken.tolist() == [True, False, False]
+        assert answer.beyond_rounding(torch.tensor([True, False, False]))[0]
+
+
+def test_rounding_decides_where_it_is_more_than_what_is_close():
+    rows = [[0.003, 0.0, -1.0], [2.0, 0.0, -1.0], [2.0, 0.0, -1.0]]
+    judge = judge_of(rows, [[0.003, 0.004, -1.0], *rows[1:]])
+    assert judge.rounding.tolist() == pytest.approx([0.016] * 3, rel=0.01)
+    assert judge.clean.predicted.tolist() == [0, 0, 0]  # it is not close to whoever asks
+    assert judge.clean.undecided.tolist() == [True, False, False]
+    assert not judge.clean.right[0]
 
 
 @pytest.mark.parametrize(("count", "forgiven"), [(1, True), (2, False)])
 def test_rounding_excuses_one_verdict_in_a_hundred(count, forgiven):
-    rows = [[1e-5 * k / 50, 0.0, -1.0] if k < 50 else [2.0, 0.0, -1.0] for k in range(150)]
-    double = [[a + 1e-5 * (k == 149), b, c] for k, (a, b, c) in enumerate(rows)]
+    rows = [[1e-3 * (k + 10) / 50, 0.0, -1.0] if k < 50 else [2.0, 0.0, -1.0] for k in range(150)]
+    double = [[a + 3e-4 * (k == 149), b, c] for k, (a, b, c) in enumerate(rows)]
     answer = judge_of(rows, double).clean
     assert answer.undecided[:10].all()
     differs = torch.zeros(150, dtype=torch.bool)
@@ -108,23 +123,13 @@ def with_stars(number: int, leaves: int) -> PackedGraphs:
     return PackedGraphs(graph.unsqueeze(1), edges, ptr, y)
 
 
-class SaysOfGraphs(Says):
-    """Features are the numbers of graphs, once a node."""
-
-    def logits(self, graphs: PackedGraphs) -> Tensor:
-        return self.single[graphs.x[graphs.ptr[:-1], 0].long()]
-
-    def precise_logits(self, graphs: PackedGraphs) -> Tensor:
-        return self.double[graphs.x[graphs.ptr[:-1], 0].long()]
-
-
 def judge_of_stars(margin: float, error: float, number: int = 10) -> Judge:
     """Of stars that have these margins and errors, among small graphs without any error."""
     rows = torch.tensor([[1.0, 0.0]]).repeat(200, 1)
     rows[:number, 0] = margin
     double = rows.double()
     double[:number, 0] += error
-    return Judge(SaysOfGraphs(rows, double), with_stars(number, 300))
+    return Judge(Victim(Says(rows, double)), with_stars(number, 300))
 
 
 def test_the_rounding_of_a_hub_is_its_own():
@@ -144,15 +149,15 @@ def test_rounding_may_decide_one_clean_target_in_a_hundred(number, refused):
     assert judge.clean.undecided.sum() == number
 
 
-def test_the_rounding_of_an_edited_target_is_measured_where_it_is_close():
-    graphs = targets(3)
-    says = Says(torch.tensor([[2.0, 0.0]] * 3), torch.tensor([[2.0, 0.0]] * 3).double())
-    judge = Judge(says, graphs)
-    says.single = torch.tensor([[1e-5, 0.0]] * 3)
-    says.double = torch.tensor([[0.0, 0.1]] * 3).double()
-    answer = judge.predict(graphs, torch.arange(3))
-    assert answer.wrong.all()
-    assert answer.undecided.all()
+def test_the_rounding_of_an_edited_target_is_measured_where_it_is_near():
+    """The clean targets 0 and 1 are not rounded; what they become, 2 and 3, is."""
+    rows = torch.tensor([[2.0, 0.0], [2.0, 0.0], [1e-3, 0.0], [0.5, 0.0]])
+    double = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 0.1], [0.5, 0.0]]).double()
+    judge = Judge(Victim(Says(rows, double)), targets(2))
+    assert not judge.clean.undecided.any()
+    edited = targets(4).select(torch.tensor([2, 3]))
+    answer = judge.predict(edited, torch.tensor([0, 1]))
+    assert answer.undecided.tolist() == [True, False]
 
 
 def test_no_stored_margin_is_near_what_is_no_number():
@@ -163,8 +168,9 @@ def test_no_stored_margin_is_near_what_is_no_number():
 
 
 def test_an_encoder_that_insists_on_single_precision_is_judged_in_it():
-    single = torch.tensor([[2.0, 0.0, 1.0], [0.00005, 0.0, -1.0], [2.0, 0.0, 1.0]])
-    judge = Judge(Says(single, None), targets(3))
+    single = torch.tensor([[2.0, 0.0, 1.0], [0.000005, 0.0, -1.0], [2.0, 0.0, 1.0]])
+    judge = Judge(Victim(Says(single, None)), targets(3))
+    assert not judge.in_double
     assert judge.problems == []
     answer = judge.predict(targets(3), torch.arange(3))
     assert answer.predicted.tolist() == [0, 0, 0]

@@ -1,0 +1,145 @@
+"""What a frozen classifier predicts where single precision is too coarse to tell.
+
+Single precision rounds, and not in the same way in every batch or on every machine. So where the
+two highest logits of a target are close, the target is predicted again: by itself, by the same
+weights in double precision. Of equal logits the first class wins. This is the one place that
+decides. `adversary.victim.Victim` answers every question through it, so whatever is told of
+predictions agrees: the guard, exact search, certificates, attacks, transfers, replay.
+
+A classifier that cannot be evaluated in double precision predicts such targets in its own
+precision, also each by itself: no batch decides, but the machine may.
+
+Letters: B targets, C classes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.classifier_base import Classifier
+from robust_augcl.models.margins import gaps
+
+CLOSE = 1e-4
+"""Logits are close that differ by no more than this share of the largest logit of the target."""
+_AT_ONCE = 256  # close targets whose graphs are held at once
+
+
+def nearness(logits: Tensor) -> Tensor:
+    """How far apart the two highest logits are close (B,). Shapes: logits (B, C) -> (B,).
+
+    The size of logits counts, not their spread: a number that is added to all of them is rounded
+    too. It decides who is predicted again, and nothing that is believed.
+
+    >>> (nearness(torch.tensor([[2.0, 0.0], [-1e4, 0.0]])) / CLOSE).tolist()
+    [2.0, 10000.0]
+    """
+    return CLOSE * logits.abs().amax(1)
+
+
+def in_order(precise: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round logits such that the class that wins still does, alone.
+
+    Shapes: precise (B, C) -> (B, C).
+
+    >>> tie = torch.tensor([[5.0, 5.0 + 1e-12], [2.0, 2.0]], dtype=torch.double)
+    >>> rounded = in_order(tie, torch.float32)
+    >>> rounded.argmax(1).tolist(), bool((rounded - tie).abs().max() < 1e-6)
+    ([1, 0], True)
+    """
+    winner, rounded = precise.argmax(1, keepdim=True), precise.to(dtype)
+    best_other = rounded.scatter(1, winner, -torch.inf).amax(1, keepdim=True)
+    above = torch.nextafter(best_other, torch.full_like(best_other, torch.inf))
+    return rounded.scatter(1, winner, torch.maximum(rounded.gather(1, winner), above))
+
+
+class Verdicts:
+    """Decides what a frozen classifier predicts.
+
+    >>> from torch_geometric.data import Data
+    >>> from robust_augcl.encoders.gin import GIN
+    >>> from robust_augcl.models.classifier import GraphClassifier
+    >>> chance = torch.Generator().manual_seed(0)
+    >>> gin = GIN(in_features=1, width=4, layers=2, generator=chance)
+    >>> model = GraphClassifier(gin, num_classes=2, hidden=4, generator=chance)
+    >>> last = model.eval().requires_grad_(False).head[2]
+    >>> last.weight[1] = last.weight[0]  # so that both logits are the same,
+    >>> last.bias[1] += 1e-9  # but for what single precision cannot tell
+    >>> edge = torch.tensor([[0, 1], [1, 0]])
+    >>> graphs = PackedGraphs.from_data_list([Data(x=torch.ones(2, 1), edge_index=edge)])
+    >>> single = model(graphs)
+    >>> Verdicts(model).decide(single, graphs.select).argmax(1)
+    tensor([1])
+
+    Args:
+        model: in evaluation mode; its weights do not change any more.
+    """
+
+    def __init__(self, model: Classifier) -> None:
+        self._model = model
+        self._copy: Classifier | None = None
+        self._is_tried = False
+
+    def decide(self, logits: Tensor, graphs: Callable[[Tensor], PackedGraphs]) -> Tensor:
+        """Return logits whose highest one is that of the class that is predicted, and alone.
+
+        Shapes: logits (B, C) -> (B, C).
+
+        Args:
+            logits: what the model says in single precision.
+            graphs: from numbers of targets (K,) to their graphs, packed.
+        """
+        close = (gaps(logits) <= nearness(logits)).nonzero().squeeze(1)
+        if close.numel() == 0:
+            return logits
+        decided = logits.clone()
+        for some in close.split(_AT_ONCE):
+            decided[some] = self._by_themselves(graphs(some), logits[some])
+        return decided
+
+    def precise(self, graphs: PackedGraphs) -> Tensor | None:
+        """Logits in double precision (B, C), all at once; None where the model has none.
+
+        They tell how much single precision rounds. They decide nothing: their own last digits
+        depend on the batch.
+        """
+        double = self._double(graphs)
+        return None if double is None else double(_in_double(graphs))
+
+    def _by_themselves(self, graphs: PackedGraphs, logits: Tensor) -> Tensor:
+        """Logits of each target by itself, in double precision where there is any (K, C).
+
+        What is no finite number stays what the model said first (K, C).
+        """
+        double = self._double(graphs)
+        model, packed = (self._model, graphs) if double is None else (double, _in_double(graphs))
+        numbers = torch.arange(graphs.num_graphs, device=graphs.device).split(1)
+        alone = torch.cat([model(packed.select(number)) for number in numbers])
+        finite = alone.isfinite().all(1, keepdim=True)
+        return torch.where(finite, in_order(alone, logits.dtype), logits)
+
+    def _double(self, graphs: PackedGraphs) -> Classifier | None:
+        """The model in double precision; None where it cannot, as the first graph tells once."""
+        if not self._is_tried:
+            self._is_tried = True
+            self._copy = self._tried(graphs.select(torch.zeros(1, dtype=torch.long)))
+        return self._copy
+
+    def _tried(self, graph: PackedGraphs) -> Classifier | None:
+        if not self._model.in_double:
+            return None
+        try:
+            double = copy.deepcopy(self._model).double()
+            double(_in_double(graph))
+        except Exception:  # other people's code, which insists on single precision
+            return None
+        return double
+
+
+def _in_double(graphs: PackedGraphs) -> PackedGraphs:
+    return replace(graphs, x=graphs.x.double())
