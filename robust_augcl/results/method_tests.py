@@ -25,7 +25,9 @@ is not rejected, never below the one before. The two hypotheses of a pair cannot
 more can be true at once. Without a margin these are Holm's own steps.
 
 **Interval.** d +- t(1 - alpha / 2m; S - 1) error, simultaneous (Bonferroni). Where it leaves out 0,
-the pair is decided. Holm's later steps may decide a pair whose interval still holds 0.
+the pair is decided. Holm's later steps may decide a pair whose interval still holds 0. Intervals
+know what seeds show: where a training collapses in one seed of ten, five seeds often show none, and
+they cover the mean in 86 %, not in 95 (docs/measurements.md has the simulations).
 
 **Power** is that of the first step, level alpha / m: the difference that is shown with probability
 0.8, and the number of seeds at which the observed difference, or the observed equivalence, would
