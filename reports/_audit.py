@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust_augcl.reports.tables import MARK, escape, markdown_table
+from robust_augcl.reports._marks import MARK
+from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.findings import ORDER, Audit, Status
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.records import Cell, Record

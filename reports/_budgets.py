@@ -12,14 +12,17 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from robust_augcl.reports._letters import Letters
-from robust_augcl.reports._rest import heading
+from robust_augcl.reports._marks import noted
+from robust_augcl.reports._rest import IN_SHORT, drawn_name, heading, name_of_group, told_in
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._sheet import STYLE
-from robust_augcl.reports.tables import markdown_table, noted, percent
+from robust_augcl.reports.tables import markdown_table, percent
 from robust_augcl.results.brackets import Bracket, bracket_group
-from robust_augcl.results.names import CLEAN, EXACT_NAME, Names, joined, layers_text
+from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text
+from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import Estimate, Group
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.7, 2.2  # inches
@@ -79,6 +82,8 @@ def budget_figure(found: Sequence[Section], known: Mapping[Group, Bracket]) -> F
             for panel in line[len(models) :]:
                 panel.set_axis_off()
             line[0].set_ylabel("Robust accuracy (%)", fontsize=8)
+        if told_in(titles.values()):
+            entries[IN_SHORT] = Line2D([], [], linestyle="")
         legend = letters.legend([(artist, name) for name, artist in entries.items()], width - 0.24)
         lines = max(title.count("\n") + 1 for title in titles.values())
         _lay_out(figure, legend, 0.36 + letters.height(legend), len(rows), lines)
@@ -142,7 +147,7 @@ def _titles(
     for model in itertools.chain(*rows):
         first = model.family[0]
         context = (first.dataset, first.encoder, first.protocol)
-        name = first.method_name(model.method)
+        name = drawn_name(first, model.layers, model.method)
         title = joined(*(context[place] for place in varying), name, layers_text(model.layers))
         titles[model.key] = letters.wrap(title, space, 8, "bold")
     return titles
@@ -269,19 +274,19 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
 
 
 def bracket_words(
-    known: Mapping[Group, Bracket], names: Names, exact: Collection[Group] = ()
+    known: Mapping[Group, Bracket], report: ReportInput, exact: Collection[Group] = ()
 ) -> list[str]:
     """The worst case of each model and budget, one line each: exact, or between two ends.
 
     Args:
         known: the brackets.
-        names: what methods are called.
+        report: whose they are.
         exact: the groups of `known` for which an attack is proved to be exact for every target.
     """
     several = len({group.protocol for group in known}) > 1
     lines = []
     for group, bracket in known.items():
-        model = joined(names.method(group.method), layers_text(group.layers))
+        model = joined(name_of_group(report, group), layers_text(group.layers))
         about = joined(
             f"budget {_budget_text(group.budget)}", group.protocol if several else "", model
         )
@@ -294,7 +299,7 @@ def bracket_words(
             settled = f"{percent(bracket.settled)} % of the graphs are settled"
             low = percent(bracket.lower.mean)
             lines.append(f"Worst case, {about}: {low} to {high} % stay right; {settled}")
-    return lines
+    return [*lines, IN_SHORT] if told_in(lines) else lines
 
 
 def _budget_text(budget: int | float) -> str:

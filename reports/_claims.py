@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from robust_augcl.errors import printable
 from robust_augcl.plan.claims_file import published_claims
-from robust_augcl.reports.tables import MARK, NOT_AT_REST, escape, markdown_table, noted
+from robust_augcl.reports._marks import MARK, NOT_AT_REST, noted
+from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results import claim_cells
 from robust_augcl.results.brackets import Bracket
 from robust_augcl.results.claim_cells import ClaimCell
-from robust_augcl.results.claim_rows import ClaimBracket, ClaimRow, claim_rows
+from robust_augcl.results.claim_held import ClaimBracket
+from robust_augcl.results.claim_rows import ClaimRow, claim_rows
 from robust_augcl.results.claims import Claim
 from robust_augcl.results.names import Names
 from robust_augcl.results.report_input import ReportInput
@@ -67,14 +69,21 @@ def _cells(row: ClaimRow, names: Names) -> list[str]:
     ]
 
 
-def claims_text(rows: Iterable[ClaimRow], names: Names) -> str:
-    """Claims as text of at most 80 columns: several lines each, those without numbers last."""
+def claims_text(rows: Iterable[ClaimRow], names: Names, runs: int = 1) -> str:
+    """Claims as text of at most 80 columns: several lines each, those without numbers last.
+
+    Args:
+        rows: of one or several runs.
+        names: what methods and attacks are called.
+        runs: how many there are.
+    """
     rows = list(rows)
     told = [row for row in rows if row.is_told]
     blocks = [_block(row, names) for row in told]
     others = [row for row in rows if not row.is_told]
     if others:
-        lines = [f"Of {len(others)} of {len(rows)} claims this run measured nothing:"]
+        who = "this run" if runs == 1 else f"these {runs} runs"
+        lines = [f"Of {len(others)} of {len(rows)} claims {who} measured nothing:"]
         reasons: dict[str, list[str]] = {}
         for row in others:
             reasons.setdefault(row.verdict.why, []).append(row.claim.name)
@@ -95,7 +104,7 @@ def _block(row: ClaimRow, names: Names) -> str:
         ("claimed", [claimed(claim, names)]),
         ("reproduced", _all(claim, row.reproduced)),
         ("exact", _all(claim, row.exact)),
-        ("bracket", [f"{each.name}: {bracket_text(claim, each, names)}" for each in row.brackets]),
+        ("bracket", [_bracket(claim, each, names) for each in row.brackets]),
     ):
         for place, text in enumerate(told or [_NOTHING]):
             head = label if place == 0 else ""
@@ -141,6 +150,11 @@ def bracket_text(claim: Claim, bracket: ClaimBracket, names: Names) -> str:
     return ", ".join(f"{names.method(label)} {_ends(*ends)}" for label, ends in sides)
 
 
+def _bracket(claim: Claim, bracket: ClaimBracket, names: Names) -> str:
+    """A bracket under its cell's name, with what is said against it."""
+    return "; ".join([f"{bracket.name}: {bracket_text(claim, bracket, names)}", *bracket.notes])
+
+
 def _ends(lower: float | None, upper: float) -> str:
     if lower is None:
         return f"at most {100 * upper:.1f} %"
@@ -159,10 +173,14 @@ def _largest(claim: Claim, cells: Sequence[ClaimCell]) -> str:
     """The largest of some cells."""
     if not cells:
         return _NOTHING
-    notes = {note for cell in cells for note in cell.notes}
-    marks = "".join(mark for note, mark in _MARKS.items() if note in notes)
-    text = cell_text(claim, max(cells, key=lambda cell: cell.mean)) + marks
+    text = cell_text(claim, max(cells, key=lambda cell: cell.mean)) + _marks(cells)
     return text if len(cells) == 1 else f"{text}, the largest of {len(cells)}"
+
+
+def _marks(cells: Sequence[ClaimCell] | Sequence[ClaimBracket]) -> str:
+    """The marks of what is said against any of some cells."""
+    notes = {note for cell in cells for note in cell.notes}
+    return "".join(mark for note, mark in _MARKS.items() if note in notes)
 
 
 def _widest(row: ClaimRow, names: Names) -> str:
@@ -173,7 +191,7 @@ def _widest(row: ClaimRow, names: Names) -> str:
     def most(each: ClaimBracket) -> float:
         return each.left[1] - ((each.right[0] or 0.0) if each.right else 0.0)
 
-    return bracket_text(row.claim, max(row.brackets, key=most), names)
+    return bracket_text(row.claim, max(row.brackets, key=most), names) + _marks(row.brackets)
 
 
 def _why(row: ClaimRow) -> str:

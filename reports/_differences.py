@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from robust_augcl.reports._marks import noted
 from robust_augcl.reports._pairs import MANY_PAIRS, Pair
 from robust_augcl.reports._rest import rest_mark
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts
-from robust_augcl.reports.tables import escape, markdown_table, noted
+from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.method_tests import VERDICTS, Judged
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, layers_text
 from robust_augcl.results.power import MOST_SEEDS_NEEDED
@@ -79,7 +80,8 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:
                 f"{words.total()} comparisons{_moving(section, None, pair)}."
             )
     judged_all = [each for pair in pairs for each in verdicts.by_attack(*pair).values()]
-    return [*lines, *_why_none(section, judged_all)]
+    changed = [f"{each.text}." for each in section.report.rules.changed] if judged_all else []
+    return [*lines, *_why_none(section, judged_all), *changed]
 
 
 def _moving(section: Section, layers: int | None, pair: Pair) -> str:
@@ -113,6 +115,8 @@ def bold_means(verdicts: Verdicts) -> str:
     """What bold numbers of a table of accuracies mean."""
     section = verdicts.section
     same = "model" if section.is_given else "method with as many layers"
+    if any(each.what == "pairs" for each in section.report.rules.changed):
+        return "Nothing is bold: the suite names other pairs than before results were seen."
     if not verdicts.primary.found:
         return "Nothing is bold: the suite names no primary comparisons that can be made here."
     return f"Bold: better than each other {same} in the primary comparisons; nothing else is bold."
@@ -223,15 +227,24 @@ def _why_none(section: Section, found: Sequence[Judged]) -> list[str]:
         planned = section.report.planned_seeds
         number = " or ".join(map(str, seeds))
         were = "seed was" if planned == 1 else "seeds were"
+        rules = section.report.rules
+        compared = f"{number} are compared"
+        if seeds == [planned] and rules.has_other_seeds:
+            compared = f"the run has {rules.held}, of which {compared}"
         lines.append(
-            f"No verdict: {planned} {were} planned, and {number} are compared. Whoever looks "
+            f"No verdict: {planned} {were} planned, and {compared}. Whoever looks "
             "and goes on decides too often."
-            if planned is not None and seeds != [planned]
+            if planned is not None and (seeds != [planned] or rules.has_other_seeds)
             else "No verdict: it is not known whether the seeds share graphs."
         )
     if section.report.planned_seeds is None and words - {"one model each", "no verdict"}:
         lines.append(
             "It is not known how many seeds were planned. The verdicts hold only if it were these."
+        )
+    if "equivalent" in words and not section.report.rules.margin_is_planned:
+        lines.append(
+            "It is not known whether the margin was stated before results were seen. That methods "
+            "are equivalent holds only if it was."
         )
     return lines
 

@@ -54,7 +54,8 @@ def figures(report: ReportInput) -> dict[str, Drawing]:
     smallest = [record for family in families(found) for record in family[0].records]
     first = replace(report, records=smallest)
     order = (*report.suite_order("methods"), *report.suite_order("attacks"))
-    texts = (*order, *(record.dumps() for record in smallest))
+    moving = sorted(map(repr, report.not_at_rest))
+    texts = (*order, *(record.dumps() for record in smallest), *moving)
     drawings = {
         "accuracy": Drawing(lambda: accuracy_figure(first), texts),
         "by_class": Drawing(lambda: by_class_figure(first), texts),

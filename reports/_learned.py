@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from robust_augcl.reports._rest import heading
+from robust_augcl.reports._marks import noted
+from robust_augcl.reports._rest import heading, marked_name
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports.tables import escape, markdown_table, noted, percent
+from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.learned import ENOUGH, Found, found_of_exact
 from robust_augcl.results.names import EXACT_NAME, joined, layers_text
+from robust_augcl.results.records import Cell
 
 
 def shares(section: Section) -> str:
@@ -44,12 +46,20 @@ def sentences(section: Section) -> Iterator[str]:
         own = [each for each in found if each.cell.attack == attack]
         if own:
             yield _sentence(section, attack, own)
+            victims = {r.cell for r in section.records if r.cell.attack == attack}
+            yield from _unknown(section, victims - {each.cell for each in own})
+
+
+def _unknown(section: Section, cells: Collection[Cell]) -> Iterator[str]:
+    """On which victims nobody knows whether an attack is at strength."""
+    if cells:
+        named = "; ".join(_about(section, cell) for cell in _in_order(section, cells))
+        yield f"What it could have found is not proved on: {named}."
 
 
 def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
-    order = {column: place for place, column in enumerate(section.columns)}
-    weak = [each for each in found if not each.is_enough]
-    weak.sort(key=lambda each: (order[each.cell.layers, each.cell.method], each.cell.seed))
+    by_cell = {each.cell: each for each in found if not each.is_enough}
+    weak = [by_cell[cell] for cell in _in_order(section, by_cell)]
     name, least = escape(section.attack_name(attack)), f"{percent(ENOUGH)} % or more"
     whole = f"of what the {EXACT_NAME.lower()} breaks"
     if not weak:
@@ -61,12 +71,24 @@ def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
     )
 
 
+def _in_order(section: Section, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells of one attack in the order of the columns, then of the seeds."""
+    order = {column: place for place, column in enumerate(section.columns)}
+    return sorted(cells, key=lambda cell: (order[cell.layers, cell.method], cell.seed))
+
+
 def _named(section: Section, found: Found) -> str:
-    cell = found.cell
-    about = joined(
-        escape(section.method_name(cell.method)), layers_text(cell.layers), f"seed {cell.seed}"
+    share = f"{percent(found.share)} %, {found.found} of {found.broken}"
+    return f"{_about(section, found.cell)} ({share})"
+
+
+def _about(section: Section, cell: Cell) -> str:
+    """A victim in words."""
+    return joined(
+        marked_name(section, cell.layers, cell.method),
+        layers_text(cell.layers),
+        f"seed {cell.seed}",
     )
-    return f"{about} ({percent(found.share)} %, {found.found} of {found.broken})"
 
 
 def _of(section: Section, found: Sequence[Found], attack: str, layers: int, method: str) -> str:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from robust_augcl.reports._learning import Curve, CurvePanel, Word, curves_figure
+from robust_augcl.reports._rest import name_of_group, told_in
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.records import Cell
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.rest import FEWEST_EPOCHS, SHARE_OF_EPOCHS, rests
+from robust_augcl.results.statistics import Group
 
 
 class Drawing(NamedTuple):
@@ -23,7 +25,7 @@ class Drawing(NamedTuple):
 
 def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
     """The figures of curves that there is something for, by name."""
-    drawings = {}
+    drawings: dict[str, Drawing] = {}
     if victims := _panels(report, "victim", _victims(report)):
         graphs = _chosen_by(report, "victim")
         drawings["training"] = _drawing(
@@ -51,6 +53,7 @@ def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
 def _drawing(
     title: str, panels: Sequence[CurvePanel], axes: tuple[str, str], caption: str
 ) -> Drawing:
+    caption = joined(caption, told_in(panel.title for panel in panels), by=" ")
     content = (title, *axes, caption, *map(repr, panels))
     return Drawing(lambda: curves_figure(title, panels, *axes, caption), content)
 
@@ -106,7 +109,7 @@ def _parts(report: ReportInput, cell: Cell) -> tuple[str, ...]:
     """What tells one panel from another, in words."""
     attack = report.names.attack(cell.attack) if cell.attack else ""
     budget = f"budget {cell.budget}" if cell.attack else ""
-    method, layers = report.names.method(cell.method), layers_text(cell.layers)
+    method, layers = name_of_group(report, Group.of(cell)), layers_text(cell.layers)
     return attack, cell.dataset, cell.protocol, method, layers, budget
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import marked_name
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports.tables import escape, markdown_table, noted, percent
+from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.intervals import t_interval
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, joined, layers_text
@@ -100,10 +101,10 @@ def _given_table(section: Section) -> str:
             found = section.robust(attack, layers, method)
             mark = section.marked(attack, layers, method)
             cells.append(percent(found.mean) + mark if found else _NOTHING)
-        body.append([escape(section.method_name(method)), *cells])
+        body.append([marked_name(section, layers, method), *cells])
     header = ["Model", *(escape(section.attack_name(attack)) for attack in section.attacks)]
     caption = f"Robust accuracy in percent under each attack, {CLEAN_NAME} before any."
-    return f"{caption}\n\n{markdown_table(header, body, left=1)}"
+    return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
 
 
 def _svm(found: Sequence[Measurement]) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from robust_augcl.reports._differences import bold_means
+from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import heading, marked_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts
-from robust_augcl.reports.tables import escape, markdown_table, noted, percent
+from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, layers_text
 from robust_augcl.results.statistics import Estimate, Gap
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from robust_augcl.reports._marks import MEANINGS, NOT_AT_REST, mark_of_rest
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports.tables import NOT_AT_REST, escape
+from robust_augcl.reports.tables import escape
 from robust_augcl.results.names import CLEAN, joined, layers_text
+from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.rest import victim_cell
+from robust_augcl.results.statistics import Group
+
+IN_SHORT = f"{NOT_AT_REST} Some of its victims were not at rest"
+"""What the mark means, in a legend."""
 
 
 def rest_mark(section: Section, layers: int | None, *methods: str) -> str:
@@ -18,14 +26,44 @@ def rest_mark(section: Section, layers: int | None, *methods: str) -> str:
     victims = (
         r.cell for n in counts for method in methods for r in section.group(CLEAN, n, method)
     )
-    return NOT_AT_REST if any(victim_cell(cell) in moving for cell in victims) else ""
+    return mark_of_rest(any(victim_cell(cell) in moving for cell in victims))
+
+
+def drawn_name(section: Section, layers: int | None, method: str) -> str:
+    """The name of a method as it is, marked where its victims were not at rest."""
+    return section.method_name(method) + rest_mark(section, layers, method)
 
 
 def marked_name(section: Section, layers: int | None, method: str) -> str:
-    """The name of a method as Markdown, marked where its victims were not at rest."""
+    """The same as Markdown."""
     return escape(section.method_name(method)) + rest_mark(section, layers, method)
 
 
 def heading(section: Section, layers: int, method: str) -> str:
     """The head of a column: layers and method, as `marked_name`."""
     return joined(layers_text(layers), marked_name(section, layers, method), by=": ")
+
+
+def name_of_group(report: ReportInput, group: Group) -> str:
+    """The name of a group's method as it is, marked where its victims were not at rest."""
+    return report.names.method(group.method) + mark_of_rest(report.moves(group))
+
+
+def names_of_lanes(found: Sequence[Section]) -> dict[str, str]:
+    """The names of all methods in a figure, in the order of the sections that have them.
+
+    A method that stands in several sections is marked for any of them.
+    """
+    there = {method: section for section in reversed(found) for method in section.methods}
+    order = dict.fromkeys(method for section in found for method in section.methods)
+    marks = {
+        method: max(rest_mark(each, None, method) for each in found if method in each.methods)
+        for method in order
+    }
+    return {method: there[method].method_name(method) + marks[method] for method in order}
+
+
+def told_in(names: Iterable[str]) -> str:
+    """What the mark means, where one of the names in a figure has it; else empty."""
+    marked = any(NOT_AT_REST in name for name in names)
+    return f"{NOT_AT_REST} {MEANINGS[NOT_AT_REST]}" if marked else ""

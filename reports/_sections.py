@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from robust_augcl.reports._marks import marks
 from robust_augcl.reports._words import protocol_text, threat_text
-from robust_augcl.reports.tables import MARK, percent
+from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
 from robust_augcl.results.records import Record
@@ -208,11 +209,8 @@ class Section:
 
     def mark(self, *groups: Iterable[Record]) -> str:
         """What stands beside a number from these records: a mark if one failed its audit."""
-        return (
-            MARK
-            if any(record.key in self.report.failed for records in groups for record in records)
-            else ""
-        )
+        failed = self.report.failed
+        return marks(any(each.key in failed for records in groups for each in records), None)
 
     def marked(self, attack: str, layers: int, *methods: str) -> str:
         """The mark of what is said of an attack on these methods.

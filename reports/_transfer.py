@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust_augcl.reports._marks import at_rest, footnotes, marks, noted
 from robust_augcl.reports._rest import marked_name
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports.tables import MARK, escape, markdown_table, noted, percent
+from robust_augcl.reports.tables import escape, markdown_table, percent
+from robust_augcl.results.findings import Audit
 from robust_augcl.results.names import layers_text
 from robust_augcl.results.transfers import Entry
 
@@ -71,15 +73,22 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
     return noted(f"{caption}\n\n{markdown_table(header, body, left=left)}")
 
 
-def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[str] = ()) -> str:
+def render_transfers(entries: Sequence[Entry], format: str, audit: Audit | None = None) -> str:
     """The entries as "table" (for the terminal), "json", "csv" or "markdown".
 
-    `failed` are the keys of records that failed their audit.
+    `audit` is of their records: what failed it is marked, and victims that were not at rest.
 
     Raises:
         ValueError: another format.
     """
-    rows = [{**entry.row(), "audit": "FAIL" if _failed(entry, failed) else ""} for entry in entries]
+    rows = [
+        {
+            **entry.row(),
+            "audit": "FAIL" if _failed(entry, audit) else "",
+            "at_rest": at_rest(audit, *entry.made_for, *entry.own),
+        }
+        for entry in entries
+    ]
     if format == "json":
         return json.dumps(rows, indent=2) + "\n"
     if format == "csv":
@@ -111,7 +120,7 @@ def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[s
                 "-" if row[name] is None else str(row[name])
                 for name in ("attack", "layers", "protocol", "budget", "made_for", "attacked")
             ),
-            percent(row["robust_accuracy"]) + (MARK if row["audit"] else ""),
+            percent(row["robust_accuracy"]) + marks(bool(row["audit"]), row["at_rest"]),
             f"{percent(row['low'])} to {percent(row['high'])}",
             percent(row["carried_over"]),
             str(row["n_seeds"]),
@@ -119,7 +128,14 @@ def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[s
         for row in rows
     ]
     if format == "markdown":
-        return markdown_table(header, [[escape(text) for text in line] for line in body], left=6)
+        return noted(
+            markdown_table(header, [[escape(text) for text in line] for line in body], left=6)
+        )
+    return _terminal(header, body) + footnotes("".join(line[6] for line in body))
+
+
+def _terminal(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table for the terminal, as wide as it takes."""
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(header):
         grid.add_column(name, justify="left" if place < 6 else "right", no_wrap=True)
@@ -130,7 +146,8 @@ def render_transfers(entries: Sequence[Entry], format: str, failed: Collection[s
     return "\n".join(line.rstrip() for line in page.getvalue().strip("\n").splitlines()) + "\n"
 
 
-def _failed(entry: Entry, failed: Collection[str]) -> bool:
+def _failed(entry: Entry, audit: Audit | None) -> bool:
+    failed = audit.failed if audit else {}
     return any(record.key in failed for record in (*entry.made_for, *entry.own))
 
 

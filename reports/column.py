@@ -25,6 +25,7 @@ from robust_augcl.reports._forest import (
     row_height,
 )
 from robust_augcl.reports._letters import Letters
+from robust_augcl.reports._rest import IN_SHORT, names_of_lanes, told_in
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports.figure import panel_of, rows_of
@@ -49,7 +50,7 @@ def column_figure(report: ReportInput) -> Figure:
         ValueError: no records, or two of one cell.
     """
     found = sections(report)
-    lanes = make_lanes({m: section.method_name(m) for section in found for m in section.methods})
+    lanes = make_lanes(names_of_lanes(found))
     with matplotlib.style.context([_STYLE], after_reset=True):
         figure = Figure(figsize=(WIDTH, 1))
         letters = Letters(figure)
@@ -59,6 +60,8 @@ def column_figure(report: ReportInput) -> Figure:
         width = max(WIDTH - left - VALUES_WIDTH - _MARGIN, _LEAST_PANEL)
         whole = left + width + VALUES_WIDTH + _MARGIN
         looks = [*(_lanes(lanes) if len(lanes) > 1 else []), *_marks(found)]
+        if told_in(lane.name for lane in lanes):
+            looks.append((Line2D([], [], linestyle=""), IN_SHORT))
         figure.set_size_inches(whole, 1)
         legend = letters.legend(looks, whole - 2 * _MARGIN) if looks else None
         top = _MARGIN + (letters.height(legend) if legend is not None else 0.0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from matplotlib.figure import Figure
 
 from robust_augcl.reports._forest import Panel, Row, make_lanes
+from robust_augcl.reports._rest import drawn_name, names_of_lanes, told_in
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import Block, Words, as_bytes, draw, save
 from robust_augcl.results.names import CLEAN_NAME, joined, layers_text
@@ -47,7 +46,7 @@ def accuracy_figure(report: ReportInput) -> Figure:
         floor=_FLOOR if any(section.exact for section in found) else None,
         reference=_REFERENCE,
     )
-    return draw(words, make_lanes(_methods(found)), blocks, lane_height=0.16)
+    return draw(words, make_lanes(names_of_lanes(found)), blocks, lane_height=0.16)
 
 
 def by_class_figure(report: ReportInput) -> Figure:
@@ -86,12 +85,7 @@ def by_class_figure(report: ReportInput) -> Figure:
         floor=_FLOOR if any(section.exact for section in found) else None,
         reference=None,
     )
-    return draw(words, make_lanes(_methods(found)), blocks, lane_height=0.13)
-
-
-def _methods(found: Sequence[Section]) -> dict[str, str]:
-    """The names of all methods, in the order of the sections that have them."""
-    return {method: section.method_name(method) for section in found for method in section.methods}
+    return draw(words, make_lanes(names_of_lanes(found)), blocks, lane_height=0.13)
 
 
 def rows_of(section: Section) -> list[Row]:
@@ -119,10 +113,12 @@ def panel_of(section: Section, layers: int, title: str, label: int | None = None
 
 def _caption(section: Section, by_class: bool = False) -> str:
     which = "of each true class " if by_class else ""
-    return (
+    names = [drawn_name(section, None, method) for method in section.methods]
+    text = (
         f"{CLEAN_NAME}: share of the test graphs {which}classified correctly before any "
         "edit. Other rows: classified correctly both "
         f"before and after the attack's edits. {section.graphs}. Marks and lines: "
         f"{section.intervals}; a line shorter than its mark is "
         f"hidden by it. Threat: {section.threat}. Protocol: {section.protocol_text}."
     )
+    return joined(text, told_in(names), by=" ")

@@ -15,23 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust_augcl.reports._marks import at_rest, footnotes, marks
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.records import Record
 
 Row = dict[str, Any]
-
-MARK = "†"
-"""Stands beside a number whose attack failed its audit."""
-
-NOT_AT_REST = "‡"
-"""Stands beside a method, or a comparison of methods, whose victims were not at rest."""
-
-_FOOTNOTES = {
-    MARK: "The attack, or what it rests on, failed its audit: do not believe this number before "
-    "reading why.",
-    NOT_AT_REST: "Some victims of the method were not at rest when their training ended: it may "
-    "differ from others in how far its victims have come.",
-}
 
 _NOTHING, _MODEL = "-", "model"
 _ABOUT = ("suite", "dataset", "method", "encoder", "layers", "protocol", "budget", "attack", "seed")
@@ -55,12 +43,8 @@ def rows(records: Iterable[Record], audit: Audit | None = None) -> list[Row]:
     def audited(record: Record) -> str | None:
         return None if audit is None else "; ".join(audit.failed.get(record.key, ()))
 
-    def at_rest(record: Record) -> bool | None:
-        found = audit.at_rest if audit else None
-        return None if found is None else record.key not in found.cells
-
     return [
-        {**record.row(), "audit": audited(record), "at_rest": at_rest(record)}
+        {**record.row(), "audit": audited(record), "at_rest": at_rest(audit, record)}
         for record in sorted(records, key=lambda record: record.cell)
     ]
 
@@ -97,19 +81,6 @@ def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: i
     """
     rule = [":---" if column < left else "---:" for column in range(len(header))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body]) + "\n"
-
-
-def noted(table: str) -> str:
-    """A table in Markdown, with the meaning of each mark under it that is in it.
-
-    Example:
-        >>> noted("| 61.0 |\\n")
-        '| 61.0 |\\n'
-        >>> noted("| 61.0† |\\n").splitlines()[-1][:13]
-        '† The attack,'
-    """
-    notes = [f"{mark} {text}\n" for mark, text in _FOOTNOTES.items() if mark in table]
-    return "\n".join([table, *notes])
 
 
 def escape(text: object) -> str:
@@ -149,7 +120,7 @@ def _markdown(table: list[Row]) -> str:
     return (
         f"{escape(shared)}\n\n"
         + markdown_table([*_heads(table, about), *_SHORT.values()], body, left=len(about))
-        + _footnote(table)
+        + footnotes("".join(cell for row in table for cell in _measured(row)))
     )
 
 
@@ -165,17 +136,16 @@ def _terminal(table: list[Row]) -> str:
         grid.add_column(head, justify="left" if text else "right", no_wrap=True)
     for head in _SHORT.values():
         grid.add_column(head, justify="right", no_wrap=True)
-    for row in table:
-        grid.add_row(
-            *(Text(_text(row[name])) for name in about), *(Text(cell) for cell in _measured(row))
-        )
+    measured = [_measured(row) for row in table]
+    for row, cells in zip(table, measured, strict=True):
+        grid.add_row(*(Text(_text(row[name])) for name in about), *map(Text, cells))
     out = io.StringIO()
     # Wide enough that nothing is cut: a terminal wraps long lines, and a pipe must get them whole.
     Console(file=out, width=10_000, color_system=None).print(grid)
     return (
         "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
         + "\n"
-        + _footnote(table)
+        + footnotes("".join(cell for cells in measured for cell in cells))
     )
 
 
@@ -225,17 +195,8 @@ def _measured(row: Row) -> list[str]:
     shares = [
         percent(row[name]) for name in ("clean_accuracy", "attacked_accuracy", "robust_accuracy")
     ]
-    shares[-1] += (MARK if row["audit"] else "") + (NOT_AT_REST if row["at_rest"] is False else "")
+    shares[-1] += marks(bool(row["audit"]), row["at_rest"])
     return [*shares, by_class, str(row["n_graphs"]), f"{row['seconds']:.1f}"]
-
-
-def _footnote(table: list[Row]) -> str:
-    notes = []
-    if any(row["audit"] for row in table):
-        notes.append(f"{MARK} failed its audit: see `robust-augcl audit`\n")
-    if any(row["at_rest"] is False for row in table):
-        notes.append(f"{NOT_AT_REST} the victim was not at rest when its training ended\n")
-    return "".join(["\n", *notes]) if notes else ""
 
 
 def _known(value: Any) -> Any:

@@ -118,7 +118,12 @@ def parts_of(report: ReportInput) -> dict[str, str]:
         ),
         "settings": [
             json.dumps(stated, sort_keys=True)
-            for stated in (report.settings, report.planned_seeds)
+            for stated in (
+                report.settings,
+                report.planned_seeds,
+                report.planned_comparisons,
+                f"{report.held_seeds} now" if report.rules.has_other_seeds else None,
+            )
             if stated is not None
         ],
     }

@@ -44,10 +44,9 @@ def _other_settings(earlier: Manifest, new: Manifest, folder: Path) -> list[str]
 def _other_comparisons(earlier: Manifest, new: Manifest, folder: Path) -> list[str]:
     if earlier.same_comparisons(new) or not earlier.same_settings(new):
         return []
-    return [
-        f"The suite states other comparisons than in the last run in {folder}: what is stated "
-        "after results were seen decides too often"
-    ]
+    changed = "; ".join(each.text for each in new.report_input([]).rules.changed)
+    why = changed or "what is stated after results were seen decides too often"
+    return [f"The suite states other comparisons than in the last run in {folder}: {why}"]
 
 
 def _other_number_of_seeds(new: Manifest, folder: Path) -> list[str]:

@@ -123,6 +123,8 @@ class Result:
         - `exact` (bool): whether it is proved that no allowed edits do more damage;
         - `certified` (boolean): whether a certificate for the budget proves that no allowed edits
           break the target; missing where there is no certificate;
+        - `at_rest` (boolean): whether the victim was at rest when its training ended; missing where
+          nobody has said how it was trained;
         - `num_added`, `num_removed` (int64), `added`, `removed` (object): the edits, as lists of
           pairs of nodes.
 

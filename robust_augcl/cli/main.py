@@ -160,7 +160,7 @@ def report(
 
 
 @cli.command()
-@options.folder
+@options.folders
 @options.form("text", "json")
 @click.option(
     "--claims",
@@ -170,13 +170,16 @@ def report(
     help="A TOML file of claims [default: those that are installed].",
 )
 @options.plug_ins
-def claims(folder: Path, form: str, file: Path | None, plug_ins: tuple[str, ...]) -> None:
-    """Say what the run in DIR means for published claims.
+def claims(
+    folders: tuple[Path, ...], form: str, file: Path | None, plug_ins: tuple[str, ...]
+) -> None:
+    """Say what the run in DIR means for published claims; several runs together.
 
     For each claim: what is claimed, what is reproduced by the same attack and protocol, the exact
     worst case, the bracket, and a verdict.
     """
-    _call("claiming:claims", folder, form, file, plug_ins=plug_ins)
+    use_arithmetic(chosen_arithmetic.of_folder(folders[0]))
+    _call("claiming:claims", folders, form, file, plug_ins=plug_ins)
 
 
 @cli.command()

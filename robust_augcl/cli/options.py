@@ -196,6 +196,7 @@ adapters = several(
 given_models = all_of(models, adapters)
 """What makes and calls the given models of a folder."""
 folder = click.argument("folder", metavar="DIR", type=FOLDER)
+folders = click.argument("folders", metavar="DIR [DIR]...", type=FOLDER, nargs=-1, required=True)
 
 
 def form(*choices: str) -> Decorator:

@@ -41,6 +41,7 @@ def show(path: Path, form: str) -> None:
         summary = "not audited" if audit is None else audit.summary
         click.echo(f"\nAudit: {summary} (robust-augcl audit {path})")
     _warn_of_data(folder, manifest, records)
+    warn_of_changed(manifest)
     for line in left_out(manifest.report_input(records)):
         say(f"note: {line}")
 
@@ -156,11 +157,17 @@ def transfer(path: Path, attack: str | None, form: str) -> None:
         if attack in (None, entry.group.attack)
     ]
     known = warn_of_audit(folder, manifest, records).audit
-    click.echo(render_transfers(entries, form, known.failed if known else ()), nl=False)
+    click.echo(render_transfers(entries, form, known), nl=False)
     tell_unkept(assessor, path)
 
 
 # --- shared with other commands -------------------------------------------------------------------
+
+
+def warn_of_changed(manifest: Manifest) -> None:
+    """Say on the error stream what of a suite's comparisons was changed after results were seen."""
+    for changed in manifest.report_input([]).rules.changed:
+        say(f"warning: {changed.text}")
 
 
 def assessor_of(folder: RunFolder) -> Assessor:

@@ -40,6 +40,7 @@ def of_safetensors(content: bytes) -> dict[str, Tensor]:
     Raises:
         InputError: its header is none, or does not fit its content.
 
+    >>> import torch
     >>> file = safetensors.torch.save({"weight": torch.ones(2)})
     >>> of_safetensors(file)["weight"].tolist()
     [1.0, 1.0]

@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from robust_augcl.results.claim_settings import other_settings
 from robust_augcl.results.claims import Claim
 from robust_augcl.results.intervals import ALPHA, error_of_mean, t_quantile
 from robust_augcl.results.measurements import Measurement
@@ -74,6 +75,21 @@ class Question:
     right: Group | None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a run measured in one cell of a claim.
+
+    Args:
+        question: the cell.
+        values: one a seed; None where it was not measured.
+        notes: why no verdict can rest on it.
+    """
+
+    question: Question
+    values: SeedDifferences | None
+    notes: tuple[str, ...]
+
+
 def cell_name(group: Group, attack: str = "") -> str:
     """A cell in words.
 
@@ -90,29 +106,29 @@ def attacked_cells(
     claim: Claim,
     questions: Sequence[Question],
     groups: Mapping[Group, Sequence[Record]],
-) -> list[ClaimCell | None]:
-    """The cells of a claim about classifiers, under attack or before any; None where missing."""
+) -> list[Measured]:
+    """What was measured of classifiers, under attack or before any."""
     measure: Measure = "attacked" if claim.evaluation == "under attack" else "clean"
-    found: list[SeedDifferences | None] = []
-    notes: list[tuple[str, ...]] = []
+    found = []
     for question in questions:
         share = overlap(report.measurements, question.left.dataset)
         sides = [_records(groups, side) for side in (question.left, question.right) if side]
-        notes.append(record_notes(report, [each for side in sides for each in side], share))
         if question.right is None:
-            found.append(_accuracies(sides[0], measure, share or 0.0))
+            values = _accuracies(sides[0], measure, share or 0.0)
         else:
-            found.append(seed_differences(sides[0], sides[1], measure, share or 0.0))
-    return judged_cells(report, claim, questions, found, notes)
+            values = seed_differences(sides[0], sides[1], measure, share or 0.0)
+        records = [each for side in sides for each in side]
+        notes = record_notes(report, claim, records, share)
+        found.append(_measured(report, question, values, notes))
+    return found
 
 
 def embedding_cells(
     report: ReportInput, claim: Claim, questions: Sequence[Question]
-) -> list[ClaimCell | None]:
-    """The cells of a claim about embeddings that an SVM classifies; None where missing."""
+) -> list[Measured]:
+    """What was measured of embeddings that an SVM classifies."""
     scores = embedding_scores(report.measurements)
-    found: list[SeedDifferences | None] = []
-    notes: list[tuple[str, ...]] = []
+    found = []
     for question in questions:
         left = scores.get(question.left, {})
         right = scores.get(question.right, {}) if question.right else None
@@ -123,23 +139,29 @@ def embedding_cells(
         between = 1 / (folds - 1) if share and folds > 1 else 0.0
         graphs = _graphs(report.measurements, question.left.dataset, bool(share))
         made = SeedDifferences(tuple(values), graphs, None, between) if values else None
-        found.append(made)
-        notes.append(() if share is not None else (UNKNOWN,))
-    return judged_cells(report, claim, questions, found, notes)
+        unknown = () if share is not None else (UNKNOWN,)
+        notes = (*unknown, *other_settings(report, claim, report.records))
+        found.append(_measured(report, question, made, notes))
+    return found
 
 
-def judged_cells(
-    report: ReportInput,
-    claim: Claim,
-    questions: Sequence[Question],
-    found: Sequence[SeedDifferences | None],
-    notes: Sequence[tuple[str, ...]],
-) -> list[ClaimCell | None]:
-    """Cells from what was measured of each seed, as one family."""
-    planned, size = report.planned_seeds, len(questions)
-    judged = judge(found, claim.name) if claim.right else [None] * size
+def _measured(
+    report: ReportInput, question: Question, values: SeedDifferences | None, notes: tuple[str, ...]
+) -> Measured:
+    """What was measured, with what is said of its seeds."""
+    if values is None:
+        return Measured(question, None, ())
+    one_each = () if values.are_methods else (ONE_EACH,)
+    return Measured(question, values, (*one_each, *notes, *seeds_note(report, values.n_seeds)))
+
+
+def judged_cells(claim: Claim, measured: Sequence[Measured]) -> list[ClaimCell | None]:
+    """Cells from what was measured of each seed, as one family; None where nothing was."""
+    size = len(measured)
+    judged = judge([each.values for each in measured], claim.name) if claim.right else [None] * size
     cells: list[ClaimCell | None] = []
-    for question, values, difference, noted in zip(questions, found, judged, notes, strict=True):
+    for each, difference in zip(measured, judged, strict=True):
+        values = each.values
         if values is None:
             cells.append(None)
             continue
@@ -148,31 +170,33 @@ def judged_cells(
             if difference
             else _of_accuracy(values, size)
         )
-        said = (*(() if values.are_methods else (ONE_EACH,)), *noted, *seeds_note(planned, values))
-        about = question.name, question.left.dataset
+        about = each.question.name, each.question.left.dataset
         cells.append(
-            ClaimCell(*about, values.mean, low, high, values.n_seeds, detectable, tuple(said))
+            ClaimCell(*about, values.mean, low, high, values.n_seeds, detectable, each.notes)
         )
     return cells
 
 
-def seeds_note(planned: int | None, found: SeedDifferences | int) -> tuple[str, ...]:
+def seeds_note(report: ReportInput, count: int) -> tuple[str, ...]:
     """What is said of another number of seeds than was planned; nothing where it is that."""
-    count = found if isinstance(found, int) else found.n_seeds
-    if planned is None or count == planned:
+    planned, rules = report.planned_seeds, report.rules
+    if planned is None:
         return ()
-    return (f"{count} seeds, {planned} were planned",)
+    if count != planned:
+        return (f"{count} seeds, {planned} were planned",)
+    return (f"{count} of {rules.held} seeds, {planned} were planned",) * rules.has_other_seeds
 
 
 def record_notes(
-    report: ReportInput, records: Iterable[Record], share: float | None
+    report: ReportInput, claim: Claim, records: Iterable[Record], share: float | None
 ) -> tuple[str, ...]:
-    """Why no verdict can rest on these records."""
+    """Why no verdict on a claim can rest on these records."""
     records = list(records)
     moving = any(victim_cell(record.cell) in report.not_at_rest for record in records)
     failed = any(record.key in report.failed for record in records)
     notes = ((UNKNOWN, share is None), (NOT_AT_REST, moving), (FAILED, failed))
-    return tuple(note for note, holds in notes if holds)
+    told = tuple(note for note, holds in notes if holds)
+    return (*told, *other_settings(report, claim, records))
 
 
 def embedding_scores(

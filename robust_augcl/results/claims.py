@@ -25,12 +25,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from robust_augcl.results.strict import STRICT
+from robust_augcl.results.strict import STRICT, Table
 
 How = Literal["difference", "maximum", "better", "count", "accuracy"]
 Read = Literal["source read", "second hand"]
@@ -75,6 +75,9 @@ class Claim:
         encoder: its name; none where the source names none.
         layers: that it is about; none where the source names none.
         within: for an accuracy, how far below v still counts as v.
+        settings: label of a method or an attack -> its settings in the source, by name. Those that
+            are not here are the defaults of the plug-in; a suite that sets others, or other values,
+            does not measure the claim.
 
     Raises:
         ValueError: fields that do not go together.
@@ -100,9 +103,16 @@ class Claim:
     encoder: Text | None = None
     layers: tuple[Annotated[int, Field(ge=1, le=100)], ...] = ()
     within: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
+    settings: dict[Text, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_value()
+        for label in self.settings:
+            if label not in (self.left, self.right, *self.attacks):
+                raise ValueError(
+                    "Expected `settings` to be of methods and attacks that the claim names, got "
+                    f"{label!r}"
+                )
         accuracy, attacked = self.how == "accuracy", self.evaluation == "under attack"
         of_a_suite = self.evaluation in ("under attack", "clean")
         if not self.datasets and not self.more_datasets:

@@ -2,7 +2,9 @@
 
 Primary: the exact worst case at the first budget, of the pairs that the suite names in
 `[comparisons]`, under every protocol and for every number of layers. It is one family a suite, and
-the only one that is ever bold. Secondary: all else, in one family for each data set, encoder,
+the only one that is ever bold. Pairs or a margin that were changed after the first run are not what
+was stated before results were seen: then nothing is primary, or equivalence is not tested.
+Secondary: all else, in one family for each data set, encoder,
 protocol and budget. How a family is judged stands in `results.method_tests`.
 """
 
@@ -18,14 +20,14 @@ from robust_augcl.results.names import CLEAN
 from robust_augcl.results.records import Record
 from robust_augcl.results.seed_differences import SeedDifferences
 from robust_augcl.results.shared_graphs import overlap
-from robust_augcl.results.stated import Comparisons
+from robust_augcl.results.stated import TABLE, Changed, Comparisons
 from robust_augcl.results.statistics import Group, Measure, by_group, one_per_seed, seed_differences
 
 PRIMARY = "primary"
 
-_NOT_KNOWN = 0
-"""Stands for the planned seeds where nobody knows whether seeds share graphs: there are never so
-few, and so there is no verdict."""
+_NEVER = 0
+"""Stands for the planned seeds where there is no verdict, whatever number is compared: nobody knows
+whether seeds share graphs, or the run has others than were planned. There are never so few."""
 
 Question = tuple[Group, Group]
 """Two groups, left less right. They differ in the method alone."""
@@ -36,32 +38,76 @@ class Rules:
     """What a suite states before it runs of how its methods are compared.
 
     Args:
-        pairs: labels of methods whose comparison is primary, left less right.
+        pairs: labels of methods that the suite compares, left less right.
         margin: within which methods are equivalent, a share; None: equivalence is not tested.
         planned: how many seeds were planned; None where that is not known.
         budget: the first of the suite; None where that is not known.
+        held: how many seeds the run has now, finished or not; None where that is not known.
+        changed: what of pairs and margin is not as planned.
+        margin_is_planned: whether it is known that the margin was.
 
     Example:
-        >>> Rules.of({"comparisons": {"pairs": [["augcl", "none"]], "margin": 0.02}}, 30)
-        Rules(pairs=(('augcl', 'none'),), margin=0.02, planned=30, budget=None)
+        >>> Rules.of({"comparisons": {"pairs": [["augcl", "none"]], "margin": 0.02}}, 30).margin
+        0.02
+        >>> wider = Rules.of({"comparisons": {"margin": 0.05}}, 30, {"margin": 0.02})
+        >>> wider.margin, wider.changed[0].text[:54]
+        (None, 'The suite states a margin of 5.0 points, and 2.0 point')
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
     margin: float | None = None
     planned: int | None = None
     budget: int | float | None = None
+    held: int | None = None
+    changed: tuple[Changed, ...] = ()
+    margin_is_planned: bool = False
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any] | None, planned: int | None = None) -> Rules:
-        """The rules of a suite as in its file, and of the number of seeds that was planned.
+    def of(
+        cls,
+        settings: Mapping[str, Any] | None,
+        planned: int | None = None,
+        comparisons: Mapping[str, Any] | None = None,
+        held: int | None = None,
+    ) -> Rules:
+        """The rules of a suite as in its file, and of what was planned.
+
+        Args:
+            settings: the suite; None where it is not known.
+            planned: how many seeds were planned.
+            comparisons: the table `[comparisons]` that was stated then.
+            held: how many seeds the run has now.
 
         Raises:
-            InputError: its table `[comparisons]` is not as expected (`results.stated`).
+            InputError: a table `[comparisons]` is not as expected (`results.stated`).
         """
         stated = Comparisons.of(settings)
-        budget = (settings or {}).get("threat", {}).get("budget")
-        first = min(budget) if isinstance(budget, list | tuple) else budget
-        return cls(stated.pairs, stated.margin, planned, first)
+        changed = stated.since(
+            None if comparisons is None else Comparisons.of({TABLE: comparisons})
+        )
+        kept = not any(each.what == "margin" for each in changed)
+        margin = stated.margin if kept else None
+        known = comparisons is not None
+        return cls(stated.pairs, margin, planned, _first_budget(settings), held, changed, known)
+
+    @property
+    def primary(self) -> tuple[tuple[str, str], ...]:
+        """The pairs whose comparison is primary; none where others were planned."""
+        return () if any(each.what == "pairs" for each in self.changed) else self.pairs
+
+    @property
+    def has_other_seeds(self) -> bool:
+        """Whether the run has more or fewer seeds than were planned, finished or not."""
+        return None not in (self.planned, self.held) and self.planned != self.held
+
+
+def _first_budget(settings: Mapping[str, Any] | None) -> int | float | None:
+    """The smallest budget of a suite; None where nobody can tell."""
+    threat = (settings or {}).get("threat", {})
+    budget = threat.get("budget") if isinstance(threat, Mapping) else None
+    budgets = budget if isinstance(budget, list | tuple) else [budget]
+    known = [each for each in budgets if isinstance(each, int | float)]
+    return min(known, default=None)
 
 
 @dataclass(frozen=True)
@@ -102,7 +148,7 @@ def primary(
         least = [group for group in members if group.budget == first]
         exact = exact_attack([record for group in least for record in groups[group]], order)
         asked[members[0].suite] += _asked(
-            [group for group in least if group.attack == exact], rules.pairs
+            [group for group in least if group.attack == exact], rules.primary
         )
     return {
         suite: family_of(PRIMARY, questions, groups, measurements, rules)
@@ -146,7 +192,7 @@ def family_of(
     differences = [
         _differences(members, left, right, shares[left.dataset] or 0.0) for left, right in questions
     ]
-    planned = rules.planned if known else _NOT_KNOWN
+    planned = _NEVER if not known or rules.has_other_seeds else rules.planned
     judged = judge(differences, name, rules.margin, planned)
     return Family(name, dict(zip(questions, judged, strict=True)))
 

@@ -8,6 +8,7 @@ from typing import Any
 from robust_augcl.results.brackets import bracket_group
 from robust_augcl.results.measurements import Measurement, targets_of
 from robust_augcl.results.records import Outcome, Record, Target
+from robust_augcl.results.rest import rests, victim_cell
 from robust_augcl.results.statistics import Group
 
 _TYPES = {
@@ -16,14 +17,14 @@ _TYPES = {
     "int64": ("seed", "graph", "label", "clean", "attacked", "num_added", "num_removed"),
     "float64": ("budget", "clean_margin", "attacked_margin"),
     "bool": ("budget_is_share", "clean_right", "attacked_right", "robust", "broken", "exact"),
-    "boolean": ("certified",),
+    "boolean": ("certified", "at_rest"),
     "object": ("added", "removed"),
 }
 _ORDER = (
     *("suite", "dataset", "model", "layers", "attack", "protocol", "seed", "budget"),
     *("budget_is_share", "graph", "node", "label", "clean", "attacked", "clean_margin"),
     *("attacked_margin", "clean_right", "attacked_right", "robust", "broken", "exact"),
-    *("certified", "num_added", "num_removed", "added", "removed"),
+    *("certified", "at_rest", "num_added", "num_removed", "added", "removed"),
 )
 
 
@@ -42,12 +43,15 @@ def outcome_rows(
 ) -> list[dict[str, Any]]:
     """One row for each target of each record, sorted by cell, targets in the data set's order.
 
-    `measurements` are of the same run: certificates among them fill the column `certified`.
+    `measurements` are of the same run: certificates among them fill the column `certified`, what
+    they tell of victims the column `at_rest`.
     """
-    proved = _certified(measurements)
+    measurements = list(measurements)
+    proved, rested = _certified(measurements), rests(measurements)
     rows = []
     for record in sorted(records, key=lambda record: record.cell):
-        about = _about(record)
+        rest = rested.get(victim_cell(record.cell))
+        about = {**_about(record), "at_rest": rest.at_rest if rest else None}
         known = proved.get((bracket_group(record.cell, record.cell.budget), record.cell.seed), {})
         rows += [{**about, **_row(o), "certified": known.get(o.target)} for o in record.outcomes]
     return [{name: row[name] for name in _ORDER} for row in rows]

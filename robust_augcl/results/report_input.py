@@ -12,7 +12,8 @@ from robust_augcl.results.findings import Audit
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.names import Names
 from robust_augcl.results.records import Cell, Record
-from robust_augcl.results.rest import not_at_rest
+from robust_augcl.results.rest import not_at_rest, victim_cell, victim_group
+from robust_augcl.results.statistics import Group
 from robust_augcl.results.transfers import Transfers
 
 
@@ -27,6 +28,8 @@ class ReportInput:
         measurements: of the same run.
         settings: the suite as in its file; None where it is not known.
         planned_seeds: how many were planned; None where that is not known.
+        planned_comparisons: the table `[comparisons]` that was stated then; None as above.
+        held_seeds: how many the run has now, finished or not; None where that is not known.
         read_back: whether audit and transfers are those that the folder held, since code that they
             need is not there to make them again.
 
@@ -43,11 +46,14 @@ class ReportInput:
     settings: Mapping[str, Any] | None = None
     planned_seeds: int | None = None
     read_back: bool = False
+    planned_comparisons: Mapping[str, Any] | None = None
+    held_seeds: int | None = None
 
     @cached_property
     def rules(self) -> Rules:
-        """How the suite says that its methods are compared."""
-        return Rules.of(self.settings, self.planned_seeds)
+        """How the suite says that its methods are compared, and what of that was planned."""
+        planned = self.planned_seeds, self.planned_comparisons
+        return Rules.of(self.settings, *planned, self.held_seeds)
 
     @cached_property
     def primary(self) -> Mapping[str, Family]:
@@ -69,6 +75,16 @@ class ReportInput:
     def not_at_rest(self) -> frozenset[Cell]:
         """The cells of the victims that were not at rest (`results.rest`)."""
         return not_at_rest(self.measurements)
+
+    def moves(self, *groups: Group) -> bool:
+        """Whether some victims of these groups were not at rest; their attacks do not count."""
+        return any(victim_group(group) in self._moving for group in groups)
+
+    @cached_property
+    def _moving(self) -> frozenset[Group]:
+        """The victims of the records, seeds apart, of which one was not at rest."""
+        cells = {victim_cell(record.cell) for record in self.records} & self.not_at_rest
+        return frozenset(map(Group.of, cells))
 
     def suite_order(self, kind: Literal["methods", "attacks"]) -> tuple[str, ...]:
         """The labels of plug-ins that keep their own names, in the order of the suite.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Cell
+from robust_augcl.results.statistics import Group
 
 FEWEST_EPOCHS = 20
 """Epochs after the best one that a victim at rest was trained for, at the least."""
@@ -55,6 +56,11 @@ class Rest:
 def victim_cell(cell: Cell) -> Cell:
     """The cell of the victim that a cell of an attack is about."""
     return replace(cell, attack="", budget=0)
+
+
+def victim_group(group: Group) -> Group:
+    """The victims that a group of records is about, whatever their seed."""
+    return replace(group, attack="", budget=0)
 
 
 def rests(measurements: Iterable[Measurement]) -> dict[Cell, Rest]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from robust_augcl.errors import InputError, shown, unknown
 
@@ -16,6 +16,18 @@ TABLE = "comparisons"
 """What the table is called in a suite."""
 
 _KEYS = ("pairs", "margin")
+
+
+class Changed(NamedTuple):
+    """What of a suite's comparisons is not as it was stated before results were seen.
+
+    Args:
+        what: pairs or margin.
+        text: a sentence, and what follows from it.
+    """
+
+    what: Literal["pairs", "margin"]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -84,10 +96,47 @@ class Comparisons:
         except ValueError as error:
             raise InputError(f"{source}: {error}") from None
 
+    def since(self, first: Comparisons | None) -> tuple[Changed, ...]:
+        """What of these comparisons is not as it was stated first; nothing where none is known.
+
+        The order of pairs, and of the two in a pair, does not count. A margin that is taken away
+        says nothing that it did not say before.
+
+        Example:
+            >>> [each.what for each in Comparisons(margin=0.05).since(Comparisons(margin=0.02))]
+            ['margin']
+        """
+        if first is None:
+            return ()
+        changed = []
+        if {*map(frozenset, self.pairs)} != {*map(frozenset, first.pairs)}:
+            text = (
+                "The suite names other pairs than before the first results were seen: no "
+                "comparison is primary"
+            )
+            changed.append(Changed("pairs", text))
+        if self.margin not in (None, first.margin):
+            before = "none" if first.margin is None else f"{_points(first.margin)} points"
+            text = (
+                f"The suite states a margin of {_points(self.margin or 0.0)} points, and {before} "
+                "before the first results were seen: equivalence is not tested"
+            )
+            changed.append(Changed("margin", text))
+        return tuple(changed)
+
 
 def at(place: int) -> str:
     """How messages call the pair at a place, counted from 0 as in every array."""
     return f"{TABLE}.pairs[{place}]"
+
+
+def _points(share: float) -> str:
+    """A share in points, with all the digits that it takes to tell it from others.
+
+    >>> _points(0.05), _points(0.0201)
+    ('5.0', '2.01')
+    """
+    return f"{100 * share:.1f}" if round(share, 3) == share else f"{100 * share:.10g}"
 
 
 def _pairs(value: Any) -> tuple[tuple[str, str], ...]:

@@ -67,6 +67,12 @@ WORDS: tuple[Word, ...] = (
         "on trust",
         "nobody else knows how many were planned; it decides whether there are verdicts, no number",
     ),
+    Word(
+        "run.json",
+        ("planned_comparisons",),
+        "on trust",
+        "nobody else knows what was stated first; it decides what is primary, and equivalence",
+    ),
     Word("run.json", ("fingerprint",), "on trust", "proved where --archives hold the files"),
     Word("run.json", ("suite", "records", "measurements"), "proved", "planned again"),
     Word("run.json", ("revisions", "format"), "proved", "compared with the code"),

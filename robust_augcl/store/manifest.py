@@ -44,6 +44,7 @@ class Manifest:
         revisions: of the code behind them, by what they are of (`Plan.revisions`).
         planned_seeds: how many seeds the first run with these settings was asked for; None where
             that is not known, as in folders of before it was kept.
+        planned_comparisons: the table `[comparisons]` that this run stated; None as above.
         version: of the package.
         format: the schema of records.
 
@@ -63,6 +64,7 @@ class Manifest:
     measurements: list[strict.Key] = field(default_factory=list)
     revisions: dict[strict.Name, Revision] = field(default_factory=dict)
     planned_seeds: strict.Positive | None = None
+    planned_comparisons: strict.Table | None = None
     version: strict.Name = __version__
     format: tuple[int] = (SCHEMA,)
 
@@ -95,7 +97,14 @@ class Manifest:
         from robust_augcl.results.report_input import ReportInput
 
         beside = audit, transfers, measurements
-        return ReportInput(records, *beside, self.table, self.planned_seeds)
+        return ReportInput(
+            records,
+            *beside,
+            self.table,
+            self.planned_seeds,
+            planned_comparisons=self.planned_comparisons,
+            held_seeds=len(self.seeds),
+        )
 
     def same_comparisons(self, other: Manifest) -> bool:
         """Whether two runs state the same comparisons."""
@@ -129,11 +138,13 @@ def read_manifest(folder: Path) -> Manifest | None:
             "folder, or read this one with the code that wrote it"
         )
     try:
-        content.setdefault("planned_seeds", None)  # not kept in folders of before
+        for name in ("planned_seeds", "planned_comparisons"):
+            content.setdefault(name, None)  # not kept in folders of before
         strict.require_all(Manifest, content, str(path), _WHAT)
         manifest = strict.read_as(Manifest, json.dumps(content), str(path), _WHAT)
         _check_lists(manifest, str(path))
         Comparisons.of(manifest.table, str(path))
+        Comparisons.of({COMPARISONS: manifest.planned_comparisons or {}}, f"{path}: planned")
     except ArtifactDamaged as error:
         raise InputError(str(error)) from None
     return manifest

@@ -22,7 +22,7 @@ from robust_augcl.store import file_sizes
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.files import write_atomically
 from robust_augcl.store.manifest import MANIFEST, Manifest, read_manifest
-from robust_augcl.store.planned_seeds import planned_seeds
+from robust_augcl.store.planned import planned
 from robust_augcl.store.store import Store
 from robust_augcl.validation import read_text
 
@@ -101,8 +101,8 @@ class RunFolder:
     def claim(self, seeds: Sequence[int], make: Callable[[Sequence[int]], Manifest]) -> Manifest:
         """Enter a suite in the folder before it runs.
 
-        Runs that differ in seeds alone are kept together. How many seeds were planned is what the
-        first of them was asked for: whoever sees results and goes on decides too often.
+        Runs that differ in seeds alone are kept together. What was planned is what the first of
+        them was asked for (`store.planned`).
 
         Args:
             seeds: of the run.
@@ -123,7 +123,8 @@ class RunFolder:
                 )
             if old is not None and old.same_settings(new) and not set(old.seeds) <= set(seeds):
                 new = make(sorted({*old.seeds, *seeds}))
-            new = replace(new, planned_seeds=planned_seeds(self.store, old, new, seeds, make))
+            before = planned(self.store, old, new, seeds, make)
+            new = replace(new, planned_seeds=before.seeds, planned_comparisons=before.comparisons)
             if old is None or old.dumps() != new.dumps():
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new

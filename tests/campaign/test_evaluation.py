@@ -123,6 +123,7 @@ def test_rows_and_frame_are_tidy(kept):
             "bool",
         ),
         "certified": "boolean",
+        "at_rest": "boolean",
         "added": "object",
         "removed": "object",
     }

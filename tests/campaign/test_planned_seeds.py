@@ -109,7 +109,7 @@ def test_an_edited_number_is_noticed_and_changes_no_number(copied: Path) -> None
 def test_a_folder_of_before_says_that_it_is_not_known(copied: Path) -> None:
     path = copied / "run.json"
     held = json.loads(path.read_text())
-    del held["planned_seeds"]
+    del held["planned_seeds"], held["planned_comparisons"]
     path.write_text(json.dumps(held))
     assert call("show", copied).code == 0
     assert call("report", copied).code == 0
@@ -118,14 +118,90 @@ def test_a_folder_of_before_says_that_it_is_not_known(copied: Path) -> None:
     assert verdicts(page) <= {"better", "worse", "equivalent", "undecided"}
 
 
-def test_another_margin_computes_nothing_and_is_said(copied: Path) -> None:
-    stated = {**STATED, "margin": 0.4}
-    held = campaign(copied, [0, 1, 2], comparisons=stated)
+def restated(path: Path, **comparisons: Any) -> str:
+    """The page after a run that states other comparisons and computes nothing; it is proved."""
+    held = campaign(path, [0, 1, 2], comparisons={**STATED, **comparisons})
     (note,) = held.claim()
-    assert note.startswith(f"The suite states other comparisons than in the last run in {copied}")
+    assert note.startswith(f"The suite states other comparisons than in the last run in {path}")
     summary = held.run()
     assert (summary.computed, summary.missing) == (0, 0)
-    assert "Equivalent: within 40.0 points" in (copied / "report.md").read_text()
+    page = (path / "report.md").read_text()
+    assert call("replay", path).code == 0
+    return page
+
+
+@pytest.mark.parametrize("margin", [0.4, 0.2])
+def test_another_margin_than_was_planned_tests_no_equivalence(copied: Path, margin: float) -> None:
+    """As wide as it takes, it would make equivalent whatever was seen."""
+    page = restated(copied, margin=margin)
+    said = (
+        f"The suite states a margin of {100 * margin:.1f} points, and 30.0 points before the first "
+        "results were seen: equivalence is not tested"
+    )
+    assert f"{said}." in page
+    assert "Equivalent: within" not in page
+    assert verdicts(page) <= {"better", "worse", "undecided"}
+    assert said in call("show", copied).err
+    assert said in call("claims", copied).err
+    # The margin that was planned is the one that counts again.
+    back = campaign(copied, [0, 1, 2])
+    assert back.run().computed == 0
+    assert "Equivalent: within 30.0 points" in (copied / "report.md").read_text()
+
+
+def test_other_pairs_than_were_planned_are_not_primary(copied: Path) -> None:
+    page = restated(copied, pairs=[])
+    said = "The suite names other pairs than before the first results were seen"
+    assert said in page
+    assert "**Primary**" not in page
+    assert "Nothing is bold: the suite names other pairs than before results were seen." in page
+    assert said in call("show", copied).err
+    same = campaign(copied, [0, 1, 2], comparisons={**STATED, "pairs": [["none", "graphcl"]]})
+    assert same.run().computed == 0
+    page = (copied / "report.md").read_text()
+    assert said not in page
+    assert "**Primary**" in page
+
+
+def test_a_margin_that_was_widened_by_hand_is_noticed(copied: Path) -> None:
+    path = copied / "run.json"
+    held = json.loads(path.read_text())
+    held["table"]["comparisons"]["margin"] = 0.9
+    path.write_text(json.dumps(held))
+    assert "report.md: not made from the settings of this folder" in call("show", copied).err
+    answer = call("replay", copied)
+    assert answer.code == 1
+    assert "report" in answer.err
+    assert call("report", copied).code == 0
+    assert "Equivalent: within" not in (copied / "report.md").read_text()
+
+
+def test_who_edits_what_was_planned_too_is_taken_at_his_word(copied: Path) -> None:
+    """The report shows that it changed, and the list of what replay takes on trust has it."""
+    path = copied / "run.json"
+    held = json.loads(path.read_text())
+    assert held["planned_comparisons"] == STATED
+    held["table"]["comparisons"]["margin"] = held["planned_comparisons"]["margin"] = 0.9
+    path.write_text(json.dumps(held))
+    assert "report.md: not made from the settings of this folder" in call("show", copied).err
+    assert call("replay", copied).code == 1
+    assert call("report", copied).code == 0
+    answer = call("replay", copied)
+    assert answer.code == 0
+    assert "on trust  run.json: planned_comparisons" in answer.out
+
+
+def test_seeds_that_take_the_place_of_others_give_no_verdict(copied: Path) -> None:
+    """As many are compared as were planned, but somebody chose which."""
+    assert campaign(copied, [0, 1, 2, 3]).run().missing == 0
+    for file in (copied / "records").iterdir():
+        header = json.loads(file.read_text().splitlines()[0])
+        if header["cell"]["seed"] == 1:
+            file.unlink()
+    assert call("report", copied).code == 0
+    page = (copied / "report.md").read_text()
+    assert verdicts(page) == {"no verdict"}
+    assert "No verdict: 3 seeds were planned, and the run has 4, of which 3 are compared." in page
 
 
 def _rows(page: str) -> str:

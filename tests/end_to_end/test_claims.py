@@ -150,3 +150,29 @@ def test_seeds_that_were_not_planned_are_said(command, copied: Path, tmp_path: P
     manifest["planned_seeds"] = 30
     (copied / "run.json").write_text(json.dumps(manifest))
     assert "2 seeds, 30 were planned" in own_row(command, copied, tmp_path)["why"]
+
+
+def test_two_runs_are_held_beside_a_claim_together(command, copied: Path, finished: Path, tmp_path):
+    """Each cell says of which run it is, and a folder that is named twice is refused."""
+    (tmp_path / "own.toml").write_text(OWN)
+    own = ("--claims", tmp_path / "own.toml")
+    answer = command("claims", finished, copied, "--format", "json", *own)
+    assert answer.code == 0
+    (row,) = json.loads(answer.out)
+    (alone,) = json.loads(command("claims", finished, "--format", "json", *own).out)
+    names = [cell["name"] for cell in alone["reproduced"]]
+    assert [cell["name"] for cell in row["reproduced"]] == [
+        f"{name}, {folder}" for folder in (finished, copied) for name in names
+    ]
+    # Twice as many cells stand in the family.
+    together, before = (each["reproduced"][0] for each in (row, alone))
+    assert together["mean"] == before["mean"]
+    assert together["high"] - together["low"] > before["high"] - before["low"]
+    assert row["missing"] == alone["missing"]
+    text = command("claims", finished, copied)
+    assert text.code == 0
+    assert "claims these 2 runs measured nothing" in text.out
+    assert max(map(len, text.out.splitlines())) <= 80 + max(len(str(finished)), len(str(copied)))
+    twice = refused(command("claims", finished, copied, finished, *own))
+    assert "Expected each folder once" in twice
+    assert "Expected the folder of a run" in refused(command("claims", finished, tmp_path))

@@ -194,7 +194,7 @@ def test_matrices_of_transfer(campaign: Campaign) -> None:
     assert body[0][3].startswith(f"{100 * source.robust_accuracy:.1f}†")
     assert "Edits made for one victim" not in page(report_of(records))
     entries = matrix(transfers, records, ())
-    rendered = json.loads(render_transfers(entries, "json", audit_of(source).failed))
+    rendered = json.loads(render_transfers(entries, "json", audit_of(source)))
     assert [(row["made_for"], row["attacked"], row["audit"]) for row in rendered] == [
         ("augcl", "augcl", ""),
         ("augcl", "none", "FAIL"),

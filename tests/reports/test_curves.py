@@ -112,8 +112,9 @@ def test_every_victim_and_every_attacker_is_drawn_with_its_word(campaign, status
     made = figures(report_of(records, audit, None, beside(records)))
     training, learning = (panels_of(made[name].make()) for name in ("training", "learning"))
     half = "1 of 2 at rest, 1 of 2 not at rest"
-    assert set(training) == {f"No pretraining: {half}", f"AUGCL: {half}"}
-    assert set(learning) == {f"RL-S2V, No pretraining: {word}", f"RL-S2V, AUGCL: {word}"}
+    names = ("No pretraining‡", "AUGCL‡")  # one victim of each was not at rest
+    assert set(training) == {f"{name}: {half}" for name in names}
+    assert set(learning) == {f"RL-S2V, {name}: {word}" for name in names}
     for axes in (*training.values(), *learning.values()):
         assert len(axes.lines) == 2 * 2
     for axes in learning.values():

@@ -51,6 +51,42 @@ def test_victims_on_which_it_is_not_at_strength_are_named(campaign, found, sente
     assert sentence in under_own.split("###")[0]
 
 
+METHODS = ("none", "graphcl", "augcl")
+
+
+def nine_victims(campaign, found):
+    """Records of the nine victims of `quick`, of ten breaks so many, by method and seed."""
+    made = []
+    for record in campaign(layers=[2], seeds=[0, 1, 2], attacks=["rl_s2v", "exhaustive"]):
+        own = 10 if record.traits.claims_exact else found[record.cell.method][record.cell.seed]
+        made.append(broken(record, set(range(own)), 20))
+    return made
+
+
+@pytest.mark.parametrize("weak", [0, 1, 4, 9])
+def test_of_nine_victims_each_below_nine_tenths_is_named_in_a_sentence(campaign, weak):
+    names = [(method, seed) for method in METHODS for seed in range(3)]
+    found = {method: [10, 10, 10] for method in METHODS}
+    for method, seed in names[:weak]:
+        found[method][seed] = 8
+    guide = page(report_of(nine_victims(campaign, found))).split("### Accuracy under attack", 1)[0]
+    told = {"none": "No pretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
+    for place, (method, seed) in enumerate(names):
+        victim = f"{told[method]}, 2 layers, seed {seed} (80.0 %, 8 of 10)"
+        assert (victim in guide) == (place < weak)
+    assert (f"{SENTENCE}each of 9 victims." in guide) == (weak == 0)
+    assert (f"{SENTENCE}{9 - weak} of 9 victims." in guide) == (weak > 0)
+
+
+def test_victims_without_an_exact_attack_beside_it_are_named(campaign):
+    """It is not at strength on each of six where three more were attacked."""
+    whole = nine_victims(campaign, {method: [10, 10, 10] for method in METHODS})
+    records = [r for r in whole if not (r.traits.claims_exact and r.cell.seed == 2)]
+    guide = page(report_of(records)).split("### Accuracy under attack", 1)[0]
+    assert f"{SENTENCE}each of 6 victims. What it could have found is not proved on: " in guide
+    assert "No pretraining, 2 layers, seed 2; GraphCL, 2 layers, seed 2; AUGCL, 2 layers" in guide
+
+
 def test_the_table_has_each_share(campaign):
     text = page(report_of(records_of(campaign, {"none": [9, 8], "augcl": [10, 3]})))
     rows = [line for line in text.splitlines() if line.startswith("| RL-S2V | 90.0, 80.0")]

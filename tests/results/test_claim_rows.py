@@ -10,7 +10,7 @@ from hand_made import make_record, method_called
 from report_inputs import data_of
 
 from robust_augcl.results.brackets import bracket_group
-from robust_augcl.results.claim_rows import ClaimRow, claim_rows
+from robust_augcl.results.claim_rows import ClaimRow, claim_rows, rows_of_runs
 from robust_augcl.results.claims import Claim
 from robust_augcl.results.comparisons import Rules, family_of
 from robust_augcl.results.findings import Audit, Finding
@@ -485,3 +485,180 @@ def test_rows_are_json() -> None:
     ]  # fmt: skip
     assert told["claim"]["value"] == 0.08
     assert told["reproduced"][0]["mean"] == pytest.approx(0.1)
+
+
+# --- settings of the source -----------------------------------------------------------------------
+
+
+def suite_with(methods: dict | None = None, attacks: dict | None = None) -> dict:
+    """A suite whose methods and attacks have these settings, by label."""
+    asked = {"methods": ("augcl", "graphcl"), "attacks": ATTACKED.attacks}
+    given = {"methods": methods or {}, "attacks": attacks or {}}
+    return {
+        kind: [{"name": name, **given[kind].get(name, {})} for name in names]
+        for kind, names in asked.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("methods", "attacks", "note"),
+    [
+        ({"augcl": {"alpha": 1.0}}, {}, "with other settings: augcl: alpha=1.0"),
+        (
+            {"graphcl": {"pretraining": {"base": "simgrace"}}},
+            {},
+            'with other settings: graphcl: pretraining={"base": "simgrace"}',
+        ),
+        ({}, {"grad_argmax": {"tries": 1}}, "with other settings: grad_argmax: tries=1"),
+        (
+            {},
+            {"grad_argmax": {"name": "genetic", "label": "grad_argmax"}},
+            "with other settings: grad_argmax: name=genetic",
+        ),
+    ],
+)
+def test_other_settings_than_the_published_ones_give_no_verdict(
+    methods: dict, attacks: dict, note: str
+) -> None:
+    made = records(70, 60)
+    row = row_of(made, settings=suite_with(methods, attacks))
+    assert (row.verdict.word, row.verdict.why) == ("no verdict", note)
+    assert {round(cell.mean, 6) for cell in row.reproduced} == {0.1}
+    assert row_of(made, settings=suite_with()).verdict.word == "reproduced"
+
+
+def test_a_setting_of_the_source_is_no_other_one() -> None:
+    claim = replace(ATTACKED, settings={"grad_argmax": {"tries": 9}, "augcl": {"alpha": 1.0}})
+    asked = suite_with({"augcl": {"alpha": 1.0}}, {"grad_argmax": {"tries": 9}})
+    used = [
+        replace(r, method_settings={"alpha": 1.0}, attack_settings={"tries": 9})
+        for r in records(70, 60)
+    ]
+    assert row_of(used, claim, settings=asked).verdict.word == "reproduced"
+    fewer = suite_with({"augcl": {"alpha": 1.0}}, {"grad_argmax": {"tries": 3}})
+    why = row_of(used, claim, settings=fewer).verdict.why
+    assert why == "with other settings: grad_argmax: tries=3"
+
+
+def test_a_default_that_is_not_the_source_s_is_found_in_the_records() -> None:
+    """The suite sets nothing, and the attack ran with what its plug-in has."""
+    claim = replace(ATTACKED, settings={"grad_argmax": {"tries": 9}})
+    made = [replace(r, attack_settings={"tries": 2}) for r in records(70, 60)]
+    row = row_of(made, claim, settings=suite_with())
+    assert row.verdict.why == "with other settings: grad_argmax: tries=2"
+    wrong = replace(ATTACKED, settings={"grad_argmax": {"tires": 9}})
+    assert "grad_argmax: tires=not known" in row_of(made, wrong).verdict.why
+
+
+def test_embeddings_of_other_settings_give_no_verdict() -> None:
+    made, measured = embedded(0.9)
+    row = row_of(made, SVM, measured, settings=suite_with({"graphcl": {"x": True}}))
+    assert row.verdict.why == "with other settings: graphcl: x=true"
+    assert row_of(made, SVM, measured, settings=suite_with()).verdict.word == "reproduced"
+
+
+def test_the_exact_column_says_other_settings_too() -> None:
+    made = [*records(70, 60), *exact_records(52, 50)]
+    row = row_of(made, settings=suite_with({"augcl": {"alpha": 1.0}}))
+    assert row.exact[0].notes == ("with other settings: augcl: alpha=1.0",)
+
+
+def test_settings_are_of_what_the_claim_names() -> None:
+    with pytest.raises(ValueError, match="`settings` to be of methods and attacks"):
+        replace(ATTACKED, settings={"beam": {"width": 1}})
+
+
+# --- several runs ---------------------------------------------------------------------------------
+
+THREE = replace(
+    SVM, how="count", value=3.0, left="augcl", right="graphcl", within=None, more_datasets=True,
+    datasets=("MUTAG", "PROTEINS", "NCI1", "IMDB-BINARY"),
+)  # fmt: skip
+
+
+def run_on(dataset: str, left: float, right: float, planned: int | None = SEEDS, **more):
+    """What a run on one data set holds: embeddings of augcl and of graphcl."""
+    made = records(60, 60, dataset=dataset, layers=3)
+    measured = [*data_of(made, draws_graphs=False)]
+    for method, mean in (("augcl", left), ("graphcl", right)):
+        measured += [
+            replace(m, cell=replace(m.cell, dataset=dataset, suite=dataset.lower()))
+            for m in scores(method, mean)
+        ]
+    return ReportInput(made, measurements=measured, planned_seeds=planned, **more)
+
+
+def test_a_claim_on_three_data_sets_gets_its_verdict_from_three_runs() -> None:
+    runs = {f"runs/{name}": run_on(name, 0.9, 0.8) for name in ("MUTAG", "PROTEINS", "NCI1")}
+    (row,) = rows_of_runs(runs, [THREE])
+    assert row.verdict.word == "reproduced"
+    assert [cell.name for cell in row.reproduced] == [
+        f"{name}, 3 layers, runs/{name}" for name in ("MUTAG", "PROTEINS", "NCI1")
+    ]
+    for name in runs:
+        others = {run: report for run, report in runs.items() if run != name}
+        (row,) = rows_of_runs(others, [THREE])
+        assert row.verdict.word == "undecided at this scale"
+        assert name.removeprefix("runs/") in row.missing
+
+
+def test_of_three_data_sets_two_are_too_few() -> None:
+    known = replace(THREE, datasets=("MUTAG", "PROTEINS", "NCI1"), more_datasets=False)
+    ahead = {name: 0.7 if name == "NCI1" else 0.9 for name in known.datasets}
+    runs = {name: run_on(name, left, 0.8) for name, left in ahead.items()}
+    (row,) = rows_of_runs(runs, [known])
+    assert (row.verdict.word, row.missing) == ("smaller than claimed", ())
+
+
+def test_the_cells_of_all_runs_are_one_family() -> None:
+    """So the interval of each is wider than in a run by itself."""
+    runs = {name: run_on(name, 0.9, 0.8) for name in ("MUTAG", "PROTEINS", "NCI1")}
+    (together,) = rows_of_runs(runs, [THREE])
+    (alone,) = claim_rows(runs["MUTAG"], [THREE])
+    wide, narrow = (row.reproduced[0].high - row.reproduced[0].low for row in (together, alone))
+    # Student's t of 4 degrees of freedom, 0.05 / 6 and 0.05 / 2 above, from a table.
+    assert wide / narrow == pytest.approx(3.9608 / 2.7764, abs=1e-3)
+
+
+def test_what_one_run_lacks_another_one_has() -> None:
+    """Attacks of two runs, and a cell that is missing in one of them, count once."""
+    one = [r for r in records(70, 60) if r.cell.attack == "rand_sampling"]
+    other = [r for r in records(63, 60, suite="another") if r.cell.attack == "grad_argmax"]
+    runs = {
+        name: ReportInput(made, measurements=data_of(made), planned_seeds=SEEDS)
+        for name, made in (("a", one), ("b", other))
+    }
+    (row,) = rows_of_runs(runs, [ATTACKED])
+    whole = row_of(records(70, 60), planned=SEEDS)
+    assert (row.verdict.word, row.missing) == ("reproduced", ())
+    assert row.reproduced[0].high == pytest.approx(whole.reproduced[0].high)
+    (alone,) = claim_rows(runs["a"], [ATTACKED])
+    assert alone.missing == ("grad_argmax",)
+
+
+def test_what_cannot_carry_a_verdict_in_one_run_cannot_together() -> None:
+    runs = {
+        "a": run_on("MUTAG", 0.9, 0.8),
+        "b": run_on("PROTEINS", 0.9, 0.8, planned=9),
+        "c": run_on("NCI1", 0.9, 0.8),
+    }
+    (row,) = rows_of_runs(runs, [THREE])
+    assert (row.verdict.word, row.verdict.why) == ("no verdict", "5 seeds, 9 were planned")
+    runs["b"] = run_on("PROTEINS", 0.9, 0.8, planned=None)
+    (row,) = rows_of_runs(runs, [THREE])
+    assert row.verdict.word == "reproduced"
+    assert "not known how many seeds were planned" in row.verdict.why
+
+
+def test_where_no_run_has_a_part_each_is_named() -> None:
+    runs = {name: run_on(name, 0.9, 0.8) for name in ("COX2", "DD")}
+    (row,) = rows_of_runs(runs, [THREE])
+    assert row.verdict.word == "not measured here"
+    for name in runs:
+        assert f"{name} has no data set" in row.verdict.why
+        assert f"(here: {name})" in row.verdict.why
+
+
+def test_seeds_that_took_the_place_of_others_give_no_verdict() -> None:
+    row = row_of(records(70, 60), planned=SEEDS, held_seeds=SEEDS + 2)
+    assert (row.verdict.word, row.verdict.why) == ("no verdict", "5 of 7 seeds, 5 were planned")

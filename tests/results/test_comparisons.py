@@ -223,6 +223,35 @@ def test_each_word_from_records_that_must_give_it(
         assert (found.planned, found.margin) == (planned, 0.03)
 
 
+def test_a_margin_that_was_changed_is_none() -> None:
+    """And the family is that without equivalence, so that what is decided stays so."""
+    same, wider = ({**STATED, "margin": margin} for margin in (0.03, 0.2))
+    made = records({**AHEAD, "augcl": [100] * 10})
+    for first, word in ((same, "equivalent"), (wider, "undecided"), ({}, "undecided")):
+        rules = Rules.of({"comparisons": STATED, "threat": {"budget": 1}}, 10, first)
+        pairs = rules.primary if first else rules.pairs
+        found = about(judged(made, replace(rules, pairs=pairs, changed=())), "augcl", "graphcl")
+        assert found.verdict == word
+        assert [each.what for each in rules.changed] == {
+            0.03: [], 0.2: ["margin"], None: ["pairs", "margin"],
+        }[first.get("margin")]  # fmt: skip
+
+
+def test_pairs_that_were_changed_are_not_primary() -> None:
+    rules = Rules.of({"comparisons": STATED}, 10, {**STATED, "pairs": STATED["pairs"][:1]})
+    assert rules.primary == ()
+    assert judged(records(), rules).found == {}
+    turned = [pair[::-1] for pair in reversed(STATED["pairs"])]
+    assert Rules.of({"comparisons": STATED}, 10, {**STATED, "pairs": turned}).primary == RULES.pairs
+
+
+def test_another_number_of_seeds_than_planned_in_the_run_decides_nothing() -> None:
+    """Though as many are compared: some were left out, and somebody chose which."""
+    for held, word in ((10, "better"), (12, "no verdict"), (9, "no verdict"), (None, "better")):
+        found = about(judged(records(), replace(RULES, held=held)), "augcl", "graphcl")
+        assert found.verdict == word
+
+
 def test_without_a_margin_nothing_is_equivalent() -> None:
     made = records({**AHEAD, "augcl": [100] * 10})
     rules = Rules.of({"comparisons": {"pairs": STATED["pairs"]}}, 10)

@@ -1,4 +1,4 @@
-"""How many seeds were planned: what the first run in a folder was asked for, and nothing later."""
+"""What was planned: what the first run in a folder was asked for and stated, and nothing later."""
 
 from __future__ import annotations
 
@@ -97,15 +97,65 @@ def test_a_manifest_that_was_removed_does_not_move_it(folder: RunFolder) -> None
     assert folder.claim(range(30), making()).planned_seeds == 3
 
 
+STATED = {"pairs": [["augcl", "none"]], "margin": 0.02}
+WIDER = {**STATED, "margin": 0.05}
+
+
+def stated(folder: RunFolder) -> dict[str, Any] | None:
+    held = folder.existing_manifest().planned_comparisons
+    return None if held is None else dict(held)
+
+
+@pytest.mark.parametrize("first", [STATED, {}])
+@pytest.mark.parametrize("more", [{}, {"title": "Another one"}])
+def test_comparisons_are_those_of_the_first_run(
+    folder: RunFolder, first: dict[str, Any], more: dict[str, Any]
+) -> None:
+    folder.claim([0, 1, 2], making(comparisons=first) if first else making())
+    assert stated(folder) == first
+    for other in (WIDER, STATED, {}):
+        assert (
+            folder.claim([0, 1, 2], making(comparisons=other, **more)).planned_comparisons == first
+        )
+        assert stated(folder) == first
+
+
+def test_another_question_states_its_own(folder: RunFolder) -> None:
+    folder.claim([0], making(0, training={"epochs": 2}, comparisons=STATED))
+    folder.claim([0], making(1, comparisons=WIDER))
+    assert stated(folder) == WIDER
+
+
+def test_of_results_that_no_manifest_lists_nothing_was_stated(folder: RunFolder) -> None:
+    """Removing the manifest is no way to state a margin after results were seen."""
+    folder.claim([0, 1, 2], making(comparisons=STATED))
+    with_result(folder, 1)
+    (folder.path / MANIFEST).unlink()
+    rules = folder.claim([0, 1, 2], making(comparisons=WIDER)).report_input([]).rules
+    assert stated(folder) == {}
+    assert (rules.margin, rules.primary) == (None, ())
+    assert [each.what for each in rules.changed] == ["pairs", "margin"]
+
+
+def test_what_is_no_statement_is_refused(folder: RunFolder) -> None:
+    folder.claim([0], making())
+    path = folder.path / MANIFEST
+    held = json.loads(path.read_text())
+    for value in ([], {"margin": 7}, {"pairs": [["a", "a"]]}, {"margins": 0.1}):
+        path.write_text(json.dumps({**held, "planned_comparisons": value}))
+        with pytest.raises(InputError, match="planned"):
+            folder.manifest()
+
+
 def test_a_folder_of_before_opens_and_does_not_know_it(folder: RunFolder) -> None:
     folder.claim([0, 1, 2], making())
     path = folder.path / MANIFEST
     held = json.loads(path.read_text())
-    assert held.pop("planned_seeds") == 3
+    assert (held.pop("planned_seeds"), held.pop("planned_comparisons")) == (3, {})
     path.write_text(json.dumps(held))
-    assert planned(folder) is None
+    assert (planned(folder), stated(folder)) == (None, None)
     assert folder.claim([0, 1, 2], making()).planned_seeds is None
-    assert planned(folder) is None
+    assert (planned(folder), stated(folder)) == (None, None)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", [3], 2**40])

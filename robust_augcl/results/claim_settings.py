@@ -1,0 +1,97 @@
+"""With which settings a run measured what a claim is about, where they are not the published ones.
+
+A method or an attack under the label of its plug-in is the published one only with the settings of
+the source. Those stand in the claim; what does not stand there is the default of the plug-in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from robust_augcl.results.claims import Claim
+from robust_augcl.results.records import Record
+from robust_augcl.results.report_input import ReportInput
+
+_MISSING = object()
+_NO_SETTING = ("name", "label", "budgets")
+"""Keys of a suite's entry that set nothing of the plug-in itself."""
+
+
+def other_settings(report: ReportInput, claim: Claim, records: Iterable[Record]) -> tuple[str, ...]:
+    """What a claim's methods and attacks have other settings than the source; one note each.
+
+    Args:
+        report: the run's.
+        claim: the claim.
+        records: those that it is held against.
+
+    Example:
+        >>> claim = Claim("best", "A paper", "table", "source read", "ours", "better", "embeddings",
+        ...               "augcl", right="graphcl", datasets=("MUTAG",))
+        >>> suite = {"methods": [{"name": "augcl", "alpha": 1.0}, {"name": "graphcl"}]}
+        >>> report = ReportInput([], settings=suite)
+        >>> other_settings(report, claim, [])
+        ('with other settings: augcl: alpha=1.0',)
+    """
+    records = list(records)
+    notes = []
+    for kind, labels in (("methods", (claim.left, claim.right)), ("attacks", claim.attacks)):
+        for label in labels:
+            own = [r for r in records if label in (r.cell.method, r.cell.attack)]
+            if label is None or (kind == "attacks" and not own):
+                continue
+            used = [r.method_settings if kind == "methods" else r.attack_settings for r in own]
+            others = _others(
+                _entry(report, kind, label), claim.settings.get(label, {}), label, used
+            )
+            if others:
+                told = ", ".join(f"{name}={_text(value)}" for name, value in others.items())
+                notes.append(f"with other settings: {label}: {told}")
+    return tuple(notes)
+
+
+def _entry(report: ReportInput, kind: str, label: str) -> Mapping[str, Any]:
+    """What the suite says of a method or an attack; empty where it is not known."""
+    entries = (report.settings or {}).get(kind, ())
+    there = (each for each in entries if isinstance(each, Mapping))
+    return next((each for each in there if each.get("label", each.get("name")) == label), {})
+
+
+def _others(
+    entry: Mapping[str, Any],
+    published: Mapping[str, Any],
+    label: str,
+    used: Iterable[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The settings that are not the published ones.
+
+    Args:
+        entry: the suite's, of the method or the attack.
+        published: its settings in the source.
+        label: which is the plug-in's own name in the source.
+        used: the settings in force, of each record.
+    """
+    found: dict[str, Any] = {}
+    if entry.get("name", label) != label:
+        found["name"] = entry["name"]
+    for name, value in entry.items():
+        if name not in _NO_SETTING and not _same(published.get(name, _MISSING), value):
+            found[name] = value
+    for settings in used:
+        for name, value in published.items():
+            if settings and not _same(value, settings.get(name, "not known")):
+                found[name] = settings.get(name, "not known")
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of a setting are the same; 1 and 1.0 are, true and 1 are not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)

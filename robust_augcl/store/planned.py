@@ -1,0 +1,57 @@
+"""What was planned before anybody saw one of the results of a run: seeds, and comparisons.
+
+It is what the first run with these settings was asked for. Later runs do not move it: whoever sees
+results and goes on, or looks for a wider margin, decides too often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from robust_augcl.results.stated import TABLE
+from robust_augcl.store.manifest import Manifest
+from robust_augcl.store.store import Store
+
+
+class Planned(NamedTuple):
+    """What was planned.
+
+    Args:
+        seeds: how many; None where the manifest before did not say it.
+        comparisons: the suite's table `[comparisons]`, empty where it stated none; None as above.
+    """
+
+    seeds: int | None
+    comparisons: dict[str, Any] | None
+
+
+def planned(
+    store: Store,
+    old: Manifest | None,
+    new: Manifest,
+    seeds: Sequence[int],
+    make: Callable[[Sequence[int]], Manifest],
+) -> Planned:
+    """Return what was planned for a run.
+
+    Where there are results that no manifest lists any more, nobody knows what was planned. Then it
+    is the number of seeds that they are of, since those were seen, and no comparison.
+
+    Args:
+        store: the folder's results.
+        old: the folder's manifest before; None for none.
+        new: of the run.
+        seeds: that the run was asked for.
+        make: makes the manifest of the suite with any seeds.
+    """
+    if old is not None and (old.same_settings(new) or set(old.records) & set(new.records)):
+        return Planned(old.planned_seeds, old.planned_comparisons)
+    seen = [seed for seed in set(seeds) if _has_results(store, make([seed]))]
+    if seen:
+        return Planned(len(seen), {})
+    return Planned(len(set(seeds)), new.table.get(TABLE, {}))
+
+
+def _has_results(store: Store, manifest: Manifest) -> bool:
+    return any(store.record_path(key).exists() for key in manifest.records)
