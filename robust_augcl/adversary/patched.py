@@ -14,7 +14,7 @@ import operator
 import random
 import sys
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,28 +49,62 @@ _MISSING = object()
 # The last answer, where somebody works at a prompt; and what goes with the default dtype.
 _MOVING = ("_", "Storage")
 
-_Codes = tuple[FunctionType, Any, Any, Any]
-"""A function, its code, its defaults, and those of its keywords."""
+_Code = tuple[Any, Any, Any]
+"""The code of a function, its defaults, and those of its keywords."""
+_code = operator.attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
 # An optimizer's class gets its hooks with its first instance.
 torch.optim.Adam([torch.zeros(1)])
+
+
+class _Place(NamedTuple):
+    """A module or class, and what stood in it.
+
+    Args:
+        owner: the module or class.
+        names: all its names, in their order.
+        ids: the `id` of what stood under each.
+        values: of these what may not be replaced, by name.
+    """
+
+    owner: Any
+    names: list[str]
+    ids: list[int]
+    values: dict[str, Any]
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether the same stands under each name; ids are compared, which takes no call for one.
+
+        What may not be replaced is held in `values`, so nothing else can have its id.
+        """
+        now = vars(self.owner)
+        return list(map(id, now.values())) == self.ids and list(now) == self.names
 
 
 class Standing:
     """Which functions, classes and constants stand where, for a comparison later."""
 
     def __init__(self) -> None:
-        self._places = [(owner, dict(vars(owner))) for owner in _owners()]
-        for _, values in self._places:
-            for name in _MOVING:
-                values.pop(name, None)
-        # Thousands of functions, before and after each attack: nothing is called for one of them.
-        self._codes = [
-            (value, value.__code__, value.__defaults__, value.__kwdefaults__)
-            for _, values in self._places
-            for value in values.values()
+        self._modules = _loaded()
+        self._places = [_place(owner) for owner in _owners()]
+        functions = {
+            id(value): value
+            for place in self._places
+            for value in place.values.values()
             if type(value) is FunctionType
-        ]
+        }
+        self._functions = list(functions.values())
+        self._codes = list(map(_code, self._functions))
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether all that is looked at is as it was, down to variables, and no module came."""
+        return (
+            _loaded() == self._modules
+            and all(place.is_as_it_was for place in self._places)
+            and not self._other_codes()
+        )
 
     def is_so(self) -> bool:
         """Whether all stand where they stood, with the code that they had."""
@@ -83,17 +117,17 @@ class Standing:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
-        for function, *code in self._other_codes():
+        for function, code in self._other_codes():
             function.__code__, function.__defaults__, function.__kwdefaults__ = code
 
-    def _other_codes(self) -> list[_Codes]:
+    def _other_codes(self) -> list[tuple[FunctionType, _Code]]:
         """The functions that have other code or defaults now, each with those that it had."""
         return [
-            was
-            for was in self._codes
-            if was[0].__code__ is not was[1]
-            or was[0].__defaults__ is not was[2]
-            or was[0].__kwdefaults__ is not was[3]
+            (function, was)
+            for function, now, was in zip(
+                self._functions, map(_code, self._functions), self._codes, strict=True
+            )
+            if now[0] is not was[0] or now[1] is not was[1] or now[2] is not was[2]
         ]
 
     def _changes(self) -> list[tuple[Any, str, Any]]:
@@ -102,20 +136,52 @@ class Standing:
         What came to a module does no harm: it hides nothing.
         """
         found = []
-        for owner, values in self._places:
-            now, own = vars(owner), _is_own(owner)
-            for name, value in values.items():
-                if now.get(name, _MISSING) is value:
-                    continue
-                if callable(value) or (own and name.isupper()):
-                    found.append((owner, name, value))
-            if isinstance(owner, type) and len(now) != len(values):
+        for place in self._places:
+            if place.is_as_it_was:
+                continue
+            owner, now = place.owner, vars(place.owner)
+            found += [
+                (owner, name, value)
+                for name, value in place.values.items()
+                if now.get(name, _MISSING) is not value
+            ]
+            if isinstance(owner, type):
+                known = set(place.names)
                 found += [
                     (owner, name, _MISSING)
                     for name in list(now)
-                    if name not in values and hasattr(type(now[name]), "__get__")
+                    if name not in known and hasattr(type(now[name]), "__get__")
                 ]
         return found
+
+
+_kept: list[Standing] = []  # the last one: most of the time it is up to date
+
+
+def standing() -> Standing:
+    """What stands where now.
+
+    Code runs before and after each attack to look at thousands of functions. So what was seen the
+    last time is used again where nothing has changed.
+    """
+    if not (_kept and _kept[0].is_up_to_date):
+        _kept[:] = [Standing()]
+    return _kept[0]
+
+
+def _place(owner: Any) -> _Place:
+    found, own = dict(vars(owner)), _is_own(owner)
+    values = {
+        name: value
+        for name, value in found.items()
+        if name not in _MOVING and (callable(value) or (own and name.isupper()))
+    }
+    return _Place(owner, list(found), list(map(id, found.values())), values)
+
+
+def _loaded() -> tuple[list[str], list[int]]:
+    """The modules that are loaded, by name and `id`."""
+    return list(sys.modules), list(map(id, sys.modules.values()))
 
 
 def _owners() -> list[Any]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import builtins
 import decimal
 import gc
+import importlib
 import locale
 import os
+import pkgutil
 import random
 import resource
 import signal
 import sys
 import threading
+import time
+import types
 import warnings
 
 import numpy as np
@@ -22,7 +26,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from robust_augcl.adversary import global_state, guard
+import robust_augcl
+from robust_augcl.adversary import global_state, guard, patched
 from robust_augcl.adversary.global_state import EVERYTHING, NUMERIC, clean, put_back
 from robust_augcl.models import margins as margins_module
 from robust_augcl.oracle import certificates
@@ -220,3 +225,71 @@ def test_a_model_predicts_alike_whatever_the_state_is(change):
     assert found.dtype == torch.float32
     assert found.tolist() == expected.tolist()
     _held.clear()
+
+
+# --- what stands where ----------------------------------------------------------------------------
+
+
+def test_what_stands_where_is_looked_at_anew_only_where_something_changed(monkeypatch):
+    first = patched.standing()
+    assert patched.standing() is first
+    monkeypatch.setattr(executors, "_queue", object())  # a variable: it counts for what comes
+    second = patched.standing()
+    assert second is not first
+    module = types.ModuleType("robust_augcl.of_a_test")
+    module.answer = lambda: 42
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    third = patched.standing()
+    assert third is not second
+    with put_back() as changed:
+        module.answer = lambda: 43
+    assert (changed, module.answer()) == (["replaced functions"], 42)
+
+
+def test_what_was_changed_on_purpose_between_two_looks_stays(monkeypatch):
+    """As tests do: what stands there when the code begins is what is put back."""
+    with put_back():
+        pass
+    monkeypatch.setattr(guard, "apply_all", abs)
+    monkeypatch.setattr(margins_module.margins, "__defaults__", (1,))
+    with put_back() as changed:
+        guard.apply_all = max
+        margins_module.margins.__defaults__ = None
+    assert changed == ["replaced functions"]
+    assert guard.apply_all is abs
+    assert margins_module.margins.__defaults__ == (1,)
+
+
+def test_a_method_that_came_to_a_class_goes_again():
+    class_of_ours = type(patched.standing())
+    with put_back() as changed:
+        class_of_ours.__len__ = lambda self: 0
+    assert changed == ["replaced functions"]
+    assert not hasattr(class_of_ours, "__len__")
+
+
+def test_benchmark_a_look_at_the_global_state(benchmark):
+    """Before and after an attack that changes nothing, with all of this package imported."""
+    for module in pkgutil.walk_packages(robust_augcl.__path__, "robust_augcl."):
+        if "__main__" not in module.name:
+            importlib.import_module(module.name)
+
+    def look():
+        with put_back(NUMERIC) as changed:
+            pass
+        return changed
+
+    def look_anew():
+        patched._kept.clear()
+        return look()
+
+    assert benchmark.pedantic(look, rounds=20 if benchmark.enabled else 1) == []
+    if benchmark.enabled:
+        times = {}
+        for each in (look, look_anew):
+            starts = [(time.process_time(), each(), time.process_time()) for _ in range(20)]
+            times[each] = min(end - start for start, _, end in starts)
+        ratio = times[look_anew] / times[look]
+        benchmark.extra_info["times faster"] = ratio
+        print(f"{benchmark.name}: {ratio:.2f} times faster than anew")
+        assert ratio > 1.5
