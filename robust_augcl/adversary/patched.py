@@ -13,6 +13,7 @@ import math
 import operator
 import random
 import sys
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -83,11 +84,15 @@ class _Place(NamedTuple):
 
 
 class Standing:
-    """Which functions, classes and constants stand where, for a comparison later."""
+    """Which functions, classes and constants stand where, for a comparison later.
 
-    def __init__(self) -> None:
+    Args:
+        looks_at: by its name, whether a module of this package is looked at; by default each is.
+    """
+
+    def __init__(self, looks_at: Callable[[str], bool] = lambda name: True) -> None:
         self._modules = _loaded()
-        self._places = [_place(owner) for owner in _owners()]
+        self._places = [_place(owner) for owner in _owners(looks_at)]
         functions = {
             id(value): value
             for place in self._places
@@ -184,12 +189,12 @@ def _loaded() -> tuple[list[str], list[int]]:
     return list(sys.modules), list(map(id, sys.modules.values()))
 
 
-def _owners() -> list[Any]:
+def _owners(looks_at: Callable[[str], bool]) -> list[Any]:
     """The modules and classes in which it is looked."""
     own = [
         module
         for name, module in list(sys.modules.items())
-        if name.partition(".")[0] == _PACKAGE and isinstance(module, ModuleType)
+        if name.partition(".")[0] == _PACKAGE and isinstance(module, ModuleType) and looks_at(name)
     ]
     classes = [
         value

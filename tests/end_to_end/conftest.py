@@ -12,6 +12,7 @@ import pytest
 from command_line import compute, finish
 from forged_inputs import Forger
 from small_suites import EVERYTHING, FORGED, TINY
+from tried_once import tried_once
 
 from robust_augcl import foreign
 from robust_augcl.cli import main as cli
@@ -46,12 +47,16 @@ def gallery() -> Gallery:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _drawn_once(gallery: Gallery) -> Iterator[None]:
-    """A figure of the same content is drawn once in these tests, not once a command."""
+def _made_once(gallery: Gallery) -> Iterator[None]:
+    """A figure of the same content is drawn once in these tests, not once a command.
+
+    An attack is tried once by audits of the same.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for module in (_figures, markdown):
             patch.setattr(module, "Gallery", lambda: gallery)
-        yield
+        with tried_once():
+            yield
 
 
 @pytest.fixture

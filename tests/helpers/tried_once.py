@@ -1,0 +1,79 @@
+"""The audit's trials of attacks, each once for the same content in all tests of a process.
+
+Tests make hundreds of audits of a few runs. What an audit tries depends on the attack, the victim
+and the data alone. So the second audit of the same takes the facts of the first. Where a test has
+replaced code that trials run, everything is tried as ever, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.adversary.patched import Standing
+from robust_augcl.plan.step import Step
+from robust_augcl.results.records import Record
+from robust_augcl.review.audit import trials
+from robust_augcl.review.audit.files import Files
+
+_OTHER_ROOMS = ("store", "reports", "cli", "campaign", "workers", "results", "testing")
+"""Packages of which no code runs in a trial."""
+
+_known: dict[tuple[object, ...], Any] = {}
+
+
+@contextmanager
+def tried_once() -> Iterator[None]:
+    """Let the trials of audits be made once for the same content, while code is as it is now."""
+    names = ("try_planted", "try_large", "try_halved", "try_learned")
+    planted, large, halved, learned = (getattr(trials, name) for name in names)
+
+    def once(of: tuple[object, ...], attack: Attack, make: Callable[[], Any]) -> Any:
+        """What was found of the same; other people's code is tried again each time."""
+        if not _is_ours(attack) or not before.is_so():
+            return make()
+        if of not in _known:
+            _known[of] = make()
+        return _known[of]
+
+    def try_planted(step: Step) -> Any:
+        return once(("planted", step.key), step.settings["attack"], lambda: planted(step))
+
+    def try_large(files: Files, attack: Attack, record: Record, budget: int) -> Any:
+        of = ("large", budget, *_about(record))
+        return once(of, attack, lambda: large(files, attack, record, budget))
+
+    def try_halved(files: Files, attack: Attack, record: Record) -> Any:
+        of = ("halved", record.dumps(), *_about(record))
+        return once(of, attack, lambda: halved(files, attack, record))
+
+    def try_learned(files: Files, step: Step, record: Record) -> Any:
+        of = ("learned", step.key, *_about(record))
+        return once(of, step.settings["attack"], lambda: learned(files, step, record))
+
+    with pytest.MonkeyPatch.context() as patch:
+        ours: Sequence[Callable[..., Any]] = (try_planted, try_large, try_halved, try_learned)
+        for function in ours:
+            patch.setattr(trials, function.__name__, function)
+        before = _standing_of_trials()
+        yield
+
+
+def _standing_of_trials() -> Standing:
+    """What stands where now, as far as trials run it."""
+    return Standing(lambda name: name.split(".")[1:2] not in [[room] for room in _OTHER_ROOMS])
+
+
+def _is_ours(attack: Attack) -> bool:
+    return type(attack).__module__.partition(".")[0] == "robust_augcl"
+
+
+def _about(record: Record) -> tuple[object, ...]:
+    """What a trial of a record's attack on its victim depends on."""
+    rests_on = (ref.digest if ref else "" for ref in (record.dataset, record.victim))
+    learned = record.attacker.digest if record.attacker else ""
+    return record.key, *rests_on, learned
