@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def replay(path: Path, options: ReplayOptions) -> None:
         failed = _failed(verdicts)
         report_in = options.report_in or path
         why_not = _why_not_again(verdicts, failed)
-        beside = _beside(folder, manifest, report_in, why_not, processes)
+        again = math.inf if options.from_scratch else options.again
+        beside = _beside(folder, manifest, report_in, why_not, processes, again)
     problems = []
     if failed:
         verb = "does" if failed == [MANIFEST] else "do"
@@ -112,7 +114,12 @@ def _tell_trust(verdicts: Sequence[Verdict], all_again: bool) -> None:
 
 
 def _beside(
-    folder: RunFolder, manifest: Manifest, report_in: Path, why_not: str, processes: int
+    folder: RunFolder,
+    manifest: Manifest,
+    report_in: Path,
+    why_not: str,
+    processes: int,
+    quick_seconds: float,
 ) -> dict[str, list[str]]:
     """Print of each file beside the results whether it is of them.
 
@@ -121,6 +128,7 @@ def _beside(
         report_in: where its report lies.
         why_not: why nothing is made again, so that stamps are compared alone; empty where all is.
         processes: that make it again.
+        quick_seconds: attacks learn on again where each learned no longer, by its own word.
 
     Returns:
         File -> what is not so.
@@ -128,7 +136,8 @@ def _beside(
     records = folder.load_records(manifest.records).records
     found: dict[str, list[str]] = {}
     if not why_not:
-        for name, text, problems in proved(folder, manifest, records, report_in, processes):
+        about = folder, manifest, records, report_in, processes, quick_seconds
+        for name, text, problems in proved(*about):
             found[name] = problems
             click.echo(
                 f"{'DIFFERS' if problems else 'same'}  {name}: {'; '.join(problems) or text}"

@@ -52,7 +52,8 @@ def proved(
     manifest: Manifest,
     records: Sequence[Record],
     report_in: Path,
-    processes: int = 1,
+    processes: int,
+    quick_seconds: float,
 ) -> Iterator[tuple[str, str, list[str]]]:
     """What lies beside the records, made again and compared; nothing is written.
 
@@ -62,6 +63,7 @@ def proved(
         records: those of the folder, which hold.
         report_in: where the report lies, if there is one.
         processes: with 2, another one draws the figures where this one can be copied.
+        quick_seconds: attacks learn on again where each learned no longer, by its own word.
 
     Yields:
         The name of each file that is there, what is proved of it, and what is not so.
@@ -73,7 +75,7 @@ def proved(
 
     has_report = written.is_there(report_in)
     with _drawing(folder, manifest, records, has_report and processes > 1) as drawn:
-        beside = prove_side_files(folder, manifest, records)
+        beside = prove_side_files(folder, manifest, records, quick_seconds)
         for name, proof in beside.proofs.items():
             yield name, proof.proved, proof.problems
         if has_report:

@@ -79,8 +79,8 @@ def check_certificate(
     what = "certificate beside edits of another result"
     problems += differing(what, found_by_others, claims.names)
     again = subject.again(threat)
+    again.ask_bound(torch.ones_like(claims.broken))
     again.ask(~claims.broken)
-    again.ask_bound(claims.broken)
     problems += _check_the_rest(claims, again, limit)
     words = f"{_in_words(claims, again)}{targets.judge.words}"
     return Proof(f"{len(claims.names)} graphs, {words}", problems)

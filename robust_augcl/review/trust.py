@@ -57,6 +57,10 @@ _EXACT = (
 )
 _OF_MODULE = "held against the module that --model names"
 _PROBED = "probed again where --model names the module; the words of probes are on trust"
+_AUDITED = (
+    "audited again; that learned attackers are at rest is on trust where one learned longer than "
+    "--again"
+)
 _CHECKSUM = "checksums, compared whenever the file is read"
 
 WORDS: tuple[Word, ...] = (
@@ -182,7 +186,7 @@ WORDS: tuple[Word, ...] = (
         "audit.json",
         ("of", "findings", "version", "digest"),
         "made again",
-        "audited again",
+        _AUDITED,
         needs_model=True,
     ),
     Word("audit.json", ("seconds",), "on trust", _ABOUT),

@@ -20,7 +20,7 @@ import pytest
 from robust_augcl.plan.claims_file import published_claims
 from robust_augcl.reports import _figures, markdown, written
 from robust_augcl.reports._figures import Gallery
-from robust_augcl.results.findings import Audit
+from robust_augcl.results.findings import ATTACKERS_AT_REST, Audit, Finding
 from robust_augcl.results.transfers import Transfers
 from robust_augcl.store import files
 from robust_augcl.store.run_folder import RunFolder
@@ -276,6 +276,38 @@ def test_any_other_change_of_a_finding_is_proved_wrong(copied, command, change):
     answer = command("replay", copied)
     assert answer.code == 1
     assert "audit.json" in differing(answer.out)
+
+
+def change_word_on_attackers(folder: Path, change: Callable[[Finding], Finding]) -> None:
+    path = folder / "audit.json"
+    audit = Audit.loads(path.read_text(), path.name)
+    findings = [change(f) if f.check == ATTACKERS_AT_REST else f for f in audit.findings]
+    assert findings != list(audit.findings)
+    path.write_text(replace(audit, findings=tuple(findings)).dumps())
+
+
+def test_attackers_learn_on_again_where_they_learned_quickly_else_it_is_on_trust(copied, command):
+    change_word_on_attackers(copied, lambda f: replace(f, evidence=f"{f.evidence[:-1]}7"))
+    slow = command("replay", copied, "--again", "0").out
+    assert "audit.json" not in differing(slow)
+    (line,) = [line for line in slow.splitlines() if line.startswith("same  audit.json")]
+    assert "19 checks made again" in line
+    assert f"{ATTACKERS_AT_REST!r} is on trust, since learning took longer than 0 s" in line
+    assert "report.md" in differing(slow)  # it says what the honest audit said
+    quick = command("replay", copied, "--again", "1000").out
+    assert f"{ATTACKERS_AT_REST!r} says something else" in differing(quick)["audit.json"]
+
+
+@pytest.mark.parametrize("attacks", [{"grad_argmax"}, {"rl_s2v", "exhaustive"}, set()])
+def test_a_word_on_attackers_that_speaks_of_other_records_is_never_on_trust(
+    copied, command, attacks
+):
+    folder = RunFolder(copied)
+    records = folder.load_records(folder.existing_manifest().records).records
+    cells = tuple(record.key for record in records if record.cell.attack in attacks)
+    change_word_on_attackers(copied, lambda f: replace(f, status="WARN", cells=cells))
+    answer = command("replay", copied, "--again", "0")
+    assert ATTACKERS_AT_REST in differing(answer.out)["audit.json"]
 
 
 # --- transfers ------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def is_not_of_its_records(run_folder: RunFolder, manifest: Manifest) -> bool:
     records = run_folder.load_records(manifest.records).records
     if list(differing(run_folder, manifest, records, run_folder.path)):
         return True
-    proofs = prove_side_files(run_folder, manifest, records).proofs
+    proofs = prove_side_files(run_folder, manifest, records, LONG).proofs
     return any(proof.problems for proof in proofs.values())
 
 

@@ -116,11 +116,15 @@ class Gatherer:
     # --- everything -------------------------------------------------------------------------------
 
     def gather(
-        self, records: Sequence[Record], measurements: Sequence[Measurement] = ()
+        self,
+        records: Sequence[Record],
+        measurements: Sequence[Measurement] = (),
+        learn_on: bool = True,
     ) -> Evidence:
         """Everything about these records; `measurements` are of the same run.
 
-        Of those that rest on a file that cannot be read, it is only what the records say.
+        Of those that rest on a file that cannot be read, it is only what the records say. What
+        attacks do after they have learned on is left out unless they may `learn_on`.
         """
         everything = sorted(records, key=lambda record: record.cell)
         known = [r for r in everything if r.key in self.steps]
@@ -157,7 +161,7 @@ class Gatherer:
             learned_on=[
                 replace(facts, records=tuple(r.key for r in group))
                 for group in grouped(whole, lambda r: (r.cell.attack, r.cell.protocol))
-                for facts in self._of_sample(group)
+                for facts in (self._of_sample(group) if learn_on else ())
             ],
             rests={r.key: of[cell] for r in whole if (cell := victim_cell(r.cell)) in of},
             proved={r.key: targets for r in whole if (targets := proved_for(r, measurements))},

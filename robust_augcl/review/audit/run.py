@@ -32,10 +32,16 @@ def audit_records(
     manifest: Manifest,
     records: Sequence[Record],
     gatherer: Gatherer | None = None,
+    learn_on: bool = True,
 ) -> Audit:
     """Audit the records of a folder. Nothing is written.
 
-    `gatherer` may have looked at some already.
+    Args:
+        folder, manifest: the run's.
+        records: what is audited.
+        gatherer: may have looked at some already.
+        learn_on: whether attacks that learned may learn on, which takes longest; if not, nothing
+            is found of whether they are at rest.
 
     Raises:
         InputError: the folder's manifest holds no valid suite, or one that asks for other records.
@@ -48,6 +54,6 @@ def audit_records(
     if gatherer is not None:
         now.take_over(gatherer)
     folder.require_planned((record.key for record in records), now.steps)
-    evidence = now.gather(records, folder.load_measurements(manifest))
+    evidence = now.gather(records, folder.load_measurements(manifest), learn_on)
     audit = Audit(audit_stamp(folder, records), examine(evidence))
     return replace(audit, seconds=round(now.seconds_ahead + time.perf_counter() - start, 3))
