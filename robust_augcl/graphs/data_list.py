@@ -228,7 +228,8 @@ def _edge_attributes(graphs: Sequence[Data], edges: Sequence[Tensor]) -> Tensor 
     widths = [part.size(1) for part in parts if part is not None and len(part)] or widths
     if not widths or widths[0] == 0:
         return None
-    none = torch.zeros(0, widths[0], dtype=torch.bool)  # any other type is the wider one
+    types = [part.dtype for part in parts if part is not None and len(part)]
+    none = torch.zeros(0, widths[0], dtype=types[0] if types else torch.float32)
     said = [part if count else none for part, count in zip(parts, counts, strict=True)]
     return _together(said, "edge attributes", "an edge")
 

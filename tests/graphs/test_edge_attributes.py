@@ -282,6 +282,20 @@ def test_attributes_that_nobody_asks_for_are_left_out_with_a_word():
     assert "not used: edge_attr" in again.notes
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_a_graph_without_edges_says_nothing_of_their_type(dtype):
+    edge, none = torch.tensor([[0, 1], [1, 0]]), torch.zeros(2, 0, dtype=torch.long)
+    one = Data(x=torch.ones(2, 1), edge_index=edge, y=0, edge_attr=torch.ones(2, 1, dtype=dtype))
+    bare = Data(x=torch.ones(2, 1), edge_index=none, y=1)
+    for both in ([one, bare], [bare, one]):
+        found = admit(both, edge_attributes=True)
+        assert found.graphs.edge_attr.tolist() == [[1.0], [1.0]]
+        became = [note for note in found.notes if "became 32-bit floats" in note]
+        name = str(dtype).removeprefix("torch.")
+        wanted = [f"edge attributes: {name} became 32-bit floats"]
+        assert became == (wanted if dtype != torch.float32 else [])
+
+
 def test_attributes_that_are_not_there_are_refused_where_they_are_asked_for():
     bare = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]), y=0)
     with pytest.raises(InputError, match="`edge_attr`, as edge attributes are asked for, got none"):
