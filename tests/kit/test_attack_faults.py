@@ -212,6 +212,20 @@ class OwnForOne(Grows):
         return lambda graphs: first_of(threat, graphs)
 
 
+def raises(view, threat, generator, graphs):
+    raise ValueError("no such thing")
+
+
+def ends(view, threat, generator, graphs):
+    raise SystemExit(3)
+
+
+def adds_only(view, threat, generator, graphs):
+    for operation in threat.operations:
+        {"add": 1}[operation]
+    return first_of(threat, graphs)
+
+
 def asks(view, threat, generator, graphs):
     view.logits(graphs)
     return first_of(threat, graphs)
@@ -271,10 +285,14 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("declared", lambda: variant(encoders=("gon",)), "its `encoders` name 'gon'"),
     ("declared", lambda: variant(display_name="a\nb"), "no short line of text"),
     ("scale", lambda: variant(brief=lambda self: Sound()), "`brief()` returns"),
+    ("runs", lambda: variant(raises), "it raised ValueError: no such thing"),
+    ("runs", lambda: variant(ends), "it raised SystemExit: 3"),
     ("access", lambda: variant(asks), "asked for logits"),
     ("inputs", lambda: variant(writes), "changed the attacked graphs"),
     ("threat", lambda: variant(too_many), "edits, its budget is"),
     ("threat", lambda: variant(lambda *_: ()), "Expected a list of perturbations"),
+    ("threat", lambda: variant(adds_only), "=('add', 'delete'), within_component=False"),
+    ("threat", lambda: variant(adds_only), "it raised KeyError: 'delete'"),
     ("nodes", lambda: variant(whole_graphs_only), "AssertionError"),
     ("nothing to edit", lambda: variant(needs_a_candidate), "Error"),
     ("chance", lambda: variant(by_torch), "gives other edits"),
