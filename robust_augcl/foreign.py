@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from robust_augcl import sources
+from robust_augcl import patience, sources
 from robust_augcl.errors import (
     ConsentMissing,
     InputError,
@@ -22,6 +23,7 @@ from robust_augcl.errors import (
     one_line,
     shown,
 )
+from robust_augcl.patience import patiently
 from robust_augcl.validation import read_bytes
 
 
@@ -268,9 +270,9 @@ def _import(name: str, place: str) -> ModuleType:
             source = read_bytes(Path(place), _MOST_SOURCE)
         except OSError as error:
             raise InputError(f"Cannot import {shown(name)}: {error.strerror or error}") from None
-        return sources.import_file(Path(place), source)
+        return patiently(partial(sources.import_file, Path(place), source), patience.TO_USE)
     try:
-        return importlib.import_module(place)
+        return patiently(partial(importlib.import_module, place), patience.TO_USE)
     except ModuleNotFoundError as error:
         if error.name and f"{place}.".startswith(f"{error.name}."):  # not one that it imports
             raise InputError(

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from robust_augcl import registry
+from robust_augcl import patience, registry
 from robust_augcl.cli.words import say
 from robust_augcl.contrast.names import AUGMENTATIONS, BASES
 from robust_augcl.errors import InputError, printable, unknown
+from robust_augcl.patience import patiently
 from robust_augcl.registry.catalogue import OURS
 
 PLURALS = {
@@ -136,7 +137,11 @@ def _display_name(entry: registry.Entry) -> str:
     """What readers call it; empty for its name."""
     if entry.kind not in registry.GROUPS:
         return ""
-    return printable(str(getattr(registry.load(entry.kind, entry.name), "display_name", "")))
+    return printable(str(getattr(_loaded(entry), "display_name", "")))
+
+
+def _loaded(entry: registry.Entry) -> type[Any]:
+    return patiently(lambda: registry.load(entry.kind, entry.name), patience.TO_LOOK)
 
 
 def _settings(entry: registry.Entry) -> list[Any]:
@@ -145,10 +150,10 @@ def _settings(entry: registry.Entry) -> list[Any]:
     if entry.kind == "encoder":
         from robust_augcl.plan.suite_settings import EncoderSettings
 
-        registry.load(entry.kind, entry.name)
+        _loaded(entry)
         return [each for each in settings_of(EncoderSettings) if each.name != "name"]
     if entry.kind in registry.GROUPS:
-        return settings_of(registry.load(entry.kind, entry.name))
+        return settings_of(_loaded(entry))
     if entry.kind == "augmentation":
         return [Setting("ratio", "float", "", "the share, at least 0 and below 1")]
     return []

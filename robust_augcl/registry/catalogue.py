@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from robust_augcl import foreign
+from robust_augcl import foreign, patience
 from robust_augcl.errors import InputError, cut, one_line
+from robust_augcl.patience import ImportTookTooLong
 from robust_augcl.registry import own
 from robust_augcl.registry.installed import installed
 from robust_augcl.registry.loading import claims_to, load
 from robust_augcl.registry.named_files import in_file
-from robust_augcl.registry.patience import ImportTookTooLong, patience
 
 KINDS = (own.SUITE, *own.GROUPS)
 """All kinds of what can be added."""
@@ -42,7 +43,7 @@ def catalogue(*, check: bool = False) -> list[Entry]:
     """All suites and plug-ins, by kind and name, ours first.
 
     Only files that the user has named are imported. What is broken, or is not imported within a
-    minute (`patience.SECONDS`), costs itself alone.
+    minute (`patience.TO_LOOK`), costs itself alone.
 
     Args:
         check: whether the code of all others is imported, to find out what is broken.
@@ -77,10 +78,10 @@ def _installed(kind: str, check: bool) -> Iterator[Entry]:
 def _taken(kind: str, name: str) -> str:
     """By whom a name is taken too; empty where it has one maker."""
     try:
-        with patience():
-            makers = [f"{cut(c.maker)} ({cut(c.address)})" for c in claims_to(kind, name)]
+        claims = patience.patiently(lambda: claims_to(kind, name), patience.TO_LOOK)
     except (InputError, ImportTookTooLong) as error:
         return one_line(error)
+    makers = [f"{cut(claim.maker)} ({cut(claim.address)})" for claim in claims]
     return f"several have this name: {' and '.join(makers)}" if len(makers) > 1 else ""
 
 
@@ -118,8 +119,8 @@ def _named() -> list[Entry]:
     found = []
     for name in foreign.named_classes():
         try:
-            with patience():
-                made = foreign.load_class(name)
+            load_it = partial(foreign.load_class, name)
+            made = patience.patiently(load_it, patience.TO_LOOK)
             kinds = [kind for kind in own.GROUPS if issubclass(made, own.base_of(kind))]
             text = _docstring(made)
         except InputError as error:
@@ -133,8 +134,7 @@ def _named() -> list[Entry]:
 
 def _problem(work: Callable[[], object]) -> str:
     try:
-        with patience():
-            work()
+        patience.patiently(work, patience.TO_LOOK)
     except (InputError, ImportTookTooLong) as error:
         return one_line(error)
     return ""
