@@ -6,9 +6,10 @@ What is not known is refused, with the reason.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -89,6 +90,14 @@ class _Root(nn.Module):
         return self.module(*(given[role] for role in self.adapter.positional or ()), **named)
 
 
+def _files_of(root: nn.Module) -> list[ModuleType]:
+    """The files of the user's classes, as modules of Python; base classes may lie in others."""
+    names = {cls.__module__ for each in root.modules() for cls in type(each).__mro__}
+    libraries = ("torch", "torch_geometric", "builtins")
+    own = sorted(name for name in names if name.partition(".")[0] not in libraries)
+    return [sys.modules[name] for name in own if name in sys.modules]
+
+
 class _Follower(fx.Tracer):
     """Follows a module down to layers, to what works row by row, and to pools."""
 
@@ -104,6 +113,7 @@ class _Follower(fx.Tracer):
         return leaf or super().is_leaf_module(m, module_qualified_name)
 
     def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
+        self._autowrap_search.extend(_files_of(root))
         with self._pools_as_attributes(root):
             return super().trace(root, concrete_args)
 
