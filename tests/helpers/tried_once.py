@@ -17,7 +17,7 @@ from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.adversary.patched import Standing
 from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Record
-from robust_augcl.review.audit import trials
+from robust_augcl.review.audit import facts_of_attacks
 from robust_augcl.review.audit.files import Files
 
 _OTHER_ROOMS = ("store", "reports", "cli", "campaign", "workers", "results", "testing")
@@ -30,7 +30,7 @@ _known: dict[tuple[object, ...], Any] = {}
 def tried_once() -> Iterator[None]:
     """Let the trials of audits be made once for the same content, while code is as it is now."""
     names = ("try_planted", "try_large", "try_halved", "try_learned")
-    planted, large, halved, learned = (getattr(trials, name) for name in names)
+    planted, large, halved, learned = (getattr(facts_of_attacks, name) for name in names)
 
     def once(of: tuple[object, ...], attack: Attack, make: Callable[[], Any]) -> Any:
         """What was found of the same; other people's code is tried again each time."""
@@ -58,7 +58,7 @@ def tried_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         ours: Sequence[Callable[..., Any]] = (try_planted, try_large, try_halved, try_learned)
         for function in ours:
-            patch.setattr(trials, function.__name__, function)
+            patch.setattr(facts_of_attacks, function.__name__, function)
         before = _standing_of_trials()
         yield
 
