@@ -19,7 +19,23 @@ def same(logits: Tensor, others: Tensor, module: nn.Module) -> bool:
     """Whether logits are equal but for rounding."""
     if logits.shape != others.shape:
         return False
-    half = precision_of(module) in (torch.float16, torch.bfloat16)
-    margin = _OF_HALVES if half else _MARGIN
     scale = float(others.abs().max()) if others.numel() else 0.0
-    return bool((logits - others).abs().le(margin * scale + _NOTHING).all())
+    return bool((logits - others).abs().le(_margin(module) * scale + _NOTHING).all())
+
+
+def same_rows(logits: Tensor, others: Tensor, module: nn.Module) -> Tensor:
+    """Which rows (B,) of logits (B, C), of one question asked twice, are equal but for rounding.
+
+    Each is held to its own largest logit, or to a hundredth of that of all rows: large logits of
+    one graph hide no change of another.
+    """
+    if not others.numel():
+        return torch.ones(len(others), dtype=torch.bool)
+    scale = others.abs().amax(1, keepdim=True)
+    scale = scale.clamp(min=0.01 * float(scale.max()))
+    return (logits - others).abs().le(_margin(module) * scale + _NOTHING).all(1)
+
+
+def _margin(module: nn.Module) -> float:
+    half = precision_of(module) in (torch.float16, torch.bfloat16)
+    return _OF_HALVES if half else _MARGIN

@@ -95,9 +95,11 @@ class Assessor:
     def transfers(self, records: Sequence[Record], again: bool = False) -> Transfers | None:
         """What the records' edits do to the other victims: as the folder holds it, or computed.
 
-        None where a victim is damaged or gone; `again`: not what another one computed.
+        None where a victim is damaged or gone, or changes its answers; `again`: not what another
+        one computed.
         """
         from robust_augcl.review.transfer import transfer_records
+        from robust_augcl.steps.drift import Drifted
         from robust_augcl.steps.this_process import one_thread
 
         known = self._transfers if again else self._stored_transfers(records)
@@ -107,7 +109,7 @@ class Assessor:
         try:
             with one_thread():
                 self._transfers = transfer_records(self._folder, records, turner)
-        except ArtifactDamaged as error:
+        except (ArtifactDamaged, Drifted) as error:
             self._tell(f"warning: no transfers: {error}")
             return None
         self._keep(TRANSFER, self._transfers.dumps())

@@ -82,6 +82,7 @@ def check_certificate(
     again.ask_bound(torch.ones_like(claims.broken))
     again.ask(~claims.broken)
     problems += _check_the_rest(claims, again, limit)
+    problems += subject.drift
     words = f"{_in_words(claims, again)}{targets.judge.words}"
     return Proof(f"{len(claims.names)} graphs, {words}", problems)
 

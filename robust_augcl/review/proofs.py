@@ -167,7 +167,7 @@ def check_record(record: Record, subject: Subject) -> list[str]:
         "attacked", [o.attacked for o in outcomes], [o.attacked_margin for o in outcomes]
     )
     problems += _check_predictions(said_before, targets.judge.clean, names)
-    return problems + _check_predictions(said_after, after, names)
+    return [*problems, *_check_predictions(said_after, after, names), *subject.drift]
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from robust_augcl.adversary.victim import Victim
-from robust_augcl.errors import ThreatViolation
+from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.oracle.certificates import SingleEdits, worst_single_edits
 from robust_augcl.review.again import Again
 from robust_augcl.review.edited import EditedTargets, Edits, perturbation_of
 from robust_augcl.review.judge import beyond_rounding
+from robust_augcl.steps.drift import Answers
 from robust_augcl.threat.model import ThreatModel
 
 
@@ -44,8 +45,18 @@ class Subject:
         found: Iterable[Sequence[Edits]] = (),
     ) -> None:
         self.targets = EditedTargets(dataset, victim, label_rule, found)
+        self._before = Answers(victim, self.targets.graphs, "these")
         self._single: dict[object, SingleEdits] = {}
         self._again: dict[object, Again] = {}
+
+    @property
+    def drift(self) -> list[str]:
+        """What is to be said of a given model that answers otherwise by now; nothing of others."""
+        try:
+            self._before.refuse_others()
+        except InputError as error:  # also one that does not answer any more
+            return [str(error)]
+        return []
 
     def again(self, threat: ThreatModel) -> Again:
         """What is found again of the test targets against a threat."""

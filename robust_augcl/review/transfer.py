@@ -8,10 +8,11 @@ from functools import lru_cache
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
-from robust_augcl.results.records import Record
+from robust_augcl.results.records import ArtifactRef, Record
 from robust_augcl.results.transfers import Transfer, Transfers, pairs_to_transfer
 from robust_augcl.review.proofs import perturbations_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.steps.drift import Answers
 from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.threat.perturbations import apply_all
 
@@ -29,6 +30,7 @@ class Turner:
         self._victims = lru_cache(maxsize=None)(lambda ref: victim_of(folder.load_artifact(ref)))
         self._last: tuple[str, PackedGraphs] | None = None
         self._turned: dict[tuple[str, str], Transfer] = {}
+        self._answers: dict[ArtifactRef, Answers] = {}
 
     def turn(self, source: Record, target: Record) -> Transfer:
         """The source's edits on the target's victim.
@@ -40,11 +42,18 @@ class Turner:
             # Only the graphs of the last source are kept.
             if self._last is None or self._last[0] != pair[0]:
                 self._last = pair[0], _attacked(source, self._datasets(source.dataset))
-            graphs = self._last[1]
-            logits = self._victims(target.victim).logits(graphs).cpu()
+            graphs, victim = self._last[1], self._victims(target.victim)
+            if target.victim not in self._answers:
+                self._answers[target.victim] = Answers(victim, graphs, "the transfers'")
+            logits = victim.logits(graphs).cpu()
             margin = [round(value, 6) for value in margins(logits, graphs.y).tolist()]
             self._turned[pair] = Transfer(source.key, target.key, logits.argmax(1).tolist(), margin)
         return self._turned[pair]
+
+    def refuse_drift(self) -> None:
+        """Refuse given models that answer otherwise by now; raises `Drifted`."""
+        for answers in self._answers.values():
+            answers.refuse_others()
 
     def look_ahead(
         self, records: Sequence[Record], enough: Callable[[], bool] = lambda: False
@@ -69,6 +78,7 @@ def transfer_records(
     Raises:
         ArtifactDamaged: a data set or victim that a record rests on is missing, or not what the
             record says.
+        Drifted: a given model answers otherwise after these questions than before.
     """
     pairs = pairs_to_transfer(records)
     if turner is None:
@@ -79,6 +89,7 @@ def transfer_records(
         ):
             folder.load_artifact(ref)
     entries = tuple(turner.turn(source, target) for source, target in pairs)
+    turner.refuse_drift()
     return Transfers(folder.stamp(records), entries)
 
 

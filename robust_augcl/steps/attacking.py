@@ -22,7 +22,7 @@ from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
-from robust_augcl.steps.drift import first_logits, refuse_drift
+from robust_augcl.steps.drift import steady
 from robust_augcl.steps.exactness import proved_exact
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.steps.searching import searched
@@ -49,16 +49,15 @@ def compute_attacker(step: Step, inputs: Inputs, context: Context) -> Artifact:
     dataset = dataset_of(inputs.artifacts["dataset"])
     fit = fit_graphs(settings, dataset)
     victim = victim_of(inputs.artifacts["victim"], context.device)
-    first = first_logits(victim, fit.train)
-    fitted = fit_attack(
-        settings["attack"],
-        victim,
-        settings["threat"],
-        fit=fit,
-        generator=generator("attacker", settings["label"], settings["seed"]),
-        report=context.report,
-    )
-    refuse_drift(victim, fit.train, first)
+    with steady(victim, fit.train):
+        fitted = fit_attack(
+            settings["attack"],
+            victim,
+            settings["threat"],
+            fit=fit,
+            generator=generator("attacker", settings["label"], settings["seed"]),
+            report=context.report,
+        )
     info = {
         "curve": fitted.curve,
         "queries": fitted.queries,
@@ -151,22 +150,21 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
     dataset = dataset_of(artifacts["dataset"])
     victim = victim_of(artifacts["victim"], context.device)
     test = dataset.part(dataset.test)
-    first = first_logits(victim, test)
-    result = run_attack(
-        settings["attack"],
-        victim,
-        test,
-        settings["threat"],
-        fit=fit_graphs(settings, dataset),
-        generator=generator("attack", settings["label"], settings["seed"]),
-        fitted=_fitted(settings["attack"], artifacts, others),
-        proposed=searched(step, artifacts),
-        report=context.report,
-    )
-    edited = apply_all(test, result.perturbations)
-    refuse_other_classes(edited, settings["label_rule"], dataset.test)
-    exact = _exact(settings["attack"], victim, test, settings["threat"], result)
-    refuse_drift(victim, test, first)
+    with steady(victim, test):
+        result = run_attack(
+            settings["attack"],
+            victim,
+            test,
+            settings["threat"],
+            fit=fit_graphs(settings, dataset),
+            generator=generator("attack", settings["label"], settings["seed"]),
+            fitted=_fitted(settings["attack"], artifacts, others),
+            proposed=searched(step, artifacts),
+            report=context.report,
+        )
+        edited = apply_all(test, result.perturbations)
+        refuse_other_classes(edited, settings["label_rule"], dataset.test)
+        exact = _exact(settings["attack"], victim, test, settings["threat"], result)
     other_seconds = sum(other.attack_seconds for other in others)
     return Record(
         key=step.key,

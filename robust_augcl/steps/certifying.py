@@ -21,7 +21,7 @@ from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import stored_certificate, targets_of
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.steps.context import Context
-from robust_augcl.steps.drift import first_logits, refuse_drift
+from robust_augcl.steps.drift import steady
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.perturbations import Perturbation, apply_all
@@ -68,9 +68,8 @@ def _certified(step: Step, inputs: Inputs, context: Context, part: int, parts: i
     for portion in portions:
         numbers = dataset.test[portion]
         graphs = dataset.part(numbers)
-        first = first_logits(victim, graphs)
-        found = certify(victim, graphs, threat, limit=step.settings["pairs"])
-        refuse_drift(victim, graphs, first)
+        with steady(victim, graphs):
+            found = certify(victim, graphs, threat, limit=step.settings["pairs"])
         witnesses = [witness or Perturbation() for witness in found.witnesses]
         refuse_other_classes(apply_all(graphs, witnesses), data.info["label_rule"], numbers)
         for name, values in _columns(dataset.targets_at(numbers), found).items():

@@ -20,7 +20,7 @@ from robust_augcl.results.stored_search import SearchAnswer, SearchInfo, stored_
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.steps.context import Context
-from robust_augcl.steps.drift import first_logits, refuse_drift
+from robust_augcl.steps.drift import steady
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.perturbations import Perturbation
@@ -35,16 +35,15 @@ def compute_search(step: Step, inputs: Inputs, context: Context) -> Artifact:
     settings, artifacts = step.settings, inputs.artifacts
     dataset = dataset_of(artifacts["dataset"])
     victim, test = victim_of(artifacts["victim"], context.device), dataset.part(dataset.test)
-    first = first_logits(victim, test)
-    found = search_together(
-        settings["attack"],
-        victim,
-        test,
-        [replace(settings["threat"], budget=budget) for budget in settings["budgets"]],
-        generator=generator("attack", settings["label"], settings["seed"]),
-        report=context.report,
-    )
-    refuse_drift(victim, test, first)
+    with steady(victim, test):
+        found = search_together(
+            settings["attack"],
+            victim,
+            test,
+            [replace(settings["threat"], budget=budget) for budget in settings["budgets"]],
+            generator=generator("attack", settings["label"], settings["seed"]),
+            report=context.report,
+        )
     answers = [
         SearchAnswer(
             budget,

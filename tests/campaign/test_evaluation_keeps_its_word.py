@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from given_models import SOURCE, graphs, net
 from safetensors.torch import save_file
 from torch import nn
+from torch_geometric.data import Data
 from torch_geometric.nn import GATConv, global_add_pool
 
 import robust_augcl as ra
@@ -302,6 +303,54 @@ def test_a_module_that_changes_while_an_attack_learns_gives_no_result():
     assert not result.records
     (missing,) = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
     assert "StepFailed: Expected the same logits after the step's" in missing
+
+
+class TrainsItself(nn.Module):
+    """Puts itself in training mode once it was asked about many graphs; dropout draws then."""
+
+    def __init__(self, patience):
+        super().__init__()
+        self.patience, self.asked = patience, 0
+        self.dropout = nn.Dropout(0.9)
+
+    def forward(self, x, edge_index, batch):
+        size = int(batch.max()) + 1
+        self.asked += size
+        if self.asked > self.patience:
+            self.train()
+        edges = self.dropout(torch.bincount(batch[edge_index[0]], minlength=size).float() - 9.5)
+        return torch.stack([-edges, edges], dim=1)
+
+
+def test_a_module_that_puts_itself_in_training_mode_gives_no_result():
+    probed = TrainsItself(10**9)
+    ModuleClassifier(probed, admit(graphs(), as_given=True).graphs)
+    result = run(TrainsItself(probed.asked + 50), graphs(), budgets=[2])
+    missing = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
+    assert missing
+    assert "Expected a module that stays in evaluation mode, got `" in missing[0]
+    assert "in another mode after the step's questions" in missing[0]
+
+
+class OneGraphIsLarge(TiredMuchLater):
+    """The logits of one graph hide that those of the others changed."""
+
+    def forward(self, x, edge_index, batch):
+        logits = super().forward(x, edge_index, batch)
+        large = torch.bincount(batch) > 19
+        return torch.where(large.unsqueeze(1), torch.tensor([[1e6, -1e6]]), logits)
+
+
+def test_large_logits_of_one_graph_hide_no_change_of_another():
+    path = torch.stack([torch.arange(19), torch.arange(1, 20)])
+    large = Data(x=torch.eye(3)[[0] * 20], edge_index=torch.cat([path, path.flip(0)], dim=1), y=0)
+    several = [*graphs(), large]
+    probed = OneGraphIsLarge(10**9)
+    ModuleClassifier(probed, admit(several, as_given=True).graphs)
+    assert "Missing" not in str(run(OneGraphIsLarge(10**9), several))
+    text = str(run(OneGraphIsLarge(probed.asked + 60), several, budgets=[2]))
+    assert "Missing: " in text
+    assert "Expected the same logits after the step's questions as before, got others" in text
 
 
 def test_none_may_be_asked_for():

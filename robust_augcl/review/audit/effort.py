@@ -74,7 +74,7 @@ def more_iterations_change_little(evidence: Evidence) -> Finding:
         keys = {key for facts in stopped for key in facts.records}
         return Finding(
             name,
-            "FAIL" if any(facts.ended for facts in stopped) else "WARN",
+            "FAIL" if any(facts.grave for facts in stopped) else "WARN",
             f"{listed([f'{f.name} with {f.what} {f.half}: {f.error}' for f in stopped])}.",
             keys_of(record for record in evidence.records if record.key in keys),
         )
@@ -198,7 +198,7 @@ def large_budget_reaches_what_can_be_broken(evidence: Evidence) -> Finding:
 def _reaches(facts: LargeBudgetFacts, tests: int) -> Status:
     """How an attack with a large budget stands beside random edits; one of so many `tests`."""
     if facts.error:
-        return "FAIL" if facts.ended else "WARN"
+        return "FAIL" if facts.grave else "WARN"
     found = facts.broken + facts.only_random
     weaker = facts.only_random > facts.only_attack
     if weaker and mcnemar(facts.only_random, facts.only_attack) < ALPHA / tests:

@@ -28,6 +28,8 @@ class VictimFacts:
         nonfinite_gradients, zero_gradients: graphs whose gradients with respect to candidate edges
             are not finite, or all 0.
         no_gradients: why there are no gradients, None where there are.
+        drift: what is to be said of a given model that answered otherwise after the audit's
+            questions than before; empty of others.
     """
 
     num_graphs: int
@@ -36,6 +38,7 @@ class VictimFacts:
     nonfinite_gradients: int = 0
     zero_gradients: int = 0
     no_gradients: str | None = None
+    drift: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,15 @@ class AttackFacts:
         name: the attack, and the victim where it is one of a run, for people.
         num_graphs: attacked.
         error: what stopped the attack, None where it ran.
-        ended: whether that was the end of the process that it ran in.
+        grave: whether it speaks against the numbers: the process that it ran in ended, or the
+            victim changed its answers.
     """
 
     records: tuple[str, ...]
     name: str
     num_graphs: int
     error: str | None = field(default=None, kw_only=True)
-    ended: bool = field(default=False, kw_only=True)
+    grave: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

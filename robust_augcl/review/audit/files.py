@@ -36,7 +36,7 @@ class Files:
         self._victim = lru_cache(maxsize=None)(lambda ref: victim_of(self._load(ref)))
         self._forests = lru_cache(maxsize=None)(lambda ref: forests(self._dataset(ref)))
         self._keys = lru_cache(maxsize=None)(lambda ref: self._dataset(ref).keys())
-        self._subject = lru_cache(maxsize=None)(self._make_subject)
+        self._subjects: dict[tuple[ArtifactRef, ArtifactRef, str], Subject] = {}
         self._num_candidates = lru_cache(maxsize=None)(self._count_candidates)
 
     def load(self, ref: ArtifactRef) -> Artifact:
@@ -48,8 +48,8 @@ class Files:
         return self._dataset(record.dataset)
 
     def victim(self, record: Record) -> Victim:
-        """The victim of a record."""
-        return self._victim(record.victim)
+        """The victim of a record, which was asked for its first answers before."""
+        return self.subject(record).targets.victim
 
     def forests(self, record: Record) -> dict[int, Forest]:
         """The components of each test graph, by its number."""
@@ -62,7 +62,15 @@ class Files:
 
     def subject(self, record: Record) -> Subject:
         """What is proved about the record's data set and victim."""
-        return self._subject(record.dataset, record.victim, record.label_rule)
+        of = record.dataset, record.victim, record.label_rule
+        if of not in self._subjects:
+            self._subjects[of] = Subject(self.dataset(record), self._victim(record.victim), of[2])
+        return self._subjects[of]
+
+    def drifts(self) -> dict[str, str]:
+        """What is to be said of given models that answer otherwise by now, by their keys."""
+        found = ((victim.key, subject.drift) for (_, victim, _), subject in self._subjects.items())
+        return {key: drift[0] for key, drift in found if drift}
 
     def num_candidates(self, record: Record) -> int:
         """The number of single edits that the record's threat has on all test graphs."""
@@ -80,9 +88,6 @@ class Files:
     def replaced(self, record: Record) -> bool:
         """Whether a file that the record rests on is another one by now."""
         return any(self._load(ref).digest != ref.digest for ref in _rests_on(record))
-
-    def _make_subject(self, dataset: ArtifactRef, victim: ArtifactRef, rule: str) -> Subject:
-        return Subject(self._dataset(dataset), self._victim(victim), rule)
 
     def _count_candidates(self, dataset: ArtifactRef, threat: ThreatModel) -> int:
         return int(threat.space(test_graphs(self._dataset(dataset))).counts.sum())

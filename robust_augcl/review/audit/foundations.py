@@ -17,6 +17,10 @@ def victim_is_deterministic(evidence: Evidence) -> Finding:
     name = "the victim is deterministic"
     if not evidence.victims:
         return Finding(name, "n/a", "No victim was looked at.")
+    if drifted := {key: facts.drift for key, facts in evidence.victims.items() if facts.drift}:
+        text = f"{len(drifted)} of {len(evidence.victims)} victims answer otherwise after the "
+        text += f"audit's questions than before: {next(iter(drifted.values()))}."
+        return Finding(name, "FAIL", text, _on(evidence, list(drifted)))
     bad = [
         key
         for key, facts in evidence.victims.items()

@@ -48,6 +48,7 @@ class Gatherer:
         self.steps = steps
         self.seconds_ahead = 0.0
         self._files = Files(folder)
+        self._looked_ahead: list[Files] = []
         self._seen: dict[tuple[str, str], Any] = {}
         self._by_attack: dict[tuple[str, str], list[Step]] = {}
         self._first_on: dict[tuple[str, str], str] = {}
@@ -64,6 +65,7 @@ class Gatherer:
         The files that it has read are read again: they may have changed since.
         """
         self._seen |= other._seen
+        self._looked_ahead.append(other._files)
         self.seconds_ahead += other.seconds_ahead
 
     def take_as_replayed(self, records: Sequence[Record]) -> None:
@@ -141,7 +143,7 @@ class Gatherer:
         victims = grouped(whole, lambda r: r.victim.key)
         of = rests(measurements)
         datasets = grouped(whole, lambda r: r.dataset.key)
-        return Evidence(
+        found = Evidence(
             records=everything,
             searches={r.key for r in known if self._searches(r)},
             curves={
@@ -166,6 +168,14 @@ class Gatherer:
             rests={r.key: of[cell] for r in whole if (cell := victim_cell(r.cell)) in of},
             proved={r.key: targets for r in whole if (targets := proved_for(r, measurements))},
         )
+        return replace(found, victims=self._with_drifts(found.victims))
+
+    def _with_drifts(self, victims: Mapping[str, VictimFacts]) -> dict[str, VictimFacts]:
+        """The same, asked last: with a word on those that answer otherwise by now."""
+        drifts: dict[str, str] = {}
+        for files in (*self._looked_ahead, self._files):
+            drifts |= files.drifts()
+        return {key: replace(facts, drift=drifts.get(key, "")) for key, facts in victims.items()}
 
     def _of_each_attack(
         self, records: Sequence[Record], look: Callable[[Sequence[Record]], Facts | None]

@@ -32,6 +32,7 @@ from robust_augcl.plan.step import Step
 from robust_augcl.review.audit.evidence import LearningFacts
 from robust_augcl.review.audit.probes import carefully
 from robust_augcl.seeds import generator
+from robust_augcl.steps.drift import steady
 from robust_augcl.threat.model import ThreatModel
 
 MOST_VICTIMS = 3
@@ -80,6 +81,10 @@ def try_learning_on(
     about = (tuple(records), name, graphs.num_graphs, effort, spent)
 
     def probe() -> LearningFacts | None:
+        with steady(victim, graphs, "the audit's"):
+            return learned_on()
+
+    def learned_on() -> LearningFacts | None:
         draws = generator("learning on", name)
         after = learn_on(attack, victim, threat, fitted.state, fit=fit, generator=draws)
         more = max(spent // 2, 1)
@@ -97,8 +102,8 @@ def try_learning_on(
         only = int((before & ~then).sum()), int((then & ~before).sum())
         return LearningFacts(*about, more, *only)
 
-    def stopped(error: str, ended: bool) -> LearningFacts | None:
-        return LearningFacts(*about, error=error, ended=ended)
+    def stopped(error: str, grave: bool) -> LearningFacts | None:
+        return LearningFacts(*about, error=error, grave=grave)
 
     return carefully(probe, attack, stopped)
 

@@ -29,6 +29,7 @@ from robust_augcl.review.audit.evidence import (
     VictimFacts,
 )
 from robust_augcl.seeds import generator
+from robust_augcl.steps.drift import Drifted, steady
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import apply_all
 
@@ -74,13 +75,18 @@ def _text(error: BaseException) -> str:
 
 
 def carefully(probe: Callable[[], T], attack: Attack, stopped: Callable[[str, bool], T]) -> T:
-    """Probe an attack; whatever stops it is a fact: in words, and whether its process ended."""
+    """Probe an attack; whatever stops it is a fact: in words, and whether that is grave.
+
+    It is where the attack ended its process, or the victim changed its answers.
+    """
 
     def safely() -> T:
         try:
             return probe()
         except KeyboardInterrupt:
             raise
+        except Drifted as error:
+            return stopped(message_of(error), True)
         except BaseException as error:  # an attack may even try to end the process
             return stopped(_text(error), False)
 
@@ -181,8 +187,8 @@ def try_on_planted_victims(
         fragile_broken, constant_broken = broken
         return PlantedFacts(*about, fragile_broken, constant_broken)
 
-    def stopped(error: str, ended: bool) -> PlantedFacts:
-        return PlantedFacts(*about, error=error, ended=ended)
+    def stopped(error: str, grave: bool) -> PlantedFacts:
+        return PlantedFacts(*about, error=error, grave=grave)
 
     return carefully(probe, attack, stopped)
 
@@ -214,16 +220,17 @@ def try_large_budget(
     about = (tuple(records), name, chosen.num_graphs, budget)
 
     def probe() -> LargeBudgetFacts:
-        result = run_attack(
-            attack.brief(),
-            victim,
-            chosen,
-            wide,
-            fit=_no_graphs(chosen),
-            generator=generator("large budget", name),
-        )
+        with steady(victim, chosen, "the audit's"):
+            result = run_attack(
+                attack.brief(),
+                victim,
+                chosen,
+                wide,
+                fit=_no_graphs(chosen),
+                generator=generator("large budget", name),
+            )
+            by_chance = random_breaks(victim, chosen, wide, budget)
         broken = result.attacked_prediction != chosen.y
-        by_chance = random_breaks(victim, chosen, wide, budget)
         return LargeBudgetFacts(
             *about,
             broken=int(broken.sum()),
@@ -231,8 +238,8 @@ def try_large_budget(
             only_attack=int((broken & ~by_chance).sum()),
         )
 
-    def stopped(error: str, ended: bool) -> LargeBudgetFacts:
-        return LargeBudgetFacts(*about, error=error, ended=ended)
+    def stopped(error: str, grave: bool) -> LargeBudgetFacts:
+        return LargeBudgetFacts(*about, error=error, grave=grave)
 
     return carefully(probe, attack, stopped)
 
@@ -263,22 +270,23 @@ def try_half_the_iterations(
     def probe() -> IterationFacts | None:
         try:
             halved: Attack = replace(attack, **changed)  # type: ignore[type-var]
-            result = run_attack(
-                halved,
-                victim,
-                graphs,
-                threat,
-                fit=_no_graphs(graphs),
-                generator=generator("half", name),
-            )
+            with steady(victim, graphs, "the audit's"):
+                result = run_attack(
+                    halved,
+                    victim,
+                    graphs,
+                    threat,
+                    fit=_no_graphs(graphs),
+                    generator=generator("half", name),
+                )
         except ValueError:  # an effort that another setting does not allow
             return None
         after = (result.attacked_prediction != graphs.y) & (result.clean_prediction == graphs.y)
         only = int((after & ~broken).sum()), int((broken & ~after).sum())
         return IterationFacts(*about, *only)
 
-    def stopped(error: str, ended: bool) -> IterationFacts | None:
-        return IterationFacts(*about, error=error, ended=ended)
+    def stopped(error: str, grave: bool) -> IterationFacts | None:
+        return IterationFacts(*about, error=error, grave=grave)
 
     return carefully(probe, attack, stopped)
 

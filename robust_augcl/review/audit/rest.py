@@ -54,7 +54,7 @@ def attackers_are_at_rest(evidence: Evidence) -> Finding:
     if not tried:
         return Finding(ATTACKERS_AT_REST, "n/a", "Nothing here learned that could learn on.")
     if stopped := [facts for facts in tried if facts.error]:
-        status: Status = "FAIL" if any(facts.ended for facts in stopped) else "WARN"
+        status: Status = "FAIL" if any(facts.grave for facts in stopped) else "WARN"
         shown = listed([f"{facts.name}: {facts.error}" for facts in stopped])
         return Finding(ATTACKERS_AT_REST, status, f"{shown}.", _cells(evidence, stopped))
     moving = [facts for facts in tried if _moves(facts)]
