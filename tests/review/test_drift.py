@@ -114,10 +114,10 @@ def test_a_trial_whose_victim_changes_is_grave(monkeypatch):
     packed = packed.with_labels(Victim(ModuleClassifier(Tires(), packed)).logits(packed).argmax(1))
     module = Tires()
     victim = Victim(ModuleClassifier(module, packed))
-    attack, of = load("attack", "beam")(), (packed, ONE, 4, "beam", ())
-    assert try_large_budget(attack, victim, *of).error is None
+    attack, named = load("attack", "beam")(), {"budget": 4, "name": "beam"}
+    assert try_large_budget(attack, victim, packed, ONE, **named).error is None
     monkeypatch.setattr(Tires, "patience", module.asked + 40)
-    facts = try_large_budget(attack, victim, *of)
+    facts = try_large_budget(attack, victim, packed, ONE, **named)
     assert facts.grave
     assert "Drifted: Expected the same logits after the audit's questions as before" in facts.error
 
