@@ -8,6 +8,7 @@ from typing import Any
 from robust_augcl.reports.tables import escape
 from robust_augcl.results.names import joined
 from robust_augcl.results.report_input import ReportInput
+from robust_augcl.results.suite_entries import entries
 
 _PASSED = "passed"
 _SHOWN = 12  # characters of a digest
@@ -80,6 +81,7 @@ def _made_by(victim: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
 
 def _given(report: ReportInput) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """The given models of the suite, and what was found of each."""
-    for victim in (report.settings or {}).get("victims", ()):
-        if resolved := victim.get("resolved"):
+    for victim in entries(report.settings, "victims"):
+        resolved = victim.get("resolved")
+        if isinstance(resolved, Mapping) and isinstance(resolved.get("left_out", {}), Mapping):
             yield victim, resolved

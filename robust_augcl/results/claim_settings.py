@@ -7,12 +7,13 @@ the source. Those stand in the claim; what does not stand there is the default o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from robust_augcl.results.claims import Claim
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
+from robust_augcl.results.suite_entries import entries
 
 _MISSING = object()
 _NO_SETTING = ("name", "label", "budgets")
@@ -37,7 +38,7 @@ def other_settings(report: ReportInput, claim: Claim, records: Iterable[Record])
     """
     records = list(records)
     notes = []
-    for kind, labels in (("methods", (claim.left, claim.right)), ("attacks", claim.attacks)):
+    for kind, labels in _labels(claim).items():
         for label in labels:
             own = [r for r in records if label in (r.cell.method, r.cell.attack)]
             if label is None or (kind == "attacks" and not own):
@@ -52,11 +53,17 @@ def other_settings(report: ReportInput, claim: Claim, records: Iterable[Record])
     return tuple(notes)
 
 
-def _entry(report: ReportInput, kind: str, label: str) -> Mapping[str, Any]:
+def _labels(claim: Claim) -> dict[Literal["methods", "attacks"], Sequence[str | None]]:
+    """The methods and the attacks that a claim is about."""
+    return {"methods": (claim.left, claim.right), "attacks": claim.attacks}
+
+
+def _entry(
+    report: ReportInput, kind: Literal["methods", "attacks"], label: str
+) -> Mapping[str, Any]:
     """What the suite says of a method or an attack; empty where it is not known."""
-    entries = (report.settings or {}).get(kind, ())
-    there = (each for each in entries if isinstance(each, Mapping))
-    return next((each for each in there if each.get("label", each.get("name")) == label), {})
+    there = entries(report.settings, kind)
+    return next((each for each in there if each.get("label", each["name"]) == label), {})
 
 
 def _others(

@@ -14,6 +14,7 @@ from robust_augcl.results.names import Names
 from robust_augcl.results.records import Cell, Record
 from robust_augcl.results.rest import not_at_rest, victim_cell, victim_group
 from robust_augcl.results.statistics import Group
+from robust_augcl.results.suite_entries import entries
 from robust_augcl.results.transfers import Transfers
 
 
@@ -94,11 +95,10 @@ class ReportInput:
         A suite gives labels of its own to variants of a plug-in; these are not among them. Empty
         where the suite is not known.
         """
-        settings = self.settings or {}
         own = tuple(
             entry["name"]
-            for entry in settings.get(kind, ())
+            for entry in entries(self.settings, kind)
             if entry.get("label", entry["name"]) == entry["name"]
         )
-        given = settings.get("victims", ()) if kind == "methods" else ()
+        given = entries(self.settings, "victims") if kind == "methods" else ()
         return (*own, *(entry["label"] for entry in given))

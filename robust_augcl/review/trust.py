@@ -73,7 +73,7 @@ WORDS: tuple[Word, ...] = (
     ),
     Word(
         "run.json",
-        ("planned_comparisons",),
+        ("planned_comparisons", "planned_before"),
         "on trust",
         "nobody else knows what was stated first; it decides what is primary, and equivalence",
     ),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robust_augcl import __version__
 from robust_augcl.errors import ArtifactDamaged, InputError, cut, shown
@@ -28,6 +29,28 @@ if TYPE_CHECKING:  # statistics take long to import: whoever reads a manifest ne
 
 MANIFEST = "run.json"
 _WHAT = "the manifest of a run"
+_NOT_KEPT: dict[str, Any] = {
+    "planned_seeds": None,
+    "planned_comparisons": None,
+    "planned_before": [],
+}
+"""What stands for fields that were not kept in folders of before."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was planned of other settings that the folder held before.
+
+    Args:
+        settings: their digest (`Manifest.settings`).
+        seeds, comparisons: as `planned_seeds` and `planned_comparisons` of a manifest.
+    """
+
+    __pydantic_config__ = strict.STRICT
+
+    settings: strict.Digest
+    seeds: strict.Positive | None
+    comparisons: strict.Table | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +68,7 @@ class Manifest:
         planned_seeds: how many seeds the first run with these settings was asked for; None where
             that is not known, as in folders of before it was kept.
         planned_comparisons: the table `[comparisons]` that this run stated; None as above.
+        planned_before: the same of other settings that the folder held before.
         version: of the package.
         format: the schema of records.
 
@@ -65,26 +89,34 @@ class Manifest:
     revisions: dict[strict.Name, Revision] = field(default_factory=dict)
     planned_seeds: strict.Positive | None = None
     planned_comparisons: strict.Table | None = None
+    planned_before: list[Before] = field(default_factory=list)
     version: strict.Name = __version__
     format: tuple[int] = (SCHEMA,)
 
     def dumps(self) -> bytes:
         """The manifest as the bytes of a JSON file."""
-        return (json.dumps(self.__dict__, indent=1, default=str) + "\n").encode()
+        held = {**self.__dict__, "planned_before": [vars(each) for each in self.planned_before]}
+        return (json.dumps(held, indent=1, default=str) + "\n").encode()
+
+    @property
+    def settings(self) -> str:
+        """A digest of what decides results, seeds and code apart.
+
+        In how many parts certificates are searched does not count, nor the suite's title, nor which
+        comparisons it states: none of them changes a result.
+        """
+        table = json.loads(self.dumps())["table"]
+        for name in (COMPARISONS, "title"):
+            table.pop(name, None)
+        certificates = table.get("certificates")
+        if isinstance(certificates, dict):
+            certificates.pop("parts", None)
+        text = json.dumps([self.suite, table, self.fingerprint], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def same_settings(self, other: Manifest) -> bool:
-        """Whether two runs differ in seeds alone.
-
-        In how many parts certificates are searched does not count, nor which comparisons the suite
-        states: neither changes a result.
-        """
-        mine, theirs = (json.loads(manifest.dumps()) for manifest in (self, other))
-        for manifest in (mine, theirs):
-            manifest["table"].pop(COMPARISONS, None)
-            certificates = manifest["table"].get("certificates")
-            if isinstance(certificates, dict):
-                certificates.pop("parts", None)
-        return all(mine[name] == theirs[name] for name in ("suite", "table", "fingerprint"))
+        """Whether two runs differ at most in seeds, and in what changes no result."""
+        return self.settings == other.settings
 
     def report_input(
         self,
@@ -138,13 +170,15 @@ def read_manifest(folder: Path) -> Manifest | None:
             "folder, or read this one with the code that wrote it"
         )
     try:
-        for name in ("planned_seeds", "planned_comparisons"):
-            content.setdefault(name, None)  # not kept in folders of before
+        for name, value in _NOT_KEPT.items():
+            content.setdefault(name, value)
         strict.require_all(Manifest, content, str(path), _WHAT)
         manifest = strict.read_as(Manifest, json.dumps(content), str(path), _WHAT)
         _check_lists(manifest, str(path))
         Comparisons.of(manifest.table, str(path))
-        Comparisons.of({COMPARISONS: manifest.planned_comparisons or {}}, f"{path}: planned")
+        before = (each.comparisons for each in manifest.planned_before)
+        for planned in (manifest.planned_comparisons, *before):
+            Comparisons.of({COMPARISONS: planned or {}}, f"{path}: planned")
     except ArtifactDamaged as error:
         raise InputError(str(error)) from None
     return manifest

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from robust_augcl.results.stated import TABLE
-from robust_augcl.store.manifest import Manifest
+from robust_augcl.store.manifest import Before, Manifest
 from robust_augcl.store.store import Store
 
 
@@ -20,10 +20,12 @@ class Planned(NamedTuple):
     Args:
         seeds: how many; None where the manifest before did not say it.
         comparisons: the suite's table `[comparisons]`, empty where it stated none; None as above.
+        before: what was planned of other settings that the folder held.
     """
 
     seeds: int | None
     comparisons: dict[str, Any] | None
+    before: list[Before]
 
 
 def planned(
@@ -35,8 +37,10 @@ def planned(
 ) -> Planned:
     """Return what was planned for a run.
 
-    Where there are results that no manifest lists any more, nobody knows what was planned. Then it
-    is the number of seeds that they are of, since those were seen, and no comparison.
+    What was planned of other settings that the folder held is kept, and holds when they come back:
+    else whoever goes on could run something else in between, and plan anew. Where there are results
+    that no manifest lists any more, nobody knows what was planned. Then it is the number of seeds
+    that they are of, since those were seen, and no comparison.
 
     Args:
         store: the folder's results.
@@ -45,12 +49,27 @@ def planned(
         seeds: that the run was asked for.
         make: makes the manifest of the suite with any seeds.
     """
+    before = _before(old, new)
     if old is not None and (old.same_settings(new) or set(old.records) & set(new.records)):
-        return Planned(old.planned_seeds, old.planned_comparisons)
+        return Planned(old.planned_seeds, old.planned_comparisons, before)
+    known = next(
+        (b for b in (old.planned_before if old else ()) if b.settings == new.settings), None
+    )
+    if known is not None:
+        return Planned(known.seeds, known.comparisons, before)
     seen = [seed for seed in set(seeds) if _has_results(store, make([seed]))]
     if seen:
-        return Planned(len(seen), {})
-    return Planned(len(set(seeds)), new.table.get(TABLE, {}))
+        return Planned(len(seen), {}, before)
+    return Planned(len(set(seeds)), new.table.get(TABLE, {}), before)
+
+
+def _before(old: Manifest | None, new: Manifest) -> list[Before]:
+    """What is known of settings other than those of the new run."""
+    if old is None:
+        return []
+    of_old = Before(old.settings, old.planned_seeds, old.planned_comparisons)
+    kept = {each.settings: each for each in (*old.planned_before, of_old)}
+    return [each for settings, each in kept.items() if settings != new.settings]
 
 
 def _has_results(store: Store, manifest: Manifest) -> bool:

@@ -124,7 +124,12 @@ class RunFolder:
             if old is not None and old.same_settings(new) and not set(old.seeds) <= set(seeds):
                 new = make(sorted({*old.seeds, *seeds}))
             before = planned(self.store, old, new, seeds, make)
-            new = replace(new, planned_seeds=before.seeds, planned_comparisons=before.comparisons)
+            new = replace(
+                new,
+                planned_seeds=before.seeds,
+                planned_comparisons=before.comparisons,
+                planned_before=before.before,
+            )
             if old is None or old.dumps() != new.dumps():
                 write_atomically(self.path / MANIFEST, new.dumps())
         return new

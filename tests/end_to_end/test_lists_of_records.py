@@ -50,3 +50,24 @@ def test_a_suite_that_cannot_be_planned_is_shown_all_the_same(command, copied):
     assert answer.code == 0
     assert "does not list" not in answer.err
     assert "the suite, which cannot be read today" in answer.err
+
+
+SPOILT = [
+    *({kind: value} for kind in ("methods", "attacks", "victims") for value in (7, "x", [1], [{}])),
+    {"threat": []},
+    {"threat": {"budget": ["all", None]}},
+    {"victims": [{"label": "x", "resolved": {"left_out": 3}}]},
+]
+"""What may stand in a suite that somebody edited by hand."""
+
+
+def test_a_suite_that_is_none_is_shown_and_refused_in_one_line(command, copied):
+    path = copied / "run.json"
+    content = json.loads(path.read_text())
+    for spoilt in SPOILT:
+        path.write_text(json.dumps({**content, "table": {**content["table"], **spoilt}}))
+        answer = command("show", copied)
+        assert (answer.code, "the suite, which cannot be read today" in answer.err) == (0, True)
+        answer = command("claims", copied)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.splitlines()[-1].startswith("error: ")

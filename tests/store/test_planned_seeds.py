@@ -81,11 +81,15 @@ def with_result(folder: RunFolder, seed: int) -> None:
 
 
 def test_of_results_of_an_earlier_run_it_is_what_was_seen(folder: RunFolder) -> None:
-    """Then other settings took the folder: nobody kept the number."""
+    """Other settings took the folder in a version that did not keep the number."""
     folder.claim([0, 1, 2], making(0))
     for seed in (0, 1, 2):
         with_result(folder, seed)
     assert folder.claim([0], making(1, training={"epochs": 2})).planned_seeds == 1
+    path = folder.path / MANIFEST
+    held = json.loads(path.read_text())
+    assert len(held.pop("planned_before")) == 1
+    path.write_text(json.dumps(held))
     assert folder.claim(range(30), making(0)).planned_seeds == 3
 
 
@@ -126,6 +130,31 @@ def test_another_question_states_its_own(folder: RunFolder) -> None:
     assert stated(folder) == WIDER
 
 
+def test_settings_that_come_back_keep_what_was_planned_of_them(folder: RunFolder) -> None:
+    """Running something else in between is no way to plan anew, after results were seen."""
+    folder.claim([0, 1, 2], making(0, comparisons=STATED))
+    for seed in (0, 1, 2):
+        with_result(folder, seed)
+    for version in (1, 2):
+        other = making(version, training={"epochs": version}, comparisons=WIDER)
+        assert folder.claim(range(7), other).planned_seeds == 7
+    for seed in range(30):
+        with_result(folder, seed)
+    for _ in range(2):
+        back = folder.claim(range(30), making(0, comparisons=WIDER))
+        assert (back.planned_seeds, stated(folder)) == (3, STATED)
+        assert [each.seeds for each in back.planned_before] == [7, 7]
+        assert folder.existing_manifest().planned_before == back.planned_before
+    again = folder.claim(range(9), making(2, training={"epochs": 2}))
+    assert (again.planned_seeds, stated(folder)) == (7, WIDER)
+    assert [each.seeds for each in again.planned_before] == [7, 3]
+
+
+def test_another_title_and_revised_code_at_once_do_not_move_it(folder: RunFolder) -> None:
+    folder.claim([0, 1, 2], making(0, title="One"))
+    assert folder.claim(range(30), making(1, title="Another one")).planned_seeds == 3
+
+
 def test_of_results_that_no_manifest_lists_nothing_was_stated(folder: RunFolder) -> None:
     """Removing the manifest is no way to state a margin after results were seen."""
     folder.claim([0, 1, 2], making(comparisons=STATED))
@@ -142,9 +171,11 @@ def test_what_is_no_statement_is_refused(folder: RunFolder) -> None:
     path = folder.path / MANIFEST
     held = json.loads(path.read_text())
     for value in ([], {"margin": 7}, {"pairs": [["a", "a"]]}, {"margins": 0.1}):
-        path.write_text(json.dumps({**held, "planned_comparisons": value}))
-        with pytest.raises(InputError, match="planned"):
-            folder.manifest()
+        before = [{"settings": "0" * 64, "seeds": 1, "comparisons": value}]
+        for spoilt in ({"planned_comparisons": value}, {"planned_before": before}):
+            path.write_text(json.dumps({**held, **spoilt}))
+            with pytest.raises(InputError, match="planned"):
+                folder.manifest()
 
 
 def test_a_folder_of_before_opens_and_does_not_know_it(folder: RunFolder) -> None:
