@@ -12,14 +12,12 @@ import pytest
 from command_line import compute, finish
 from forged_inputs import Forger
 from small_suites import EVERYTHING, FORGED, TINY
-from tried_once import tried_once
+from tried_once import drawn_once, tried_once
 
 from robust_augcl import foreign
 from robust_augcl.cli import main as cli
 from robust_augcl.models import given
 from robust_augcl.plan.step import Step
-from robust_augcl.reports import _figures, markdown
-from robust_augcl.reports._figures import Gallery
 from robust_augcl.steps import compute as steps
 from robust_augcl.steps.context import Context
 
@@ -40,23 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.end_to_end)
 
 
-@pytest.fixture(scope="session")
-def gallery() -> Gallery:
-    """All figures that were drawn in this process."""
-    return Gallery()
-
-
 @pytest.fixture(autouse=True, scope="module")
-def _made_once(gallery: Gallery) -> Iterator[None]:
-    """A figure of the same content is drawn once in these tests, not once a command.
-
-    An attack is tried once by audits of the same.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (_figures, markdown):
-            patch.setattr(module, "Gallery", lambda: gallery)
-        with tried_once():
-            yield
+def _made_once() -> Iterator[None]:
+    """The tests of this folder make hundreds of audits and reports of a few runs."""
+    with drawn_once(), tried_once():
+        yield
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The audit's trials of attacks, each once for the same content in all tests of a process.
+"""The audit's trials of attacks, and figures, each once for the same content in a test process.
 
 Tests make hundreds of audits of a few runs. What an audit tries depends on the attack, the victim
 and the data alone. So the second audit of the same takes the facts of the first. Where a test has
@@ -16,6 +16,8 @@ import pytest
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.adversary.patched import Standing
 from robust_augcl.plan.step import Step
+from robust_augcl.reports import _figures, markdown
+from robust_augcl.reports._figures import Gallery
 from robust_augcl.results.records import Record
 from robust_augcl.review.audit import facts_of_attacks
 from robust_augcl.review.audit.files import Files
@@ -24,6 +26,16 @@ _OTHER_ROOMS = ("store", "reports", "cli", "campaign", "workers", "results", "te
 """Packages of which no code runs in a trial."""
 
 _known: dict[tuple[object, ...], Any] = {}
+_gallery = Gallery()
+
+
+@contextmanager
+def drawn_once() -> Iterator[None]:
+    """Let a figure of the same content be drawn once, not once a command."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_figures, markdown):
+            patch.setattr(module, "Gallery", lambda: _gallery)
+        yield
 
 
 @contextmanager
