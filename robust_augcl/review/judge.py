@@ -13,6 +13,7 @@ Letters: G targets, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -38,8 +39,9 @@ _ALIKE = 4
 """Targets are alike where one adds up no more than this many times what the other does."""
 _LOOK = 4.0
 """Within how many times its rounding an edited target's own rounding is measured."""
-ROUNDED = 1e-6
-"""Margins are stored with six decimals."""
+_DECIMALS = 6
+"""With how many decimals margins are stored."""
+ROUNDED = 10**-_DECIMALS
 _IN_OWN = "close ones decided in the victim's own precision, for want of double precision"
 _UNDECIDED = 100
 """Of so many targets, one may have a verdict that rounding alone decides."""
@@ -107,6 +109,17 @@ def beyond_rounding(differs: Tensor, undecided: Tensor) -> Tensor:
     by_rounding = int((differs & undecided).sum())
     most = max(1, len(differs) // _UNDECIDED)
     return differs if by_rounding > most else differs & ~undecided
+
+
+def unrounded(margins: Sequence[float | None]) -> Tensor:
+    """Which of stored margins (G,) have more decimals than they are stored with: no run writes it.
+
+    Example:
+        >>> unrounded([0.5, 0.123456, 0.1234567, 0.12345600000000001, None]).tolist()
+        [False, False, True, True, False]
+    """
+    more = [margin is not None and margin != round(margin, _DECIMALS) for margin in margins]
+    return torch.tensor(more, dtype=torch.bool)
 
 
 class Judge:

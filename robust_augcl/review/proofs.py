@@ -16,7 +16,7 @@ from robust_augcl.results.records import Record, Target
 from robust_augcl.review.again import Again
 from robust_augcl.review.differences import made_by_without_our_version, same
 from robust_augcl.review.edited import perturbation_of, stored_edits
-from robust_augcl.review.judge import Answer
+from robust_augcl.review.judge import Answer, unrounded
 from robust_augcl.review.subject import Subject
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -107,7 +107,10 @@ def check_exactness(
     hidden = ~exact & (~standing | again.surely | again.surely_searched)
     problems += differing("word that it is not exact", hidden, names)
     beside = torch.zeros_like(claimed) if beside is None else beside
-    return _exactness_in_words(claimed & again.on_trust & ~again.proved, beside), problems
+    left = standing & ~exact
+    known = again.refuted(left) | subject.broken_by_others(left, threat)
+    words = _exactness_in_words(claimed & again.on_trust & ~again.proved, beside)
+    return words + _left_in_words(left, known), problems
 
 
 def most_tried(step: Step) -> int | None:
@@ -129,9 +132,25 @@ def _exactness_in_words(on_trust: Tensor, beside: Tensor) -> str:
     """How many claims to be exact rest on a search that is not made again."""
     counted = (
         (on_trust & beside, "exact by the certificate beside it"),
-        (on_trust & ~beside, "exact on trust: their pairs of edits are not searched again"),
+        (on_trust & ~beside, "exact on trust: not all their pairs of edits are searched again"),
     )
     return "".join(f", {int(which.sum())} {what}" for which, what in counted if which.any())
+
+
+def _left_in_words(left: Tensor, known: Tensor) -> str:
+    """How many targets an attack leaves standing without its claim to be exact.
+
+    An attack may miss edits that are known. So may a record that was emptied, and its claims with
+    it: only proposing again tells the two apart.
+
+    Args:
+        left: where it does (G,).
+        known: where known edits break what it leaves (G,).
+    """
+    if not left.any():
+        return ""
+    text = f", {int(left.sum())} left standing without its claim to be exact"
+    return text + (f" ({int(known.sum())} of them broken by known edits)" if known.any() else "")
 
 
 def threat_of(record: Record) -> ThreatModel:
@@ -183,6 +202,7 @@ def _check_predictions(stored: _Stored, found: Answer, names: Sequence[Target]) 
     """Which stored predictions and margins are not those that the victim says now."""
     other = found.beyond_rounding(found.predicted != torch.tensor(stored.predicted))
     far = found.far_from(torch.tensor(stored.margins, dtype=torch.double))
+    far = far | unrounded(stored.margins)
     return [
         *differing(f"{stored.when} prediction", other, names),
         *differing(f"{stored.when} margin", far, names),

@@ -174,7 +174,8 @@ def _differs(stored: Transfer, made: Transfer) -> bool:
     tie, by_rounding = tie_of(made.margins), 0
     columns = zip(stored.attacked, stored.margins, made.attacked, made.margins, strict=True)
     for old, old_margin, new, new_margin in columns:
-        if not abs(old_margin - new_margin) <= tie:  # which a margin that is no number is not
+        is_near = abs(old_margin - new_margin) <= tie  # which a margin that is no number is not
+        if not is_near or old_margin != round(old_margin, 6):
             return True
         if old != new:
             if not abs(new_margin) <= tie:

@@ -52,8 +52,8 @@ _SPLIT_AGAIN = (
     "read again from it"
 )
 _EXACT = (
-    "a claim is certified again, but for long searches of pairs; that a target has none is proved "
-    "where the attack declares that it tries all"
+    "a claim is certified again, but for the end of long searches of pairs; that a target has none "
+    "is proved where the attack declares that it tries all"
 )
 _OF_MODULE = "held against the module that --model names"
 _PROBED = "probed again where --model names the module; the words of probes are on trust"
@@ -96,7 +96,13 @@ WORDS: tuple[Word, ...] = (
         "proved",
         "held against data set and victim",
     ),
-    Word("record", ("clean", "clean_margin"), "proved", "predicted again", needs_model=True),
+    Word(
+        "record",
+        ("clean", "clean_margin"),
+        "proved",
+        "predicted again, margins within a tolerance",
+        needs_model=True,
+    ),
     Word(
         "record",
         ("added", "removed", "attacked", "attacked_margin", "outcomes"),
@@ -130,7 +136,7 @@ WORDS: tuple[Word, ...] = (
         "certificate",
         ("certified", "settled", "lower_margin", "witnesses"),
         "proved",
-        "searched again, but for long searches of pairs",
+        "searched again, but for the end of long searches of pairs",
         needs_model=True,
     ),
     Word(

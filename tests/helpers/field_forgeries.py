@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -190,6 +191,8 @@ def ways_of(value: Any) -> dict[str, Callable[[Any], Any]]:
     elif type(value) is float:
         ways |= {
             "a bit more": lambda old: old * 1.01 + 0.01,
+            "one ulp more": lambda old: math.nextafter(old, math.inf),
+            "one ulp less": lambda old: math.nextafter(old, -math.inf),
             "negative": lambda old: -old - 0.5,
             "NaN": lambda _: float("nan"),
             "infinite": lambda _: float("inf"),
@@ -220,6 +223,13 @@ def _with_first(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor
 _TENSORS: dict[str, Callable[[Any], Any]] = {
     "left out": lambda _: GONE,
     "first one more": _with_first(lambda old: ~old if old.dtype is torch.bool else old + 1),
+    "first one ulp more": _with_first(
+        lambda old: (
+            torch.nextafter(old, torch.full_like(old, torch.inf))
+            if old.is_floating_point()
+            else old + (1 if old.dtype is not torch.bool else 0)
+        )
+    ),
     "cut short": lambda old: old[:-1] if old.dim() else old.new_zeros(2),
     "of another type": lambda old: old.to(torch.float64 if old.is_floating_point() else torch.int8),
     "of another shape": lambda old: old.unsqueeze(0),

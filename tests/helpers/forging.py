@@ -95,3 +95,16 @@ def all_certified(info: dict[str, Any]) -> Mapping[str, Any]:
         "lower_margin": [1e-6] * count,
         "witnesses": [None] * count,
     }
+
+
+def emptied(outcome: Outcome) -> Outcome:
+    """Nothing is edited, and that is said to be the worst case."""
+    clean, margin = outcome.clean, outcome.clean_margin
+    return replace(
+        outcome, added=[], removed=[], attacked=clean, attacked_margin=margin, exact=True
+    )
+
+
+def unclaimed(outcome: Outcome) -> Outcome:
+    """Nothing is edited, and nothing is said of what more edits would do."""
+    return replace(emptied(outcome), exact=outcome.clean != outcome.label)
