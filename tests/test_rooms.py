@@ -6,6 +6,7 @@ import re
 import tomllib
 from xml.etree import ElementTree
 
+import pytest
 from tree import TREE, modules
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -92,3 +93,15 @@ def test_the_table_of_rooms_names_every_room():
     assert rows == (rooms_of_the_code() - PLUG_INS) | {BASE}
     below = table.rpartition("|")[2]
     assert all(f"{name}/`" in below for name in PLUG_INS)
+
+
+@pytest.mark.parametrize("name", ["architecture.md", "glossary.md"])
+def test_every_file_that_a_page_names_is_there(name):
+    page = (TREE / "docs" / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|toml))`", page))
+    assert len(named) > 40
+    package = TREE / "robust_augcl"
+    places = [TREE, package, *(package / room for room in ("review/audit", "testing", "models"))]
+    there = {path for path in named if any((place / path).exists() for place in places)}
+    placeholders = {"methods/NAME.py", "suite.toml"}
+    assert named - there - placeholders == set()
