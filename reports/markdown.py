@@ -144,9 +144,15 @@ def _opening(report: ReportInput, found: Sequence[Section], drawn: Iterable[str]
     told += [headline(report.audit)] if report.audit else []
     told += [read_back(report)] if read_back(report) else []
     yield f"# Accuracy under attack: suite {escape(suites)}"
+    one = len(victims) == 1
+    what = (
+        "one trained graph classifier still gets"
+        if one
+        else (f"{len(victims)} trained graph classifiers still get")
+    )
     yield (
-        f"What {len(victims)} trained graph classifiers still get right when somebody edits "
-        f"the graphs: {len(report.records)} attacks on them, one record each. In short:"
+        f"What {what} right when somebody edits the graphs: {len(report.records)} attacks on "
+        f"{'it' if one else 'them'}, one record each. In short:"
     )
     yield "\n".join(f"- {line}" for line in told)
     yield _image("Accuracy under attack by attack and model", "accuracy")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import runpy
 import warnings
+from html import unescape
+from urllib.parse import unquote
 
 import pytest
 from tree import TREE
@@ -45,3 +48,21 @@ def test_the_pages_open_from_disk(tmp_path):
         assert f'id="{name}"' in page, name
     assert (tmp_path / "index.html").exists()
     assert 'src="http' not in page
+    assert list(broken_links(tmp_path)) == []
+
+
+def broken_links(folder):
+    """Links of pages to files, or to places in pages, that are not there."""
+    pages = {path.resolve(): path.read_text() for path in folder.rglob("*.html")}
+    places = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
+    seen = 0
+    for path, text in pages.items():
+        for link in re.findall(r'href="([^"]*)"', text):
+            file, _, place = unquote(unescape(link)).partition("#")
+            if file.startswith(("http:", "https:", "data:", "${")):  # the last is of a script
+                continue
+            seen += 1
+            target = (path.parent / file).resolve() if file else path
+            if not target.exists() or (place and place not in places.get(target, {place})):
+                yield f"{path.name}: {link}"
+    assert seen > 1000
