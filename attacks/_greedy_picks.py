@@ -57,8 +57,9 @@ def act_greedily(network: TwoStepQ, space: EditSpace) -> State:
                 continue
             state = final.take(rows)
             graphs = space.realise(state)
+            shared = network.shared_states(graphs)
             for half in range(2):
-                values = network(graphs, state.picked, edits_left, half)
+                values = network(graphs, state.picked, edits_left, half, shared)
                 node = best_allowed(values, space.allowed(state, graphs, half), graphs)[1]
                 state = state.pick(node) if half == 0 else state.edit(node, edits_left)
             final.edits[rows] = state.edits

@@ -6,8 +6,6 @@ Letters: G graphs, B graphs of a batch, K nodes tried in a step of the process.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,103 +15,14 @@ from torch.nn.utils import clip_grad_norm_
 from robust_augcl.adversary.victim import VictimView
 from robust_augcl.attacks._edit_process import EditSpace, State, best_allowed, highest_allowed
 from robust_augcl.attacks._greedy_picks import act_greedily
+from robust_augcl.attacks._q_settings import QLearning
 from robust_augcl.attacks._replay_memory import Replay, Transition
-from robust_augcl.attacks._two_step_q import TwoStepQ
+from robust_augcl.attacks._two_step_q import States, TwoStepQ
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.model import ThreatModel
-from robust_augcl.validation import require_not_negative, require_positive
-
-
-@dataclass(frozen=True)
-class QLearning:
-    """Settings of the Q-network and of its learning.
-
-    Args:
-        steps: of learning: a batch of graphs is played on, then the network is updated (published:
-            100,000).
-        width: of embeddings and of the heads' hidden layer.
-        rounds: rounds of message passing in the Q-network.
-        batch_size: graphs played on in each step, and transitions in an update.
-        learning_rate: of Adam, in the first step.
-        rate_end: the share of it that is left in the last step; it falls linearly. Published: 1.0.
-        replay_size: transitions kept for each step of the process.
-        burn_in: batches of graphs played on at random before the first step.
-        target_every: steps between two copies of the network to the target network.
-        evaluate_every: steps between two looks at the validation graphs. The last step is
-            followed by a look in any case.
-        epsilon_start: the probability of a random pick at first. Published: 1.0.
-        epsilon_end: the probability of a random pick after the annealing. Published: 1.0.
-        epsilon_anneal: the fraction of `steps` over which it falls, linearly.
-        double: the best action of the target is chosen by the network, and only valued by the
-            target network (van Hasselt et al. 2016, arXiv 1509.06461). Not published for this
-            attack.
-        normalise: sums over neighbours and nodes in the Q-network are divided by the mean degree
-            and mean size of the graphs that it learns on. Not published; see `TwoStepQ`.
-        sees_picked: the value of the second node also reads the state of the first one. Not
-            published; see `TwoStepQ`.
-        max_gradient_norm: gradients are scaled down to this norm; 0 for never (published).
-        train_on: "correct": graphs that the victim gets right when clean. "all": as published.
-        reward: "outcome": 1 if the victim errs at the end, else -1, as published. "margin": falls
-            with the margin that is left (`Learner.rewards`), which says of each edit how far it is
-            from breaking the graph. That asks the victim nothing more.
-        partners: episodes on each graph that share every pick but the last. So one pass of the
-            network learns from several answers. Each is a query. Published: 1.
-        updates: of the network in each step. Published: 1.
-
-    Raises:
-        ValueError: a value is out of its range.
-    """
-
-    steps: int = 500
-    width: int = 64
-    rounds: int = 5
-    batch_size: int = 50
-    learning_rate: float = 1e-3
-    rate_end: float = 0.05
-    replay_size: int = 50_000
-    burn_in: int = 20
-    target_every: int = 100
-    evaluate_every: int = 50
-    epsilon_start: float = 1.0
-    epsilon_end: float = 0.1
-    epsilon_anneal: float = 0.5
-    double: bool = True
-    normalise: bool = True
-    sees_picked: bool = True
-    max_gradient_norm: float = 1.0
-    train_on: Literal["correct", "all"] = "correct"
-    reward: Literal["margin", "outcome"] = "margin"
-    partners: int = 8
-    updates: int = 2
-
-    def __post_init__(self) -> None:
-        require_positive(self, "steps", "width", "rounds", "batch_size", "learning_rate")
-        require_positive(self, "replay_size", "target_every", "evaluate_every")
-        require_positive(self, "partners", "updates")
-        require_not_negative(self, "burn_in", "max_gradient_norm")
-        for name in ("epsilon_start", "epsilon_end", "epsilon_anneal", "rate_end"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"Expected `{name}` to be between 0 and 1, got {getattr(self, name)}"
-                )
-        if self.train_on not in ("correct", "all"):
-            raise ValueError(f"Expected `train_on` to be 'correct' or 'all', got {self.train_on!r}")
-        if self.reward not in ("margin", "outcome"):
-            raise ValueError(f"Expected `reward` to be 'margin' or 'outcome', got {self.reward!r}")
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate in step `step`, counted from 0."""
-        done = step / max(self.steps - 1, 1)
-        return self.learning_rate * (1 - done * (1 - self.rate_end))
-
-    def epsilon(self, step: int) -> float:
-        """Return the probability of a random pick in step `step`, counted from 0."""
-        annealed = self.epsilon_anneal * self.steps
-        done = min(step / annealed, 1.0) if annealed else 1.0
-        return (1 - done) * self.epsilon_start + done * self.epsilon_end
 
 
 class Learner:
@@ -212,8 +121,9 @@ class Learner:
                 continue
             state = final.take(rows)
             graphs = self.space.realise(state)
+            shared = self.network.shared_states(graphs) if epsilon < 1 else None
             for half in range(2):
-                nodes = self._pick(state, graphs, left, half, epsilon)
+                nodes = self._pick(state, graphs, left, half, epsilon, shared)
                 reward = torch.zeros(nodes.shape, device=self.device)
                 if (left, half) == (1, 1):
                     reward = self._ask(graphs, state, nodes)
@@ -239,7 +149,13 @@ class Learner:
         return self.settings.partners if (left, half) == (1, 1) else 1
 
     def _pick(
-        self, state: State, graphs: PackedGraphs, left: int, half: int, epsilon: float
+        self,
+        state: State,
+        graphs: PackedGraphs,
+        left: int,
+        half: int,
+        epsilon: float,
+        shared: States | None = None,
     ) -> Tensor:
         """Return epsilon-greedy nodes (B, K), with a coin for each graph.
 
@@ -252,8 +168,9 @@ class Learner:
         coin = torch.rand(graphs.num_graphs, generator=self.generator)
         greedy = (coin >= epsilon).to(self.device)
         rows = greedy.nonzero().squeeze(1)
-        if 2 * len(rows) > len(greedy):  # taking them out costs more than valuing a few in vain
-            values = self.network(graphs, state.picked, left, half)
+        # Taking a few out costs more than valuing the others in vain.
+        if shared is not None or 2 * len(rows) > len(greedy):
+            values = self.network(graphs, state.picked, left, half, shared)
             keys = torch.where(greedy[graphs.batch], values, keys)
         elif len(rows):
             part = graphs.select(rows)
@@ -302,17 +219,24 @@ class Learner:
         return spread if spread > 0 else 1.0
 
     def update(self) -> Tensor:
-        """Make one update, on transitions of one step of the process, and return its loss ()."""
+        """Make one update and return its loss ().
+
+        It learns from transitions of one half of an edit; without marks from both halves, as one
+        pass over the graphs serves both.
+        """
         # Where budgets differ, the first steps of the largest ones may not have been played yet.
         steps = [step for step, replay in self.replay.items() if len(replay)]
         left, half = steps[int(torch.randint(len(steps), (), generator=self.generator))]
-        transition = self.replay[left, half].draw(self.settings.batch_size, self.generator)
-        graphs = self.space.realise(transition.state)
-        target = self.td_target(transition, graphs, left, half)
-        picked = transition.state.picked
-        there = transition.node >= 0
-        values = self.network.of_actions(graphs, picked, transition.node.clamp(min=0), left, half)
-        loss = mse_loss(values[there], target[there])
+        # Both halves of an edit were added together, so they stand at the same places.
+        places = self.replay[left, half].places(self.settings.batch_size, self.generator)
+        halves = (half,) if self.network.marks else (0, 1)
+        graphs = self.space.realise(self.replay[left, half].at(places).state)
+        shared = self.network.shared_states(graphs)
+        losses = [
+            self._loss(self.replay[left, each].at(places), graphs, left, each, shared)
+            for each in halves
+        ]
+        loss = torch.stack(losses).sum()
         self.optimizer.zero_grad()
         loss.backward()
         if self.settings.max_gradient_norm:
@@ -320,14 +244,35 @@ class Learner:
         self.optimizer.step()
         return loss.detach()
 
+    def _loss(
+        self,
+        transition: Transition,
+        graphs: PackedGraphs,
+        left: int,
+        half: int,
+        shared: States | None,
+    ) -> Tensor:
+        """Return the mean squared error of the picks' values ()."""
+        target = self.td_target(transition, graphs, left, half, shared)
+        picked, there = transition.state.picked, transition.node >= 0
+        nodes = transition.node.clamp(min=0)
+        values = self.network.of_actions(graphs, picked, nodes, left, half, shared)
+        return mse_loss(values[there], target[there])
+
     @torch.no_grad()
     def td_target(
-        self, transition: Transition, graphs: PackedGraphs, left: int, half: int
+        self,
+        transition: Transition,
+        graphs: PackedGraphs,
+        left: int,
+        half: int,
+        shared: States | None = None,
     ) -> Tensor:
         """Return the target of each transition (B, K).
 
         It is the reward at the end of an episode, and before it the value of the best allowed next
-        pick. `graphs` are those of the transitions' states.
+        pick. `graphs` are those of the transitions' states, and `shared` the network's states of
+        them that serve both halves, if known.
         """
         state, node, reward = transition
         if (left, half) == (1, 1):
@@ -336,11 +281,12 @@ class Learner:
         if half == 0:
             after, step = state.pick(node), (left, 1)
         else:
-            after, step = state.edit(node, left), (left - 1, 0)
+            after, step, shared = state.edit(node, left), (left - 1, 0), None
             graphs = self.space.edited(graphs, state, node)
         allowed = self.space.allowed(after, graphs, step[1])
         values = self.target(graphs, after.picked, *step)
         if not self.settings.double:
             return best_allowed(values, allowed, graphs)[0].unsqueeze(1)
-        chosen = best_allowed(self.network(graphs, after.picked, *step), allowed, graphs)[1]
+        online = self.network(graphs, after.picked, *step, shared)
+        chosen = best_allowed(online, allowed, graphs)[1]
         return values[graphs.ptr[:-1] + chosen].unsqueeze(1)

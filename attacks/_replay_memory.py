@@ -66,7 +66,17 @@ class Replay:
 
     def draw(self, size: int, generator: torch.Generator) -> Transition:
         """Draw transitions uniformly, with replacement."""
-        place = torch.randint(len(self), (size,), generator=generator).to(self._reward.device)
+        return self.at(self.places(size, generator))
+
+    def places(self, size: int, generator: torch.Generator) -> Tensor:
+        """Draw where transitions stand (size,), uniformly, with replacement."""
+        return torch.randint(len(self), (size,), generator=generator).to(self._reward.device)
+
+    def at(self, place: Tensor) -> Transition:
+        """Return the transitions that stand there.
+
+        What was added to several memories together stands at the same places in each.
+        """
         state = State(
             self._graph[place].long(), self._edits[place].long(), self._picked[place].long()
         )

@@ -22,6 +22,9 @@ from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import NeighbourSum
 from robust_augcl.models.products import apply_linear
 
+States = tuple[Tensor, Tensor]
+"""The states of nodes, and what is known of each graph."""
+
 
 class Head(nn.Module):
     """Maps [node state, what is known of the graph] to D with relu, and to one value.
@@ -59,7 +62,9 @@ class TwoStepQ(nn.Module):
 
     As published, the second pick sees the first one through its mark alone: at nodes within as many
     steps as there are rounds, and in the sum over the graph, one node of many. With `sees_picked`
-    the heads of the second half also read the state of the node picked.
+    the heads of the second half also read the state of the node picked. Then the mark tells little
+    more, and costs much: with it, every first pick changes the states of a graph. Without `marks`
+    one pass over a graph serves both halves of an edit, whatever was picked first.
 
     Sums over neighbours and over a graph's nodes are divided by `mean_degree` and `mean_size`. Both
     are 1 as published. Then five rounds of sums make states so large that the first values are in
@@ -74,6 +79,7 @@ class TwoStepQ(nn.Module):
         mean_degree: the degree of a usual node. It is kept with the weights.
         mean_size: the number of nodes of a usual graph. It is kept with the weights.
         sees_picked: whether the second half reads the state of the node picked.
+        marks: whether the node picked is marked in the features.
     """
 
     mean_degree: Tensor
@@ -89,11 +95,12 @@ class TwoStepQ(nn.Module):
         mean_degree: float = 1.0,
         mean_size: float = 1.0,
         sees_picked: bool = False,
+        marks: bool = True,
     ) -> None:
         super().__init__()
         encoder = registry.load("encoder", "structure2vec")
         self.encoder = encoder(in_features=2, width=width, layers=rounds, generator=generator)
-        self.sees_picked = sees_picked
+        self.sees_picked, self.marks = sees_picked, marks
         known = (width, 2 * width if sees_picked else width)
         heads = [Head(width, known[half], generator) for _ in range(max_edits) for half in range(2)]
         self.heads = nn.ModuleList(heads)
@@ -110,7 +117,7 @@ class TwoStepQ(nn.Module):
         """Return the head of one step."""
         return cast(Head, self.heads[min(2 * (edits_left - 1), len(self.heads) - 2) + half])
 
-    def embed(self, graphs: PackedGraphs, picked: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, graphs: PackedGraphs, picked: Tensor) -> States:
         """Return the node states (N, D) and the graph states (B, D).
 
         `picked` (B,) is the node picked, -1 for none.
@@ -146,26 +153,52 @@ class TwoStepQ(nn.Module):
             states.index_add_(0, marked, mark.expand(marked.numel(), -1))
         return states.relu_()
 
-    def forward(self, graphs: PackedGraphs, picked: Tensor, edits_left: int, half: int) -> Tensor:
-        """Return the value of picking each node (N,)."""
-        nodes, states = self._known(graphs, picked, half)
+    def shared_states(self, graphs: PackedGraphs) -> States | None:
+        """Return the node states (N, D) and graph states (B, D) that serve both halves of an edit.
+
+        None with `marks`: then each first pick makes other states.
+        """
+        return None if self.marks else self.embed(graphs, graphs.ptr.new_full((len(graphs),), -1))
+
+    def forward(
+        self,
+        graphs: PackedGraphs,
+        picked: Tensor,
+        edits_left: int,
+        half: int,
+        shared: States | None = None,
+    ) -> Tensor:
+        """Return the value of picking each node (N,).
+
+        `shared` are the `shared_states` of the graphs, where they are known.
+        """
+        nodes, states = self._known(graphs, picked, half, shared)
         values: Tensor = self.head(edits_left, half)(nodes, states, graphs.batch)
         return values
 
-    def _known(self, graphs: PackedGraphs, picked: Tensor, half: int) -> tuple[Tensor, Tensor]:
-        """Return the node states (N, D), and what the heads of a half know of each graph (B, S)."""
-        nodes, states = self.embed(graphs, picked)
-        if half == 1 and self.sees_picked:
-            states = torch.cat([states, nodes[graphs.ptr[:-1] + picked]], dim=1)
-        return nodes, states
-
     def of_actions(
-        self, graphs: PackedGraphs, picked: Tensor, nodes: Tensor, edits_left: int, half: int
+        self,
+        graphs: PackedGraphs,
+        picked: Tensor,
+        nodes: Tensor,
+        edits_left: int,
+        half: int,
+        shared: States | None = None,
     ) -> Tensor:
         """Return the values of picking some nodes of each graph: nodes (B, A) -> (B, A)."""
-        states, of_graphs = self._known(graphs, picked, half)
+        states, of_graphs = self._known(graphs, picked, half, shared)
         owner = torch.arange(graphs.num_graphs, device=graphs.device).unsqueeze(1)
         places = (graphs.ptr[:-1].unsqueeze(1) + nodes).flatten()
         owners = owner.expand_as(nodes).flatten()
         values: Tensor = self.head(edits_left, half)(states[places], of_graphs, owners)
         return values.reshape(nodes.shape)
+
+    def _known(
+        self, graphs: PackedGraphs, picked: Tensor, half: int, shared: States | None
+    ) -> States:
+        """Return the node states (N, D), and what the heads of a half know of each graph (B, S)."""
+        shared = self.shared_states(graphs) if shared is None else shared
+        nodes, states = self.embed(graphs, picked) if shared is None else shared
+        if half == 1 and self.sees_picked:
+            states = torch.cat([states, nodes[graphs.ptr[:-1] + picked]], dim=1)
+        return nodes, states

@@ -1,8 +1,8 @@
 """RL-S2V: learn by Q-learning which edits make a victim err (Dai et al. 2018, arXiv 1806.02371).
 
 Its pieces stand in files of their own: the decision process (`_edit_process`), the Q-network
-(`_two_step_q`), the replay memory (`_replay_memory`), learning (`_q_learning`) and greedy picks
-(`_greedy_picks`).
+(`_two_step_q`), the replay memory (`_replay_memory`), learning (`_q_learning`), its settings
+(`_q_settings`) and greedy picks (`_greedy_picks`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from robust_augcl.adversary.attack_base import FitGraphs, LearningAttack, at_mos
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.attacks._edit_process import EditSpace
 from robust_augcl.attacks._greedy_picks import GreedyProposer
-from robust_augcl.attacks._q_learning import Learner, QLearning
+from robust_augcl.attacks._q_learning import Learner
+from robust_augcl.attacks._q_settings import QLearning
 from robust_augcl.attacks._two_step_q import TwoStepQ
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
@@ -34,9 +35,9 @@ class RLS2V(QLearning, LearningAttack):
     A budget of k gives k edits in a row. The values are learned on the training graphs by
     Q-learning. The reward comes at the end: as published 1 if the victim errs, else -1; or it falls
     with the margin that is left (`reward`). There is no discount. The loss is the squared error to
-    the value of the best allowed action by a target network. Each update draws one step of the
-    process uniformly. The weights with the lowest robust accuracy on the validation graphs are
-    kept. Proposing asks nothing of the victim.
+    the value of the best allowed action by a target network. Each update draws one edit of the
+    process uniformly, and one of its halves or (without `marks`) both. The weights with the lowest
+    robust accuracy on the validation graphs are kept. Proposing asks nothing of the victim.
 
     The settings are those of `QLearning`.
 
@@ -51,8 +52,13 @@ class RLS2V(QLearning, LearningAttack):
     display_name: ClassVar[str] = "RL-S2V"
     effort: ClassVar[str | None] = "steps"
     encoders: ClassVar[tuple[str, ...]] = ("structure2vec",)
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     paper: ClassVar[Mapping[str, Any]] = {
+        "width": 64,
+        "rounds": 5,
+        "learning_rate": 1e-3,
+        "target_every": 100,
+        "marks": True,
         "epsilon_start": 1.0,
         "epsilon_end": 1.0,
         "double": False,
@@ -96,6 +102,7 @@ class RLS2V(QLearning, LearningAttack):
             mean_degree=mean_degree,
             mean_size=mean_size,
             sees_picked=self.sees_picked,
+            marks=self.marks,
         )
         network.to(victim.device)
         curve = []
@@ -152,6 +159,7 @@ class RLS2V(QLearning, LearningAttack):
             max_edits=TwoStepQ.max_edits_of(state),
             generator=unused,
             sees_picked=self.sees_picked,
+            marks=self.marks,
         )
         network.load_state_dict(state)
         return network

@@ -270,6 +270,7 @@ class Campaign:
         size, scheduler = 1, self.machines.scheduler
         if scheduler is None:
             size = min(self.machines.workers or memory.default_workers(device), tasks)
+        self._assessor.processes = size
         inherits = bool(self.suite.victims)
         if inherits:
             return self._own_pool(size, device)

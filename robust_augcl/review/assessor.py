@@ -35,6 +35,7 @@ class Assessor:
         must_keep: whether what cannot be kept is an error. If not, `unkept` says what it is.
 
     Attributes:
+        processes: two or more share the longest part of an audit.
         unkept: what could not be kept, file by file, and why.
     """
 
@@ -44,6 +45,7 @@ class Assessor:
         self._folder, self._tell, self._must_keep = folder, tell, must_keep
         self._audit: Audit | None = None
         self._transfers: Transfers | None = None
+        self.processes = 1
         self.unkept: dict[str, str] = {}
         self.ahead: Ahead | None = None
 
@@ -85,7 +87,9 @@ class Assessor:
         gatherer = self.ahead.gatherer if self.ahead else None
         manifest = self._folder.existing_manifest()
         with one_thread():
-            made = audit_records(self._folder, manifest, records, gatherer)
+            made = audit_records(
+                self._folder, manifest, records, gatherer, processes=self.processes
+            )
         stored = self.stored_audit(records) if self._must_keep else None
         is_there = stored is not None and replace(made, seconds=stored.seconds) == stored
         self._audit = stored if stored is not None and is_there else made

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import queue
 import shutil
 import threading
@@ -28,8 +29,10 @@ from robust_augcl.results.records import Record
 from robust_augcl.review.assessor import Assessor
 from robust_augcl.review.audit import facts_of_attacks, facts_of_inputs
 from robust_augcl.review.audit.all_checks import examine
+from robust_augcl.review.audit.evidence import LearningFacts
 from robust_augcl.review.audit.gather_evidence import Gatherer
 from robust_augcl.review.audit.run import audit_records, make_gatherer
+from robust_augcl.review.beside import can_share
 from robust_augcl.steps import attacking as attack_steps
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.store.run_folder import RunFolder
@@ -254,6 +257,23 @@ def test_what_was_looked_at_ahead_is_the_same_and_not_looked_at_again(learned, m
     with pytest.raises(Refusing):
         make_gatherer(folder, manifest).gather(records, measurements)
     assert ahead.seconds_ahead > 0
+
+
+@pytest.mark.skipif(not can_share(), reason="this process cannot be copied here")
+def test_two_processes_let_attackers_learn_on_and_find_the_same(learned, monkeypatch):
+    records, folder = records_of(learned), RunFolder(learned)
+    manifest = folder.existing_manifest()
+
+    def who(files, step, record):
+        return LearningFacts((), record.key, 1, what="steps", spent=os.getpid())
+
+    monkeypatch.setattr(facts_of_attacks, "try_learned", who)
+    alone = make_gatherer(folder, manifest).gather(records).learned_on
+    together = make_gatherer(folder, manifest).gather(records, processes=2).learned_on
+    assert len(alone) > 1
+    assert {facts.spent for facts in alone} == {os.getpid()}
+    assert len({facts.spent for facts in together}) == 2
+    assert [facts.name for facts in together] == [facts.name for facts in alone]
 
 
 def test_a_record_that_changed_after_it_was_looked_at_is_looked_at_again(learned):

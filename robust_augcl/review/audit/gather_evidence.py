@@ -28,6 +28,7 @@ from robust_augcl.review.audit.evidence import (
 )
 from robust_augcl.review.audit.files import Files
 from robust_augcl.review.audit.more_learning import sample
+from robust_augcl.review.beside import can_share, shared
 from robust_augcl.store.run_folder import RunFolder
 
 T = TypeVar("T")
@@ -122,11 +123,13 @@ class Gatherer:
         records: Sequence[Record],
         measurements: Sequence[Measurement] = (),
         learn_on: bool = True,
+        processes: int = 1,
     ) -> Evidence:
         """Everything about these records; `measurements` are of the same run.
 
         Of those that rest on a file that cannot be read, it is only what the records say. What
-        attacks do after they have learned on is left out unless they may `learn_on`.
+        attacks do after they have learned on is left out unless they may `learn_on`. With two
+        `processes` or more, a second one shares that.
         """
         everything = sorted(records, key=lambda record: record.cell)
         known = [r for r in everything if r.key in self.steps]
@@ -140,6 +143,8 @@ class Gatherer:
         for record in everything:
             if record.key not in self.steps:
                 replayed[record.key] = ["no step of this folder's suite makes it"]
+        if learn_on and processes > 1:
+            self._share_learning(whole)
         victims = grouped(whole, lambda r: r.victim.key)
         of = rests(measurements)
         datasets = grouped(whole, lambda r: r.dataset.key)
@@ -270,12 +275,33 @@ class Gatherer:
 
         return self._once("halved", record.dumps(), look)
 
-    def _of_sample(self, group: Sequence[Record]) -> Iterator[LearningFacts]:
-        """What one attack does after it has learned on, on those victims that are tried."""
+    def _share_learning(self, records: Sequence[Record]) -> None:
+        """Let attackers learn on in two processes, those that have not done so ahead.
+
+        A process that ends too early leaves its share to this one.
+        """
+        waiting = [
+            record
+            for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol))
+            for record in self._tried(group)
+            if record.traits.learns and ("learned on", record.dumps()) not in self._seen
+        ]
+        if len(waiting) > 1 and can_share():
+            every_other = {record.key for record in waiting[1::2]}
+            found = shared(waiting, self._learned_on, lambda record: record.key in every_other)
+            for record, facts in zip(waiting, found, strict=True):
+                self._seen["learned on", record.dumps()] = facts
+
+    def _tried(self, group: Sequence[Record]) -> list[Record]:
+        """Of the records of one attack, those on whose victims it learns on."""
         attack = self._by_attack[group[0].cell.attack, group[0].cell.protocol]
         tried = {step.key for step in sample(attack)}
-        for record in group:
-            if record.key in tried and (facts := self._learned_on(record)) is not None:
+        return [record for record in group if record.key in tried]
+
+    def _of_sample(self, group: Sequence[Record]) -> Iterator[LearningFacts]:
+        """What one attack does after it has learned on, on those victims that are tried."""
+        for record in self._tried(group):
+            if (facts := self._learned_on(record)) is not None:
                 yield facts
 
     def _learned_on(self, record: Record) -> LearningFacts | None:

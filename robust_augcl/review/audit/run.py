@@ -33,6 +33,7 @@ def audit_records(
     records: Sequence[Record],
     gatherer: Gatherer | None = None,
     learn_on: bool = True,
+    processes: int = 1,
 ) -> Audit:
     """Audit the records of a folder. Nothing is written.
 
@@ -42,6 +43,7 @@ def audit_records(
         gatherer: may have looked at some already.
         learn_on: whether attacks that learned may learn on, which takes longest; if not, nothing
             is found of whether they are at rest.
+        processes: two or more share that.
 
     Raises:
         InputError: the folder's manifest holds no valid suite, or one that asks for other records.
@@ -54,6 +56,7 @@ def audit_records(
     if gatherer is not None:
         now.take_over(gatherer)
     folder.require_planned((record.key for record in records), now.steps)
-    evidence = now.gather(records, folder.load_measurements(manifest), learn_on)
+    measurements = folder.load_measurements(manifest)
+    evidence = now.gather(records, measurements, learn_on, processes)
     audit = Audit(audit_stamp(folder, records), examine(evidence))
     return replace(audit, seconds=round(now.seconds_ahead + time.perf_counter() - start, 3))
