@@ -42,17 +42,28 @@ SMALL: dict[str, Any] = {
 }
 
 
-def broken_share(attack, victim, graphs, threat, fit, seed=0):
-    result = run_attack(attack, victim, graphs, threat, fit=fit, generator=seeded(seed))
+def broken_share(attack, victim, graphs, threat, fit, fitted=None):
+    chance = seeded(0)
+    result = run_attack(attack, victim, graphs, threat, fit=fit, generator=chance, fitted=fitted)
     assert bool((result.clean_prediction == graphs.y).all())
     return float((result.attacked_prediction != graphs.y).float().mean())
 
 
-def test_it_learns_where_the_hub_is(to_data):
+HUB_LEARNER = RLS2V(**SMALL, steps=400, learning_rate=5e-3, target_every=25)
+
+
+@pytest.fixture(scope="module")
+def where_the_hub_is(to_data):
+    """What `HUB_LEARNER` has learned of `degree_victim`; two tests look at it."""
+    fit = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2))
+    threat = ThreatModel(within_component=True)
+    return fit_attack(HUB_LEARNER, degree_victim(), threat, fit=fit, generator=seeded(0))
+
+
+def test_it_learns_where_the_hub_is(to_data, where_the_hub_is):
     fit = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2))
     graphs, threat = hub_graphs(to_data, 3), ThreatModel(within_component=True)
-    learner = RLS2V(**SMALL, steps=400, learning_rate=5e-3, target_every=25)
-    learned = broken_share(learner, degree_victim(), graphs, threat, fit)
+    learned = broken_share(HUB_LEARNER, degree_victim(), graphs, threat, fit, where_the_hub_is)
     assert learned > 0.9
     assert broken_share(RandSampling(), degree_victim(), graphs, threat, fit) < 0.5
 
@@ -162,12 +173,11 @@ def test_it_goes_on_from_what_it_learned_and_keeps_nothing_worse(to_data):
     assert broken(after) >= broken(before)
 
 
-def test_what_it_learned_on_one_victim_is_turned_on_another(to_data):
+def test_what_it_learned_on_one_victim_is_turned_on_another(to_data, where_the_hub_is):
     fit, graphs = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2)), hub_graphs(to_data, 3)
     threat = ThreatModel(within_component=True)
-    learner = RLS2V(**SMALL, steps=400, learning_rate=5e-3, target_every=25)
     source, other = degree_victim(), another_degree_victim()
-    fitted = fit_attack(learner, source, threat, fit=fit, generator=seeded(0))
+    learner, fitted = HUB_LEARNER, where_the_hub_is
     result = run_attack(learner, other, graphs, threat, fit=fit, generator=seeded(1), fitted=fitted)
     # Both victims err when the hub is hit, so what was learned on one breaks the other, which was
     # asked nothing.
