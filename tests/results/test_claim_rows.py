@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from claimed import (
@@ -17,6 +18,7 @@ from claimed import (
 )
 from report_inputs import data_of
 
+from robust_augcl.results.claims import Word
 from robust_augcl.results.comparisons import Rules, family_of
 from robust_augcl.results.findings import Audit, Finding
 from robust_augcl.results.measurements import Measurement
@@ -115,6 +117,26 @@ def test_clean_accuracy_of_the_same_classifiers() -> None:
     row = row_of(made, claim)
     (cell,) = row.reproduced
     assert (row.verdict.word, round(cell.mean, 6)) == ("reproduced", 0.05)
+
+
+WORDS: dict[str, dict] = {
+    "reproduced": {"left": 70},
+    "smaller than claimed": {"left": 63},
+    "refuted": {"left": 60},
+    "undecided at this scale": {"left": 60, "seeds": 2},
+    "no verdict": {"left": 70, "seeds": 1},
+    "not measured here": {"left": 70, "dataset": "MUTAG"},
+}
+"""Each word that is said of a claim, and records that must give it."""
+
+
+@pytest.mark.parametrize(("word", "made"), WORDS.items())
+def test_each_word_from_records_that_must_give_it(word: str, made: dict) -> None:
+    assert row_of(records(right=60, **made)).verdict.word == word
+
+
+def test_no_word_is_left_out() -> None:
+    assert set(get_args(Word)) == WORDS.keys()
 
 
 def test_one_seed_is_one_trained_model_each() -> None:
