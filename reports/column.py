@@ -19,7 +19,6 @@ from robust_augcl.reports._forest import (
     REFERENCE,
     VALUES_WIDTH,
     Lane,
-    Panel,
     draw_panel,
     make_lanes,
     row_height,
@@ -36,6 +35,8 @@ WIDTH = 3.35
 """The width of a column in two columns of a page, 85 mm."""
 _MARGIN, _ABOVE, _BELOW = 0.06, 0.2, 0.4
 _LEAST_PANEL, _LANE = 1.0, 0.13
+_LINE_HEIGHT = 0.14
+"""Of a further line of a panel's title."""
 _AXIS = "Accuracy (%)"
 _BARS, _LINE = "Exact worst case, in each row", "Always the commonest class"
 _STYLE: dict[str, Any] = {**STYLE, "pdf.fonttype": 42}  # letters that journals accept
@@ -66,17 +67,20 @@ def column_figure(report: ReportInput) -> Figure:
         legend = letters.legend(looks, whole - 2 * _MARGIN) if looks else None
         top = _MARGIN + (letters.height(legend) if legend is not None else 0.0)
         heights = [len(rows_of(section)) * row_height(len(lanes), _LANE) for section, _ in panels]
-        total = top + sum(height + _ABOVE + _BELOW for height in heights)
+        space = width + VALUES_WIDTH
+        titles = [letters.wrap(_title(*panel, found), space, 8, "bold") for panel in panels]
+        above = _ABOVE + _LINE_HEIGHT * max(title.count("\n") for title in titles)
+        total = top + sum(height + above + _BELOW for height in heights)
         figure.set_size_inches(whole, total)
         if legend is not None:
             legend.set_bbox_to_anchor((_MARGIN / whole, 1 - _MARGIN / total))
-        for (section, layers), height in zip(panels, heights, strict=True):
-            bottom = total - top - _ABOVE - height
+        for (section, layers), height, title in zip(panels, heights, titles, strict=True):
+            bottom = total - top - above - height
             axes = figure.add_axes((left / whole, bottom / total, width / whole, height / total))
             axes.set_xlabel(_AXIS, fontsize=8, labelpad=2)
-            panel = _titled(panel_of(section, layers, ""), section, layers, found)
+            panel = panel_of(section, layers, title)
             draw_panel(axes, panel, rows_of(section), lanes, _LANE, named=True)
-            top += _ABOVE + height + _BELOW
+            top += above + height + _BELOW
     return figure
 
 
@@ -95,19 +99,18 @@ def _marks(found: Sequence[Section]) -> list[tuple[Artist, str]]:
     return [*(bars if any(section.exact for section in found) else []), line]
 
 
-def _titled(panel: Panel, section: Section, layers: int, found: list[Section]) -> Panel:
-    """The panel under what tells it from the others, and the data set where it stands alone."""
+def _title(section: Section, layers: int, found: list[Section]) -> str:
+    """What tells a panel from the others, and the data set where it stands alone."""
 
     def differ(name: str) -> bool:
         return len({getattr(each, name) for each in found}) > 1
 
     budget = section.budget
     text = f"{100 * budget:g} % of edges" if isinstance(budget, float) else f"budget {budget}"
-    title = joined(
+    return joined(
         section.dataset,
         section.encoder if differ("encoder") and layers else "",
         section.protocol if differ("protocol") else "",
         layers_text(layers),
         text,
     )
-    return Panel(title, panel.estimates, panel.floors, panel.reference)

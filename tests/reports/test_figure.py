@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from report_inputs import report_of
 
 from robust_augcl.reports._forest import make_lanes
+from robust_augcl.reports.column import column_figure
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure, save
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
@@ -216,3 +217,19 @@ def test_svg_carries_no_date(campaign: Campaign, tmp_path: Path) -> None:
 def test_no_records_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one record"):
         accuracy_figure(report_of([]))
+
+
+def test_no_text_leaves_the_figure_of_a_column(campaign: Campaign, overlaps: Overlaps) -> None:
+    """The names of data set, encoder and protocol are wider together than a column is."""
+    records = [
+        record
+        for protocol in ("strict", "paper")
+        for record in campaign(layers=[2, 3], protocol=protocol)
+    ]
+    figure = column_figure(report_of(records))
+    assert overlaps(figure) == []
+    assert {" ".join(axes.get_title(loc="left").split()) for axes in figure.axes} == {
+        f"components 40-50, {protocol}, {layers} layers, budget 1"
+        for protocol in ("strict", "paper")
+        for layers in (2, 3)
+    }
