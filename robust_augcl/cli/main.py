@@ -19,6 +19,7 @@ from robust_augcl import __version__, foreign
 from robust_augcl.arithmetic import use_arithmetic
 from robust_augcl.cli import chosen_arithmetic, options
 from robust_augcl.cli.evaluate_options import EvaluateOptions, evaluate_options
+from robust_augcl.cli.gate_options import GateOptions, gate_options
 from robust_augcl.cli.words import check_arguments, complaint, say
 from robust_augcl.errors import InputError, one_line, unknown
 
@@ -249,6 +250,36 @@ def replay(
     """
     wanted = options.ReplayOptions(**given)
     _call("proving:replay", folder, wanted, plug_ins=plug_ins, models=(models, adapters))
+
+
+@cli.command()
+@gate_options
+def gate(**given: Any) -> None:
+    """Say whether the results in NEW are worse than a baseline. NEW is a run's folder, or a file.
+
+    \b
+    robust-augcl baseline runs/main -o baseline.json   # to be committed
+    robust-augcl gate runs/change --baseline baseline.json
+
+    Exit codes: 0 it holds, 1 regressed (or a check of the audit fails now), 2 bad input, 3 not
+    comparable or no baseline, 4 cannot tell. The baseline is never changed.
+    """
+    wanted = GateOptions(**given)
+    _call("gating:gate", wanted, plug_ins=wanted.plug_ins)
+
+
+@cli.command()
+@options.folder
+@click.option(
+    "--out", "-o", type=options.FILE, metavar="FILE", required=True, help="Where it is written."
+)
+@options.plug_ins
+def baseline(folder: Path, out: Path, plug_ins: tuple[str, ...]) -> None:
+    """Write what the run in DIR found into a small file, for `gate` to compare with.
+
+    It holds what became of each target, and digests: no weights, no graphs.
+    """
+    _call("gating:baseline", folder, out, plug_ins=plug_ins)
 
 
 def _call(

@@ -107,6 +107,35 @@ def proved_for(record: Record, measurements: Iterable[Measurement]) -> set[Targe
     return _proved(_made_for([record], own), record.cell.budget) or set()
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of the targets of one victim under one budget.
+
+    Args:
+        stands: of each target, whether it was right and no known edits break it.
+        proved: the targets that no allowed edits break: certified, or tried exhaustively by an
+            attack that proves it.
+    """
+
+    stands: Mapping[Target, bool]
+    proved: frozenset[Target]
+
+
+def known_of(
+    records: Sequence[Record], certificates: Iterable[Measurement], budget: Budget
+) -> Known:
+    """What the records and certificates of one victim say of its targets under a budget."""
+    known = _known(records, certificates, budget)
+    tried = {
+        outcome.target
+        for record in records
+        if type(record.cell.budget) is type(budget) and record.cell.budget >= budget
+        for outcome in record.outcomes
+        if outcome.exact and outcome.robust
+    }
+    return Known(known.stands, frozenset((known.proved or set()) | tried))
+
+
 def _certificates_by_victim(
     measurements: Iterable[Measurement],
 ) -> dict[tuple[Group, int], list[Measurement]]:

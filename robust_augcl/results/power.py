@@ -37,9 +37,9 @@ def power(
         0.81
     """
     away = abs(difference) / (deviation * math.sqrt(1 / n_seeds + test_to_train))
-    bound = t_quantile(ALPHA / (2 * size), n_seeds - 1) * _scales(n_seeds - 1)[0]
+    bound = t_quantile(ALPHA / (2 * size), n_seeds - 1) * scales_of_deviation(n_seeds - 1)[0]
     shown = norm.sf(bound - away) + norm.cdf(-bound - away)
-    return float(shown @ _scales(n_seeds - 1)[1])
+    return float(shown @ scales_of_deviation(n_seeds - 1)[1])
 
 
 def power_of_equivalence(
@@ -52,7 +52,7 @@ def power_of_equivalence(
 ) -> float:
     """The probability that equivalence is shown, as one of `size` comparisons, of a difference."""
     error = deviation * math.sqrt(1 / n_seeds + test_to_train)
-    scales, weights = _scales(n_seeds - 1)
+    scales, weights = scales_of_deviation(n_seeds - 1)
     bound = t_quantile(ALPHA / size, n_seeds - 1) * scales
     shown = norm.cdf((margin - difference) / error - bound) - norm.cdf(
         bound - (margin + difference) / error
@@ -110,11 +110,18 @@ def seeds_needed(found: SeedDifferences, size: int = 1, margin: float | None = N
 
 
 @lru_cache
-def _scales(degrees: int) -> tuple[np.ndarray, np.ndarray]:
+def scales_of_deviation(degrees: float) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights to average over what s can be, as a share of the true deviation.
 
     The points are quantiles of chi over the square root of its degrees, where Gauss and Legendre
     would have them.
     """
-    nodes, weights = roots_legendre(400)
+    nodes, weights = _legendre()
     return chi.ppf((nodes + 1) / 2, degrees) / math.sqrt(degrees), weights / 2
+
+
+@lru_cache
+def _legendre() -> tuple[np.ndarray, np.ndarray]:
+    """The nodes and weights of Gauss and Legendre, of 400 points from -1 to 1."""
+    nodes, weights = roots_legendre(400)
+    return nodes, weights

@@ -57,8 +57,8 @@ def refusal(*arguments: object) -> str:
         (["replay"], "Expected DIR, got nothing"),
         (
             ["replya"],
-            "Unknown command 'replya', did you mean 'replay'? (known: audit, claims, "
-            "clean, evaluate, list, replay, report, run, show, status, transfer)",
+            "Unknown command 'replya', did you mean 'replay'? (known: audit, baseline, "
+            "claims, clean, evaluate, gate, list, replay, report, run, show, status, transfer)",
         ),
         (
             ["list", "--formt", "json"],

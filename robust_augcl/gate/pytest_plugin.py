@@ -1,0 +1,101 @@
+"""A plugin of pytest: the fixture `robustness`, which holds a model to what it withstands.
+
+    def test_it_withstands_an_edge(robustness):
+        threat = ThreatModel(budget=1)
+        robustness(model, graphs, threat).at_least(0.60)
+
+pytest loads this module in every run of every project, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from robust_augcl.gate.fixture import Held
+
+UPDATE = "--robustness-update"
+RUNS = "--robustness-runs"
+MARKER = "robustness"
+_MARKER_TEXT = (
+    f"{MARKER}: attacks a model, which takes a while; set by itself where the fixture of this name "
+    f'is used (leave out: -m "not {MARKER}")'
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("robustness")
+    group.addoption(
+        UPDATE,
+        action="store_true",
+        help="write the baselines that `no_worse_than` names, instead of comparing with them",
+    )
+    group.addoption(
+        RUNS,
+        metavar="DIR",
+        help="keep the runs' folders here, one for each test [default: in pytest's cache]",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", _MARKER_TEXT)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the fixture, before `-m` looks at marks."""
+    for item in items:
+        if MARKER in getattr(item, "fixturenames", ()):
+            item.add_marker(MARKER)
+
+
+@pytest.fixture
+def robustness(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Held]:
+    """What `robustness(model, graphs, threat)` returns asserts what the model withstands.
+
+    See `robust_augcl.gate.fixture.Held`.
+    """
+    calls = 0
+    properties = request.node.user_properties
+
+    def record(name: str, value: object) -> None:
+        # Not by `record_property`, which warns of JUnit's newer family though it works there too.
+        known = sum(name == re.sub(r"_\d+$", "", each) for each, _ in properties)
+        properties.append((f"{name}_{known + 1}" if known else name, value))
+
+    def of(model: Any, graphs: Any, threat: Any, **options: Any) -> Held:
+        # By name, as the command line does: imported only where a model is attacked.
+        fixture = importlib.import_module("robust_augcl.gate.fixture")
+        nonlocal calls
+        calls += 1
+        folder = _folder(request, tmp_path_factory, calls)
+        update = bool(request.config.getoption(UPDATE))
+        place = fixture.Place(folder, request.path.parent, update, record)
+        held: Held = fixture.Held(model, graphs, threat, place, options)
+        return held
+
+    return of
+
+
+def _folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, call: int
+) -> Path:
+    """A folder for one call of the fixture, the same in every session: results are reused."""
+    name = re.sub(r"\W+", "-", request.node.nodeid, flags=re.ASCII).strip("-")[-120:]
+    name = f"{name}-{call}" if call > 1 else name
+    if (chosen := request.config.getoption(RUNS)) is not None:
+        return Path(request.config.invocation_params.dir, chosen, name)
+    cache = getattr(request.config, "cache", None)
+    if cache is None:  # pytest -p no:cacheprovider
+        return tmp_path_factory.mktemp("robustness") / name
+    return Path(cache.mkdir("robustness")) / name

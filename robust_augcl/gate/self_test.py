@@ -1,0 +1,232 @@
+"""Planted changes that the gate must tell, on small made-up results.
+
+A gate that was never seen to block is decoration. Results are made from a seed, written, read back
+and compared by the code that compares any others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from robust_augcl import __version__
+from robust_augcl.gate.decision import decide
+from robust_augcl.gate.questions import Gate, Outcome
+from robust_augcl.results.baseline import Baseline
+from robust_augcl.results.baseline_parts import Attacked, Data, Found, Machine, Victim, Worst
+from robust_augcl.results.target_bits import gaps, packed
+
+T = TypeVar("T")
+TARGETS = 200
+_CLEAN, _ROBUST = 0.9, 0.6
+_THREAT = {
+    "type": "ThreatModel",
+    "budget": 1,
+    "operations": ["add"],
+    "within_component": False,
+    "allow_existing": False,
+}
+_MACHINE = Machine({"python": "3"}, "made up", "cpu", "made up", "portable", 1)
+_CHECK = "nothing below the exact worst case"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A change, and what the gate should say of it.
+
+    Args:
+        name: the change, in words.
+        base, new: the results.
+        expected: what should be said.
+    """
+
+    name: str
+    base: Baseline
+    new: Baseline
+    expected: Outcome
+
+    def gate(self) -> Gate:
+        """What is said, after both sides were written and read back."""
+        base, new = (Baseline.loads(held.dumps(), self.name) for held in (self.base, self.new))
+        return decide(base, new)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True shares of targets of a made-up method; each seed's own varies around them.
+
+    Args:
+        clean, robust: right before any attack, and in the worst case.
+        spread: the standard deviation of a seed's own robust share.
+    """
+
+    clean: float = _CLEAN
+    robust: float = _ROBUST
+    spread: float = 0.01
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What happens by chance: two numbers, of the models and of the attack that is weaker."""
+
+    models: int = 0
+    attack: int = 0
+
+
+def made_up(
+    seeds: Sequence[int],
+    truth: Truth,
+    training: str = "",
+    targets: int = TARGETS,
+    chance: Chance | None = None,
+) -> Baseline:
+    """Results of one method under an exact attack and a weaker one, one edit, from nothing.
+
+    Args:
+        seeds: of the suite, one victim each.
+        truth: what the method is like.
+        training: another text is another training: other weights.
+        targets: of each seed.
+        chance: what it is drawn from; None for the default.
+
+    Example:
+        >>> made = made_up(range(3), Truth())
+        >>> len(made.victims), len(made.attacked)
+        (3, 6)
+    """
+    chance = chance or Chance()
+    labels, graphs = [number % 2 for number in range(targets)], gaps(range(targets))
+    data, victims, attacked, worst = [], [], [], []
+    for place, seed in enumerate(seeds):
+        clean, stands, missed = _targets(truth, targets, f"{training} {seed}", chance)
+        data.append(Data("made up", seed, _digest("data", seed), graphs, None, labels, 2, 0.0))
+        weights = _digest("weights", training, seed, chance.models)
+        about = "method", "A method", "gin", 2, "strict"
+        victims.append(Victim(place, *about, weights, packed(clean), True, 1.0, 1.0))
+        worst.append(Worst(place, 1, 0, packed(stands), packed(stands), 0.1))
+        for attack, right, exact in (("weaker", missed, False), ("exhaustive", stands, True)):
+            key = f"attack-{_digest(attack, weights, chance.attack)[:20]}"
+            bits = packed(right), packed([exact] * targets)
+            named = attack, attack.capitalize(), 1
+            attacked.append(Attacked(place, *named, key, 0, exact, *bits, 10, 0, 0.0, 1.0, 100, 0))
+    return Baseline(
+        suite="made-up",
+        package=__version__,
+        source=_digest("source"),
+        planned_seeds=len(seeds),
+        primary=[],
+        margin=None,
+        revisions={},
+        machines=[_MACHINE],
+        threats=[_THREAT],
+        data=data,
+        victims=victims,
+        attacked=attacked,
+        worst=worst,
+        audit=[Found(_CHECK, "PASS", "made up", [])],
+    )
+
+
+def _targets(
+    truth: Truth, count: int, about: str, chance: Chance
+) -> tuple[list[bool], list[bool], list[bool]]:
+    """Of each target: whether it is right before, in the worst case, and under the weaker attack.
+
+    That one misses a fifth of what can be broken.
+    """
+    draws = random.Random(f"{about} {chance.models}")
+    robust = min(max(draws.gauss(truth.robust, truth.spread), 0.0), truth.clean)
+    clean = [draws.random() < truth.clean for _ in range(count)]
+    stands = [right and draws.random() < robust / truth.clean for right in clean]
+    luck = random.Random(f"{about} {chance.models} {chance.attack}")
+    missed = [luck.random() < 0.2 for _ in range(count)]
+    every = zip(clean, stands, missed, strict=True)
+    return clean, stands, [right and (stand or miss) for right, stand, miss in every]
+
+
+def trials() -> list[Trial]:
+    """Every planted change, and two that are none."""
+    seeds, truth = range(8), Truth()
+    base = made_up(seeds, truth)
+    weak = replace(truth, robust=truth.robust - 0.12)
+    return [
+        Trial("nothing changed", base, base, "holds"),
+        Trial(
+            "trained again, no worse",
+            base,
+            made_up(seeds, replace(truth, robust=0.66), "again"),
+            "holds",
+        ),
+        Trial("a weakened model, same seeds", base, made_up(seeds, weak, "again"), "regressed"),
+        Trial(
+            "a weakened model, other seeds",
+            base,
+            made_up(range(20, 28), weak, "again"),
+            "regressed",
+        ),
+        Trial("a broken attack", base, broken_attack(base), "regressed"),
+        Trial("a flipped certificate", base, flipped_certificate(base), "regressed"),
+        Trial("a lost certificate", base, lost_certificate(base), "regressed"),
+        Trial("a newly failed audit", base, failed_audit(base), "regressed"),
+        Trial("another threat", base, another_threat(base), "not comparable"),
+        Trial("a record that is gone", base, without_record(base), "not comparable"),
+        Trial(
+            "two seeds, which cannot tell",
+            made_up(range(2), replace(truth, spread=0.05)),
+            made_up(range(2), replace(truth, spread=0.05), "again"),
+            "cannot tell",
+        ),
+    ]
+
+
+# --- plants ---------------------------------------------------------------------------------------
+
+
+def broken_attack(held: Baseline) -> Baseline:
+    """The weaker attack of the first seed finds nothing any more."""
+    (place, record) = next((p, r) for p, r in enumerate(held.attacked) if r.attack == "weaker")
+    changed = replace(record, attacked=held.victims[record.victim].clean)
+    return replace(held, attacked=_with(held.attacked, place, changed))
+
+
+def flipped_certificate(held: Baseline) -> Baseline:
+    """One target that was broken is said to be proved."""
+    worst = held.worst[0]
+    stands = held.bits(worst.victim, worst.stands)
+    proved = list(held.bits(worst.victim, worst.proved))
+    proved[stands.index(False)] = True
+    return replace(held, worst=_with(held.worst, 0, replace(worst, proved=packed(proved))))
+
+
+def lost_certificate(held: Baseline) -> Baseline:
+    """One target that was proved is open."""
+    worst = held.worst[0]
+    proved = list(held.bits(worst.victim, worst.proved))
+    proved[proved.index(True)] = False
+    return replace(held, worst=_with(held.worst, 0, replace(worst, proved=packed(proved))))
+
+
+def failed_audit(held: Baseline) -> Baseline:
+    """A check of the audit fails of one record."""
+    return replace(held, audit=[Found(_CHECK, "FAIL", "made up", [0])])
+
+
+def another_threat(held: Baseline) -> Baseline:
+    """Edges may be deleted, too."""
+    return replace(held, threats=[{**_THREAT, "operations": ["add", "delete"]}])
+
+
+def without_record(held: Baseline) -> Baseline:
+    """The last record is gone."""
+    return replace(held, attacked=held.attacked[:-1])
+
+
+def _with(entries: list[T], place: int, entry: T) -> list[T]:
+    return [*entries[:place], entry, *entries[place + 1 :]]
+
+
+def _digest(*about: object) -> str:
+    return hashlib.sha256(repr(about).encode()).hexdigest()
