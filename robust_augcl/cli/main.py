@@ -5,22 +5,21 @@ What a command does is imported when it is called, by name. So `--help` and `lis
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from robust_augcl import __version__, foreign
+from robust_augcl import __version__
 from robust_augcl.arithmetic import use_arithmetic
 from robust_augcl.cli import chosen_arithmetic, options
+from robust_augcl.cli.calling import call as _call
 from robust_augcl.cli.evaluate_options import EvaluateOptions, evaluate_options
 from robust_augcl.cli.gate_options import GateOptions, gate_options
-from robust_augcl.cli.words import check_arguments, complaint, say
+from robust_augcl.cli.words import check_arguments, complaint
 from robust_augcl.errors import InputError, one_line, unknown
 
 
@@ -280,43 +279,6 @@ def baseline(folder: Path, out: Path, plug_ins: tuple[str, ...]) -> None:
     It holds what became of each target, and digests: no weights, no graphs.
     """
     _call("gating:baseline", folder, out, plug_ins=plug_ins)
-
-
-def _call(
-    reference: str,
-    *arguments: Any,
-    plug_ins: Sequence[str],
-    models: tuple[Sequence[str], Sequence[str]] = ((), ()),
-    **named: Any,
-) -> None:
-    """Call what a command does: a function of a module beside this one.
-
-    Args:
-        reference: the module and the function.
-        plug_ins: other people's code that may be imported for it.
-        models: what makes the given models of a run's folder, which is the first argument, and
-            what calls them.
-        arguments, named: of the function; where the first is a folder, the arithmetic is its run's.
-    """
-    foreign.consent(plug_ins)
-    if arguments and isinstance(arguments[0], Path):
-        use_arithmetic(chosen_arithmetic.of_folder(arguments[0]))
-    if any(models):
-        given_models = importlib.import_module("robust_augcl.cli.given_models")
-        given_models.use_models(arguments[0], given_models.Named(*models))
-    module, _, name = reference.partition(":")
-    function = getattr(importlib.import_module(f"robust_augcl.cli.{module}"), name)
-    try:
-        function(*arguments, **named)
-    except click.ClickException:  # it has done its work, and found something
-        _warn_of_unused(plug_ins)
-        raise
-    _warn_of_unused(plug_ins)
-
-
-def _warn_of_unused(plug_ins: Sequence[str]) -> None:
-    for name in foreign.unused(plug_ins):
-        say(f"warning: nothing here asks for --plugin {name}: it was not imported")
 
 
 def main() -> None:
