@@ -1,0 +1,77 @@
+"""The gate on folders of runs, and on the files that are written of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from robust_augcl.results.baseline import Baseline
+from robust_augcl.store.run_folder import RunFolder
+
+
+def test_a_run_holds_against_itself_as_folder_and_as_file(command, pair, tmp_path):
+    file = tmp_path / "base.json"
+    written = command("baseline", pair, "-o", file)
+    assert written.code == 0, written.err
+    assert f"{file}: 2 models, 8 records" in written.out
+    for base in (file, pair):
+        answer = command("gate", pair, "--baseline", base)
+        assert answer.code == 0, answer.out
+        assert "the same weights, target by target" in answer.out
+        assert "note: time, new over baseline" in answer.out
+    held = Baseline.load(file)
+    run = RunFolder(pair)
+    records = run.load_records(run.existing_manifest().records).records
+    shares = {record.key: record.robust_accuracy for record in records}
+    for each in held.attacked:
+        clean = held.bits(each.victim, held.victims[each.victim].clean)
+        right = held.bits(each.victim, each.attacked)
+        robust = [a and b for a, b in zip(clean, right, strict=True)]
+        assert sum(robust) / len(robust) == shares[each.key]
+    again = tmp_path / "again.json"
+    assert command("baseline", pair, "-o", again).code == 0
+    assert again.read_bytes() == file.read_bytes()
+
+
+def test_a_folder_that_is_not_finished_or_none_is_refused(command, pair, tmp_path):
+    cut = Path(shutil.copytree(pair, tmp_path / "cut"))
+    next((cut / "records").iterdir()).unlink()
+    for arguments in (
+        ("baseline", cut, "-o", tmp_path / "file.json"),
+        ("gate", cut, "--baseline", pair),
+        ("gate", pair, "--baseline", cut),
+    ):
+        answer = command(*arguments)
+        assert (answer.code, "Expected a finished run" in answer.err) == (2, True), answer
+    assert not (tmp_path / "file.json").exists()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert command("baseline", empty, "-o", tmp_path / "file.json").code == 2
+
+
+def test_an_altered_record_is_no_result(command, pair, tmp_path):
+    forged = Path(shutil.copytree(pair, tmp_path / "forged"))
+    path = next((forged / "records").iterdir())
+    path.write_text(path.read_text().replace('"attacked":', '"attacked": ', 1))
+    answer = command("gate", forged, "--baseline", pair)
+    assert (answer.code, "altered" in answer.err) == (2, True)
+
+
+def test_without_its_audit_a_run_cannot_be_told_to_hold(command, pair, tmp_path):
+    bare = Path(shutil.copytree(pair, tmp_path / "bare"))
+    (bare / "audit.json").unlink()
+    answer = command("gate", bare, "--baseline", pair)
+    assert (answer.code, "not audited" in answer.out) == (4, True)
+    assert command("gate", pair, "--baseline", bare).code in (0, 1)  # checks may fail by themselves
+
+
+def test_what_a_suite_of_three_methods_keeps(command, finished, tmp_path):
+    held = tmp_path / "base.json"
+    assert command("baseline", finished, "-o", held).code == 0
+    text = json.loads(held.read_text())
+    assert {victim["method"] for victim in text["victims"]} == {"none", "graphcl", "augcl"}
+    assert [each["seed"] for each in text["data"]] == [0, 1]
+    assert all(each["test_to_train"] == 0.0 for each in text["data"])  # each seed draws its own
+    answer = command("gate", finished, "--baseline", held, "--method", "augcl")
+    assert answer.code == 0, answer.out
