@@ -56,7 +56,15 @@ def test_the_version_is_the_same_everywhere():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["list", "--format", "json"], ["run", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list"],
+        ["list", "--format", "json"],
+        ["run", "--help"],
+        ["gate", "--help"],
+        ["baseline", "--help"],
+    ],
 )
 def test_light_commands_import_nothing_heavy(arguments):
     script = (
