@@ -18,6 +18,9 @@ from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.records import Cell, Record
 from robust_augcl.results.report_input import ReportInput
 
+ORDER_OF_STATUS: dict[Status, int] = {status: place for place, status in enumerate(ORDER)}
+"""The worst first."""
+
 _STYLES: dict[Status, str] = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "n/a": "dim"}
 
 
@@ -53,14 +56,13 @@ def section(audit: Audit | None, records: Iterable[Record]) -> str:
     """A table of all findings, the worst first, and which records failed what."""
     if audit is None:
         return "These records were not audited: `robust-augcl audit DIR` does it."
-    rank = {status: place for place, status in enumerate(ORDER)}
     body = [
         [
             f"**{finding.status}**" if finding.status == "FAIL" else finding.status,
             escape(finding.check),
             escape(finding.evidence),
         ]
-        for finding in sorted(audit.findings, key=lambda finding: rank[finding.status])
+        for finding in sorted(audit.findings, key=lambda finding: ORDER_OF_STATUS[finding.status])
     ]
     lines = [
         "What was looked for before the numbers above were believed.\n",

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from robust_augcl.errors import printable
-from robust_augcl.plan.claims_file import published_claims
 from robust_augcl.reports._marks import MARK, NOT_AT_REST, noted
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results import claim_cells
-from robust_augcl.results.brackets import Bracket
 from robust_augcl.results.claim_cells import ClaimCell
 from robust_augcl.results.claim_held import ClaimBracket
-from robust_augcl.results.claim_rows import ClaimRow, claim_rows
+from robust_augcl.results.claim_rows import ClaimRow
 from robust_augcl.results.claims import Claim
 from robust_augcl.results.names import Names
-from robust_augcl.results.report_input import ReportInput
-from robust_augcl.results.statistics import Group
 
 COLUMNS = 80
 _LABEL = 12
@@ -25,25 +22,57 @@ _NOTHING = "-"
 _MARKS = {claim_cells.FAILED: MARK, claim_cells.NOT_AT_REST: NOT_AT_REST}
 
 
-def claims_section(report: ReportInput, known: Mapping[Group, Bracket]) -> str:
-    """The claims that a run says something of, as a table, and how many it says nothing of.
+HEADER = ["Claim", "Claimed", "Reproduced", "Exact", "Bracket", "Verdict"]
 
-    `known` are the run's brackets.
-    """
-    rows = claim_rows(report, published_claims(), known)
+
+def claims_section(rows: Sequence[ClaimRow], names: Names) -> str:
+    """The claims that a run says something of, as a table, and how many it says nothing of."""
+    silent = _silent(rows)
     told = [row for row in rows if row.is_told]
-    others = len(rows) - len(told)
-    silent = (
+    if not told:
+        return f"{silent}\n"
+    body = [[escape(cell) for cell in _cells(row, names)] for row in told]
+    why = "".join(f"- {escape(row.claim.name)}: {escape(_why(row))}.\n" for row in told)
+    parts = [_caption(), noted(markdown_table(HEADER, body, left=2)), why]
+    return "\n\n".join(part.strip("\n") for part in (*parts, *([silent] if silent else []))) + "\n"
+
+
+def claims_in_short(rows: Sequence[ClaimRow]) -> str:
+    """A line a claim that a run says something of, as Markdown, and how many it says none of."""
+    lines = [
+        f"- {escape(row.claim.name)}: {row.verdict.word}. {escape(_sentence(_why(row)))}"
+        for row in rows
+        if row.is_told
+    ]
+    silent = _silent(rows)
+    return "\n".join([*lines, *([f"- {silent}"] if silent else [])])
+
+
+def _sentence(text: str) -> str:
+    """Words as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def as_rows(rows: Sequence[ClaimRow], names: Names) -> dict[str, Any]:
+    """The same as plain cells, without markup, for a page."""
+    told = [row for row in rows if row.is_told]
+    return {
+        "caption": _caption(),
+        "header": HEADER,
+        "rows": [{"cells": _cells(row, names), "why": _sentence(_why(row))} for row in told],
+        "silent": _silent(rows),
+    }
+
+
+def _silent(rows: Sequence[ClaimRow]) -> str:
+    """Of how many claims a run says nothing; empty where there are none."""
+    others = sum(not row.is_told for row in rows)
+    if not others:
+        return ""
+    return (
         f"Of {others} of {len(rows)} published claims this run measured nothing; `robust-augcl "
         "claims` names for each what is missing."
     )
-    if not told:
-        return f"{silent}\n"
-    body = [[escape(cell) for cell in _cells(row, report.names)] for row in told]
-    header = ["Claim", "Claimed", "Reproduced", "Exact", "Bracket", "Verdict"]
-    why = "".join(f"- {escape(row.claim.name)}: {escape(_why(row))}.\n" for row in told)
-    parts = [_caption(), noted(markdown_table(header, body, left=2)), why]
-    return "\n\n".join(part.strip("\n") for part in (*parts, *([silent] if others else []))) + "\n"
 
 
 def _caption() -> str:

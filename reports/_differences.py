@@ -12,10 +12,10 @@ from robust_augcl.reports._marks import noted
 from robust_augcl.reports._pairs import MANY_PAIRS, Pair
 from robust_augcl.reports._rest import rest_mark
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._verdicts import Verdicts
+from robust_augcl.reports._verdicts import Verdicts, verdicts_of
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.method_tests import VERDICTS, Judged
-from robust_augcl.results.names import CLEAN, CLEAN_NAME, layers_text
+from robust_augcl.results.names import CLEAN, CLEAN_NAME, difference_name, joined, layers_text
 from robust_augcl.results.power import MOST_SEEDS_NEEDED
 from robust_augcl.results.statistics import ModelComparison
 
@@ -30,7 +30,7 @@ def differences(section: Section) -> str:
 
     Of many pairs only the clean accuracy, the strongest attack and the exact worst case are shown.
     """
-    verdicts = Verdicts(section)
+    verdicts = verdicts_of(section)
     if not verdicts.pairs:
         return f"There are no two {section.noun}s here to compare.\n"
     short = len(verdicts.pairs) > MANY_PAIRS
@@ -53,7 +53,7 @@ def differences(section: Section) -> str:
             "below count every attack.\n"
         )
     text = "\n".join(parts)
-    told = "".join(f"- {line}\n" for line in sentences(verdicts, verdicts.pairs))
+    told = "".join(f"- {escape(line)}\n" for line in sentences(verdicts, verdicts.pairs))
     return f"{text}\n{told}" if told else text
 
 
@@ -61,23 +61,21 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:
     """For each pair what its primary comparisons say, and how often which word stands elsewhere."""
     lines, section = [], verdicts.section
     for pair in pairs:
-        names = [escape(section.method_name(method)) for method in pair]
+        name = difference_name(*(section.method_name(method) for method in pair))
         found = verdicts.by_attack(*pair)
         for (attack, layers), judged in found.items():
             if verdicts.is_primary(judged):
-                where = ", ".join(
-                    part for part in (section.attack_name(attack), layers_text(layers)) if part
-                )
+                several = layers_text(layers) if len(section.layers) > 1 else ""
+                where = joined(section.attack_name(attack), several)
                 lines.append(
-                    f"Primary: {names[0]} less {names[1]}, {escape(where)}: "
-                    f"{in_words(judged)}{_moving(section, layers, pair)}."
+                    f"{name} ({where}): {in_words(judged)}{_moving(section, layers, pair)}."
                 )
         words = Counter(each.verdict for each in found.values() if not verdicts.is_primary(each))
         if words.keys() - {"one model each", "no verdict"}:
             told = ", ".join(f"{word} in {words[word]}" for word in VERDICTS if words[word])
             lines.append(
-                f"{names[0]} against {names[1]} under attack, secondary: {told}, of "
-                f"{words.total()} comparisons{_moving(section, None, pair)}."
+                f"{name}, elsewhere under attack: {told}, of "
+                f"{words.total()} secondary comparisons{_moving(section, None, pair)}."
             )
     judged_all = [each for pair in pairs for each in verdicts.by_attack(*pair).values()]
     changed = [f"{each.text}." for each in section.report.rules.changed] if judged_all else []
@@ -91,12 +89,15 @@ def _moving(section: Section, layers: int | None, pair: Pair) -> str:
 
 def in_words(found: Judged) -> str:
     """A comparison in half a sentence: the difference, its interval, the verdict, its power."""
-    text = f"{_points(found.difference)} points"
+    text = f"{points(found.difference)} points"
+    if found.verdict == "one model each":
+        return f"{text} between two trained models"
     if found.low is None or found.high is None:
         return f"{text}, {found.verdict}"
-    text += f" ({_points(found.low)} to {_points(found.high)}), {verdict_text(found)}"
+    text += f" ({points(found.low)} to {points(found.high)}), {verdict_text(found)}"
     if found.detectable is not None:
-        text += f"; {found.n_seeds} seeds show {_size(found.detectable)} points"
+        least = size_text(found.detectable)
+        text += f"; {found.n_seeds} seeds show {least} points or more, at 80 % power"
     needed = _needed(found)
     if needed == _NOTHING:
         return text
@@ -130,7 +131,7 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
     body = []
     for (left, right), attack, layers, found in rows:
         about = [
-            f"{escape(section.method_name(left))} less {escape(section.method_name(right))}",
+            escape(difference_name(section.method_name(left), section.method_name(right))),
             escape(section.attack_name(attack)),
             *([layers_text(layers)] if several else []),
         ]
@@ -145,19 +146,19 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
         else ["Points", "p, corrected", "Verdict", "Shown at 80 %", "Seeds to decide"]
     )
     header = ["Difference", "Attack", *(["Layers"] if several else []), *columns]
-    caption = _models_caption() if of_models else _methods_caption(section, rows[0][3])
+    caption = models_caption() if of_models else methods_caption(section, rows[0][3])
     return noted(f"{caption}\n\n{markdown_table(header, body, left=3 if several else 2)}")
 
 
 def _of_methods(verdicts: Verdicts, found: Judged, mark: str) -> list[str]:
     bold = "**" if found.decided and verdicts.is_primary(found) else ""
     if found.low is None or found.high is None or found.corrected is None:
-        return [_points(found.difference) + mark, _NOTHING, found.verdict, _NOTHING, _NOTHING]
-    shown = _NOTHING if found.detectable is None else _size(found.detectable)
+        return [points(found.difference) + mark, _NOTHING, found.verdict, _NOTHING, _NOTHING]
+    shown = _NOTHING if found.detectable is None else size_text(found.detectable)
     return [
-        f"{bold}{_points(found.difference)}{bold} "
-        f"({_points(found.low)} to {_points(found.high)}){mark}",
-        _NOTHING if found.verdict == "no verdict" else _p(found.corrected),
+        f"{bold}{points(found.difference)}{bold} "
+        f"({points(found.low)} to {points(found.high)}){mark}",
+        _NOTHING if found.verdict == "no verdict" else p_text(found.corrected),
         verdict_text(found),
         shown,
         _needed(found),
@@ -169,19 +170,19 @@ def _of_models(
 ) -> list[str]:
     models: ModelComparison | None = verdicts.models(attack, layers, *pair)
     if models is None:
-        return [_points(found.difference) + mark, _NOTHING, found.verdict]
+        return [points(found.difference) + mark, _NOTHING, found.verdict]
     return [
-        f"{_points(models.difference)} ({_points(models.low)} to {_points(models.high)}){mark}",
-        _p(models.p_value),
+        f"{points(models.difference)} ({points(models.low)} to {points(models.high)}){mark}",
+        p_text(models.p_value),
         found.verdict,
     ]
 
 
-def _methods_caption(section: Section, found: Judged) -> str:
+def methods_caption(section: Section, found: Judged) -> str:
     margin = (
         ""
         if found.margin is None
-        else f" Equivalent: within {_size(found.margin)} points, which the suite states; both "
+        else f" Equivalent: within {size_text(found.margin)} points, which the suite states; both "
         "tests stand in the family."
     )
     shared = (
@@ -203,12 +204,12 @@ def _methods_caption(section: Section, found: Judged) -> str:
     )
 
 
-def _models_caption() -> str:
+def models_caption() -> str:
     return (
         f"Difference of robust accuracy (of clean accuracy in the row {CLEAN_NAME}) between two "
         "trained models, in points, with 95 % intervals over the graphs, each by itself; McNemar: "
-        "p of the exact test on the same graphs, not corrected. They speak of these models. With "
-        "one model each nothing is said of methods."
+        "p of the exact test on the same graphs, not corrected. However small it is, it tells two "
+        "trained models apart, not two methods: of these one model each says nothing."
     )
 
 
@@ -257,13 +258,13 @@ def _needed(found: Judged) -> str:
     )
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
     return f"{100 * share:+z.1f}"
 
 
-def _size(share: float) -> str:
+def size_text(share: float) -> str:
     return f"{100 * share:.1f}" if share <= 1 else "more than 100"
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

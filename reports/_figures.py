@@ -6,15 +6,17 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from robust_augcl.reports._budgets import budget_figure, families
+from robust_augcl.reports._budget_figure import budget_figure
+from robust_augcl.reports._families import families
 from robust_augcl.reports._learning_figures import Drawing, curve_drawings
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._methods import mechanism_models
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import as_bytes
+from robust_augcl.reports._view import view_of
+from robust_augcl.reports.column import column_figure
 from robust_augcl.reports.figure import accuracy_figure, by_class_figure
 from robust_augcl.reports.written import ENDINGS
-from robust_augcl.results.brackets import brackets
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.report_input import ReportInput
 
@@ -57,21 +59,31 @@ def figures(report: ReportInput) -> dict[str, Drawing]:
     moving = sorted(map(repr, report.not_at_rest))
     texts = (*order, *(record.dumps() for record in smallest), *moving)
     drawings = {
-        "accuracy": Drawing(lambda: accuracy_figure(first), texts),
+        "accuracy": Drawing(
+            lambda: accuracy_figure(first), texts, lambda width: column_figure(first, width)
+        ),
         "by_class": Drawing(lambda: by_class_figure(first), texts),
     }
     if any(len(family) > 1 for family in families(found)):
-        drawings["budgets"] = _budgets(report, found, order)
+        drawings["budgets"] = _budgets(report, order)
     if models := _diagnosed(found, report.measurements):
-        content = tuple(f"{name}: {_text(measurement)}" for name, measurement in models)
-        drawings["mechanism"] = Drawing(lambda: mechanism_figure(models), content)
+        content = tuple(f"{name}: {_text(each)}" for name, own in models for each in own)
+        drawings["mechanism"] = Drawing(
+            lambda: mechanism_figure(models),
+            content,
+            lambda width: mechanism_figure(models, width, bare=True),
+        )
     return drawings | curve_drawings(report)
 
 
-def _budgets(report: ReportInput, found: Sequence[Section], order: Sequence[str]) -> Drawing:
+def _budgets(report: ReportInput, order: Sequence[str]) -> Drawing:
     records, measurements = report.records, report.measurements
     content = (*order, *(record.dumps() for record in records), *map(_text, measurements))
-    return Drawing(lambda: budget_figure(found, brackets(records, measurements)), content)
+    return Drawing(
+        lambda: budget_figure(view_of(report)),
+        content,
+        lambda width: budget_figure(view_of(report), width, bare=True),
+    )
 
 
 def _text(measurement: Measurement) -> str:
@@ -80,7 +92,7 @@ def _text(measurement: Measurement) -> str:
 
 def _diagnosed(
     found: Sequence[Section], measurements: Sequence[Measurement]
-) -> list[tuple[str, Measurement]]:
+) -> list[tuple[str, list[Measurement]]]:
     """The models whose pretraining was diagnosed.
 
     Each stands there once, though its section stands there for each protocol.
@@ -88,6 +100,9 @@ def _diagnosed(
     models = [
         model for family in families(found) for model in mechanism_models(family[0], measurements)
     ]
-    several = len({measurement.cell.dataset for _, measurement in models}) > 1
-    unique = {(measurement.cell, name): (name, measurement) for name, measurement in models}
-    return [(f"{m.cell.dataset}: {name}" if several else name, m) for name, m in unique.values()]
+    several = len({own[0].cell.dataset for _, own in models}) > 1
+    unique = {(own[0].cell, name): (name, own) for name, own in models}
+    return [
+        (f"{own[0].cell.dataset}: {name}" if several else name, own)
+        for name, own in unique.values()
+    ]

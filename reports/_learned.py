@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from robust_augcl.reports._marks import noted
-from robust_augcl.reports._rest import heading, marked_name
+from robust_augcl.reports._rest import drawn_name, heading
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.learned import ENOUGH, Found, found_of_exact
@@ -33,7 +33,7 @@ def shares(section: Section) -> str:
     )
     header = ["Attack", *(heading(section, *column) for column in section.columns)]
     table = noted(f"{caption}\n\n{markdown_table(header, body)}")
-    return f"{' '.join(sentences(section))}\n\n{table}"
+    return f"{escape(' '.join(sentences(section)))}\n\n{table}"
 
 
 def sentences(section: Section) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _unknown(section: Section, cells: Collection[Cell]) -> Iterator[str]:
 def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
     by_cell = {each.cell: each for each in found if not each.is_enough}
     weak = [by_cell[cell] for cell in _in_order(section, by_cell)]
-    name, least = escape(section.attack_name(attack)), f"{percent(ENOUGH)} % or more"
+    name, least = section.attack_name(attack), f"{percent(ENOUGH)} % or more"
     whole = f"of what the {EXACT_NAME.lower()} breaks"
     if not weak:
         return f"{name}, which learns, finds {least} {whole} on each of {len(found)} victims."
@@ -85,7 +85,7 @@ def _named(section: Section, found: Found) -> str:
 def _about(section: Section, cell: Cell) -> str:
     """A victim in words."""
     return joined(
-        marked_name(section, cell.layers, cell.method),
+        drawn_name(section, cell.layers, cell.method),
         layers_text(cell.layers),
         f"seed {cell.seed}",
     )

@@ -27,6 +27,7 @@ LOOKS: dict[Word, tuple[str, Literal["-", "--", ":"]]] = {
 """Colour and style of a curve by the word on it."""
 
 _WIDTH, _HEIGHT = 2.6, 1.5  # inches, of each pair of axes
+_LEAST_WIDTH = 1.7  # where a figure's width is given
 _MOST_COLUMNS = 3
 _LEFT, _RIGHT, _BETWEEN = 0.75, 0.15, 0.3
 _ABOVE, _BELOW = 0.32, 0.5  # a panel's title; its ticks and axis label
@@ -70,15 +71,21 @@ class CurvePanel:
 
 
 def curves_figure(
-    title: str, panels: Sequence[CurvePanel], across: str, upwards: str, caption: str
+    title: str,
+    panels: Sequence[CurvePanel],
+    across: str,
+    upwards: str,
+    caption: str,
+    width: float | None = None,
 ) -> Figure:
     """Draw panels side by side, three in a row, on one scale.
 
     Args:
-        title: of the figure.
+        title: of the figure; empty for a paper, which has its own.
         panels: at least one, each with a curve that has a point.
         across, upwards: the labels of the axes.
-        caption: stands below, in words.
+        caption: stands below, in words; empty for none.
+        width: in inches, which decides how many stand side by side; None: as they need.
 
     Raises:
         ValueError: no panels.
@@ -86,13 +93,17 @@ def curves_figure(
     if not panels:
         raise ValueError("Expected at least one panel of curves, got none")
     columns = min(_MOST_COLUMNS, len(panels))
+    if width is not None:
+        fit = int((width - _LEFT - _RIGHT + _BETWEEN) // (_LEAST_WIDTH + _BETWEEN))
+        columns = max(1, min(columns, fit))
     rows = math.ceil(len(panels) / columns)
-    width = _LEFT + columns * (_WIDTH + _BETWEEN) - _BETWEEN + _RIGHT
+    width = width or _LEFT + columns * (_WIDTH + _BETWEEN) - _BETWEEN + _RIGHT
+    own_width = (width - _LEFT - _RIGHT + _BETWEEN) / columns - _BETWEEN
     with matplotlib.style.context([STYLE], after_reset=True):
         figure = Figure(figsize=(width, 1))
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
         for own, panel in zip(axes, panels, strict=False):
-            _draw(own, panel)
+            draw_curves(own, panel)
         for empty in axes[len(panels) :]:
             empty.set_visible(False)
         for place, own in enumerate(axes[: len(panels)]):
@@ -103,12 +114,12 @@ def curves_figure(
                 own.set_ylabel(upwards, fontsize=8)
         axes[0].set_xlim(left=0)
         axes[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        _lay_out(figure, title, panels, caption, rows)
+        _lay_out(figure, (title, caption), panels, rows, own_width)
     return figure
 
 
-def _draw(axes: Axes, panel: CurvePanel) -> None:
-    """Draw the curves of a panel, with a ring at what was kept."""
+def draw_curves(axes: Axes, panel: CurvePanel) -> None:
+    """Draw the curves of a panel on some axes, with a ring at what was kept."""
     for curve in panel.curves:
         colour, style = LOOKS[curve.word]
         places = [place for place, _ in curve.points]
@@ -123,9 +134,14 @@ def _draw(axes: Axes, panel: CurvePanel) -> None:
 
 
 def _lay_out(
-    figure: Figure, title: str, panels: Sequence[CurvePanel], caption: str, rows: int
+    figure: Figure,
+    words: tuple[str, str],
+    panels: Sequence[CurvePanel],
+    rows: int,
+    own_width: float,
 ) -> None:
     """Add titles, legend and caption, and give the figure its height."""
+    title, caption = words
     letters = Letters(figure)
     width = figure.get_figwidth()
     space = width - 2 * _MARGIN
@@ -138,12 +154,13 @@ def _lay_out(
     ]
     ring = Line2D([], [], color="#333333", marker="o", fillstyle="none", linestyle="")
     legend = letters.legend([*entries, (ring, "kept from here")], space)
-    titles = [letters.wrap(panel.words, 0.95 * _WIDTH, 8) for panel in panels]
+    titles = [letters.wrap(panel.words, 0.95 * own_width, 8) for panel in panels]
     above = _ABOVE + 0.14 * max(text.count("\n") for text in titles)
     # Viewers of other resolutions make letters a little wider.
     text = letters.wrap(caption, 0.95 * space, 8)
-    foot = 0.15 * (text.count("\n") + 1) + _MARGIN
-    head = _MARGIN + 0.25 + letters.height(legend) + 0.1
+    foot = 0.15 * (text.count("\n") + 1) + _MARGIN if text else 0.0
+    above_legend = _MARGIN + (0.25 if title else 0.0)
+    head = above_legend + letters.height(legend) + 0.1
     height = head + rows * (above + _HEIGHT) + _BELOW + foot
     figure.set_size_inches(width, height)
     figure.subplots_adjust(
@@ -151,11 +168,11 @@ def _lay_out(
         right=1 - _RIGHT / width,
         top=1 - (head + above) / height,
         bottom=(_BELOW + foot) / height,
-        wspace=_BETWEEN / _WIDTH,
+        wspace=_BETWEEN / own_width,
         hspace=above / _HEIGHT,
     )
     for own, name in zip(figure.axes, titles, strict=False):
         own.set_title(name, fontsize=8, loc="left")
     figure.text(_MARGIN / width, 1 - _MARGIN / height, title, fontsize=10, va="top", weight="bold")
-    legend.set_bbox_to_anchor((_MARGIN / width, 1 - (_MARGIN + 0.25) / height))
+    legend.set_bbox_to_anchor((_MARGIN / width, 1 - above_legend / height))
     figure.text(_MARGIN / width, _MARGIN / height, text, fontsize=8, va="bottom")

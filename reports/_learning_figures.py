@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -17,10 +17,17 @@ from robust_augcl.results.statistics import Group
 
 
 class Drawing(NamedTuple):
-    """How a figure is drawn, and what it is drawn from: equal content gives equal figures."""
+    """How a figure is drawn, and what it is drawn from: equal content gives equal figures.
+
+    Args:
+        make: draws it for a report.
+        content: tells it from any other.
+        for_paper: draws it at a width in inches, without title and caption; None: not at all.
+    """
 
     make: Callable[[], Figure]
     content: tuple[str, ...]
+    for_paper: Callable[[float], Figure] | None = None
 
 
 def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
@@ -50,12 +57,21 @@ def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
     return drawings
 
 
+def curve_panels(report: ReportInput, kind: Literal["victim", "attacker"]) -> list[CurvePanel]:
+    """The panels of the curves of all victims, or of all attackers."""
+    return _panels(report, kind, _victims(report) if kind == "victim" else _attackers(report))
+
+
 def _drawing(
     title: str, panels: Sequence[CurvePanel], axes: tuple[str, str], caption: str
 ) -> Drawing:
     caption = joined(caption, told_in(panel.title for panel in panels), by=" ")
     content = (title, *axes, caption, *map(repr, panels))
-    return Drawing(lambda: curves_figure(title, panels, *axes, caption), content)
+    return Drawing(
+        lambda: curves_figure(title, panels, *axes, caption),
+        content,
+        lambda width: curves_figure("", panels, *axes, "", width),
+    )
 
 
 def _victims(report: ReportInput) -> dict[Cell, Curve]:

@@ -130,8 +130,8 @@ def _mean_share(shares: Sequence[float | None]) -> str:
 
 def mechanism_models(
     section: Section, measurements: Sequence[Measurement]
-) -> list[tuple[str, Measurement]]:
-    """The names of the models whose pretraining was diagnosed, with the first seed's diagnosis."""
+) -> list[tuple[str, list[Measurement]]]:
+    """The names of the models whose pretraining was diagnosed, with the diagnosis of each seed."""
     found = []
     for layers, method in section.columns:
         diagnosed = [
@@ -141,5 +141,5 @@ def mechanism_models(
         ]
         if diagnosed:
             name = joined(section.method_name(method), layers_text(layers))
-            found.append((name, diagnosed[0]))
+            found.append((name, sorted(diagnosed, key=lambda m: m.cell.seed)))
     return found

@@ -8,16 +8,17 @@ it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from robust_augcl.reports._differences import bold_means
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import heading, marked_name
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._verdicts import Verdicts
+from robust_augcl.reports._verdicts import verdicts_of
+from robust_augcl.reports._view import Missed, View, Worst
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, layers_text
-from robust_augcl.results.statistics import Estimate, Gap
+from robust_augcl.results.statistics import Estimate
 
 _NOTHING = "-"
 
@@ -27,7 +28,7 @@ def comparison(section: Section) -> str:
 
     The clean accuracy comes first, the exact worst case last.
     """
-    verdicts = Verdicts(section)
+    verdicts = verdicts_of(section)
     leaders = {
         (attack, layers): verdicts.best(attack, layers)
         for attack in section.attacks
@@ -101,35 +102,66 @@ def by_class(section: Section) -> str:
     )
 
 
-def gaps(section: Section) -> str:
-    """How many points each attack left standing beyond the exact worst case."""
-    if section.exact is None:
+def gaps(view: View, section: Section) -> str:
+    """How many points each attack left standing beyond the worst case, as far as that is known."""
+    worst = [view.worst(section, *column) for column in section.columns]
+    if not any(worst):
         return (
-            "No search here is proved to be exact, so nothing here says how far these attacks "
-            "are from the worst case.\n"
+            "Nothing is proved here, so nothing says how far these attacks are from the worst "
+            "case.\n"
         )
-    exact, beyond = section.exact, 0
+    beyond = 0
 
     def cell(attack: str, layers: int, method: str) -> str:
         nonlocal beyond
-        found = section.gap(attack, layers, method)
-        beyond += found.beyond if found else 0
-        mark = section.marked(attack, layers, method) or section.marked(exact, layers, method)
-        return f"{percent(found.mean)} ({_interval(found)}){mark}" if found else _NOTHING
+        fact = view.fact(section, attack, layers, method)
+        if section.exact and (gap := section.gap(attack, layers, method)):
+            beyond += gap.beyond
+        if fact is None or fact.missed is None:
+            return _NOTHING
+        mark = section.marked(attack, layers, method)
+        if section.exact:
+            mark = mark or section.marked(section.exact, layers, method)
+        return missed_text(fact.missed) + mark
 
-    attacks = [attack for attack in section.attacks[1:] if attack != exact]
-    caption = (
-        "Robust accuracy less that of the exact worst case on the same model, in points: "
-        "graphs that some allowed edit breaks and "
-        f"the attack did not. They are {section.intervals}."
-    )
-    table = _table(section, caption, attacks, cell)
+    attacks = [attack for attack in section.attacks[1:] if attack != section.exact]
+    table = _table(section, _gaps_caption(section, worst), attacks, cell)
     if beyond:
         table += (
             f"\n**Warning:** {beyond} times an attack broke a graph that the exact search "
             "says no edit breaks. One of them is wrong.\n"
         )
     return table
+
+
+def missed_text(missed: Missed) -> str:
+    """What an attack missed, in points: one number with its interval, or between two ends."""
+    if missed.most is None:
+        return f"at least {percent(missed.least)}"
+    if missed.least != missed.most:
+        return f"{percent(missed.least)} to {percent(missed.most)}"
+    text = percent(missed.least)
+    if missed.low is None or missed.high is None:
+        return text
+    return f"{text} ({percent(missed.low)} to {percent(missed.high)})"
+
+
+def _gaps_caption(section: Section, worst: Sequence[Worst | None]) -> str:
+    missed = "graphs that some allowed edits break and the attack did not"
+    if section.exact:
+        return (
+            "Robust accuracy less that of the exact worst case on the same model, in points: "
+            f"{missed}. They are {section.intervals}."
+        )
+    if all(each is None or each.exact for each in worst):
+        return (
+            "Robust accuracy less that of the worst case of the same model, in points: "
+            f"{missed}. The worst case is exact here: every graph is proved or broken."
+        )
+    return (
+        "What each attack missed of the worst case of the same model, in points: at least what "
+        "other edits here broke beyond it, at most all that is not proved."
+    )
 
 
 def costs(section: Section) -> str:
@@ -191,7 +223,7 @@ def _header(section: Section) -> list[str]:
     return ["Attack", *(heading(section, *column) for column in section.columns)]
 
 
-def _interval(found: Estimate | Gap) -> str:
+def _interval(found: Estimate) -> str:
     return f"{percent(found.low)} to {percent(found.high)}"
 
 

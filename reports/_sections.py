@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from robust_augcl.reports._marks import marks
+from robust_augcl.reports._order import ordered
 from robust_augcl.reports._words import protocol_text, threat_text
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
@@ -64,7 +64,7 @@ class Section:
     def methods(self) -> list[str]:
         """Labels: plug-ins that keep their names in the suite's order, then others by label."""
         labels = {group.method for group in self.groups}
-        return _ordered(labels, self.report.suite_order("methods"))
+        return ordered(labels, self.report.suite_order("methods"))
 
     @cached_property
     def is_given(self) -> bool:
@@ -137,7 +137,7 @@ class Section:
         """
         labels = {group.attack for group in self.groups} - {CLEAN}
         last = [*sorted(self.combined - {self.exact}), *([self.exact] if self.exact else [])]
-        return [CLEAN, *_ordered(labels, self.report.suite_order("attacks"), last)]
+        return [CLEAN, *ordered(labels, self.report.suite_order("attacks"), last)]
 
     def attack_name(self, attack: str) -> str:
         """The name that readers know an attack by.
@@ -230,8 +230,17 @@ class Section:
 
         For `CLEAN` it is the clean accuracy.
         """
-        group = self.group(attack, layers, method)
-        return self.accuracy(group, measure_of(attack), label)
+        known = self._estimates
+        about = attack, layers, method, label
+        if about not in known:
+            group = self.group(attack, layers, method)
+            known[about] = self.accuracy(group, measure_of(attack), label)
+        return known[about]
+
+    @cached_property
+    def _estimates(self) -> dict[tuple[str, int, str, int | None], Estimate | None]:
+        """What `robust` has worked out."""
+        return {}
 
     def accuracy(
         self, records: Sequence[Record], measure: Measure, label: int | None = None
@@ -332,17 +341,3 @@ def sections(report: ReportInput) -> list[Section]:
 def measure_of(attack: str) -> Measure:
     """What counts as right under an attack, or before any."""
     return "clean" if attack == CLEAN else "robust"
-
-
-def _ordered(labels: Iterable[str], order: Sequence[str], last: Sequence[str] = ()) -> list[str]:
-    rank = {label: place for place, label in enumerate(order)} | {
-        label: len(order) + 1 + place for place, label in enumerate(last)
-    }
-    return sorted(labels, key=lambda label: (rank.get(label, len(order)), _natural(label), label))
-
-
-def _natural(label: str) -> list[str | int]:
-    """A key that sorts numbers inside labels as numbers."""
-    return [
-        int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", label))
-    ]

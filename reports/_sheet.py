@@ -40,6 +40,7 @@ STYLE: dict[str, Any] = {
     "text.hinting": "no_hinting",  # a text is as wide in the file as it was measured
     "text.parse_math": False,  # a data set may have a $ in its name
     "svg.hashsalt": "robust_augcl",
+    "pdf.fonttype": 42,  # letters that journals accept
 }
 _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},

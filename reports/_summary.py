@@ -1,38 +1,18 @@
-"""The sentences of a report, written from its numbers: its first lines, and how to read it."""
+"""How to read the numbers of a section, in sentences that are written from them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from robust_augcl.reports import _learned
-from robust_augcl.reports._differences import sentences
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._verdicts import Verdicts
-from robust_augcl.reports.tables import escape, percent
-from robust_augcl.results.names import CLEAN
+from robust_augcl.reports.tables import percent
 
 _UNEVEN = 0.2  # classes further apart than this are worth a sentence
 
 
-def headlines(section: Section) -> Iterator[str]:
-    """The numbers that a reader who stops here should have seen."""
-    parts = [f"clean {_range(section, CLEAN)} %"]
-    if strongest := section.strongest:
-        parts.append(
-            f"under {escape(section.attack_name(strongest))}, the strongest attack here, "
-            f"{_range(section, strongest)} %"
-        )
-    if section.exact:
-        parts.append(f"in the exact worst case {_range(section, section.exact)} %")
-    yield f"**{escape(section.title)}** ({section.graphs}): accuracy {'; '.join(parts)}."
-    verdicts = Verdicts(section)
-    yield from sentences(verdicts, verdicts.leading)
-
-
-def guide(section: Section, named: bool) -> Iterator[str]:
-    """A paragraph on what to make of the numbers, written from them."""
-    if named:
-        yield f"**{escape(section.title)}.**"
+def guide(section: Section) -> Iterator[str]:
+    """What to make of the numbers, in sentences without markup that are written from them."""
     yield "A graph counts as robust only if it is right before the attack and right after it."
     yield (
         f"Always answering the commonest class would score {percent(section.commonest)} % in "
@@ -54,7 +34,7 @@ def _on_the_worst(section: Section) -> Iterator[str]:
     strongest = section.strongest
     if strongest is None:
         return
-    left, name = section.mean(strongest), escape(section.attack_name(strongest))
+    left, name = section.mean(strongest), section.attack_name(strongest)
     yield (
         f"The strongest attack, {name}, leaves {percent(left)} % standing on average "
         "over the columns;"
@@ -74,7 +54,7 @@ def _on_claims(section: Section) -> Iterator[str]:
     for attack in section.attacks:
         if attack in section.unproved:
             yield (
-                f"{escape(section.names.attack(attack))} claims that no edits do more damage; that "
+                f"{section.names.attack(attack)} claims that no edits do more damage; that "
                 f"is proved for {percent(section.proved_share(attack))} % of its graphs, so it "
                 "stands here as one attack among others."
             )
@@ -92,16 +72,8 @@ def _on_classes(section: Section) -> Iterator[str]:
             f"{section.class_name(label)}: {percent(share)} %" for label, share in enumerate(shares)
         )
         yield (
-            f"Class by class, the row {escape(section.attack_name(worst))} is, on average, "
+            f"Class by class, the row {section.attack_name(worst)} is, on average, "
             f"{listed}. Edits break some classes far more than others, so the pooled figure says "
             "as much about where a model draws its thresholds as about how robust it is: read it "
             "by class."
         )
-
-
-def _range(section: Section, attack: str) -> str:
-    means = section.means(attack)
-    if not means:
-        return "-"
-    low, high = percent(min(means)), percent(max(means))
-    return low if low == high else f"{low} to {high}"

@@ -92,6 +92,15 @@ class Verdicts:
         return Group(s.suite, s.dataset, method, s.encoder, layers, attack, s.protocol, s.budget)
 
 
+def verdicts_of(section: Section) -> Verdicts:
+    """The comparisons of a section, which are worked out once for it."""
+    known = section.__dict__
+    if "_verdicts" not in known:
+        known["_verdicts"] = Verdicts(section)
+    found: Verdicts = known["_verdicts"]
+    return found
+
+
 def _pretraining(section: Section, method: str) -> str:
     """The pretraining that a method has of its own, as text; empty for that of the suite."""
     own = section.settings(method).get("pretraining")

@@ -6,7 +6,6 @@ Lengths are in inches.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.style
 from matplotlib.artist import Artist
@@ -39,26 +38,29 @@ _LINE_HEIGHT = 0.14
 """Of a further line of a panel's title."""
 _AXIS = "Accuracy (%)"
 _BARS, _LINE = "Exact worst case, in each row", "Always the commonest class"
-_STYLE: dict[str, Any] = {**STYLE, "pdf.fonttype": 42}  # letters that journals accept
 
 
-def column_figure(report: ReportInput) -> Figure:
+def column_figure(report: ReportInput, at_width: float = WIDTH) -> Figure:
     """Accuracy before and under each attack: a row an attack, a lane a model, a panel a budget.
 
     Panels stand below each other. Bars of the exact worst case reach back under every other row.
+
+    Args:
+        report: what is drawn.
+        at_width: in inches; wider where names need it.
 
     Raises:
         ValueError: no records, or two of one cell.
     """
     found = sections(report)
     lanes = make_lanes(names_of_lanes(found))
-    with matplotlib.style.context([_STYLE], after_reset=True):
-        figure = Figure(figsize=(WIDTH, 1))
+    with matplotlib.style.context([STYLE], after_reset=True):
+        figure = Figure(figsize=(at_width, 1))
         letters = Letters(figure)
         panels = [(section, layers) for section in found for layers in section.layers]
         names = [row.name for section in found for row in rows_of(section)]
         left = _MARGIN + 0.08 + max(letters.width(name, 8, "bold") for name in names)
-        width = max(WIDTH - left - VALUES_WIDTH - _MARGIN, _LEAST_PANEL)
+        width = max(at_width - left - VALUES_WIDTH - _MARGIN, _LEAST_PANEL)
         whole = left + width + VALUES_WIDTH + _MARGIN
         looks = [*(_lanes(lanes) if len(lanes) > 1 else []), *_marks(found)]
         if told_in(lane.name for lane in lanes):

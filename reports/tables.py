@@ -54,8 +54,8 @@ def render_rows(records: Iterable[Record], format: str, audit: Audit | None = No
 
     Args:
         records: in any order.
-        format: "json" and "csv" hold every field at full precision, accuracies from 0 to 1, lists
-            in CSV joined by semicolons, an accuracy over no graphs as null or an empty field;
+        format: "json" and "csv" hold every field at full precision, accuracies from 0 to 1, a class
+            in CSV in a column of its own, an accuracy over no graphs as null or an empty field;
             "markdown" and "table" (for the terminal) are for reading: accuracies in percent, and
             what all rows share stands once above them.
         audit: of these records; those that failed it are marked.
@@ -105,10 +105,12 @@ def _csv(table: list[Row]) -> str:
     if not table:
         return ""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(table[0]), lineterminator="\n")
+    flattened = [flat(row) for row in table]
+    # Rows of fewer classes leave the others empty.
+    names = list(dict.fromkeys(name for row in flattened for name in row))
+    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
     writer.writeheader()
-    for row in table:
-        writer.writerow({name: _field(value) for name, value in row.items()})
+    writer.writerows({name: _field(value) for name, value in row.items()} for row in flattened)
     return out.getvalue()
 
 
@@ -204,7 +206,22 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def flat(row: Row) -> Row:
+    """A row without lists: the value of each class has a column of its own."""
+    found: Row = {}
+    for name, value in row.items():
+        if isinstance(value, list):
+            for label, share in enumerate(value):
+                found[f"{name.removesuffix('_by_class')}_class_{label}"] = share
+        else:
+            found[name] = value
+    return found
+
+
 def _field(value: Any) -> Any:
-    if isinstance(value, list):
-        return ";".join("" if share is None else repr(share) for share in value)
     return "" if _known(value) is None else value
+
+
+def image(description: str, name: str) -> str:
+    """A figure of a report as Markdown."""
+    return f"![{description}]({name}.png)\n\n[The same as SVG]({name}.svg)"

@@ -24,6 +24,12 @@ from robust_augcl.results import strict
 from robust_augcl.results.report_input import ReportInput
 
 PAGE = "report.md"
+HTML_PAGE = "report.html"
+APPENDIX = "report-appendix.md"
+TABLES = ("means.csv", "differences.csv", "aggregated.json")
+"""The names of means, intervals and differences, as data."""
+TEXTS = (PAGE, HTML_PAGE, APPENDIX, *TABLES)
+"""The files of a report that are no figures, the first first."""
 STAMP = "report-stamp.json"
 VERSION = 1
 
@@ -39,7 +45,7 @@ _MAKERS = ("machine", *_LIBRARIES)
 """What the bytes of a figure depend on beside our code."""
 _READ_BACK = "audit and transfers"
 """Stands among what made a report where these were read from its folder."""
-_NAMES = frozenset({PAGE, *(f"{name}.{ending}" for name in FIGURES for ending in ENDINGS)})
+_NAMES = frozenset({*TEXTS, *(f"{name}.{ending}" for name in FIGURES for ending in ENDINGS)})
 _MOST_BYTES = 2**26  # of a file; those of the widest report are a few MiB
 _UNREADABLE = "missing, or not a file of a report's size"
 _STRANGER = "no part of the report, so no figure of these results"
@@ -223,7 +229,7 @@ def compared(
             yield name, "made again, it is the same to the byte", []
         elif found is None:
             yield name, "", [f"{_UNREADABLE}; {AGAIN}"]
-        elif name != PAGE and other and stamp and _digest(found) == stamp.files.get(name):
+        elif name not in TEXTS and other and stamp and _digest(found) == stamp.files.get(name):
             yield name, f"taken on trust, since it was drawn by {other}", []
         else:
             yield name, "", [f"not what `report` writes from these results; {AGAIN}"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from robust_augcl.campaign.campaign import Campaign, Machines
     from robust_augcl.campaign.evaluation import evaluate
     from robust_augcl.campaign.resolving import use_model
-    from robust_augcl.campaign.result import Result, open_run
+    from robust_augcl.campaign.result import Result, load, open_run
     from robust_augcl.data._graph_files import read_graphs
     from robust_augcl.data._written_graphs import write_graphs
     from robust_augcl.graphs.entrance import admit
@@ -42,6 +42,7 @@ _HOMES = {
     "Result": "campaign.result",
     "arithmetic_in_force": "arithmetic",
     "evaluate": "campaign.evaluation",
+    "load": "campaign.result",
     "open_run": "campaign.result",
     "use_arithmetic": "arithmetic",
     "use_model": "campaign.resolving",
@@ -76,6 +77,7 @@ __all__ = [
     "admit",
     "arithmetic_in_force",
     "evaluate",
+    "load",
     "load_suite",
     "open_run",
     "read_graphs",

@@ -34,12 +34,12 @@ def test_every_file_of_the_tree_is_installed():
         mine = {
             p.relative_to(TREE / folder)
             for p in (TREE / folder).rglob("*")
-            if p.suffix in {".py", ".toml", ".typed"}
+            if p.suffix in {".py", ".toml", ".typed", ".html", ".css", ".js"}
         }
         theirs = {
             p.relative_to(installed)
             for p in installed.rglob("*")
-            if p.suffix in {".py", ".toml", ".typed"}
+            if p.suffix in {".py", ".toml", ".typed", ".html", ".css", ".js"}
         }
         assert mine <= theirs
 

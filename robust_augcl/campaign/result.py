@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from robust_augcl.errors import InputError, shown
+from robust_augcl.errors import InputError, shown, unknown
 from robust_augcl.results.outcome_rows import outcome_rows, typed
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     import pandas
 
 _ENDINGS = ("pdf", "png", "svg")
+_FRAMES = ("targets", "records", "means", "differences")
 
 
-def open_run(folder: Path | str) -> Result:
-    """Return what a run's folder holds, whoever has made it.
+def load(folder: Path | str) -> Result:
+    """Return what a run's folder holds, whoever has made it: `load("runs/quick").frame()`.
 
     Nothing that only the folder names is imported. Where it holds no audit of its records, that is
     said and not made up for: `robust-augcl audit` makes one.
@@ -33,13 +34,22 @@ def open_run(folder: Path | str) -> Result:
     Raises:
         InputError: there is no run in it.
 
-    >>> open_run("no such folder")
+    >>> load("no such folder")
     Traceback (most recent call last):
     robust_augcl.errors.InputError: Expected the folder of a run, with a file run.json, got \
 'no such folder': see `robust-augcl run --help`
     """
     RunFolder(Path(folder)).existing_manifest()
     return Result(Path(folder))
+
+
+def open_run(folder: Path | str) -> Result:
+    """Return what a run's folder holds: the earlier name of `load`.
+
+    >>> open_run("runs/quick").folder.name  # doctest: +SKIP
+    'quick'
+    """
+    return load(folder)
 
 
 class Result:
@@ -104,10 +114,16 @@ class Result:
         """What failed and is not there, in words."""
         return survey(RunFolder(self.folder)).failures
 
-    def frame(self) -> pandas.DataFrame:
-        """Return a tidy table: one row for each target that an attack met.
+    def frame(self, of: str = "targets") -> pandas.DataFrame:
+        """Return a tidy table: by default one row for each target that an attack met.
 
-        The columns, with their types of pandas:
+        Args:
+            of: "targets"; "records", one row for each attack on each model, as `robust-augcl show
+                --format csv` prints; "means", one row for each attack on each method, over the
+                seeds, with intervals; "differences", one row for each comparison of two methods
+                under an attack. The last two are as in the report's means.csv and differences.csv.
+
+        The columns of targets, with their types of pandas:
 
         - `suite`, `dataset`, `model`, `attack`, `protocol` (string): the cell of the record;
           `model` is the label of the given model, or of the method;
@@ -130,7 +146,10 @@ class Result:
 
         Raises:
             ImportError: pandas is not there: `pip install robust-augcl[frame]`.
+            InputError: `of` is something else.
         """
+        if of not in _FRAMES:
+            raise unknown("frame", of, _FRAMES)
         try:
             import pandas
         except ImportError as error:
@@ -138,9 +157,22 @@ class Result:
                 "Expected pandas for a data frame: pip install 'robust-augcl[frame]'; "
                 "`result.rows()` gives the same rows without it"
             ) from error
+        if of != "targets":
+            return pandas.DataFrame(self._rows_of(of))
         rows = self.rows()
         columns = {name: [row[name] for row in rows] for name in typed()}
         return pandas.DataFrame(columns).astype(typed())
+
+    def _rows_of(self, of: str) -> list[dict[str, Any]]:
+        """The rows of a frame that is not of targets."""
+        from robust_augcl.reports._aggregated import difference_rows, mean_rows
+        from robust_augcl.reports._view import view_of
+        from robust_augcl.reports.tables import flat, rows
+
+        if of == "records":
+            return [flat(row) for row in rows(self.records, self.report_input.audit)]
+        view = view_of(self.report_input)
+        return mean_rows(view) if of == "means" else difference_rows(view)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of `frame` as dictionaries, for which pandas is not needed."""

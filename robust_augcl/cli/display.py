@@ -15,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 from robust_augcl.errors import one_line
 from robust_augcl.plan.step import Step
@@ -34,13 +35,19 @@ class Display(Watcher):
         self._console = console
         self._live = console.is_terminal
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            # What is long is cut, so that the bar keeps its place.
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", style="dim", markup=False),
             console=console,
             transient=True,
+            expand=True,
             disable=not self._live,
         )
         self._whole: TaskID | None = None
@@ -65,10 +72,12 @@ class Display(Watcher):
         self._done, self._total, self._workers = total - len(missing), total, workers
         self._open = {step.key: step for step in missing}
         self._whole = self._progress.add_task(
-            "[bold]all steps", total=total, completed=self._done, text=""
+            "all steps", total=total, completed=self._done, text=""
         )
-        if 0 < self._done < total:
-            self.note(f"{self._done} of {total} steps are there already")
+        if self._done < total:
+            there = f"{self._done} of {total} steps are there already"
+            what = there if self._done else f"{total} steps to compute"
+            self.note(f"{what}; {_counted(workers)}")
 
     def progress(self, step: Step, fraction: float, text: str) -> None:
         if step.key not in self._steps:
@@ -119,6 +128,10 @@ class Display(Watcher):
             self._workers, 1
         )
         return f"about {timedelta(seconds=round(seconds))} left" if self._open else ""
+
+
+def _counted(workers: int) -> str:
+    return "1 worker computes" if workers == 1 else f"{workers} workers compute"
 
 
 def _sort(step: Step) -> tuple[str, str]:

@@ -114,4 +114,4 @@ def _print(report: ReportInput, folder: Path) -> None:
     from robust_augcl.store.run_folder import RunFolder
 
     click.echo(in_words(report, survey(RunFolder(folder)).failures, folder))
-    click.echo(f"Report: {folder / 'report.md'}")
+    click.echo(f"Page: {folder / 'report.html'}")

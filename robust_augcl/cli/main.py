@@ -134,29 +134,54 @@ def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: tuple[str, ..
 @cli.command()
 @options.folder
 @options.form("table", "json", "csv", "markdown")
+@click.option("--by-seed", is_flag=True, help="One row for each victim, not means.")
 @options.plug_ins
-def show(folder: Path, form: str, plug_ins: tuple[str, ...]) -> None:
-    """Show the rows of the run in DIR: one for each attack on each victim."""
-    _call("showing:show", folder, form, plug_ins=plug_ins)
+def show(folder: Path, form: str, by_seed: bool, plug_ins: tuple[str, ...]) -> None:
+    """Show what stays right in the run in DIR: means over the seeds, with intervals.
+
+    The other formats hold one row for each attack on each victim.
+    """
+    _call("showing:show", folder, form, by_seed, plug_ins=plug_ins)
 
 
 @cli.command()
 @options.folder
-@click.option("--out", type=options.FOLDER, help="Where the report goes [default: DIR].")
+@options.report_options
 @options.given_models
 @options.plug_ins
 def report(
     folder: Path,
     out: Path | None,
+    form: str,
+    width: str,
     models: tuple[str, ...],
     adapters: tuple[str, ...],
     plug_ins: tuple[str, ...],
 ) -> None:
-    """Write the report of the run in DIR: report.md, and figures as PNG and SVG.
+    """Write the report of the run in DIR: a page, report.md, data and figures.
 
-    The audit and the transfers that it shows are made again.
+    report.html is whole in itself; report.md is short, and an appendix has every table; means and
+    differences are there as CSV and JSON. The audit and the transfers that it shows are made again.
+    With --format latex: tables for booktabs, and figures as PDF and SVG at the width of a column or
+    a page, without title and caption.
     """
-    _call("showing:report", folder, out, plug_ins=plug_ins, models=(models, adapters))
+    shape = (form, width)
+    _call("showing:report", folder, out, shape, plug_ins=plug_ins, models=(models, adapters))
+
+
+@cli.command()
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=options.FOLDER)
+@click.option("-o", "--out", required=True, type=options.FOLDER, help="The folder of the site.")
+@click.option("--no-graphs", is_flag=True, help="Without the attacked graphs, which take space.")
+@options.plug_ins
+def site(folders: tuple[Path, ...], out: Path, no_graphs: bool, plug_ins: tuple[str, ...]) -> None:
+    """Write the runs in DIR... as one static site, for a lab's own pages.
+
+    It has a table of all models to sort and filter, the report of each run, and the graphs that
+    attacks made. Nothing in it asks a network for anything.
+    """
+    use_arithmetic(chosen_arithmetic.of_folder(folders[0]))
+    _call("siting:site", list(folders), out, not no_graphs, plug_ins=plug_ins)
 
 
 @cli.command()

@@ -35,6 +35,7 @@ class RunOptions:
     executor: str = "local"
     scheduler: str | None = None
     quiet: bool = False
+    fail_on_audit: bool = False
     overrides: tuple[str, ...] = ()
     plug_ins: tuple[str, ...] = field(default=())
 
@@ -211,6 +212,18 @@ def form(*choices: str) -> Decorator:
     )
 
 
+report_options = all_of(
+    click.option("--out", type=FOLDER, help="Where it goes [default: DIR; of latex DIR/paper]."),
+    form("page", "latex"),
+    click.option(
+        "--width",
+        type=Word("column", "page"),
+        default="column",
+        show_default=True,
+        help="Of figures for a paper.",
+    ),
+)
+"""The options of `report`."""
 run_options = all_of(
     click.argument("suite"),
     click.option("--out", type=FOLDER, help="The run's folder [default: runs/SUITE]."),
@@ -231,6 +244,11 @@ run_options = all_of(
         help="The Dask scheduler's address, e.g. tcp://node1:8786.",
     ),
     quiet,
+    click.option(
+        "--fail-on-audit",
+        is_flag=True,
+        help="Exit code 1 if a check of the audit fails, as `audit` has.",
+    ),
     several("--set", "overrides", "KEY=VALUE", "Set a value of the suite, e.g. training.epochs=50"),
     plug_ins,
 )

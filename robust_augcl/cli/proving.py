@@ -12,6 +12,7 @@ from robust_augcl.cli.from_scratch import from_scratch
 from robust_augcl.cli.options import ReplayOptions
 from robust_augcl.cli.showing import assessor_of, records_of, tell_unkept
 from robust_augcl.cli.side_files import differing, proved
+from robust_augcl.cli.words import fail_if_failed
 from robust_augcl.errors import one_line
 from robust_augcl.review.replay import LIST, Verdict
 from robust_augcl.review.replay import replay as replay_run
@@ -41,12 +42,7 @@ def audit(path: Path, form: str) -> None:
             f"\n{found.summary}, in {found.seconds:.1f} s, of {_counted(len(records), 'record')}"
         )
     tell_unkept(assessor, path)
-    if found.counts["FAIL"]:
-        raise click.ClickException(
-            f"{found.counts['FAIL']} of {len(found.findings)} checks fail, "
-            f"{_counted(len(found.failed), 'record')} {'is' if len(found.failed) == 1 else 'are'} "
-            "marked"
-        )
+    fail_if_failed(found)
 
 
 def replay(path: Path, options: ReplayOptions) -> None:

@@ -8,15 +8,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from robust_augcl.cli.display import Display
 from robust_augcl.cli.options import STARTED, RunOptions
+from robust_augcl.cli.words import columns, fail_if_failed
 from robust_augcl.errors import one_line
 from robust_augcl.store.manifest import MANIFEST
 from robust_augcl.workers import memory, processes
@@ -38,23 +41,39 @@ def run(options: RunOptions) -> None:
     """
     _warm_up(options)
     console = Console(stderr=True, quiet=options.quiet)
-    go(_campaign(options, console), console, nothing_said if options.quiet else _print)
+    with _saying(console, f"Reading and planning {options.suite}"):
+        campaign = _campaign(options, console)
+    tell = nothing_said if options.quiet else _print
+    go(campaign, console, tell, options.fail_on_audit)
+
+
+def _saying(console: Console, what: str) -> AbstractContextManager[object]:
+    """Say what is being done while it is done, on a terminal alone: elsewhere lines stay."""
+    if not console.is_terminal:
+        return nullcontext()
+    return console.status(Text(one_line(what)))
 
 
 def nothing_said(report: ReportInput, folder: Path) -> None:
     """Print nothing of a report."""
 
 
-def go(campaign: Campaign, console: Console, tell: Callable[[ReportInput, Path], None]) -> None:
+def go(
+    campaign: Campaign,
+    console: Console,
+    tell: Callable[[ReportInput, Path], None],
+    fail_on_audit: bool = False,
+) -> None:
     """Compute what a campaign lacks, write its report, and tell what it says.
 
     Args:
         campaign: what is asked for.
         console: where progress is shown.
         tell: prints the report, given the folder.
+        fail_on_audit: whether a check of the audit that fails is an error.
 
     Raises:
-        ClickException: results are missing at the end.
+        ClickException: results are missing at the end, or a check of the audit fails.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     display = Display(console)
@@ -69,6 +88,8 @@ def go(campaign: Campaign, console: Console, tell: Callable[[ReportInput, Path],
         raise click.ClickException(
             f"{summary.missing} of {len(campaign.plan.steps)} results are missing{failed}"
         )
+    if fail_on_audit and report is not None and report.audit is not None:
+        fail_if_failed(report.audit)
 
 
 def _warm_up(options: RunOptions) -> None:
@@ -138,16 +159,13 @@ def _exit_at_once(code: int) -> NoReturn:
 def _print(report: ReportInput, folder: Path) -> None:
     from robust_augcl.reports._data import warnings_of
     from robust_augcl.reports._given import left_out
-    from robust_augcl.reports.tables import render_rows
+    from robust_augcl.reports.terminal import last_lines
 
-    click.echo(render_rows(report.records, "table", report.audit), nl=False)
-    if report.audit is not None:
-        click.echo(f"Audit: {report.audit.summary} (robust-augcl audit {folder})")
+    click.echo(last_lines(report, folder, columns()), nl=False)
     for line in left_out(report):
         click.echo(one_line(f"note: {line}"), err=True)
     for warning in warnings_of(report):
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"Report: {folder / 'report.md'}")
 
 
 def _log_time(log: RunLog, summary: RunSummary) -> None:

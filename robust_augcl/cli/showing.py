@@ -10,19 +10,25 @@ from pathlib import Path
 import click
 
 from robust_augcl.cli.side_files import warn, warn_of_audit
-from robust_augcl.cli.words import say
+from robust_augcl.cli.words import columns, say
 from robust_augcl.errors import CodeMissing, InputError, unknown
+from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Record
+from robust_augcl.results.report_input import ReportInput
 from robust_augcl.review.assessor import Assessor
-from robust_augcl.store.files import reason
+from robust_augcl.store.files import reason, write_atomically
 from robust_augcl.store.manifest import MANIFEST, Manifest
 from robust_augcl.store.run_folder import RunFolder
 
+PAPER = "paper"
+"""The folder in a run's where tables and figures for a paper go."""
 
-def show(path: Path, form: str) -> None:
-    """Print one row a record."""
+
+def show(path: Path, form: str, by_seed: bool = False) -> None:
+    """Print means, or one row a record: `by_seed`, and in all forms but "table"."""
     from robust_augcl.reports._given import left_out
     from robust_augcl.reports.tables import render_rows
+    from robust_augcl.reports.terminal import means_text
 
     folder = RunFolder(path)
     manifest = folder.existing_manifest()
@@ -36,7 +42,12 @@ def show(path: Path, form: str) -> None:
         )
     else:
         _say_what_is_not_listed(folder, manifest)
-    click.echo(render_rows(records, form, audit), nl=False)
+    if form == "table" and not by_seed:
+        measured = _measurements(folder, manifest)
+        made_from = manifest.report_input(records, audit, measurements=measured)
+        click.echo(means_text(made_from, columns()), nl=False)
+    else:
+        click.echo(render_rows(records, form, audit), nl=False)
     if form == "table":
         summary = "not audited" if audit is None else audit.summary
         click.echo(f"\nAudit: {summary} (robust-augcl audit {path})")
@@ -44,6 +55,14 @@ def show(path: Path, form: str) -> None:
     warn_of_changed(manifest)
     for line in left_out(manifest.report_input(records)):
         say(f"note: {line}")
+
+
+def _measurements(folder: RunFolder, manifest: Manifest) -> Sequence[Measurement]:
+    """What was measured beside the records; nothing where nobody can tell today whose it is."""
+    try:
+        return folder.load_measurements(manifest)
+    except InputError:
+        return ()
 
 
 def _warn_of_data(folder: RunFolder, manifest: Manifest, records: Sequence[Record]) -> None:
@@ -70,11 +89,16 @@ def _say_what_is_not_listed(folder: RunFolder, manifest: Manifest) -> None:
         )
 
 
-def report(path: Path, out: Path | None) -> None:
+def report(path: Path, out: Path | None, shape: tuple[str, str] = ("page", "column")) -> None:
     """Write the report into a folder, by default that of the run; audit and transfers are made new.
 
-    Where the run's own folder cannot be written, the page is printed. Where the code of a plug-in
+    Where the run's own folder cannot be written, report.md is printed. Where the code of a plug-in
     is not here, what is stored is reported.
+
+    Args:
+        path: the run's folder.
+        out: where it goes; None: that folder, or for a paper a folder in it.
+        shape: "page", or "latex" for a paper; and the width of its figures.
 
     Raises:
         InputError: `out` cannot be written.
@@ -86,7 +110,7 @@ def report(path: Path, out: Path | None) -> None:
     try:
         manifest = folder.current_manifest()
     except CodeMissing as error:
-        _report_what_is_stored(folder, out, error)
+        _report_what_is_stored(folder, out, shape, error)
         return
     records = records_of(folder, manifest)
     assessor = assessor_of(folder)
@@ -99,6 +123,11 @@ def report(path: Path, out: Path | None) -> None:
         measurements = folder.load_measurements(manifest)
         made_from = manifest.report_input(records, there.audit, there.transfers, measurements)
         made_from = replace(made_from, read_back=True)
+    form, width = shape
+    if form == "latex":
+        _write_for_paper(made_from, out or path / PAPER, width)
+        tell_unkept(assessor, path)
+        return
     try:
         for file in render(made_from, out or path):
             click.echo(file)
@@ -110,7 +139,18 @@ def report(path: Path, out: Path | None) -> None:
     tell_unkept(assessor, path)
 
 
-def _report_what_is_stored(folder: RunFolder, out: Path | None, why: CodeMissing) -> None:
+def _write_for_paper(made_from: ReportInput, out: Path, width: str) -> None:
+    """Write tables and figures for a paper, and print their names."""
+    from robust_augcl.reports.paper import paper_files
+
+    for name, content in paper_files(made_from, "page" if width == "page" else "column").items():
+        write_atomically(out / name, content)
+        click.echo(out / name)
+
+
+def _report_what_is_stored(
+    folder: RunFolder, out: Path | None, shape: tuple[str, str], why: CodeMissing
+) -> None:
     """Report on records without the code behind them: nothing is computed or looked at again.
 
     Audit and transfers are those that the folder holds, if their stamps are of these records. Where
@@ -125,6 +165,10 @@ def _report_what_is_stored(folder: RunFolder, out: Path | None, why: CodeMissing
     there = warn_of_audit(folder, manifest, records)
     made_from = manifest.report_input(records, there.audit, there.transfers)
     made_from = replace(made_from, read_back=True)
+    form, width = shape
+    if form == "latex":
+        _write_for_paper(made_from, out or folder.path / PAPER, width)
+        return
     if out is None and written.is_there(folder.path):
         click.echo(page(made_from), nl=False)
         return

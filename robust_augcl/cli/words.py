@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from robust_augcl.errors import InputError, one_line, shown, unknown
+
+if TYPE_CHECKING:
+    from robust_augcl.results.findings import Audit
 
 _MOST_DIGITS = 18  # what fits 64 bits
 _MOST_NAME, _MOST_PATH = 255, 4_000  # bytes; below the systems' own limits, for files in a folder
@@ -20,6 +24,25 @@ _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 def say(message: object) -> None:
     """Say one line on the error stream."""
     click.echo(one_line(message), err=True)
+
+
+def columns() -> int:
+    """The columns of the terminal, or what COLUMNS says; 100 where there is no terminal."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def fail_if_failed(audit: Audit) -> None:
+    """Raise where a check of an audit fails.
+
+    Raises:
+        ClickException: one does; it says how many, and how many records are marked.
+    """
+    failed, marked = audit.counts["FAIL"], len(audit.failed)
+    if failed:
+        raise click.ClickException(
+            f"{failed} of {len(audit.findings)} checks fail, {marked} "
+            f"record{' is' if marked == 1 else 's are'} marked"
+        )
 
 
 def whole(text: str) -> int | None:

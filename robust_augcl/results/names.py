@@ -94,3 +94,13 @@ def target_text(target: Target) -> str:
     """
     graph, node = target
     return f"graph {graph}" if node is None else f"node {node} of graph {graph}"
+
+
+def difference_name(left: str, right: str) -> str:
+    """What a difference of two methods is called, left less right.
+
+    Example:
+        >>> ascii(difference_name("AUGCL", "GraphCL"))
+        "'AUGCL \\u2212 GraphCL'"
+    """
+    return f"{left} \N{MINUS SIGN} {right}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,9 @@ from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.model import ThreatModel
+
+_MOST_NODES, _MOST_EDGES = 80, 250  # of a graph that can still be read when it is drawn
+_SHOWN_OF_CLASS, _MOST_SHOWN = 10, 60
 
 
 def compute_dataset(step: Step, inputs: Inputs, context: Context) -> Artifact:
@@ -42,8 +46,8 @@ def described(artifact: Artifact, threat: ThreatModel, source: DataSource) -> di
     Returns:
         `features` of a node, whether they are `constant`, the `notes` of the entrance, how many
         `targets` the test has, of how many of them the threat allows no edit that changes anything
-        (`untouched`), how many targets are for `training`, and whether each seed `draws_graphs` of
-        its own.
+        (`untouched`), how many targets are for `training`, whether each seed `draws_graphs` of its
+        own, and the nodes and edges of a few small test graphs that are `shown`.
 
     Raises:
         ArtifactDamaged: it holds no data set.
@@ -63,9 +67,31 @@ def described(artifact: Artifact, threat: ThreatModel, source: DataSource) -> di
             "untouched": int((space.counts[of_target] == 0).sum()),
             "training": dataset.train.numel(),
             "draws_graphs": source.draws_graphs,
+            "shown": _shown(dataset),
         }
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactDamaged(f"Expected a data set, got what is none ({error})") from error
+
+
+def _shown(dataset: Dataset) -> list[dict[str, Any]]:
+    """The first test graphs of each class that are small enough to be drawn, with their edges."""
+    targets = dataset.targets_at(dataset.test)
+    if targets.node is not None:
+        return []
+    found: list[dict[str, Any]] = []
+    taken: Counter[int] = Counter()
+    classes = dataset.y[dataset.test].tolist()
+    sizes, edges = dataset.graphs.sizes, dataset.graphs.num_undirected_edges
+    for number, label in zip(targets.graph.tolist(), classes, strict=True):
+        is_small = int(sizes[number]) <= _MOST_NODES and int(edges[number]) <= _MOST_EDGES
+        if not is_small or taken[label] >= _SHOWN_OF_CLASS or len(found) >= _MOST_SHOWN:
+            continue
+        taken[label] += 1
+        graph = dataset.graphs.select(torch.tensor([number]))
+        source, target = graph.edge_index.tolist()
+        pairs = [[i, j] for i, j in zip(source, target, strict=True) if i < j]
+        found.append({"graph": number, "nodes": int(sizes[number]), "edges": pairs})
+    return found
 
 
 def split_again(step: Step, dataset: Dataset) -> Artifact:

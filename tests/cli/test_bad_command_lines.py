@@ -58,7 +58,8 @@ def refusal(*arguments: object) -> str:
         (
             ["replya"],
             "Unknown command 'replya', did you mean 'replay'? (known: audit, baseline, "
-            "claims, clean, evaluate, gate, list, replay, report, run, show, status, transfer)",
+            "claims, clean, evaluate, gate, list, replay, report, run, show, site, status, "
+            "transfer)",
         ),
         (
             ["list", "--formt", "json"],

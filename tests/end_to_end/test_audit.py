@@ -86,7 +86,7 @@ def test_an_honest_run_fails_no_check_and_says_so(learned, command):
         "more iterations change little",
     }
     assert found.keys() - applicable == idle
-    page = (learned / "report.md").read_text()
+    page = (learned / "report-appendix.md").read_text()
     assert "The audit of the attacks: " in page
     assert "†" not in page
     assert all(
@@ -168,11 +168,13 @@ def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatc
         for row in json.loads(command("show", tmp_path, "--format", "json").out)
     }
     assert {attack for attack, audit in rows.items() if audit} == {"rl_s2v"}
-    for form in ("table", "markdown"):
-        shown = command("show", tmp_path, "--format", form).out
+    means = command("show", tmp_path).out
+    assert [("†" in line) for line in means.splitlines() if "RL-S2V" in line] == [True]
+    for form in (["--by-seed"], ["--format", "markdown"]):
+        shown = command("show", tmp_path, *form).out
         assert [("†" in line) for line in shown.splitlines() if "rl_s2v" in line] == [True]
         assert shown.count("†") == 2  # and the footnote
-    page = (tmp_path / "report.md").read_text()
+    page = (tmp_path / "report-appendix.md").read_text()
     marked = [line for line in page.splitlines() if line.startswith("| RL-S2V") and "†" in line]
     assert (
         len(marked) == 7
@@ -492,7 +494,7 @@ def test_the_transfer_command_in_its_formats(learned, command):
     for form in ("table", "markdown"):
         text = command("transfer", learned, "--attack", "exhaustive", "--format", form).out
         assert all(f"{100 * row['robust_accuracy']:.1f}" in text for row in wanted)
-    page = (learned / "report.md").read_text()
+    page = (learned / "report-appendix.md").read_text()
     assert "### Edits made for one victim, turned on another" in page
     assert "| Exact worst case | 2 layers | GraphCL‡ |" in page
     answer = command("transfer", learned, "--attack", "exhaustiv")

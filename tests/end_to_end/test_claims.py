@@ -62,7 +62,7 @@ def test_claims_of_a_file_of_ones_own_as_json(command, finished: Path, tmp_path:
 
 
 def test_the_report_shows_the_same_rows(finished: Path) -> None:
-    page = (finished / "report.md").read_text()
+    page = (finished / "report-appendix.md").read_text()
     section = page.split("## Published claims")[1].split("\n## ")[0]
     assert "| augcl-robust-up-to-8 (second hand) |" in section
     assert f"of {len(published_claims())} published claims this run measured nothing" in section

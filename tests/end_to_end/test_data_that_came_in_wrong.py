@@ -108,7 +108,7 @@ def test_a_set_half_of_whose_graphs_have_no_nodes_runs_to_its_end_and_says_so(
     assert answer.code == 0
     out = tmp_path / "EMPTY"
     told = "No allowed edit can touch 9 of 9 test targets: where these are classified right"
-    page = (out / "report.md").read_text()
+    page = (out / "report-appendix.md").read_text()
     assert page.count(told) == 1
     assert "Targets that no allowed edit can touch: 9 of 9 test targets" in page
     assert "graphs without nodes: 30 of 60 left out, the first is graph 0" in page
@@ -136,7 +136,7 @@ def test_the_report_says_what_was_used_and_how_many_targets_edits_can_touch(run,
     assert 0 < complete < len(record.outcomes) == 18
     (told,) = [m for m in folder.load_measurements(manifest) if m.kind == "dataset"]
     assert (told.values["untouched"], told.values["targets"]) == (complete, 18)
-    page = (out / "report.md").read_text()
+    page = (out / "report-appendix.md").read_text()
     assert f"No allowed edit can touch {complete} of 18 test targets" in page
     settings = page.split("## Settings")[1]
     assert "Features of a node: 3 numbers" in settings

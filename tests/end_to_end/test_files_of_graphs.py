@@ -92,7 +92,7 @@ def test_a_drawn_split_is_drawn_again_wherever_the_file_lies(run, tmp_path, comm
     out = tmp_path / "out"
     data = stored(out)
     assert data.graphs.edge_attr is None
-    page = (out / "report.md").read_text()
+    page = (out / "report-appendix.md").read_text()
     assert "not used: edge_attr" in page
     assert "no features: each node has the constant 1" in page
     assert str(tmp_path) not in (out / "run.json").read_text()
@@ -153,7 +153,7 @@ def test_edges_keep_their_attributes_through_a_run(run, tmp_path, command):
         for (i, j), row in zip(graph.edge_index.T.tolist(), graph.edge_attr.tolist(), strict=True):
             assert row == carried[min(i, j), max(i, j)]
     assert data.graphs.added_edge.tolist() == [0.5, 0.5]
-    page = (out / "report.md").read_text()
+    page = (out / "report-appendix.md").read_text()
     assert "edge attributes: 2 of each edge; an added edge carries 0.5, 0.5" in page
     assert command("replay", out, "--archives", tmp_path / "suite" / "data").code == 0
 

@@ -80,7 +80,7 @@ def test_methods_and_given_models_are_compared_on_the_same_graphs(suite, command
     audited = command("audit", out, *named[:2])
     assert "2 victims, 12 graphs: the same bits twice" in audited.out
     assert command("report", out, *named[:2]).code == 0
-    page = (out / "report.md").read_text()
+    page = (out / "report-appendix.md").read_text()
     assert "| RandSampling |" in page
     assert "Encoder: gin, 2 layers" in page
     assert "how the models were trained is not known here" in page

@@ -28,7 +28,7 @@ def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_
         "victim": 2,
         "dataset": 1,
     }
-    page = (out / "report.md").read_text()
+    page = (out / "report-appendix.md").read_text()
     assert "### Proved and broken" in page
     assert "SVM, no labels" in page
     assert "What all methods share" in page.split("## Settings")[1]

@@ -284,7 +284,17 @@ def test_a_missing_record_or_artifact_is_named(copied, command):
 def test_nothing_stored_is_a_pickle(finished):
     for path in finished.rglob("*"):
         if path.is_file():
-            assert path.suffix in {".safetensors", ".jsonl", ".json", ".md", ".png", ".svg", ".log"}
+            assert path.suffix in {
+                ".safetensors",
+                ".jsonl",
+                ".json",
+                ".md",
+                ".html",
+                ".csv",
+                ".png",
+                ".svg",
+                ".log",
+            }
         if path.suffix == ".safetensors":
             assert all(
                 isinstance(t, torch.Tensor)

@@ -109,7 +109,7 @@ def test_an_honest_run_says_nothing_and_its_side_files_hold(finished, command, m
     assert same == {
         "audit.json:",
         "transfer.json:",
-        "report.md:",
+        *(f"{name}:" for name in written.TEXTS),
         *(f"{name}.{end}:" for name in ("accuracy", "by_class", "mechanism", "training", "learning")
           for end in ("png", "svg")),
     }  # fmt: skip
@@ -119,7 +119,7 @@ def test_an_honest_run_says_nothing_and_its_side_files_hold(finished, command, m
 def test_every_figure_is_one_that_is_looked_for(finished):
     assert set(_figures.ENDINGS) == {"png", "svg"}
     stamp = written.read_stamp(finished)
-    assert {name for name in stamp.files if name != "report.md"} == {
+    assert stamp.files.keys() - set(written.TEXTS) == {
         path.name for ending in _figures.ENDINGS for path in finished.glob(f"*.{ending}")
     }
 
@@ -348,8 +348,20 @@ def edit_figure(out: Path, name: str) -> None:
     (out / name).write_bytes(held)
 
 
+def edit_text(out: Path, name: str) -> None:
+    """Another number somewhere in a file of text."""
+    text = (out / name).read_text()
+    place = text.rindex("0.") if "0." in text else text.rindex("0")
+    (out / name).write_text(f"{text[:place]}9{text[place + 1 :]}")
+
+
 EDITS: dict[str, Callable[[Path], None]] = {
     "report.md": edit_page,
+    "report.html": lambda out: edit_text(out, "report.html"),
+    "report-appendix.md": lambda out: edit_text(out, "report-appendix.md"),
+    "means.csv": lambda out: edit_text(out, "means.csv"),
+    "differences.csv": lambda out: edit_text(out, "differences.csv"),
+    "aggregated.json": lambda out: edit_text(out, "aggregated.json"),
     "accuracy.png": lambda out: edit_figure(out, "accuracy.png"),
     "by_class.svg": lambda out: edit_figure(out, "by_class.svg"),
 }
@@ -385,8 +397,8 @@ def test_a_report_of_another_folder_is_told(copied, tmp_path, command):
     other = Path(shutil.copytree(copied, tmp_path / "other"))
     next((other / "records").glob("*")).unlink()
     assert command("report", other).code == 0
-    for path in [*other.glob("*.md"), *other.glob("*.png"), *other.glob("*.svg")]:
-        shutil.copy(path, copied / path.name)
+    for name in written.read_stamp(other).files:
+        shutil.copy(other / name, copied / name)
     shutil.copy(other / written.STAMP, copied / written.STAMP)
     told = warned(command("show", copied).err)
     assert "not made from the records and audit and transfers of" in told["report.md"]

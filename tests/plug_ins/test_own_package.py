@@ -115,13 +115,13 @@ def test_commands_treat_it_like_our_own(folder, uninstalled):
     """Without `--plugin`: whoever installs a package consents to its entry points."""
     shown = sound(call("show", folder))
     assert "acme_tanh" in json.dumps(RunFolder(folder).existing_manifest().table)
-    page = (folder / "report.md").read_text()
+    page = (folder / "report-appendix.md").read_text()
     assert "acme_flip" in shown
     assert "acme_far" in shown
     assert "Flip hubs" in page  # what readers call it
     assert "Far negatives" in page
     assert sound(call("report", folder)).splitlines()
-    assert (folder / "report.md").read_text() == page
+    assert (folder / "report-appendix.md").read_text() == page
     sound(call("audit", folder))
     assert sound(call("transfer", folder))
     replayed = sound(call("replay", folder))
@@ -153,11 +153,11 @@ def test_uninstalled_what_is_stored_is_shown_and_the_rest_says_what_is_missing(
     assert "acme_flip" in sound(shown)
     assert MISSING in shown.err
     assert "not valid" not in shown.err
-    page = (folder / "report.md").read_text()
+    page = (folder / "report-appendix.md").read_text()
     reported = call("report", folder)
     assert "Flip hubs" in sound(reported)  # the page is printed
     assert MISSING in reported.err
-    assert (folder / "report.md").read_text() == page  # which says more
+    assert (folder / "report-appendix.md").read_text() == page  # which says more
     sound(call("report", folder, "--out", tmp_path / "new"))
     assert "Far negatives" in (tmp_path / "new" / "report.md").read_text()
     assert "from an earlier run" in (tmp_path / "new" / "report.md").read_text()

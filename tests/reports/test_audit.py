@@ -16,7 +16,7 @@ from report_inputs import report_of
 from robust_augcl.reports._audit import headline, render_findings
 from robust_augcl.reports._transfer import render_transfers
 from robust_augcl.reports.in_words import in_words
-from robust_augcl.reports.markdown import is_current, page, render
+from robust_augcl.reports.markdown import appendix, is_current, render
 from robust_augcl.reports.tables import render_rows, rows
 from robust_augcl.results.findings import Audit, Finding
 from robust_augcl.results.records import Record
@@ -67,7 +67,7 @@ def lines(text: str, heading: str) -> list[str]:
 def test_every_number_of_a_failed_result_is_marked_and_no_other(campaign: Campaign) -> None:
     records = keyed(campaign(layers=[2]))
     (failed,) = [r for r in records if (r.cell.attack, r.cell.method) == ("grad_argmax", "graphcl")]
-    text = page(report_of(records, audit_of(failed)))
+    text = appendix(report_of(records, audit_of(failed)))
     for heading, rows_marked in {
         "Accuracy under attack": 1,
         "How far each attack is from the worst case": 1,
@@ -85,8 +85,8 @@ def test_every_number_of_a_failed_result_is_marked_and_no_other(campaign: Campai
         )
     differences = [row for row in lines(text, "Differences between methods") if "†" in row]
     assert [row.split(" | ")[0].strip("| ") for row in differences] == [
-        "AUGCL less GraphCL",
-        "GraphCL less No pretraining",
+        "AUGCL \N{MINUS SIGN} GraphCL",
+        "GraphCL \N{MINUS SIGN} No pretraining",
     ]
     # Under each of these tables.
     assert text.count("† The attack, or what it rests on, failed its audit") == 6
@@ -97,7 +97,7 @@ def test_a_failed_exact_search_marks_every_gap_to_it(campaign: Campaign) -> None
     records = keyed(campaign(layers=[2], methods=["none", "augcl"]))
     (failed,) = [r for r in records if (r.cell.attack, r.cell.method) == ("exhaustive", "none")]
     body = lines(
-        page(report_of(records, audit_of(failed))), "How far each attack is from the worst case"
+        appendix(report_of(records, audit_of(failed))), "How far each attack is from the worst case"
     )[1:]
     assert [[cell.count("†") for cell in row.strip("| ").split(" | ")] for row in body] == [
         [0, 1, 0]
@@ -106,7 +106,7 @@ def test_a_failed_exact_search_marks_every_gap_to_it(campaign: Campaign) -> None
 
 def test_the_page_tells_the_findings_the_worst_first(campaign: Campaign) -> None:
     records = keyed(campaign(layers=[2]))
-    text = page(report_of(records, audit_of(records[0])))
+    text = appendix(report_of(records, audit_of(records[0])))
     table = re.findall(
         r"^\| (\S+) \| (\w+) \|",
         text.split("## The audit")[1].split("## Settings")[0],
@@ -118,7 +118,7 @@ def test_the_page_tells_the_findings_the_worst_first(campaign: Campaign) -> None
     assert (
         "**The audit of the attacks: 1 FAIL, 1 WARN, 1 PASS**: third. 1 record is marked †." in text
     )
-    assert "not audited" in page(report_of(records))
+    assert "not audited" in appendix(report_of(records))
     assert headline(Audit("", (PASSED,))).endswith("nothing here speaks against the numbers.")
 
 
@@ -176,7 +176,7 @@ def test_matrices_of_transfer(campaign: Campaign) -> None:
             Transfer(target.key, source.key, right, [1.0] * 30),
         ),
     )
-    text = page(report_of(records, audit_of(source), transfers))
+    text = appendix(report_of(records, audit_of(source), transfers))
     header, *body = [
         line.strip("| ").split(" | ")
         for line in lines(text, "Edits made for one victim, turned on another")
@@ -192,7 +192,7 @@ def test_matrices_of_transfer(campaign: Campaign) -> None:
     assert body[1][3].startswith(f"{100 * source.clean_accuracy:.1f}†")
     assert body[1][4].startswith(f"{100 * target.robust_accuracy:.1f} (")
     assert body[0][3].startswith(f"{100 * source.robust_accuracy:.1f}†")
-    assert "Edits made for one victim" not in page(report_of(records))
+    assert "Edits made for one victim" not in appendix(report_of(records))
     entries = matrix(transfers, records, ())
     rendered = json.loads(render_transfers(entries, "json", audit_of(source)))
     assert [(row["made_for"], row["attacked"], row["audit"]) for row in rendered] == [

@@ -9,10 +9,13 @@ import dataclasses
 import pytest
 from report_inputs import report_of
 
-from robust_augcl.reports._budgets import bracket_table, budget_figure, families
+from robust_augcl.reports._budget_figure import budget_figure
+from robust_augcl.reports._budgets import bracket_table
+from robust_augcl.reports._families import families
 from robust_augcl.reports._mechanism import mechanism_figure
 from robust_augcl.reports._sections import sections
-from robust_augcl.reports.markdown import is_current, page, render
+from robust_augcl.reports._view import view_of
+from robust_augcl.reports.markdown import appendix, is_current, render
 from robust_augcl.results.brackets import Bracket, bracket_group
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Cell
@@ -98,7 +101,7 @@ def test_the_report_shows_budgets_brackets_scores_and_shares(campaign, tmp_path)
     assert {"budgets.png", "mechanism.svg", "learning.png", "accuracy.png"} <= names
     assert is_current(report_of(records, None, None, beside), tmp_path)
     assert not is_current(report_of(records, None, None, beside[1:]), tmp_path)
-    text = page(report_of(records, None, None, beside))
+    text = appendix(report_of(records, None, None, beside))
     assert "### Proved and broken" in text
     assert "Warning" not in text.split("### Proved and broken")[1].split("###")[0]
     row = next(
@@ -114,7 +117,7 @@ def test_the_report_shows_budgets_brackets_scores_and_shares(campaign, tmp_path)
 
 
 def test_of_several_budgets_the_smallest_is_told_in_full(campaign):
-    text = page(report_of(campaign_over_budgets(campaign)))
+    text = appendix(report_of(campaign_over_budgets(campaign)))
     first, second = text.split("budget 2\n", 1)
     assert "### Class by class" in first
     assert "### Class by class" not in second
@@ -129,7 +132,7 @@ def test_a_proof_that_an_attack_contradicts_is_warned_of(campaign):
         else m
         for m in measurements(records)
     ]
-    assert "graphs are proved and yet broken" in page(report_of(records, None, None, wrong))
+    assert "graphs are proved and yet broken" in appendix(report_of(records, None, None, wrong))
 
 
 def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
@@ -152,7 +155,7 @@ def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
 
     def rows(beside):
         text = (
-            page(report_of(records, None, None, beside))
+            appendix(report_of(records, None, None, beside))
             .split("### Proved and broken")[1]
             .split("###")[0]
         )
@@ -167,11 +170,15 @@ def test_one_budget_and_no_measurements_need_no_more_figures(campaign, tmp_path)
     records = campaign(layers=[2])
     assert {path.stem for path in render(report_of(records), tmp_path)} == {
         "report",
+        "report-appendix",
         "report-stamp",
+        "means",
+        "differences",
+        "aggregated",
         "accuracy",
         "by_class",
     }
-    assert "### Proved and broken" not in page(report_of(records))
+    assert "### Proved and broken" not in appendix(report_of(records))
 
 
 def test_the_mechanism_of_no_model_is_refused():
@@ -184,7 +191,7 @@ def test_notes_of_encoders_without_labels_are_warnings(campaign):
     about = dataclasses.replace(
         records[0].cell, method="augcl", attack="", protocol="unsupervised", budget=0
     )
-    text = page(
+    text = appendix(
         report_of(
             records,
             None,
@@ -192,7 +199,7 @@ def test_notes_of_encoders_without_labels_are_warnings(campaign):
             [Measurement("pretraining", about, {"notes": ["the uncertainty collapsed"]}, 1.0)],
         )
     )
-    warnings = text.split("## Warnings")[1]
+    warnings = text.split("## Noted while computing")[1]
     assert (
         "the uncertainty collapsed (components 40-50, without labels, AUGCL, 2 layers, seed 0)"
         in warnings
@@ -231,7 +238,7 @@ def test_panels_of_budgets_wrap_and_hold_their_titles_and_names(campaign, overla
             records.append(
                 dataclasses.replace(record, cell=cell, threat={**record.threat, "budget": budget})
             )
-    figure = budget_figure(sections(report_of(records)), {})
+    figure = budget_figure(view_of(report_of(records)))
     assert overlaps(figure) == []
     assert {text.get_text() for legend in figure.legends for text in legend.get_texts()} == {
         "_hidden",

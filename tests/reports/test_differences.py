@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from report_inputs import SUITE, data_of, report_of
 
-from robust_augcl.reports.markdown import page
+from robust_augcl.reports.markdown import appendix
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 
 Campaign = Callable[..., list[Record]]
@@ -52,18 +52,18 @@ def made(
 
 
 def told(records: list[Record], table: dict[str, object], planned: int | None = None) -> str:
-    return page(report_of(records, measurements=data_of(records), table=table, planned=planned))
+    return appendix(report_of(records, measurements=data_of(records), table=table, planned=planned))
 
 
 def test_a_primary_difference_is_bold_and_says_its_power(campaign: Campaign) -> None:
     records = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
     text = told(records, PAIR)
-    found = row(text, "AUGCL less GraphCL", "Exact worst case")
+    found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     # Mean 10 points, s 1.58, error 0.71; t(0.975; 4) = 2.776.
     assert found[2:] == ["**+10.0** (+8.0 to +12.0)", "< 0.001", "better", "2.7", "-"]
     assert "**Primary**, 1 comparison in the family" in text
-    assert "Primary: AUGCL less GraphCL, Exact worst case, 2 layers: +10.0 points" in text
-    secondary = row(text, "AUGCL less No pretraining", "Exact worst case")
+    assert "AUGCL \N{MINUS SIGN} GraphCL (Exact worst case): +10.0 points" in text
+    secondary = row(text, "AUGCL \N{MINUS SIGN} No pretraining", "Exact worst case")
     assert "**" not in secondary[2]
     assert secondary[4] == "better"
     # GraphCL is compared with no pretraining in the second family alone: nobody is best.
@@ -73,7 +73,7 @@ def test_a_primary_difference_is_bold_and_says_its_power(campaign: Campaign) -> 
 def test_worse_is_said_of_the_left_one(campaign: Campaign) -> None:
     records = made(campaign, [50 + k for k in NOISE], [60] * 5, [60] * 5, 100)
     text = told(records, PAIR)
-    assert row(text, "AUGCL less GraphCL", "Exact worst case")[4] == "worse"
+    assert row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4] == "worse"
 
 
 def test_the_best_method_of_all_primary_pairs_is_bold(campaign: Campaign) -> None:
@@ -89,12 +89,12 @@ def test_without_primary_pairs_nothing_is_bold(campaign: Campaign) -> None:
     text = told(records, SUITE)
     assert not any("**" in line for line in text.splitlines() if line.startswith("|"))
     assert "Nothing is bold" in text
-    assert row(text, "AUGCL less GraphCL", "Exact worst case")[4] == "better"
+    assert row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4] == "better"
 
 
 def test_undecided_says_how_many_seeds_would_decide(campaign: Campaign) -> None:
     records = made(campaign, [61, 59, 63], [60] * 3, [60] * 3, 100)
-    found = row(told(records, PAIR), "AUGCL less GraphCL", "Exact worst case")
+    found = row(told(records, PAIR), "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     assert (found[4], found[6]) == ("undecided", "34")
 
 
@@ -104,18 +104,21 @@ def test_equivalent_within_the_margin_of_the_suite(campaign: Campaign) -> None:
     pairs: dict = PAIR["comparisons"]  # type: ignore[assignment]
     stated = {**PAIR, "comparisons": {**pairs, "margin": 0.02}}
     text = told(records, stated)
-    assert row(text, "AUGCL less GraphCL", "Exact worst case")[4] == "equivalent"
+    assert row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4] == "equivalent"
     assert "Equivalent: within 2.0 points" in text
-    assert row(told(records, PAIR), "AUGCL less GraphCL", "Exact worst case")[4] == "undecided"
+    assert (
+        row(told(records, PAIR), "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4]
+        == "undecided"
+    )
 
 
 def test_one_seed_is_one_model_each_and_only_there_mcnemar(campaign: Campaign) -> None:
     records = made(campaign, [59], [50], [50], 100)
     text = told(records, PAIRS)
-    found = row(text, "AUGCL less GraphCL", "Exact worst case")
+    found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     # 9 discordant graphs, all for one side: p = 2 / 2^9. Bonett and Price, by hand.
     assert found[2:] == ["+9.0 (+2.7 to +15.0)", "0.004", "one model each"]
-    assert "nothing is said of methods" in text
+    assert "not two methods: of these one model each says nothing" in text
     assert "One trained model each: whether the methods differ, several seeds must show." in text
     assert not any("**" in line for line in text.splitlines() if line.startswith("|"))
     several = told(made(campaign, [59, 60], [50, 50], [50, 51], 100), PAIRS)
@@ -132,21 +135,26 @@ def test_another_number_of_seeds_than_planned_gets_no_verdict(
     assert {found[4] for found in rows(text) if found[0] != "Difference"} == {"no verdict"}
     assert f"No verdict: {planned} seeds were planned, and 5 are compared." in text
     assert not any("**" in line for line in text.splitlines() if line.startswith("|"))
-    assert row(told(records, PAIRS, 5), "AUGCL less GraphCL", "Exact worst case")[4] == "better"
+    assert (
+        row(told(records, PAIRS, 5), "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4]
+        == "better"
+    )
 
 
 def test_who_does_not_know_whether_seeds_share_graphs_says_no_verdict(campaign: Campaign) -> None:
     records = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
-    text = page(report_of(records, table=PAIRS))
-    assert row(text, "AUGCL less GraphCL", "Exact worst case")[4] == "no verdict"
+    text = appendix(report_of(records, table=PAIRS))
+    assert row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4] == "no verdict"
     assert "it is not known whether the seeds share graphs" in text
 
 
 def test_seeds_of_a_fixed_data_set_decide_less(campaign: Campaign) -> None:
     records = made(campaign, [64 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
-    own = page(report_of(records, measurements=data_of(records), table=PAIR))
-    shared = page(report_of(records, measurements=data_of(records, False, 100), table=PAIR))
-    verdicts = [row(text, "AUGCL less GraphCL", "Exact worst case")[4] for text in (own, shared)]
+    own = appendix(report_of(records, measurements=data_of(records), table=PAIR))
+    shared = appendix(report_of(records, measurements=data_of(records, False, 100), table=PAIR))
+    verdicts = [
+        row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4] for text in (own, shared)
+    ]
     assert verdicts == ["better", "undecided"]
     assert "as of resampled splits of this data set" in shared
     assert "resampled splits" not in own
@@ -171,8 +179,8 @@ def test_no_budget_takes_the_place_of_the_first(campaign: Campaign) -> None:
 
 def test_what_no_number_of_seeds_shows_is_said(campaign: Campaign) -> None:
     records = made(campaign, [61, 59, 63], [60] * 3, [60] * 3, 100)
-    text = page(report_of(records, measurements=data_of(records, False, 100), table=PAIR))
-    found = row(text, "AUGCL less GraphCL", "Exact worst case")
+    text = appendix(report_of(records, measurements=data_of(records, False, 100), table=PAIR))
+    found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     assert (found[4], found[6]) == ("undecided", "over 10,000")
     assert "; 10,000 seeds would not decide it." in text
     assert "all that is said speaks for this data set" in text

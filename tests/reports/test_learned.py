@@ -8,7 +8,7 @@ import pytest
 from hand_made import ref_of
 from report_inputs import report_of
 
-from robust_augcl.reports.markdown import page
+from robust_augcl.reports.markdown import appendix, page
 from robust_augcl.results.learned import found_of_exact
 from robust_augcl.results.records import Outcome, Record
 
@@ -44,9 +44,9 @@ def records_of(campaign, found):
     ],
 )
 def test_victims_on_which_it_is_not_at_strength_are_named(campaign, found, sentence):
-    text = page(report_of(records_of(campaign, found)))
-    guide, rest = text.split("### Accuracy under attack", 1)
-    under_own = rest.split("### How much of the worst case attacks find that learn")[1]
+    report = report_of(records_of(campaign, found))
+    guide = page(report).split("## How to read this")[1]
+    under_own = appendix(report).split("### How much of the worst case attacks find that learn")[1]
     assert sentence in guide
     assert sentence in under_own.split("###")[0]
 
@@ -88,7 +88,7 @@ def test_victims_without_an_exact_attack_beside_it_are_named(campaign):
 
 
 def test_the_table_has_each_share(campaign):
-    text = page(report_of(records_of(campaign, {"none": [9, 8], "augcl": [10, 3]})))
+    text = appendix(report_of(records_of(campaign, {"none": [9, 8], "augcl": [10, 3]})))
     rows = [line for line in text.splitlines() if line.startswith("| RL-S2V | 90.0, 80.0")]
     assert rows == ["| RL-S2V | 90.0, 80.0 | 100.0, 30.0 |"]
 
@@ -99,7 +99,7 @@ def test_nothing_is_said_where_no_exact_attack_stands_beside_it(campaign):
         for record in records_of(campaign, {"none": [9, 8], "augcl": [10, 3]})
         if not record.traits.claims_exact
     ]
-    assert "which learns" not in page(report_of(records))
+    assert "which learns" not in appendix(report_of(records))
 
 
 # --- the shares themselves ---------------------------------------------------------------------

@@ -21,7 +21,7 @@ from robust_augcl.reports._claims import claims_text
 from robust_augcl.reports._figures import Gallery, figures
 from robust_augcl.reports._transfer import render_transfers
 from robust_augcl.reports.column import column_figure
-from robust_augcl.reports.markdown import page
+from robust_augcl.reports.markdown import appendix
 from robust_augcl.reports.tables import render_rows, rows
 from robust_augcl.reports.written import FIGURES
 from robust_augcl.results.brackets import brackets
@@ -64,7 +64,7 @@ def test_every_table_that_names_a_method_marks_one_whose_victims_moved(campaign:
     records = campaign(layers=[2], seeds=[0, 1, 2])
     moved = victims(records, lambda r: (r.cell.method, r.cell.seed) == ("graphcl", 1))
     measured = [*moved, *data_of(records)]
-    text = page(report_of(records, measurements=measured)).split("## Settings")[0]
+    text = appendix(report_of(records, measurements=measured)).split("## Settings")[0]
     named = [table for table in tables_of(text) if "GraphCL" in "".join(table)]
     assert len(named) >= 6
     for table in named:
@@ -82,8 +82,8 @@ def test_every_table_that_names_a_method_marks_one_whose_victims_moved(campaign:
             assert "AUGCL‡" not in told
             assert "No pretraining‡" not in told
     assert text.count(TOLD) == len(named)
-    lines = [line for line in text.splitlines() if " under attack, secondary: " in line]
-    assert any("GraphCL against No pretraining" in line for line in lines)
+    lines = [line for line in text.splitlines() if ", elsewhere under attack: " in line]
+    assert any("GraphCL \N{MINUS SIGN} No pretraining" in line for line in lines)
     for line in lines:
         assert ("(their victims were not at rest)" in line) == ("GraphCL" in line)
 
@@ -91,15 +91,15 @@ def test_every_table_that_names_a_method_marks_one_whose_victims_moved(campaign:
 def test_nothing_is_marked_where_all_rest_or_nobody_knows(campaign: Campaign) -> None:
     records = campaign(layers=[2])
     for measured in ([], victims(records, lambda r: False)):
-        assert "‡" not in page(report_of(records, measurements=measured))
+        assert "‡" not in appendix(report_of(records, measurements=measured))
 
 
 def test_victims_of_other_layers_mark_no_comparison(campaign: Campaign) -> None:
     records = campaign(layers=[2, 3])
     moved = victims(records, lambda r: (r.cell.method, r.cell.layers) == ("graphcl", 3))
-    text = page(report_of(records, measurements=moved))
+    text = appendix(report_of(records, measurements=moved))
     (table,) = (t for t in tables_of(text) if t[0].startswith("| Difference"))
-    rows_of = [row for row in table if row.startswith("| GraphCL less")]
+    rows_of = [row for row in table if row.startswith("| GraphCL \N{MINUS SIGN}")]
     assert {"‡" in row for row in rows_of if "| 2 layers |" in row} == {False}
     assert {"‡" in row for row in rows_of if "| 3 layers |" in row} == {True}
 
@@ -269,7 +269,7 @@ def test_claims_say_it_of_each_column(campaign: Campaign) -> None:
     for label in ("reproduced", "exact", "bracket"):
         (block,) = (part for part in told if part.startswith(label))
         assert "not at rest" in " ".join(block.split())
-    line = next(x for x in page(report).splitlines() if x.startswith("| graphcl-robust"))
+    line = next(x for x in appendix(report).splitlines() if x.startswith("| graphcl-robust"))
     assert [("‡" in cell) for cell in line.split(" | ")] == [False, False, True, True, True, False]
 
 
@@ -294,7 +294,8 @@ HOW_ELSE = {
     "_claims.py": "marks the columns: what is claimed rests on no victim of ours",
     "_methods.py": "names pretrained encoders in a figure of no victims",
     "_settings.py": "lists settings, no result",
-    "markdown.py": "lists warnings, no result",
+    "_notices.py": "lists warnings, no result",
+    "_aggregated.py": "a table of data, which has a column for it",
 }
 """Modules of reports that take the bare name of a method, and why they may."""
 

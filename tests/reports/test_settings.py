@@ -8,7 +8,7 @@ from typing import Any
 from report_inputs import report_of
 
 from robust_augcl import registry
-from robust_augcl.reports.markdown import is_current, page, render
+from robust_augcl.reports.markdown import appendix, is_current, render
 
 TABLE: dict[str, Any] = {
     "name": "here",
@@ -31,7 +31,7 @@ TABLE: dict[str, Any] = {
 
 
 def test_what_all_methods_share_stands_before_what_they_set(campaign):
-    text = page(report_of(campaign(), table=TABLE)).split("## Settings")[1]
+    text = appendix(report_of(campaign(), table=TABLE)).split("## Settings")[1]
     shared = text.split("**components")[0]
     assert [line for line in shared.splitlines() if line.startswith("- ")] == [
         "- Data set: `source components, nodes [40, 50]`",
@@ -52,7 +52,9 @@ def test_equal_settings_give_the_same_bytes_in_any_order(campaign):
         )
 
     records = campaign(layers=[2])
-    assert page(report_of(records, table=TABLE)) == page(report_of(records, table=backwards(TABLE)))
+    assert appendix(report_of(records, table=TABLE)) == appendix(
+        report_of(records, table=backwards(TABLE))
+    )
 
 
 def test_a_report_of_other_settings_is_not_current(campaign, tmp_path):
@@ -67,11 +69,13 @@ def test_every_table_of_every_suite_is_shown(campaign):
     records = campaign(layers=[2], n=9)
     for name, text in registry.suite_texts().items():
         table = tomllib.loads(text)
-        shown = page(report_of(records, table=table)).split("## Settings")[1]
+        shown = appendix(report_of(records, table=table)).split("## Settings")[1]
         for key, settings in table.items():
             if isinstance(settings, dict):
                 assert all(f"{setting} " in shown for setting in settings), (name, key)
 
 
 def test_without_a_suite_nothing_is_claimed(campaign):
-    assert "What all methods share" not in page(report_of(campaign(layers=[2], n=9), table=None))
+    assert "What all methods share" not in appendix(
+        report_of(campaign(layers=[2], n=9), table=None)
+    )

@@ -1,0 +1,86 @@
+"""The answer of a run in a few plain sentences without markup, which every format escapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from robust_augcl.reports._differences import sentences
+from robust_augcl.reports._rest import drawn_name
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._verdicts import verdicts_of
+from robust_augcl.reports._view import View, Worst
+from robust_augcl.reports.tables import percent
+from robust_augcl.results.names import CLEAN
+
+_FEW = 4
+"""So many models are named one by one."""
+
+
+def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
+    """What happens to the models of a family: one sentence a budget, then how methods compare."""
+    first = family[0]
+    clean = _listed(first, [first.robust(CLEAN, *column) for column in first.columns])
+    yield f"Of {first.graphs}, {clean} are classified right before any edit."
+    for section in family:
+        yield _on_budget(view, section)
+    verdicts = verdicts_of(first)
+    yield from sentences(verdicts, verdicts.leading)
+
+
+def _on_budget(view: View, section: Section) -> str:
+    """What stays right within one budget: exactly, between two ends, or as far as is known."""
+    allowed = f"With {section.threat}"
+    worst = [view.worst(section, *column) for column in section.columns]
+    known = [each for each in worst if each is not None]
+    if known and len(known) == len(worst) and all(each.exact for each in known):
+        values = _listed(section, [each.high for each in known])
+        return f"{allowed}, {values} stay right in the exact worst case: no attack leaves less."
+    if known and all(each.low for each in known):
+        return (
+            f"{allowed}, the worst case lies between what is proved and what attacks leave: "
+            f"{_brackets(section, worst)}."
+        )
+    strongest = section.strongest
+    if strongest is None:
+        return f"{allowed}, no attack was run by itself."
+    values = _listed(section, [section.robust(strongest, *column) for column in section.columns])
+    return (
+        f"{allowed}, {values} stay right under {section.attack_name(strongest)}, the strongest "
+        "single attack here. A stronger one may leave less, as no worst case is known."
+    )
+
+
+def _listed(section: Section, found: Sequence[object]) -> str:
+    """Shares of models: one by one where they are few, else from the least to the most."""
+    means = [
+        (layers, method, getattr(each, "mean", None))
+        for (layers, method), each in zip(section.columns, found, strict=True)
+    ]
+    known = [(layers, method, mean) for layers, method, mean in means if mean is not None]
+    if not known:
+        return "-"
+    if len(known) <= _FEW and len(section.layers) == 1:
+        named = [
+            f"{percent(mean)} % ({drawn_name(section, layers, method)})"
+            for layers, method, mean in known
+        ]
+        return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    low, high = (percent(end(mean for *_, mean in known)) for end in (min, max))
+    return f"{low} %" if low == high else f"{low} to {high} % (of {len(known)} models)"
+
+
+def _brackets(section: Section, worst: Sequence[Worst | None]) -> str:
+    """Brackets of models, as `_listed` does."""
+    named = [
+        (column, percent(each.low.mean if each.low else None), percent(each.high.mean))
+        for column, each in zip(section.columns, worst, strict=True)
+        if each is not None
+    ]
+    if len(named) <= _FEW and len(section.layers) == 1:
+        return ", ".join(
+            f"{drawn_name(section, *column)} {low} to {high} %" for column, low, high in named
+        )
+    known = [each for each in worst if each is not None]
+    low = percent(min(each.low.mean for each in known if each.low))
+    high = percent(max(each.high.mean for each in known))
+    return f"{low} to {high} % over {len(known)} models"

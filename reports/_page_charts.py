@@ -1,0 +1,97 @@
+"""The figure of the page: accuracy under each attack, drawn as lanes that stretch with the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from robust_augcl.reports._forest import Lane, make_lanes
+from robust_augcl.reports._rest import names_of_lanes
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._view import View
+from robust_augcl.reports.tables import percent
+from robust_augcl.results.names import CLEAN, CLEAN_NAME, joined, layers_text
+
+_MOST_LANES = 40
+"""With more, only the attacks that tell most are drawn."""
+
+
+def charts(view: View) -> list[dict[str, Any]]:
+    """A chart for each section and number of layers, those of the smallest budgets first."""
+    lanes = {lane.label: lane for lane in make_lanes(names_of_lanes(view.sections))}
+    first = [family[0] for family in view.families]
+    others = [section for section in view.sections if section not in first]
+    return [
+        _chart(view, section, layers, lanes)
+        for section in (*first, *others)
+        for layers in section.layers
+    ]
+
+
+def _chart(view: View, section: Section, layers: int, lanes: dict[str, Lane]) -> dict[str, Any]:
+    methods = [method for count, method in section.columns if count == layers]
+    attacks = section.attacks
+    cut = len(attacks) * len(methods) > _MOST_LANES
+    if cut:
+        telling = (CLEAN, section.strongest, section.exact)
+        attacks = [attack for attack in attacks if attack in telling]
+    rows = [
+        {
+            "name": section.attack_name(attack),
+            "heavy": attack == section.exact,
+            "lanes": [_lane(view, section, attack, layers, lanes[method]) for method in methods],
+        }
+        for attack in attacks
+    ]
+    return {
+        "heading": joined("What stays right", section.title, layers_text(layers)),
+        "rows": rows,
+        "reference": _place(section.commonest),
+        "caption": _caption(section, cut),
+    }
+
+
+def _lane(view: View, section: Section, attack: str, layers: int, lane: Lane) -> dict[str, Any]:
+    fact = view.fact(section, attack, layers, lane.label)
+    name = lane.name
+    if fact is None:
+        empty = dict.fromkeys(("mean", "low", "high", "floor"))
+        return {
+            "name": name,
+            "label": name,
+            "colour": lane.colour,
+            "value": "-",
+            "mark": "",
+        } | empty
+    share = fact.share
+    floor = fact.worst.high.mean if fact.worst and fact.worst.exact else None
+    return {
+        "name": name,
+        "label": f"{name}: {percent(share.mean)} %, {percent(share.low)} to {percent(share.high)}",
+        "colour": lane.colour,
+        "mean": _place(share.mean),
+        "low": _place(share.low),
+        "high": _place(share.high),
+        "floor": None if floor is None else _place(floor),
+        "value": percent(share.mean),
+        "mark": fact.mark,
+    }
+
+
+def _caption(section: Section, cut: bool) -> str:
+    exact = (
+        "Bars: the exact worst case of the same model; the space between a bar's end and the dot "
+        "is what the attack missed. "
+        if section.exact
+        else ""
+    )
+    left = " Only the attacks that tell most are drawn; the table has all." if cut else ""
+    return (
+        f"{CLEAN_NAME}: classified right before any edit. Other rows: right before and after the "
+        f"attack's edits. Dots and lines: {section.intervals}. {exact}Dashed: always answering "
+        f"the commonest class. Rules of the attack: {section.threat}. {section.graphs}.{left}"
+    )
+
+
+def _place(share: float) -> str:
+    """A share as a number of percent for a drawing."""
+    return f"{100 * share:.2f}"

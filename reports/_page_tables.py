@@ -1,0 +1,305 @@
+"""The tables of the page that sort and filter: means, and comparisons of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from robust_augcl.reports._aggregated import Comparison, comparisons
+from robust_augcl.reports._differences import (
+    models_caption,
+    p_text,
+    points,
+    verdict_text,
+)
+from robust_augcl.reports._marks import MEANINGS
+from robust_augcl.reports._rest import drawn_name
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._view import Fact, Missed, View, Worst
+from robust_augcl.reports.tables import percent
+from robust_augcl.results.names import difference_name, joined, layers_text
+from robust_augcl.results.power import MOST_SEEDS_NEEDED
+
+Cell = dict[str, Any]
+ALL = "all targets"
+
+
+def means_table(view: View) -> dict[str, Any]:
+    """The table of means, with what it is filtered by."""
+    facts = view.facts
+    where = _where(view.sections)
+    columns = [
+        *([_column("Where", "where", text=True)] if where else []),
+        _column("Method", "method", text=True),
+        _column("Attack", "attack", text=True),
+        _column("Budget", "budget"),
+        _column("Class", "class", text=True),
+        _column("Stays right, %"),
+        _column("Missed, points"),
+        _column("Worst case, %"),
+    ]
+    rows = [_row_of(columns, fact, where) for fact in facts]
+    first = view.families[0][0]
+    marks = {mark for fact in facts for mark in fact.mark + fact.rest}
+    return {
+        "columns": columns,
+        "rows": rows,
+        "filters": [
+            *_filters(rows, ("where", "Data, encoder, protocol"), first_of=bool(where)),
+            *_filters(rows, ("method", "Method")),
+            *_filters(rows, ("attack", "Attack")),
+            *_filters(rows, ("budget", "Budget"), chosen=str(first.budget)),
+            *_filters(rows, ("class", "Class"), chosen=ALL),
+        ],
+        "caption": (
+            "Stays right: the share of test graphs that is right before and after the attack, "
+            f"{first.intervals}. Missed: what the attack left standing beyond the worst case of "
+            "the same model. Worst case: one number where it is exact; else it lies between what "
+            "is proved and what no known edits break. Click a head to sort."
+        ),
+        "footnotes": [f"{mark} {MEANINGS[mark]}" for mark in MEANINGS if mark in marks],
+    }
+
+
+def _row_of(
+    columns: Sequence[dict[str, Any]], fact: Fact, where: Callable[[Section], str] | None
+) -> dict[str, Any]:
+    section = fact.section
+    method = joined(
+        drawn_name(section, fact.layers, fact.method),
+        layers_text(fact.layers) if _several(section) else "",
+    )
+    attack = section.attack_name(fact.attack)
+    label = ALL if fact.label is None else section.class_name(fact.label)
+    budget = budget_text(section.budget)
+    cells = [
+        *([_text(where(section))] if where else []),
+        _text(method),
+        _text(attack),
+        {**_text(budget), "text": False, "sort": repr(float(section.budget))},
+        _text(label),
+        _share(fact),
+        _missed(fact.missed),
+        _worst(fact.worst),
+    ]
+    data = [
+        ("method", method),
+        ("attack", attack),
+        ("budget", str(section.budget)),
+        ("class", label),
+    ]
+    if where:
+        data.append(("where", where(section)))
+    return _row(columns, cells, data, heavy=fact.attack == section.exact, budget=budget)
+
+
+def _several(section: Section) -> bool:
+    return len(section.layers) > 1
+
+
+def _share(fact: Fact) -> Cell:
+    share = fact.share
+    by_seed = fact.by_seed if share.n_seeds > 1 else []
+    return {
+        "value": percent(share.mean),
+        "sort": repr(share.mean),
+        "text": False,
+        "mark": fact.mark,
+        "interval": f"{percent(share.low)} to {percent(share.high)}",
+        "more": ", ".join(f"{seed}: {percent(each)}" for seed, each in by_seed),
+    }
+
+
+def _missed(missed: Missed | None) -> Cell:
+    if missed is None:
+        return _plain("", "")
+    if missed.most is None:
+        return _plain(f"at least {percent(missed.least)}", repr(missed.least))
+    if missed.least != missed.most:
+        return _plain(f"{percent(missed.least)} to {percent(missed.most)}", repr(missed.least))
+    cell = _plain(percent(missed.least), repr(missed.least))
+    if missed.low is not None:
+        cell["interval"] = f"{percent(missed.low)} to {percent(missed.high)}"
+    return cell
+
+
+def _worst(worst: Worst | None) -> Cell:
+    return _plain(worst_text(worst), repr(worst.high.mean) if worst else "")
+
+
+def worst_text(worst: Worst | None) -> str:
+    """The worst case as one number where it is exact, else as both ends, in percent."""
+    if worst is None:
+        return "not known"
+    high = percent(worst.high.mean)
+    if worst.exact:
+        return f"{high} exact"
+    return f"at most {high}" if worst.low is None else f"{percent(worst.low.mean)} to {high}"
+
+
+def budget_text(budget: int | float) -> str:
+    """A budget for readers: edits, or a share of a graph's edges."""
+    return f"{100 * budget:g} % of edges" if isinstance(budget, float) else str(budget)
+
+
+def comparisons_table(view: View) -> dict[str, Any]:
+    """Methods less one another, the primary comparisons first."""
+    found = sorted(comparisons(view), key=lambda each: not each.is_primary)
+    where = _where(view.sections)
+    columns = [
+        *([_column("Where", "where", text=True)] if where else []),
+        _column("Difference", "pair", text=True),
+        _column("Attack", "attack", text=True),
+        _column("Budget", "budget"),
+        _column("Points"),
+        _column("p, corrected"),
+        _column("Says", text=True),
+        _column("Seeds to decide"),
+        _column("Family", "family", text=True),
+    ]
+    rows = [_comparison_row(columns, each, where) for each in found]
+    family = "primary" if any(each.is_primary for each in found) else ""
+    given = [
+        ("where", "Data, encoder, protocol"),
+        ("pair", "Difference"),
+        ("attack", "Attack"),
+        ("budget", "Budget"),
+    ]
+    filters = [each for pair in given for each in _filters(rows, pair)]
+    return {
+        "columns": columns,
+        "rows": rows,
+        "filters": [*filters, *_filters(rows, ("family", "Family"), chosen=family)],
+        "caption": _comparisons_caption(found),
+    }
+
+
+def _comparisons_caption(found: Sequence[Comparison]) -> str:
+    """What the columns mean."""
+    if not found:
+        return ""
+    if all(each.models is not None for each in found):
+        return models_caption()
+    first = next(each for each in found if each.models is None)
+    margin = first.judged.margin
+    equivalent = (
+        ""
+        if margin is None
+        else f" Equivalent: shown to differ by less than {100 * margin:.1f} points."
+    )
+    shared = (
+        " All speaks for this data set, whose seeds share graphs." if first.section.shared else ""
+    )
+    return (
+        "Left less right: the difference of the shares that stay right (in the row Clean: that "
+        "are right before any edit), in points, mean over the seeds, with 95 % intervals that hold "
+        "together. p is of no difference, corrected for the number of comparisons in its family. "
+        "Primary: what the suite named before it ran; only that is ever bold. Undecided: so many "
+        f"seeds show no difference, and no equality.{equivalent}{shared}"
+    )
+
+
+def _comparison_row(
+    columns: Sequence[dict[str, Any]],
+    each: Comparison,
+    where: Callable[[Section], str] | None,
+) -> dict[str, Any]:
+    section, judged = each.section, each.judged
+    pair = difference_name(
+        *(drawn_name(section, each.layers, method) for method in (each.left, each.right))
+    )
+    about = joined(pair, layers_text(each.layers) if _several(section) else "")
+    family = "primary" if each.is_primary else "secondary"
+    low, high = (each.models.low, each.models.high) if each.models else (judged.low, judged.high)
+    difference = _plain(points(judged.difference), repr(judged.difference))
+    difference["mark"] = each.mark
+    if low is not None and high is not None:
+        difference["interval"] = f"{points(low)} to {points(high)}"
+    p_value = each.models.p_value if each.models else judged.corrected
+    shown = p_value is not None and judged.verdict != "no verdict"
+    cells = [
+        *([_text(where(section))] if where else []),
+        _text(about),
+        _text(section.attack_name(each.attack)),
+        {**_text(budget_text(section.budget)), "text": False, "sort": repr(float(section.budget))},
+        difference,
+        _plain(p_text(p_value), repr(p_value)) if shown and p_value is not None else _plain("", ""),
+        _text(verdict_text(judged)),
+        _needed(judged.verdict, judged.seeds_needed),
+        _text(family),
+    ]
+    data = [
+        ("pair", about),
+        ("attack", section.attack_name(each.attack)),
+        ("budget", str(section.budget)),
+        ("family", family),
+    ]
+    if where:
+        data.append(("where", where(section)))
+    heavy = judged.decided and each.is_primary
+    budget = budget_text(section.budget)
+    return _row(columns, cells, data, heavy=heavy, budget=budget)
+
+
+def _needed(verdict: str, needed: int | None) -> Cell:
+    if verdict != "undecided":
+        return _plain("", "")
+    if needed is None:
+        return _plain(f"over {MOST_SEEDS_NEEDED:,}", str(MOST_SEEDS_NEEDED + 1))
+    return _plain(f"{needed:,}", str(needed))
+
+
+def _where(found: Sequence[Section]) -> Callable[[Section], str] | None:
+    """Names data set, encoder and protocol, as far as they differ; None where none does."""
+    parts = ("suite", "dataset", "encoder", "protocol")
+    varying = [part for part in parts if len({getattr(each, part) for each in found}) > 1]
+    if not varying:
+        return None
+    return lambda section: joined(*(str(getattr(section, part)) for part in varying))
+
+
+def _filters(
+    rows: Iterable[dict[str, Any]], about: tuple[str, str], chosen: str = "", first_of: bool = False
+) -> list[dict[str, Any]]:
+    """A filter by what rows say of themselves under one name; none where all say the same."""
+    name, title = about
+    options: dict[str, str] = {}
+    for row in rows:
+        value = dict(row["data"]).get(name)
+        if value is not None:
+            options.setdefault(value, row["budget"] if name == "budget" else value)
+    if len(options) < 2:
+        return []
+    first = next(iter(options))
+    picked = first if first_of else chosen
+    return [{"name": name, "title": title, "options": list(options.items()), "chosen": picked}]
+
+
+def _column(title: str, name: str = "other", text: bool = False) -> dict[str, Any]:
+    return {"title": title, "text": text, "name": name}
+
+
+def _row(
+    columns: Sequence[dict[str, Any]],
+    cells: Sequence[Cell],
+    data: list[tuple[str, str]],
+    **more: Any,
+) -> dict[str, Any]:
+    """A row: its cells know which column they stand in, so that it can be hidden."""
+    named = [{**cell, "name": column["name"]} for column, cell in zip(columns, cells, strict=True)]
+    return {"cells": named, "data": data, **more}
+
+
+def _text(value: str) -> Cell:
+    return {**_plain(value, value), "text": True}
+
+
+def _plain(value: str, sort: str) -> Cell:
+    return {
+        "value": value,
+        "sort": sort,
+        "text": False,
+        "mark": "",
+        "interval": "",
+        "more": "",
+    }

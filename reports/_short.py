@@ -1,0 +1,110 @@
+"""The report in short, as Markdown: the answer, what to know first, one table, one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from robust_augcl.reports import _paper_tables as tables
+from robust_augcl.reports._answer import answer
+from robust_augcl.reports._budgets import bracket_table
+from robust_augcl.reports._claims import claims_in_short
+from robust_augcl.reports._notices import notices, verdict_on
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._summary import guide
+from robust_augcl.reports._view import View
+from robust_augcl.reports.tables import escape, image
+from robust_augcl.results.report_input import ReportInput
+
+_MOST_NOTICES = 12
+_WORDS = {"fail": "**Failed**", "warn": "**Warning**", "note": "Note"}
+
+
+def short_page(view: View, drawn: Sequence[str]) -> str:
+    """The report in short.
+
+    Args:
+        view: what the report says.
+        drawn: the names of the figures beside it.
+    """
+    lines = [*_opening(view)]
+    lines.append(image("Accuracy under attack by attack and model", "accuracy"))
+    if "budgets" in drawn:
+        lines.append(image("Accuracy over budgets, by model", "budgets"))
+    for family in view.families:
+        lines += _numbers(view, family)
+    lines += ["## Published claims", claims_in_short(view.claims)]
+    lines += ["## How to read this", *_how_to_read(view)]
+    lines += ["## How to reproduce", _REPRODUCE]
+    return "\n\n".join(line.strip("\n") for line in lines if line) + "\n"
+
+
+_REPRODUCE = (
+    "In the folder of the run, `robust-augcl replay .` proves every number again from stored "
+    "graphs, edits and weights, and `robust-augcl replay . --from-scratch` computes everything "
+    "anew and compares it. The settings stand in `run.json` and in "
+    "[the appendix](report-appendix.md), which has every table. [The page](report.html) has the "
+    "same numbers to sort and filter; `means.csv`, `differences.csv` and `aggregated.json` hold "
+    "them as data."
+)
+
+
+def _opening(view: View) -> Iterator[str]:
+    """The title, the answer, and what a reader must know before the numbers."""
+    report = view.report
+    suites = ", ".join(sorted({record.cell.suite for record in report.records}))
+    yield f"# Accuracy under attack: suite {escape(suites)}"
+    yield subject(report)
+    for family in view.families:
+        if len(view.families) > 1:
+            yield f"**{escape(family_title(family[0]))}**"
+        yield _listed(answer(view, family))
+    yield "## Read this first"
+    yield verdict_on(view)
+    found = notices(view)
+    shown = [
+        f"- {_WORDS[notice.kind]}: {escape(notice.title)}. {escape(notice.text)}"
+        for notice in found[:_MOST_NOTICES]
+    ]
+    if len(found) > len(shown):
+        shown.append(f"- {len(found) - len(shown)} more stand in [the page](report.html).")
+    yield "\n".join(shown)
+
+
+def subject(report: ReportInput) -> str:
+    """What a report is about, in a sentence."""
+    victims = {(record.cell.protocol, record.victim) for record in report.records}
+    one = len(victims) == 1
+    what = "one trained graph classifier still gets"
+    if not one:
+        what = f"{len(victims)} trained graph classifiers still get"
+    attacks = f"{len(report.records)} attack{'s' if len(report.records) != 1 else ''}"
+    return (
+        f"What {what} right when somebody edits the graphs: {attacks} on "
+        f"{'it' if one else 'them'}, one record each."
+    )
+
+
+def family_title(section: Section) -> str:
+    """What sections have in common that differ in their budget alone."""
+    encoder = "given models" if section.is_given else section.encoder
+    return f"{section.dataset}, {encoder}, {section.protocol} protocol"
+
+
+def _numbers(view: View, family: Sequence[Section]) -> Iterator[str]:
+    """The tables of a family: the smallest budget attack by attack, all budgets' worst case."""
+    first = family[0]
+    yield f"## {escape(first.title)}"
+    yield tables.comparison(first)
+    if len(family) > 1 and (worst := bracket_table(family, view.known)):
+        yield "**The worst case within each budget**"
+        yield worst
+
+
+def _how_to_read(view: View) -> Iterator[str]:
+    for family in view.families:
+        title = f"**{escape(family_title(family[0]))}.** " if len(view.families) > 1 else ""
+        yield title + escape(" ".join(guide(family[0])))
+
+
+def _listed(lines: Iterator[str] | Sequence[str]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)

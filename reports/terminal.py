@@ -1,0 +1,225 @@
+"""Means for a terminal, at its width; and the few lines with which a run ends."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from robust_augcl.errors import printable
+from robust_augcl.reports._differences import sentences
+from robust_augcl.reports._marks import MEANINGS, footnotes
+from robust_augcl.reports._notices import verdict_on
+from robust_augcl.reports._page_tables import worst_text
+from robust_augcl.reports._rest import drawn_name
+from robust_augcl.reports._sections import Section
+from robust_augcl.reports._short import family_title
+from robust_augcl.reports._verdicts import verdicts_of
+from robust_augcl.reports._view import View, Worst, view_of
+from robust_augcl.reports.tables import percent
+from robust_augcl.results.names import CLEAN, joined, layers_text
+from robust_augcl.results.report_input import ReportInput
+
+WIDTH = 80
+"""Of what is no terminal, in columns."""
+MOST_LINES = 10
+"""With so many lines a run ends."""
+_LEAST_COLUMN, _MOST_LABEL = 7, 26
+_MOST_HEAD, _MOST_SHORT_HEAD = 16, 11
+_WORST = "Worst case"
+_MOST_NAMED, _MOST_BUDGETS = 6, 2
+"""Of so many models and budgets the last lines tell."""
+
+_Cell = Callable[[str, int, str, bool], str]
+
+
+def means_text(report: ReportInput, width: int = WIDTH) -> str:
+    """The means of a report as tables that fit a width, with the verdicts on methods below.
+
+    Args:
+        report: what there is.
+        width: columns of the terminal, at least 40.
+    """
+    if not report.records:
+        return "No records.\n"
+    view, width = view_of(report), max(width, 40)
+    lines: list[str] = []
+    for family in view.families:
+        first = family[0]
+        lines += _wrapped(family_title(first), width)
+        lines += _wrapped(
+            f"Right before and after the edits, in percent: {first.intervals}. {first.graphs}.",
+            width,
+        )
+        for section in family:
+            lines += ["", *_wrapped(_allowed(section), width), *_tables(view, section, width)]
+        verdicts = verdicts_of(first)
+        told = sentences(verdicts, verdicts.leading)
+        lines += ["", *(line for text in told for line in _wrapped(text, width, "  ")), ""]
+    text = "\n".join(lines).rstrip("\n") + "\n"
+    notes = footnotes(text).strip("\n").splitlines()
+    return text + "".join(f"{line}\n" for note in notes for line in _wrapped(note, width, "  "))
+
+
+def last_lines(report: ReportInput, folder: Path, width: int = WIDTH) -> str:
+    """What a run says when it is done: the numbers, the verdicts, the audit, where to read on.
+
+    They are ten lines at the most, at the width of the terminal.
+    """
+    view = view_of(report)
+    ends = [
+        *_wrapped(f"Audit: {verdict_on(view)}", width, "  ")[:2],
+        _cut(f"Page: {folder / 'report.html'}", width),
+        _cut(f"Tables: robust-augcl show {folder}", width),
+    ]
+    told: list[str] = []
+    for family in view.families:
+        verdicts = verdicts_of(family[0])
+        texts = [*_in_brief(view, family), *sentences(verdicts, verdicts.leading)]
+        told += [line for text in texts for line in _wrapped(text, width, "  ")]
+    room = MOST_LINES - len(ends)
+    if len(told) > room:
+        told = [*told[: room - 1], "..."]
+    return "\n".join([*told, *ends]) + "\n"
+
+
+def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
+    """The numbers of a family: before any edit, and the worst case of the first budgets."""
+    first = family[0]
+    columns = first.columns[:_MOST_NAMED]
+    clean = [
+        f"{drawn_name(first, layers, method)} {percent(found.mean)}"
+        for layers, method in columns
+        if (found := first.robust(CLEAN, layers, method))
+    ]
+    more = (
+        f" and {len(first.columns) - len(columns)} more"
+        if len(first.columns) > len(columns)
+        else ""
+    )
+    yield f"Right before any edit, in percent: {', '.join(clean)}{more}"
+    for section in family[:_MOST_BUDGETS]:
+        worst = [_worst(view.worst(section, *column), short=False) for column in columns]
+        yield f"Worst case, {section.threat}: {', '.join(worst)}"
+
+
+def _allowed(section: Section) -> str:
+    text = section.threat
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _tables(view: View, section: Section, width: int) -> list[str]:
+    """The table of a section; several below each other where its columns do not fit."""
+
+    def cell(attack: str, layers: int, method: str, with_interval: bool) -> str:
+        if attack == _WORST:
+            return _worst(view.worst(section, layers, method), short=not with_interval)
+        fact = view.fact(section, attack, layers, method)
+        if fact is None:
+            return "-"
+        share = fact.share
+        text = percent(share.mean) + fact.mark
+        if not with_interval:
+            return text
+        return f"{text} ({percent(share.low)} to {percent(share.high)})"
+
+    rows = [(attack, section.attack_name(attack)) for attack in section.attacks]
+    if section.exact is None and any(view.worst(section, *each) for each in section.columns):
+        rows.append((_WORST, _WORST))
+    label = min(max(len(name) for _, name in rows), _MOST_LABEL)
+    lines: list[str] = []
+    left = list(section.columns)
+    while left:
+        taken, with_interval = _fitting(section, left, rows, cell, width - label)
+        lines += _table(section, left[:taken], rows, cell, label, with_interval, width)
+        left = left[taken:]
+        if left:
+            lines.append("")
+    return lines
+
+
+def _worst(worst: Worst | None, short: bool) -> str:
+    """The worst case as `worst_text`, or in as few letters as can be."""
+    if not short or worst is None or worst.exact or worst.low is None:
+        return worst_text(worst)
+    return f"{percent(worst.low.mean)}-{percent(worst.high.mean)}"
+
+
+def _fitting(
+    section: Section,
+    columns: Sequence[tuple[int, str]],
+    rows: Sequence[tuple[str, str]],
+    cell: _Cell,
+    space: int,
+) -> tuple[int, bool]:
+    """How many of these columns fit, and whether with their intervals."""
+    for with_interval in (True, False):
+        widths = [_width(section, column, rows, cell, with_interval) + 2 for column in columns]
+        if sum(widths) <= space:
+            return len(columns), with_interval
+    taken = 0
+    while taken < len(columns) and sum(widths[: taken + 1]) <= space:
+        taken += 1
+    return max(taken, 1), False
+
+
+def _width(
+    section: Section,
+    column: tuple[int, str],
+    rows: Sequence[tuple[str, str]],
+    cell: _Cell,
+    with_interval: bool,
+) -> int:
+    """The width of a column; its head is cut to what its cells need, within reason."""
+    widest = max(len(cell(attack, *column, with_interval)) for attack, _ in rows)
+    most = _MOST_HEAD if with_interval else _MOST_SHORT_HEAD
+    return max(widest, min(len(_head(section, column)), most), _LEAST_COLUMN)
+
+
+def _table(
+    section: Section,
+    columns: Sequence[tuple[int, str]],
+    rows: Sequence[tuple[str, str]],
+    cell: _Cell,
+    label: int,
+    with_interval: bool,
+    width: int,
+) -> list[str]:
+    widths = [
+        min(_width(section, column, rows, cell, with_interval), width - label - 2)
+        for column in columns
+    ]
+    heads = [
+        f"{_cut(_head(section, column), own):>{own}}"
+        for column, own in zip(columns, widths, strict=True)
+    ]
+    lines = [f"{'':{label}}  {'  '.join(heads)}"]
+    for attack, name in rows:
+        cells = [
+            f"{_cut(cell(attack, *column, with_interval), own):>{own}}"
+            for column, own in zip(columns, widths, strict=True)
+        ]
+        lines.append(f"{_cut(name, label):{label}}  {'  '.join(cells)}")
+    return [line.rstrip() for line in lines]
+
+
+def _head(section: Section, column: tuple[int, str]) -> str:
+    layers, method = column
+    several = layers_text(layers) if len(section.layers) > 1 else ""
+    return printable(joined(drawn_name(section, layers, method), several))
+
+
+def _cut(text: str, width: int) -> str:
+    """A text in one line of this width."""
+    flat = printable(" ".join(text.split()))
+    if len(flat) <= width:
+        return flat
+    mark = flat[-1] if flat[-1] in MEANINGS else ""  # which must not get lost
+    return f"{flat[: max(width - 1 - len(mark), 0)]}…{mark}"
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Lines of a text; a number and its sign of percent stay together."""
+    kept = printable(text).replace(" %", "\xa0%")
+    lines = textwrap.wrap(kept, width, subsequent_indent=indent, break_on_hyphens=False)
+    return [line.replace("\xa0", " ") for line in lines]

@@ -1,0 +1,128 @@
+"""Means for a terminal, at its width; how a run ends; means as data."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from report_inputs import data_of, report_of
+
+from robust_augcl.reports._aggregated import (
+    DIFFERENCE_COLUMNS,
+    as_csv,
+    as_json,
+    difference_rows,
+    mean_rows,
+)
+from robust_augcl.reports._view import view_of
+from robust_augcl.reports.terminal import MOST_LINES, last_lines, means_text
+from robust_augcl.results.findings import Audit, Finding
+from robust_augcl.results.records import Record
+from robust_augcl.results.statistics import estimate
+
+Campaign = Callable[..., list[Record]]
+MANY = ["none", "graphcl", "augcl", "a method of a rather long name", "e", "f", "g", "h", "i"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("methods", [["none", "graphcl", "augcl"], MANY], ids=["three", "nine"])
+def test_means_fit_the_width(campaign: Campaign, width: int, methods: list[str]) -> None:
+    records = campaign(methods=methods, layers=[2, 3], seeds=[0, 1], n=30)
+    lines = means_text(report_of(records, measurements=data_of(records)), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_means_are_those_of_the_statistics(campaign: Campaign) -> None:
+    records = campaign(layers=[2], seeds=[0, 1, 2])
+    text = means_text(report_of(records, measurements=data_of(records)), 200)
+    for attack, name in (("rl_s2v", "RL-S2V"), ("exhaustive", "Exact worst case")):
+        (line,) = (line for line in text.splitlines() if line.startswith(f"{name}  "))
+        for method in ("none", "graphcl", "augcl"):
+            found = estimate([r for r in records if (r.cell.attack, r.cell.method) ==
+                              (attack, method)])  # fmt: skip
+            assert found is not None
+            cell = f"{100 * found.mean:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+            assert cell in line
+
+
+def test_names_that_would_move_the_cursor_are_written_out(campaign: Campaign) -> None:
+    records = campaign(methods=["none", "a\x1b[2Jb"], layers=[2])
+    text = means_text(report_of(records), 100) + last_lines(report_of(records), Path("x"), 100)
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [60, 100])
+@pytest.mark.parametrize("methods", [["none", "graphcl", "augcl"], MANY], ids=["three", "nine"])
+def test_a_run_ends_with_ten_lines(campaign: Campaign, width: int, methods: list[str]) -> None:
+    records = campaign(methods=methods, layers=[2], seeds=[0, 1], n=30)
+    audit = Audit("stamp", (Finding("first", "FAIL", "Broken.", (records[0].key,)),))
+    text = last_lines(report_of(records, audit), Path("runs/mine"), width)
+    lines = text.splitlines()
+    assert len(lines) <= MOST_LINES == 10
+    assert max(map(len, lines)) <= width
+    assert "Page: runs/mine/report.html" in text
+    assert "1 check of the audit failed" in text
+
+
+# --- as data --------------------------------------------------------------------------------------
+
+
+def test_means_as_csv_have_a_column_for_each_class(campaign: Campaign) -> None:
+    records = campaign(layers=[2], seeds=[0, 1])
+    view = view_of(report_of(records, measurements=data_of(records)))
+    table = list(csv.DictReader(io.StringIO(as_csv(mean_rows(view)))))
+    assert len(table) == 3 * 5
+    row = next(r for r in table if (r["method"], r["attack"]) == ("augcl", "rl_s2v"))
+    own = [r for r in records if (r.cell.method, r.cell.attack) == ("augcl", "rl_s2v")]
+    found = estimate(own)
+    assert found is not None
+    assert float(row["stays_right"]) == found.mean
+    assert (float(row["low"]), float(row["high"])) == (found.low, found.high)
+    for label in range(3):
+        by_class = [r.robust_accuracy_by_class[label] for r in own]
+        mean = sum(share for share in by_class if share is not None) / 2
+        assert float(row[f"stays_right_class_{label}"]) == pytest.approx(mean)
+    exact = [r.robust_accuracy for r in records
+             if (r.cell.method, r.cell.attack) == ("augcl", "exhaustive")]  # fmt: skip
+    assert float(row["missed_least"]) == pytest.approx(found.mean - sum(exact) / 2)
+    assert row["worst_is_exact"] == "True"
+
+
+def test_differences_are_there_and_are_left_less_right(campaign: Campaign) -> None:
+    records = campaign(layers=[2], seeds=[0, 1])
+    view = view_of(report_of(records, measurements=data_of(records)))
+    content = json.loads(as_json(view))
+    assert set(content) == {"means", "differences"}
+    means = {(r["method"], r["attack"]): r["stays_right"] for r in content["means"]}
+    assert content["differences"]
+    for row in content["differences"]:
+        left, right = (means[row[side], row["attack"]] for side in ("left", "right"))
+        assert row["difference"] == pytest.approx(left - right)
+
+
+def test_one_method_has_a_table_of_no_differences(campaign: Campaign) -> None:
+    view = view_of(report_of(campaign(methods=["augcl"], layers=[2])))
+    assert as_csv(difference_rows(view), DIFFERENCE_COLUMNS).count("\n") == 1
+
+
+def test_the_columns_of_differences_are_those_of_its_rows(campaign: Campaign) -> None:
+    view = view_of(report_of(campaign(layers=[2])))
+    assert tuple(difference_rows(view)[0]) == DIFFERENCE_COLUMNS
+
+
+def test_what_is_not_known_is_empty(campaign: Campaign) -> None:
+    records = [
+        dataclasses.replace(r, outcomes=[o for o in r.outcomes if o.label != 1])
+        for r in campaign(layers=[2], attacks=["rl_s2v"])
+    ]
+    view = view_of(report_of(records))
+    assert "nan" not in as_json(view).lower()
+    table = list(csv.DictReader(io.StringIO(as_csv(mean_rows(view)))))
+    assert {row["stays_right_class_1"] for row in table} == {""}
+    assert {row["failed_audit"] for row in table} == {""}
