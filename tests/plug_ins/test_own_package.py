@@ -113,7 +113,7 @@ def test_the_package_is_listed_and_nothing_of_it_imported(uninstalled):
 
 def test_commands_treat_it_like_our_own(folder, uninstalled):
     """Without `--plugin`: whoever installs a package consents to its entry points."""
-    shown = sound(call("show", folder))
+    shown = sound(call("show", folder, "--by-seed"))
     assert "acme_tanh" in json.dumps(RunFolder(folder).existing_manifest().table)
     page = (folder / "report-appendix.md").read_text()
     assert "acme_flip" in shown
@@ -149,7 +149,7 @@ def test_uninstalled_what_is_stored_is_shown_and_the_rest_says_what_is_missing(
     folder, uninstalled, tmp_path
 ):
     uninstalled()
-    shown = call("show", folder)
+    shown = call("show", folder, "--by-seed")
     assert "acme_flip" in sound(shown)
     assert MISSING in shown.err
     assert "not valid" not in shown.err
