@@ -80,6 +80,14 @@ def baseline(folder: Path, out: Path) -> None:
         f"{out}: {len(held.victims)} models, {len(held.attacked)} records, {targets:,} targets, "
         f"{size / 1000:,.1f} kB"
     )
+    if held.audit is None:
+        say("warning: these results are not audited: `robust-augcl audit` does it")
+    failed = [plain(found.check) for found in held.audit or () if found.status == "FAIL"]
+    if failed:
+        say(
+            f"warning: the audit of these results fails: {'; '.join(failed)}. Against this "
+            "baseline the gate does not call the same failures a regression"
+        )
 
 
 def self_test() -> None:

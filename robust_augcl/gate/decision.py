@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from robust_augcl.gate import beside
 from robust_augcl.gate.matching import Pairing, pairings
-from robust_augcl.gate.questions import TOLERANCE, Answer, Gate, Rules, sorted_answers
+from robust_augcl.gate.questions import TOLERANCE, Answer, Gate, Rules, counted, sorted_answers
 from robust_augcl.gate.same_weights import same_weights
 from robust_augcl.gate.trained_again import trained_again
 from robust_augcl.results.baseline import Baseline
@@ -59,5 +59,7 @@ def _only_here(found: list[Pairing]) -> list[str]:
     for pairing in found:
         alone = set(pairing.base.victims) ^ set(pairing.new.victims)
         if not pairing.why_not and pairing.is_paired and alone:
-            notes.append(f"{pairing.model.text}: only the {len(pairing.shared)} shared seeds count")
+            shared = counted(len(pairing.shared), "shared seed")
+            verb = "counts" if len(pairing.shared) == 1 else "count"
+            notes.append(f"{pairing.model.text}: only the {shared} {verb}")
     return notes

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from robust_augcl.results.baseline import Baseline
+from robust_augcl.results.findings import Audit
 from robust_augcl.store.run_folder import RunFolder
 
 
@@ -64,6 +66,20 @@ def test_without_its_audit_a_run_cannot_be_told_to_hold(command, pair, tmp_path)
     answer = command("gate", bare, "--baseline", pair)
     assert (answer.code, "not audited" in answer.out) == (4, True)
     assert command("gate", pair, "--baseline", bare).code in (0, 1)  # checks may fail by themselves
+
+
+def test_a_baseline_of_results_whose_audit_fails_is_written_with_a_warning(command, pair, tmp_path):
+    failing = Path(shutil.copytree(pair, tmp_path / "failing"))
+    path, file = failing / "audit.json", tmp_path / "base.json"
+    audit = Audit.loads(path.read_text(), "audit")
+    first = replace(audit.findings[0], status="FAIL", cells=())
+    path.write_text(replace(audit, findings=(first, *audit.findings[1:])).dumps())
+    answer = command("baseline", failing, "-o", file)
+    assert answer.code == 0
+    assert f"warning: the audit of these results fails: {first.check}" in answer.err
+    path.unlink()
+    answer = command("baseline", failing, "-o", file)
+    assert (answer.code, "warning: these results are not audited" in answer.err) == (0, True)
 
 
 def test_what_a_suite_of_three_methods_keeps(command, finished, tmp_path):
