@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import drawn_name, heading
 from robust_augcl.reports._sections import Section
+from robust_augcl.reports._words import seeds_text
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.learned import ENOUGH, Found, found_of_exact
 from robust_augcl.results.names import EXACT_NAME, joined, layers_text
@@ -26,7 +27,7 @@ def shares(section: Section) -> str:
         ]
         for attack in attacks
     ]
-    seeds = ", ".join(map(str, section.seeds))
+    seeds = seeds_text(section.seeds)
     caption = (
         "Of the graphs that the exact worst case breaks, the percentage that an attack which "
         f"learned breaks too: one number for each seed, in the order {seeds}."

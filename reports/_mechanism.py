@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from robust_augcl.reports._letters import Letters
 from robust_augcl.reports._sheet import STYLE
+from robust_augcl.reports._words import seeds_text
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.measurements import Measurement
 
@@ -99,7 +100,7 @@ def draw_model(panels: Sequence[Axes], name: str, measured: Sequence[Measurement
     """
     similarity, shares, *uncertainty = panels
     draw_histograms(similarity, measured, "similarity")
-    seeds = ", ".join(str(m.cell.seed) for m in measured)
+    seeds = seeds_text(sorted(m.cell.seed for m in measured))
     word = "seed" if len(measured) == 1 else "seeds"
     similarity.set_title(f"{name}, {word} {seeds}", fontsize=8, fontweight="bold", loc="left")
     draw_shares(shares, measured)

@@ -10,7 +10,7 @@ from typing import Any
 
 from robust_augcl.reports._marks import marks
 from robust_augcl.reports._order import ordered
-from robust_augcl.reports._words import protocol_text, threat_text
+from robust_augcl.reports._words import protocol_text, seeds_text, threat_text
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
@@ -310,7 +310,7 @@ class Section:
         number = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
         if len(self.seeds) == 1:
             return f"{number} test graphs, seed {self.seeds[0]}"
-        return f"{number} test graphs for each of the seeds {', '.join(map(str, self.seeds))}"
+        return f"{number} test graphs for each of the seeds {seeds_text(self.seeds)}"
 
     def class_name(self, label: int) -> str:
         """A class by what it is, where the records say so, else by its number."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+_FEWEST = 4
+"""So many numbers in a row are written as a range."""
 
 _GIVEN = {
     "strict": "attacks were chosen without the attacked graphs; how the models were trained is not "
@@ -44,3 +48,27 @@ def threat_text(threat: dict[str, Any]) -> str:
     if rest.pop("allow_existing", False):
         text += ", an existing edge may be named (which changes nothing)"
     return text + "".join(f", {name} {value}" for name, value in sorted(rest.items()))
+
+
+def seeds_text(seeds: Iterable[int], to: str = " to ", between: str = ", ") -> str:
+    """Seeds in words: what is written of many in a row are the first and the last.
+
+    Args:
+        seeds: each once, in rising order.
+        to: stands between the ends of a range.
+        between: stands between ranges, and seeds by themselves.
+
+    >>> seeds_text([0, 1, 2]), seeds_text([0, 5, 6, 7, 8, 10])
+    ('0, 1, 2', '0, 5 to 8, 10')
+    """
+    rows: list[list[int]] = []
+    for seed in seeds:
+        if rows and seed == rows[-1][-1] + 1:
+            rows[-1].append(seed)
+        else:
+            rows.append([seed])
+    parts = [
+        f"{row[0]}{to}{row[-1]}" if len(row) >= _FEWEST else between.join(map(str, row))
+        for row in rows
+    ]
+    return between.join(parts)

@@ -25,6 +25,7 @@ from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title, subject
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View, leading
+from robust_augcl.reports._words import seeds_text
 from robust_augcl.results.report_input import ReportInput
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -112,7 +113,7 @@ def _text(name: str) -> str:
 
 def _commands(report: ReportInput) -> list[str]:
     """What computes and proves the same again, as lines of a shell."""
-    seeds = ",".join(map(str, sorted({record.cell.seed for record in report.records})))
+    seeds = seeds_text(sorted({record.cell.seed for record in report.records}), "-", ",")
     suites = sorted({record.cell.suite for record in report.records})
     return [
         "# In the folder of the run: proves every result again, from stored graphs and weights.",

@@ -13,6 +13,7 @@ from robust_augcl.reports._page_tables import budget_text, worst_text
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import View
+from robust_augcl.reports._words import seeds_text
 from robust_augcl.reports.html import render
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import CLEAN, joined, layers_text
@@ -164,7 +165,7 @@ def _told(run: Shown) -> dict[str, Any]:
     seeds = sorted({seed for section in run.view.sections for seed in section.seeds})
     return {
         "name": run.name,
-        "about": f"suite {', '.join(suites)}, seeds {', '.join(map(str, seeds))}",
+        "about": f"suite {', '.join(suites)}, seeds {seeds_text(seeds)}",
         "verdict": verdict_on(run.view),
         "graphs": list(run.graphs.items()),
     }
