@@ -108,8 +108,13 @@ def text(gate: Gate) -> str:
 
 
 def _wrapped(line: str, indent: str) -> list[str]:
-    """Lines of a line, which keeps the spaces that it begins with."""
-    return textwrap.wrap(printable(line), COLUMNS, subsequent_indent=indent)
+    """Lines of a line, which keeps the spaces that it begins with.
+
+    GitHub's runner takes a line that begins with two colons, spaces apart, for a command; a part of
+    a name can come to stand there.
+    """
+    lines = textwrap.wrap(printable(line), COLUMNS, subsequent_indent=indent)
+    return [re.sub(r"^(\s*:)(?=:)", "\\1\u200b", each) for each in lines]
 
 
 def markdown_page(gate: Gate) -> str:

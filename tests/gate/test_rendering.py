@@ -67,6 +67,19 @@ def test_text_obeys_no_terminal(gate):
     assert max(map(len, text.splitlines())) <= 120  # a word of a name may be longer than a line
 
 
+def test_no_wrapped_line_of_text_is_a_command_to_a_runner():
+    """GitHub's takes a line for one that begins with two colons, after any spaces."""
+    base = made_up(range(3), Truth())
+    commands = 0
+    for before in range(1, 80):
+        name = f"{'a' * before} ::stop-commands::x"
+        named = replace(base, victims=[replace(each, method=name) for each in base.victims])
+        lines = FORMS["text"](decide(named, named)).splitlines()
+        assert not any(line.lstrip().startswith("::") for line in lines)
+        commands += any(line.lstrip().startswith(":\u200b:stop") for line in lines)
+    assert commands  # it did come to stand there
+
+
 def test_lines_fit_80_columns_where_names_do():
     base = made_up(range(8), Truth())
     for new in (broken_attack(base), made_up(range(8), Truth(), "again")):
