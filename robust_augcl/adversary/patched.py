@@ -1,7 +1,8 @@
 """Functions, classes and constants that other code has replaced in place.
 
 Looked at are this package, and what it computes with: PyTorch's functions, tensors and layers,
-NumPy, Python's own. Of this package's modules, constants are looked at too: the names that are
+NumPy, Python's own. A function that is wrapped is looked at too: in a property, a class method or a
+decorator. Of this package's modules, constants are looked at too: the names that are
 written in capitals. Its other variables are not: what they hold may change while a step runs.
 """
 
@@ -13,8 +14,9 @@ import math
 import operator
 import random
 import sys
-from collections.abc import Callable
-from types import FunctionType, ModuleType
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, lru_cache
+from types import CellType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,8 +49,11 @@ _OF_OTHERS: tuple[Any, ...] = (
     builtins,
 )
 _MISSING = object()
+_CACHED = type(lru_cache(lambda: None))
 # The last answer, where somebody works at a prompt; and what goes with the default dtype.
 _MOVING = ("_", "Storage")
+# A module's own name hides Python's of the same name.
+_BUILT_IN = frozenset(vars(builtins)) - {"_"}
 
 _Code = tuple[Any, Any, Any]
 """The code of a function, its defaults, and those of its keywords."""
@@ -93,14 +98,16 @@ class Standing:
     def __init__(self, looks_at: Callable[[str], bool] = lambda name: True) -> None:
         self._modules = _loaded()
         self._places = [_place(owner) for owner in _owners(looks_at)]
-        functions = {
-            id(value): value
-            for place in self._places
-            for value in place.values.values()
-            if type(value) is FunctionType
-        }
-        self._functions = list(functions.values())
+        self._functions = _functions(
+            value for place in self._places for value in place.values.values()
+        )
         self._codes = list(map(_code, self._functions))
+        self._cells = [
+            (cell, held)
+            for function in self._functions
+            for cell in function.__closure__ or ()
+            if type(held := _held(cell)) is FunctionType
+        ]
 
     @property
     def is_up_to_date(self) -> bool:
@@ -109,11 +116,12 @@ class Standing:
             _loaded() == self._modules
             and all(place.is_as_it_was for place in self._places)
             and not self._other_codes()
+            and not self._other_cells()
         )
 
     def is_so(self) -> bool:
         """Whether all stand where they stood, with the code that they had."""
-        return not self._changes() and not self._other_codes()
+        return not self._changes() and not self._other_codes() and not self._other_cells()
 
     def put_back(self) -> None:
         """Put each where it stood, with the code that it had."""
@@ -124,6 +132,8 @@ class Standing:
                 setattr(owner, name, value)
         for function, code in self._other_codes():
             function.__code__, function.__defaults__, function.__kwdefaults__ = code
+        for cell, function in self._other_cells():
+            cell.cell_contents = function
 
     def _other_codes(self) -> list[tuple[FunctionType, _Code]]:
         """The functions that have other code or defaults now, each with those that it had."""
@@ -135,10 +145,15 @@ class Standing:
             if now[0] is not was[0] or now[1] is not was[1] or now[2] is not was[2]
         ]
 
-    def _changes(self) -> list[tuple[Any, str, Any]]:
-        """Owner, name and former value of what is another one now, or went, or came to a class.
+    def _other_cells(self) -> list[tuple[CellType, FunctionType]]:
+        """The places in which a decorator holds another function now, each with what it held."""
+        return [(cell, held) for cell, held in self._cells if _held(cell) is not held]
 
-        What came to a module does no harm: it hides nothing.
+    def _changes(self) -> list[tuple[Any, str, Any]]:
+        """Owner, name and former value of what is another one now, or went, or came and hides one.
+
+        What came to a class may hide what its bases have. What came to a module hides nothing,
+        unless Python has the same name.
         """
         found = []
         for place in self._places:
@@ -150,13 +165,11 @@ class Standing:
                 for name, value in place.values.items()
                 if now.get(name, _MISSING) is not value
             ]
-            if isinstance(owner, type):
-                known = set(place.names)
-                found += [
-                    (owner, name, _MISSING)
-                    for name in list(now)
-                    if name not in known and hasattr(type(now[name]), "__get__")
-                ]
+            found += [
+                (owner, name, _MISSING)
+                for name in set(now) - set(place.names)
+                if (_is_bound(now[name]) if isinstance(owner, type) else name in _BUILT_IN)
+            ]
         return found
 
 
@@ -175,13 +188,56 @@ def standing() -> Standing:
 
 
 def _place(owner: Any) -> _Place:
-    found, own = dict(vars(owner)), _is_own(owner)
+    found, own, is_class = dict(vars(owner)), _is_own(owner), isinstance(owner, type)
     values = {
         name: value
         for name, value in found.items()
-        if name not in _MOVING and (callable(value) or (own and name.isupper()))
+        if name not in _MOVING
+        and (callable(value) or (own and name.isupper()) or (is_class and _is_bound(value)))
     }
     return _Place(owner, list(found), list(map(id, found.values())), values)
+
+
+def _is_bound(value: Any) -> bool:
+    """Whether a class gives something else for it: a function, a property, a class method."""
+    return hasattr(type(value), "__get__")
+
+
+def _functions(values: Iterable[Any]) -> list[FunctionType]:
+    """The functions among these, and those that they wrap."""
+    found: dict[int, FunctionType] = {}
+    waiting, seen = list(values), set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if type(value) is FunctionType:
+            found[id(value)] = value
+        waiting += _wrapped(value)
+    return list(found.values())
+
+
+def _wrapped(value: Any) -> Iterator[Any]:
+    """What a function holds of others, or a property, a class method, a cache."""
+    if type(value) is FunctionType:
+        yield from (h for cell in value.__closure__ or () if type(h := _held(cell)) is FunctionType)
+    elif type(value) is property:
+        yield from (value.fget, value.fset, value.fdel)
+    elif type(value) in (classmethod, staticmethod):
+        yield value.__func__
+    elif type(value) is cached_property:
+        yield value.func
+    elif type(value) is _CACHED:
+        yield value.__wrapped__
+
+
+def _held(cell: CellType) -> Any:
+    """What a function has from around it; nothing before it is there."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
 
 
 def _loaded() -> tuple[list[str], list[int]]:

@@ -96,8 +96,21 @@ class _Named(NamedTuple):
     makes: Callable[..., Any] | None = None
 
 
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
+def _tensor(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    needs_gradient: Any = None,
+    hooks: Any = None,
+    notes: Any = None,
+) -> Tensor:
     """A tensor as a view of its storage, if it lies in there."""
+    if notes:  # such as: another sign
+        raise InputError(
+            "Expected tensors whose numbers are as they are stored, got one that is to be changed "
+            "when it is read (conjugated or negated): save `tensor.resolve_conj().resolve_neg()`"
+        )
     places = _are_places(size) and _are_places(stride) and _are_places((offset,))
     if type(storage) is not _Storage or not places or len(size) != len(stride):
         raise Unreadable("a tensor is described in another way")
@@ -136,7 +149,10 @@ _MAKES: Mapping[tuple[str, str], _Named] = {
 
 
 def _named(module: Any, name: Any) -> _Named:
-    found = _MAKES.get((module, name)) if isinstance(module, str) else None
+    if type(module) is not str or type(name) is not str:
+        # Few words make tuples of tuples whose text, or hash, would take forever.
+        raise Unreadable("it names something by what is no text")
+    found = _MAKES.get((module, name))
     if found is not None:
         return found
     if name == "_rebuild_meta_tensor_no_storage":
@@ -144,7 +160,7 @@ def _named(module: Any, name: Any) -> _Named:
             "Expected weights that are there, got some on the device `meta`: move the model to a "
             "real one before you save it"
         )
-    if name in _OTHER_TENSORS and str(module).startswith("torch."):
+    if name in _OTHER_TENSORS and module.startswith("torch."):
         raise InputError(f"Expected dense tensors of known types, got {_OTHER_TENSORS[name]}")
     raise InputError(
         "Expected a state dict, as `torch.save(model.state_dict(), ...)` writes it, got a file "

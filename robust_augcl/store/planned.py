@@ -50,13 +50,13 @@ def planned(
         make: makes the manifest of the suite with any seeds.
     """
     before = _before(old, new)
-    if old is not None and (old.same_settings(new) or set(old.records) & set(new.records)):
-        return Planned(old.planned_seeds, old.planned_comparisons, before)
     known = next(
         (b for b in (old.planned_before if old else ()) if b.settings == new.settings), None
     )
     if known is not None:
         return Planned(known.seeds, known.comparisons, before)
+    if old is not None and (old.same_settings(new) or set(old.records) & set(new.records)):
+        return Planned(old.planned_seeds, old.planned_comparisons, before)
     seen = [seed for seed in set(seeds) if _has_results(store, make([seed]))]
     if seen:
         return Planned(len(seen), {}, before)

@@ -29,6 +29,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import robust_augcl
 from robust_augcl.adversary import global_state, guard, patched
 from robust_augcl.adversary.global_state import EVERYTHING, NUMERIC, clean, put_back
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models import margins as margins_module
 from robust_augcl.oracle import certificates
 from robust_augcl.store.store import Store
@@ -266,6 +268,66 @@ def test_a_method_that_came_to_a_class_goes_again():
         class_of_ours.__len__ = lambda self: 0
     assert changed == ["replaced functions"]
     assert not hasattr(class_of_ours, "__len__")
+
+
+def forged(*_):
+    return 0
+
+
+def wrapped_in_victim():
+    """What a decorator made of `Victim.logits` calls, and where it holds it."""
+    inner = Victim.logits.__wrapped__
+    (cell,) = (each for each in Victim.logits.__closure__ if each.cell_contents is inner)
+    return inner, cell
+
+
+HIDDEN = {
+    "a property": lambda: setattr(PackedGraphs, "num_graphs", property(forged)),
+    "a property's code": lambda: setattr(
+        vars(PackedGraphs)["num_graphs"].fget, "__code__", forged.__code__
+    ),
+    "a class method": lambda: setattr(PackedGraphs, "from_data_list", classmethod(forged)),
+    "a class method's code": lambda: setattr(
+        PackedGraphs.from_data_list.__func__, "__code__", forged.__code__
+    ),
+    "the code under a decorator": lambda: setattr(
+        wrapped_in_victim()[0], "__code__", forged.__code__
+    ),
+    "the function under a decorator": lambda: setattr(
+        wrapped_in_victim()[1], "cell_contents", forged
+    ),
+    "a name that hides Python's": lambda: setattr(guard, "list", tuple),
+}
+
+
+def what_is_hidden():
+    inner, cell = wrapped_in_victim()
+    return (
+        vars(PackedGraphs)["num_graphs"],
+        vars(PackedGraphs)["num_graphs"].fget.__code__,
+        vars(PackedGraphs)["from_data_list"],
+        PackedGraphs.from_data_list.__func__.__code__,
+        inner.__code__,
+        cell.cell_contents,
+        vars(guard).get("list"),
+    )
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_what_stands_behind_a_name_is_put_back_too(what):
+    before = what_is_hidden()
+    with put_back(NUMERIC) as changed:
+        HIDDEN[what]()
+    after = what_is_hidden()
+    assert changed == ["replaced functions"]
+    assert all(now is was for now, was in zip(after, before, strict=True))
+
+
+def test_a_name_that_came_to_a_module_and_hides_nothing_stays():
+    with put_back(NUMERIC) as changed:
+        guard.of_a_test = forged
+    assert (changed, guard.of_a_test) == ([], forged)
+    del guard.of_a_test
 
 
 def test_benchmark_a_look_at_the_global_state(benchmark):

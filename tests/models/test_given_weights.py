@@ -395,6 +395,26 @@ def assert_same(found: Any, expected: Any) -> None:
         assert type(found) is type(expected)
 
 
+def test_names_that_are_no_texts_are_refused_at_once():
+    """A tuple of two tuples of two, and so on: 240 bytes whose text would fill all memory."""
+    words = b"\x80\x02)q\x00"
+    for level in range(40):
+        words += b"h%ch%c\x86q%c" % (level, level, level + 1)
+    for name in (b"\x8c\x01x\x93.", b"\x8c\x01xh\x28\x93."):
+        with pytest.raises(InputError, match="names something by what is no text"):
+            tensors_saved_in(pickled(words + name))
+
+
+@pytest.mark.parametrize("changed", [lambda z: z.conj(), lambda z: z.conj().imag])
+def test_numbers_that_change_when_they_are_read_are_refused(changed):
+    """PyTorch stores the numbers as they were, and a note beside them."""
+    tensor = changed(torch.tensor([1 + 2j, 3 - 4j]))
+    with pytest.raises(InputError, match=r"conjugated or negated.*resolve_conj\(\)\.resolve_neg"):
+        tensors_saved_in(saved({"w": tensor}))
+    found = tensors_saved_in(saved({"w": tensor.resolve_conj().resolve_neg()}))
+    assert found["w"].tolist() == tensor.tolist()
+
+
 def test_no_spoilt_file_ends_in_anything_but_a_sentence():
     """Bytes of an honest file changed at random: it is read, or refused in one line."""
     honest = saved(nn.Linear(3, 3).state_dict())

@@ -124,6 +124,22 @@ def test_comparisons_are_those_of_the_first_run(
         assert stated(folder) == first
 
 
+def test_results_that_two_settings_share_carry_no_plan_to_settings_with_one(
+    folder: RunFolder,
+) -> None:
+    """Two suites that share nothing, then one of both, then the first again."""
+
+    def of_both(seeds: Sequence[int]) -> Manifest:
+        keys = [key(version, seed) for version in (0, 1) for seed in seeds]
+        return Manifest("tiny", {"both": True, "comparisons": WIDER}, None, list(seeds), keys)
+
+    folder.claim([0, 1, 2], making(0, comparisons=STATED))
+    folder.claim(range(7), making(1, training={"epochs": 1}, comparisons=WIDER))
+    folder.claim(range(7), of_both)
+    assert folder.claim(range(7), making(0, comparisons=WIDER)).planned_seeds == 3
+    assert stated(folder) == STATED
+
+
 def test_another_question_states_its_own(folder: RunFolder) -> None:
     folder.claim([0], making(0, training={"epochs": 2}, comparisons=STATED))
     folder.claim([0], making(1, comparisons=WIDER))
