@@ -194,7 +194,7 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
         "Left less right: the difference of the shares that stay right (in the row Clean: that "
         "are right before any edit), in points, mean over the seeds, with 95 % intervals that hold "
         "together. p is of no difference, corrected for the number of comparisons in its family. "
-        "Primary: what the suite named before it ran; only that is ever bold. Undecided: so many "
+        "Primary: what the suite names; only that is ever bold. Undecided: so many "
         f"seeds show no difference, and no equality.{equivalent}{shared}"
     )
 

@@ -142,7 +142,7 @@ def _caption(section: Section, marks: list[str], has_primary: bool) -> str:
     """What the numbers are, of how many graphs and seeds, and what brackets and bold mean."""
     encoder = "" if section.is_given else f" {tex(section.encoder)},"
     bold = (
-        "Bold: better than each other method in the comparisons that were stated before the run. "
+        "Bold: better than each other method in the suite's primary comparisons. "
         if has_primary
         else ""
     )
@@ -171,9 +171,10 @@ def _primary(found: list[Comparison]) -> Iterator[str]:
     yield r"\centering\small"
     yield (
         r"\caption{Differences of robust accuracy in the exact worst case, in points, means over "
-        f"{' or '.join(map(str, seeds))} seeds, with simultaneous 95\\,\\% intervals; p by "
-        f"Student's t over the seeds, corrected for {first.judged.size} comparisons (Holm).{equal}"
-        " Bold: decided.}"
+        f"{' or '.join(map(str, seeds))} seeds, with simultaneous 95\\,\\% intervals; p of no "
+        f"difference by Student's t over the seeds, corrected for {first.judged.size} comparisons "
+        f"(Holm).{equal}"
+        " Bold: a difference that is decided.}"
     )
     yield rf"\label{{tab:{_word(first.section.suite)}-primary}}"
     yield r"\begin{tabular}{@{}lrrl@{}}"
@@ -193,7 +194,7 @@ def _primary_row(each: Comparison) -> str:
     about = joined(difference_name(*names), _layers(section, each.layers))
     value = f"${points(judged.difference)}$"
     if judged.decided:
-        value = rf"\textbf{{{points(judged.difference)}}}"
+        value = rf"\textbf{{\boldmath{value}}}"
     interval = ""
     if judged.low is not None and judged.high is not None:
         interval = rf" {{\scriptsize [${points(judged.low)}$, ${points(judged.high)}$]}}"

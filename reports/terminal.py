@@ -46,13 +46,14 @@ def means_text(report: ReportInput, width: int = WIDTH) -> str:
     lines: list[str] = []
     for family in view.families:
         first = family[0]
+        tables = [_tables(view, section, width) for section in family]
         lines += _wrapped(family_title(first), width)
-        lines += _wrapped(
-            f"Right before and after the edits, in percent: {first.intervals}. {first.graphs}.",
-            width,
-        )
-        for section in family:
-            lines += ["", *_wrapped(_allowed(section), width), *_tables(view, section, width)]
+        said = f"Right before and after the edits, in percent: {first.intervals}. {first.graphs}."
+        if not all(with_intervals for _, with_intervals in tables):
+            said += " Where intervals do not fit this width, they are left out: report.md has them."
+        lines += _wrapped(said, width)
+        for section, (table, _) in zip(family, tables, strict=True):
+            lines += ["", *_wrapped(_allowed(section), width), *table]
         verdicts = verdicts_of(first)
         told = sentences(verdicts, verdicts.leading)
         lines += ["", *(line for text in told for line in _wrapped(text, width, "  ")), ""]
@@ -108,8 +109,11 @@ def _allowed(section: Section) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def _tables(view: View, section: Section, width: int) -> list[str]:
-    """The table of a section; several below each other where its columns do not fit."""
+def _tables(view: View, section: Section, width: int) -> tuple[list[str], bool]:
+    """The table of a section, and whether with intervals; several where its columns do not fit.
+
+    Those below each other have all of them intervals or none.
+    """
 
     def cell(attack: str, layers: int, method: str, with_interval: bool) -> str:
         if attack == _WORST:
@@ -129,13 +133,14 @@ def _tables(view: View, section: Section, width: int) -> list[str]:
     label = min(max(len(name) for _, name in rows), _MOST_LABEL)
     lines: list[str] = []
     left = list(section.columns)
+    _, with_interval = _fitting(section, left, rows, cell, width - label)
     while left:
-        taken, with_interval = _fitting(section, left, rows, cell, width - label)
+        taken, _ = _fitting(section, left, rows, cell, width - label)
         lines += _table(section, left[:taken], rows, cell, label, with_interval, width)
         left = left[taken:]
         if left:
             lines.append("")
-    return lines
+    return lines, with_interval
 
 
 def _worst(worst: Worst | None, short: bool) -> str:

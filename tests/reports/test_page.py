@@ -119,6 +119,16 @@ def test_a_page_asks_for_nothing(campaign: Campaign) -> None:
     assert str(policy["content"]).startswith("default-src 'none'")
 
 
+def test_the_axis_of_the_figure_stands_where_its_dots_are_drawn(campaign: Campaign) -> None:
+    """Dots stand at percents of the width; numbers below must, too."""
+    text = html(report_of(campaign(layers=[2])))
+    axis = re.findall(r'<svg class="axis" width="100%".*?</svg>', text)
+    assert axis
+    for each in axis:
+        told = re.findall(r'<text x="(\d+)%" y="12" text-anchor="middle">(\d+)', each)
+        assert told == [(number, number) for number in ("0", "25", "50", "75", "100")]
+
+
 def test_failed_checks_come_before_warnings_and_those_before_numbers(campaign: Campaign) -> None:
     records = campaign(layers=[2])
     findings = (

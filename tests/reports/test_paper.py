@@ -49,7 +49,7 @@ def latex(report: ReportInput) -> str:
 
 def test_bold_is_only_what_is_decided(campaign: Campaign) -> None:
     text = latex(decided(campaign))
-    assert re.findall(r"\\textbf\{([^}]*)\}", text) == ["70.0", "+10.0"]
+    assert re.findall(r"\\textbf\{([^}]*)\}", text) == ["70.0", r"\boldmath$+10.0$"]
     records = campaign(methods=["augcl", "graphcl"], layers=[2], seeds=[0, 1])
     undecided = report_of(records, measurements=data_of(records), table=PAIR, planned=2)
     assert r"\textbf" not in latex(undecided)

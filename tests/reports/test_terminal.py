@@ -38,6 +38,18 @@ def test_means_fit_the_width(campaign: Campaign, width: int, methods: list[str])
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_intervals_that_are_left_out_are_told_and_all_tables_are_alike(campaign: Campaign) -> None:
+    records = campaign(methods=MANY[:4], layers=[2], seeds=[0, 1], n=30)
+    report = report_of(records, measurements=data_of(records))
+    told = "Where intervals do not fit this width, they are left out"
+    for width, is_told in ((40, True), (60, True), (200, False)):
+        text = means_text(report, width)
+        assert (told in " ".join(text.split())) == is_told
+        rows = [line for line in text.splitlines() if line.startswith("Exact worst case  ")]
+        assert {"(" in row for row in rows} == {not is_told}
+    assert len(rows) == 1
+
+
 def test_means_are_those_of_the_statistics(campaign: Campaign) -> None:
     records = campaign(layers=[2], seeds=[0, 1, 2])
     text = means_text(report_of(records, measurements=data_of(records)), 200)
