@@ -2,7 +2,8 @@
 
 Single precision rounds, and not in the same way in every batch or on every machine. So where the
 two highest logits of a target are close, the target is predicted again: by itself, by the same
-weights in double precision. Of equal logits the first class wins. This is the one place that
+weights in double precision. Of equal logits the first class wins; equal are those too that differ
+by no more than double precision rounds, or the machine would decide. This is the one place that
 decides. `adversary.victim.Victim` answers every question through it, so whatever is told of
 predictions agrees: the guard, exact search, certificates, attacks, transfers, replay.
 
@@ -27,6 +28,8 @@ from robust_augcl.models.margins import gaps
 
 CLOSE = 1e-4
 """Logits are close that differ by no more than this share of the largest logit of the target."""
+EQUAL = 1e-12
+"""In double precision, logits are equal that differ by no more than this share of the largest."""
 _AT_ONCE = 256  # close targets whose graphs are held at once
 
 
@@ -43,16 +46,20 @@ def nearness(logits: Tensor) -> Tensor:
 
 
 def in_order(precise: Tensor, dtype: torch.dtype) -> Tensor:
-    """Round logits such that the class that wins still does, alone.
+    """Round logits such that the class that wins does so alone: of those of one value the first.
 
     Shapes: precise (B, C) -> (B, C).
 
-    >>> tie = torch.tensor([[5.0, 5.0 + 1e-12], [2.0, 2.0]], dtype=torch.double)
-    >>> rounded = in_order(tie, torch.float32)
-    >>> rounded.argmax(1).tolist(), bool((rounded - tie).abs().max() < 1e-6)
+    >>> close = torch.tensor([[5.0, 5.0 + 1e-9], [2.0, 2.0 + 1e-15]], dtype=torch.double)
+    >>> rounded = in_order(close, torch.float32)
+    >>> rounded.argmax(1).tolist(), bool((rounded - close).abs().max() < 1e-6)
     ([1, 0], True)
     """
-    winner, rounded = precise.argmax(1, keepdim=True), precise.to(dtype)
+    share = EQUAL if precise.dtype == torch.double else 0.0
+    equal = share * precise.abs().amax(1, keepdim=True)
+    highest = precise.amax(1, keepdim=True)
+    winner = (precise >= highest - equal).int().argmax(1, keepdim=True)
+    rounded = precise.to(dtype)
     best_other = rounded.scatter(1, winner, -torch.inf).amax(1, keepdim=True)
     above = torch.nextafter(best_other, torch.full_like(best_other, torch.inf))
     return rounded.scatter(1, winner, torch.maximum(rounded.gather(1, winner), above))
