@@ -168,11 +168,13 @@ def trials() -> list[Trial]:
             "regressed",
         ),
         Trial("a broken attack", base, broken_attack(base), "regressed"),
+        Trial("an attack a little weaker everywhere", base, dulled_attack(base), "regressed"),
         Trial("a flipped certificate", base, flipped_certificate(base), "regressed"),
         Trial("a lost certificate", base, lost_certificate(base), "regressed"),
         Trial("a newly failed audit", base, failed_audit(base), "regressed"),
         Trial("another threat", base, another_threat(base), "not comparable"),
         Trial("a record that is gone", base, without_record(base), "not comparable"),
+        Trial("seeds that are gone", base, made_up(seeds[:2], truth), "not comparable"),
         Trial(
             "two seeds, which cannot tell",
             made_up(range(2), replace(truth, spread=0.05)),
@@ -190,6 +192,19 @@ def broken_attack(held: Baseline) -> Baseline:
     (place, record) = next((p, r) for p, r in enumerate(held.attacked) if r.attack == "weaker")
     changed = replace(record, attacked=held.victims[record.victim].clean)
     return replace(held, attacked=_with(held.attacked, place, changed))
+
+
+def dulled_attack(held: Baseline) -> Baseline:
+    """The weaker attack breaks three targets fewer of each victim: alone that is chance."""
+    attacked = []
+    for record in held.attacked:
+        right = list(held.bits(record.victim, record.attacked))
+        clean = held.bits(record.victim, held.victims[record.victim].clean)
+        work = [place for place, was_right in enumerate(clean) if was_right and not right[place]]
+        for place in work[:3] if record.attack == "weaker" else ():
+            right[place] = True
+        attacked.append(replace(record, attacked=packed(right)))
+    return replace(held, attacked=attacked)
 
 
 def flipped_certificate(held: Baseline) -> Baseline:
