@@ -40,7 +40,9 @@ def planned(
     What was planned of other settings that the folder held is kept, and holds when they come back:
     else whoever goes on could run something else in between, and plan anew. Where there are results
     that no manifest lists any more, nobody knows what was planned. Then it is the number of seeds
-    that they are of, since those were seen, and no comparison.
+    that they are of, since those were seen, and no comparison. A suite that shares results with the
+    folder's goes on with what was planned of that one. Where it takes in results of others too, it
+    goes on with what was planned of all of them alike.
 
     Args:
         store: the folder's results.
@@ -55,12 +57,32 @@ def planned(
     )
     if known is not None:
         return Planned(known.seeds, known.comparisons, before)
-    if old is not None and (old.same_settings(new) or set(old.records) & set(new.records)):
+    if old is not None and old.same_settings(new):
         return Planned(old.planned_seeds, old.planned_comparisons, before)
+    if old is not None and set(old.records) & set(new.records):
+        return _of_shared(store, old, new, before)
     seen = [seed for seed in set(seeds) if _has_results(store, make([seed]))]
     if seen:
         return Planned(len(seen), {}, before)
     return Planned(len(set(seeds)), new.table.get(TABLE, {}), before)
+
+
+def _of_shared(store: Store, old: Manifest, new: Manifest, before: list[Before]) -> Planned:
+    """What was planned for a run that shares results with the one before.
+
+    `before` holds what was planned of that one, and of all others before it.
+    """
+    others = set(new.records) - set(old.records)
+    if not any(store.record_path(key).exists() for key in others):
+        return Planned(old.planned_seeds, old.planned_comparisons, before)
+    seeds = [each.seeds for each in before]
+    known = [number for number in seeds if number is not None]
+    is_one = all(each.comparisons == old.planned_comparisons for each in before)
+    return Planned(
+        min(known) if len(known) == len(seeds) else None,
+        old.planned_comparisons if is_one else {},
+        before,
+    )
 
 
 def _before(old: Manifest | None, new: Manifest) -> list[Before]:

@@ -124,19 +124,38 @@ def test_comparisons_are_those_of_the_first_run(
         assert stated(folder) == first
 
 
-def test_results_that_two_settings_share_carry_no_plan_to_settings_with_one(
-    folder: RunFolder,
-) -> None:
+def of_two(seeds: Sequence[int]) -> Manifest:
+    """A suite that asks for the results of two versions."""
+    keys = [key(version, seed) for version in (0, 1) for seed in seeds]
+    return Manifest("tiny", {"both": True, "comparisons": WIDER}, None, list(seeds), keys)
+
+
+def test_a_suite_that_shares_results_in_between_is_no_way_to_plan_anew(folder: RunFolder) -> None:
     """Two suites that share nothing, then one of both, then the first again."""
-
-    def of_both(seeds: Sequence[int]) -> Manifest:
-        keys = [key(version, seed) for version in (0, 1) for seed in seeds]
-        return Manifest("tiny", {"both": True, "comparisons": WIDER}, None, list(seeds), keys)
-
     folder.claim([0, 1, 2], making(0, comparisons=STATED))
     folder.claim(range(7), making(1, training={"epochs": 1}, comparisons=WIDER))
-    folder.claim(range(7), of_both)
+    folder.claim(range(7), of_two)
     assert folder.claim(range(7), making(0, comparisons=WIDER)).planned_seeds == 3
+    assert stated(folder) == STATED
+
+
+@pytest.mark.parametrize("first", [STATED, WIDER])
+def test_a_suite_of_all_that_was_seen_has_what_was_planned_of_all_alike(
+    folder: RunFolder, first: dict[str, Any]
+) -> None:
+    folder.claim([0, 1, 2], making(0, comparisons=first))
+    for seed in (0, 1, 2):
+        with_result(folder, seed)
+    folder.claim(range(7), making(1, training={"epochs": 1}, comparisons=WIDER))
+    assert folder.claim(range(7), of_two).planned_seeds == 3
+    assert stated(folder) == (WIDER if first == WIDER else {})
+
+
+def test_a_suite_that_grows_goes_on_with_what_was_planned(folder: RunFolder) -> None:
+    folder.claim([0, 1, 2], making(0, comparisons=STATED))
+    for seed in (0, 1, 2):
+        with_result(folder, seed)
+    assert folder.claim(range(7), of_two).planned_seeds == 3
     assert stated(folder) == STATED
 
 
