@@ -71,6 +71,7 @@ class RLS2V(QLearning, LearningAttack):
         "updates": 1,
         "rate_end": 1.0,
         "burn_in": 100,
+        "evaluate_every": 100,
     }
 
     def scaled(self, factor: float) -> RLS2V:
