@@ -182,6 +182,46 @@ def test_a_clean_prediction_that_rounding_turned_says_nothing_of_proofs(base, wa
     ]
 
 
+@pytest.mark.parametrize("plant", [self_test.flipped_certificate, self_test.lost_certificate])
+def test_a_proof_whose_margin_is_near_0_may_round_otherwise_elsewhere(base, plant):
+    """Up to 1 % of targets, on another processor, where arithmetic is fast; nowhere else."""
+    fast = replace(base, machines=[replace(base.machines[0], arithmetic="fast")])
+    elsewhere = [replace(fast.machines[0], processor="another")]
+    (machine,) = plant(fast).machines
+    assert machine.processor != "another"
+    assert decide(fast, plant(fast)).outcome == "regressed"  # the same processor: the same bits
+    for sides in (
+        (fast, replace(plant(fast), machines=elsewhere)),
+        (plant(fast), replace(fast, machines=elsewhere)),
+    ):
+        found = decide(*sides)
+        if plant is self_test.lost_certificate and sides[0] is not fast:
+            assert found.outcome == "holds"  # a proof is gained
+            continue
+        assert found.outcome == "cannot tell"
+        assert found.exit_code == 4
+        assert "1 target" in why(found)
+        assert "which rounding may be" in why(found)
+    portable = replace(plant(base), machines=[replace(base.machines[0], processor="another")])
+    assert decide(base, portable).outcome == "regressed"
+
+
+def test_many_proofs_that_are_lost_are_no_rounding(base):
+    """16 of 1600 targets are 1 %, and 17 are more."""
+    fast = replace(base, machines=[replace(base.machines[0], arithmetic="fast")])
+    elsewhere = [replace(fast.machines[0], processor="another")]
+    proved = base.bits(0, base.worst[0].proved)
+    places = [place for place, is_proved in enumerate(proved) if is_proved]
+
+    def without(number: int) -> Gate:
+        left = packed(flag and p not in places[:number] for p, flag in enumerate(proved))
+        worst = [replace(base.worst[0], proved=left), *base.worst[1:]]
+        return decide(fast, replace(base, machines=elsewhere, worst=worst))
+
+    assert without(16).outcome == "cannot tell"
+    assert without(17).outcome == "regressed"
+
+
 # --- not comparable -------------------------------------------------------------------------------
 
 
