@@ -57,7 +57,8 @@ def gate(options: GateOptions) -> None:
     except BaselineMissing as error:
         raise NotComparable(str(error)) from None
     new = read(options.new, say)
-    tolerance = options.tolerance or base.margin or TOLERANCE
+    margin = TOLERANCE if base.margin is None else base.margin
+    tolerance = margin if options.tolerance is None else options.tolerance
     try:
         found = decide(base, new, Rules(tolerance, options.method, options.one_model))
     except ValueError as error:

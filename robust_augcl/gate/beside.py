@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from statistics import median
 from typing import Final
@@ -21,21 +22,22 @@ _LEAST_SECONDS = 0.05
 
 
 def audits(base: Baseline, new: Baseline) -> list[Answer]:
-    """What the audits say: a check that fails of something that it did not fail of before."""
+    """What the audits say: a check that fails of something, or for more seeds, than before."""
     if new.audit is None:
         if base.audit is None:
             return []
         why = "the new results are not audited: `robust-augcl audit` does it"
         return [Answer("audit", _REGIME, "cannot tell", why)]
     if base.audit is None:
-        before: dict[str, set[str]] = {}
+        before: dict[str, Counter[str]] = {}
     else:
         before = {found.check: _speaks_against(base, found) for found in _failed(base)}
     answers, still = [], set()
     for found in _failed(new):
         still.add(found.check)
         against = _speaks_against(new, found)
-        fresh = sorted(against - before.get(found.check, set()))
+        known = before.get(found.check, Counter())
+        fresh = [_grown(about, known[about], against[about]) for about in sorted(against - known)]
         if found.check in before and not fresh:
             continue
         names = "; ".join(fresh[:3]) + (f" and {len(fresh) - 3} more" if len(fresh) > 3 else "")
@@ -46,8 +48,8 @@ def audits(base: Baseline, new: Baseline) -> list[Answer]:
             Answer(f"audit: {check}", _REGIME, "holds", "failed, and no longer does", improved=True)
         )
     if not answers:
-        known = sum(len(against) > 0 for against in before.values())
-        rest = f", as before {counted(known, 'check')} of the same results" if known else ""
+        as_before = sum(len(against) > 0 for against in before.values())
+        rest = f", as before {counted(as_before, 'check')} of the same results" if as_before else ""
         answers.append(Answer("audit", _REGIME, "holds", f"no check fails that did not{rest}"))
     return answers
 
@@ -56,9 +58,17 @@ def _failed(held: Baseline) -> Iterator[Found]:
     yield from (found for found in held.audit or () if found.status == "FAIL")
 
 
-def _speaks_against(held: Baseline, found: Found) -> set[str]:
-    """What a finding speaks against, in words, seeds apart: another run has other seeds."""
-    return {_about(held, held.attacked[place]) for place in found.records}
+def _speaks_against(held: Baseline, found: Found) -> Counter[str]:
+    """What a finding speaks against, in words, and for how many seeds.
+
+    Which seeds is left out: another run has others.
+    """
+    return Counter(_about(held, held.attacked[place]) for place in set(found.records))
+
+
+def _grown(about: str, before: int, now: int) -> str:
+    """What a check speaks against now, or for more seeds than before."""
+    return f"{about} (for {counted(now, 'seed')}, before {before})" if before else about
 
 
 def _about(held: Baseline, record: Attacked) -> str:
@@ -71,7 +81,12 @@ def _about(held: Baseline, record: Attacked) -> str:
 
 
 def notes(base: Baseline, new: Baseline) -> Iterator[str]:
-    """What else there is to know, in sentences."""
+    """What else there is to know, in sentences; what matters most comes first."""
+    if base.audit is None and new.audit is None:
+        yield (
+            "neither side is audited, so nobody has looked for broken attacks: "
+            "`robust-augcl audit` does it"
+        )
     if base.suite != new.suite:
         yield f"the suites have other names: {base.suite}, now {new.suite}"
     if revised := changes(base.revisions, new.revisions):

@@ -25,9 +25,10 @@ def decide(base: Baseline, new: Baseline, rules: Rules | None = None) -> Gate:
         rules: how; None for the defaults, with the suite's own margin as the tolerance.
 
     Raises:
-        ValueError: `rules.method` is the label of no method of the baseline.
+        ValueError: `rules.method` is the label of no method of the baseline, or its margin is no
+            tolerance.
     """
-    rules = rules or Rules(base.margin or TOLERANCE)
+    rules = rules or Rules(TOLERANCE if base.margin is None else base.margin)
     labels = {victim.method for victim in base.victims}
     if rules.method is not None and rules.method not in labels:
         raise ValueError(
@@ -45,7 +46,7 @@ def decide(base: Baseline, new: Baseline, rules: Rules | None = None) -> Gate:
     answers += trained_again(usable, rules, base.primary)
     if any(answer.outcome != "not comparable" for answer in answers):
         answers += beside.audits(base, new)
-    notes = [*_only_here(found), *beside.notes(base, new)]
+    notes = [*beside.notes(base, new), *_only_here(found)]
     return Gate(sorted_answers(answers), tuple(notes), rules)
 
 

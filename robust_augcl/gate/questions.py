@@ -64,7 +64,8 @@ class Answer:
         decides: whether it alone can keep the gate from holding where it cannot tell.
         improved: whether the new results are better, beyond chance.
         base, new: shares; None where there is none.
-        drop, low, high: baseline less new, and its interval; None where there is none.
+        drop, low, high: baseline less new, and its interval; None where there is none. Of an attack
+            on the same weights it is the drop of what the attack breaks.
         detectable: the drop that is found with 80 % power; None where nothing is tested.
         seeds_needed: about how many seeds a side would tell; None where that is not asked.
     """

@@ -20,6 +20,8 @@ MOST_ROWS = 20
 """Rows of a table in Markdown, at the most: it must fit a comment."""
 MOST_ANNOTATIONS = 10
 """GitHub shows so many of a step."""
+MOST_NOTES = 10
+"""Notes in Markdown, at the most."""
 
 _WORDS: dict[Outcome, str] = {
     "holds": "HOLDS",
@@ -127,7 +129,7 @@ def markdown_page(gate: Gate) -> str:
     if others := len(gate.answers) - min(len(shown), MOST_ROWS):
         lines += ["", f"{counted(others, 'further comparison')} not shown."]
     if gate.notes:
-        lines += ["", *(f"- {markdown(note)}" for note in gate.notes[:10])]
+        lines += ["", *(f"- {markdown(note)}" for note in gate.notes[:MOST_NOTES])]
     if end := _end(gate):
         lines += ["", end]
     return "\n".join(lines) + "\n"
@@ -155,12 +157,15 @@ def junit(gate: Gate) -> str:
             ElementTree.SubElement(case, "system-out").text = xml(answer.why)
         else:
             ElementTree.SubElement(case, kind, {"message": xml(answer.why), "type": answer.outcome})
+    if gate.notes:
+        told_besides = "\n".join(f"note: {xml(note)}" for note in gate.notes)
+        ElementTree.SubElement(suite, "system-out").text = told_besides
     ElementTree.indent(suites, " ")
     return ElementTree.tostring(suites, "unicode", xml_declaration=True) + "\n"
 
 
 def github(gate: Gate) -> str:
-    """Workflow commands, which GitHub shows as annotations: the worst ten."""
+    """Workflow commands, which GitHub shows as annotations: the worst, the notes, the outcome."""
     levels: dict[Outcome, str] = {"regressed": "error", "not comparable": "error"}
     lines = []
     for answer in [a for a in gate.answers if a.outcome != "holds" and _is_telling(a)]:
@@ -168,8 +173,11 @@ def github(gate: Gate) -> str:
         title = annotation(f"{answer.outcome}: {answer.about}", is_property=True)
         lines.append(f"::{level} title={title}::{annotation(answer.why)}")
     title = annotation(f"Robustness gate: {gate.outcome}", is_property=True)
-    end = f"::notice title={title}::{annotation(gate.sentence)}"
-    return "\n".join([*lines[: MOST_ANNOTATIONS - 1], end]) + "\n"
+    ends = [f"::notice title={title}::{annotation(gate.sentence)}"]
+    if gate.notes:
+        title = annotation("Robustness gate: notes", is_property=True)
+        ends.insert(0, f"::notice title={title}::{annotation('; '.join(gate.notes))}")
+    return "\n".join([*lines[: MOST_ANNOTATIONS - len(ends)], *ends]) + "\n"
 
 
 def as_json(gate: Gate) -> str:

@@ -281,7 +281,7 @@ def _strength_of(about: str, tested: Sequence[tuple[float, _Counts]]) -> Answer:
     stronger = [(p, c) for p, c in tested if p <= ALPHA and c.gained > c.lost]
     lost, gained = sum(c.lost for c in own), sum(c.gained for c in own)
     total = sum(c.total for c in own)
-    drop = (gained - lost) / total
+    drop = (lost - gained) / total  # of what it breaks: above 0 where it is weaker
     if weaker:
         p_value, worst = min(weaker, key=lambda each: each[0])
         where = "over all seeds" if worst.seed is None else f"of seed {worst.seed}"

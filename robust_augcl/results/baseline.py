@@ -127,6 +127,8 @@ def _entry(named: tuple[str, Any]) -> str:
 
 def _contradiction(held: Baseline) -> str | None:
     """What of it contradicts the rest of it; None where nothing does."""
+    if held.margin is not None and not 0 < held.margin < 1:
+        return f"with a margin above 0 and below 1, as suites state it, got {held.margin:g}"
     try:
         for data in held.data:
             _check_data(data)

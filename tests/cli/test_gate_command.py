@@ -137,3 +137,12 @@ def test_a_suite_s_margin_is_the_tolerance(files, tmp_path):
     held = Baseline.load(files["base"])
     (tmp_path / "wide.json").write_text(replace(held, margin=0.4).dumps())
     assert call("gate", files["worse"], "--baseline", tmp_path / "wide.json").code == 0
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.0])
+def test_a_margin_that_no_suite_states_is_refused_and_not_replaced(files, tmp_path, margin):
+    held = Baseline.load(files["base"])
+    (tmp_path / "odd.json").write_text(replace(held, margin=margin).dumps())
+    answer = call("gate", files["base"], "--baseline", tmp_path / "odd.json")
+    assert answer.code == 2
+    assert "a margin above 0 and below 1" in " ".join(answer.err.split())

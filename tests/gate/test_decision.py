@@ -9,6 +9,7 @@ import pytest
 from robust_augcl.gate import self_test
 from robust_augcl.gate.decision import decide
 from robust_augcl.gate.questions import EXIT_CODES, Gate, Rules
+from robust_augcl.gate.rendering import FORMS
 from robust_augcl.gate.self_test import Chance, Truth, made_up, trials
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.baseline_parts import Found
@@ -304,6 +305,8 @@ def test_the_tolerance_is_the_suite_s_margin_unless_it_is_named(base):
     assert decide(base, base).rules.tolerance == 0.02
     assert decide(replace(base, margin=0.05), base).rules.tolerance == 0.05
     assert decide(replace(base, margin=0.05), base, Rules(0.3)).rules.tolerance == 0.3
+    with pytest.raises(ValueError, match="tolerance"):
+        decide(replace(base, margin=0.0), base)  # no suite states it, and no file holds it
     worse = made_up(SEEDS, Truth(robust=0.5), "again")
     assert decide(base, worse).outcome == "regressed"
     assert decide(base, worse, Rules(0.3)).outcome == "holds"
@@ -394,6 +397,37 @@ def test_only_a_new_failure_of_the_audit_is_a_regression(base):
     assert decide(audited(base, passes), warns).outcome == "holds"
     assert decide(replace(base, audit=None), audited(base, fails)).outcome == "regressed"
     assert decide(base, replace(base, audit=None)).outcome == "cannot tell"
+
+
+def test_a_check_that_fails_for_more_seeds_is_a_regression(base):
+    """Records 0, 2, 4 ... are of one attack, one for each seed."""
+
+    def failing(*places: int) -> Baseline:
+        return audited(base, Found("a check", "FAIL", "seen", list(places)))
+
+    every = decide(failing(0), failing(*range(0, 16, 2)))
+    assert (every.outcome, every.exit_code) == ("regressed", 1)
+    assert "(for 8 seeds, before 1): seen" in why(every)
+    assert decide(failing(0, 2), failing(4, 6)).outcome == "holds"
+    assert decide(failing(0, 2), failing(4)).outcome == "holds"
+
+
+def test_that_nobody_audited_is_said(base):
+    bare = replace(base, audit=None)
+    found = decide(bare, bare)
+    assert found.outcome == "holds"
+    assert found.notes[0].startswith("neither side is audited")
+    for name, form in FORMS.items():
+        assert "neither side is audited" in " ".join(form(found).split()), name
+        assert "neither side is audited" not in " ".join(form(decide(base, base)).split()), name
+
+
+def test_the_drop_of_a_weaker_attack_is_above_0_in_every_output(base):
+    found = decide(base, self_test.dulled_attack(base))
+    (weaker,) = found.of("regressed")
+    assert weaker.drop == 3 * 8 / 1600
+    (row,) = [r for r in FORMS["markdown"](found).splitlines() if r.startswith("| regressed")]
+    assert row.split("|")[5].strip() == "1.5"
 
 
 def test_times_are_ratios_on_the_same_processor(base):

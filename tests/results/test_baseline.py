@@ -231,6 +231,8 @@ def put(*path, value):
         (put("source", value="x"), "64 hexadecimal digits"),
         (put("planned_seeds", value=True), "planned_seeds"),
         (put("margin", value=2.0), "margin"),
+        (put("margin", value=0.0), "a margin above 0 and below 1, as suites state it, got 0"),
+        (put("margin", value=1.0), "a margin above 0 and below 1, as suites state it, got 1"),
         (put("extra", value=1), "unknown field"),
         (put("victims", 0, "extra", value=1), "unknown field"),
         (put("victims", 0, "clean", value=None), "none of its field"),
