@@ -100,7 +100,7 @@ def difference_name(left: str, right: str) -> str:
     """What a difference of two methods is called, left less right.
 
     Example:
-        >>> ascii(difference_name("AUGCL", "GraphCL"))
-        "'AUGCL \\u2212 GraphCL'"
+        >>> difference_name("AUGCL", "GraphCL") == "AUGCL \\N{MINUS SIGN} GraphCL"
+        True
     """
     return f"{left} \N{MINUS SIGN} {right}"

@@ -98,7 +98,8 @@ def test_what_is_left_out_is_said_everywhere(kept):
     (victim, _) = json.loads((path / "run.json").read_text())["table"]["victims"]
     assert set(victim["resolved"]["left_out"]) == {"rl", "prbcd"}
     page = (path / "report-appendix.md").read_text()
-    for text in (str(result), page.replace("\\", "")):
+    short, html = ((path / name).read_text() for name in ("report.md", "report.html"))
+    for text in (str(result), short.replace("\\", ""), html):
         assert "PRBCD is left out for counts: it follows gradients of edge weights, but" in text
         assert "rl is left out for gin: it learns on graphs beside those that are attacked" in text
     assert "0 layers" not in page
