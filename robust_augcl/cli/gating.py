@@ -11,7 +11,7 @@ from robust_augcl.cli.words import say
 from robust_augcl.errors import InputError
 from robust_augcl.gate.decision import decide
 from robust_augcl.gate.questions import EXIT_CODES, TOLERANCE, Rules
-from robust_augcl.gate.reading import BaselineMissing, of_folder, read, write
+from robust_augcl.gate.reading import BaselineMissing, doubts, of_folder, read, write
 from robust_augcl.gate.rendering import FORMS, plain
 
 
@@ -81,14 +81,8 @@ def baseline(folder: Path, out: Path) -> None:
         f"{out}: {len(held.victims)} models, {len(held.attacked)} records, {targets:,} targets, "
         f"{size / 1000:,.1f} kB"
     )
-    if held.audit is None:
-        say("warning: these results are not audited: `robust-augcl audit` does it")
-    failed = [plain(found.check) for found in held.audit or () if found.status == "FAIL"]
-    if failed:
-        say(
-            f"warning: the audit of these results fails: {'; '.join(failed)}. Against this "
-            "baseline the gate does not call the same failures a regression"
-        )
+    for doubt in doubts(held):
+        say(f"warning: {doubt}")
 
 
 def self_test() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import robust_augcl
-from robust_augcl.errors import InputError
+from robust_augcl.errors import InputError, cut
 from robust_augcl.gate.decision import decide
 from robust_augcl.gate.questions import TOLERANCE, Rules
-from robust_augcl.gate.reading import of_folder, write
+from robust_augcl.gate.reading import doubts, of_folder, write
 from robust_augcl.gate.rendering import plain, text
 from robust_augcl.reports._words import threat_text
 from robust_augcl.results.baseline import Baseline
@@ -35,13 +36,17 @@ class Place:
     Args:
         folder: of the run.
         beside: the folder of the test's file, which baselines are relative to.
+        test: the test and the call in it, in words.
         update: whether baselines are written instead of compared with.
+        written: baselines that were, and what they are of; of the whole session.
         record: takes the name and the value of a property, for JUnit.
     """
 
     folder: Path
     beside: Path
+    test: str
     update: bool
+    written: dict[Path, str]
     record: Callable[[str, object], None]
 
 
@@ -72,7 +77,9 @@ class Held:
     ) -> None:
         self._model, self._graphs, self._threat = model, graphs, threat
         self._place, self._options = place, options
-        self._found: dict[tuple[Any, ...], _Found] = {}
+        self._found: dict[tuple[str, ...], _Found] = {}
+        self.is_asserted = False
+        """Whether any method was called: nothing is computed before."""
 
     def at_least(self, share: float) -> Held:
         """Assert that at least this share of targets withstands all allowed edits.
@@ -85,6 +92,7 @@ class Held:
                 and the folder of the run.
         """
         __tracebackhide__ = True
+        self.is_asserted = True
         _check_share(share)
         found = self._under(ATTACKS)
         if found.proved >= share - _ROUNDING:
@@ -110,6 +118,7 @@ class Held:
             AssertionError: they leave less; with the numbers, the worst edits, and the folder.
         """
         __tracebackhide__ = True
+        self.is_asserted = True
         _check_share(share)
         found = self._under(attacks)
         if found.standing < share - _ROUNDING:
@@ -133,15 +142,15 @@ class Held:
 
         Raises:
             AssertionError: the gate does not hold, or there is no baseline.
+            InputError: the file was written in this session already, of other results.
         """
         __tracebackhide__ = True
+        self.is_asserted = True
         found = self._under(attacks)
         path = self._place.beside / baseline
         now = of_folder(found.folder, lambda line: None)
         if self._place.update:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, now)
-            self._place.record("robustness_gate", "updated")
+            self._write(path, now, attacks)
             return self
         if not path.exists():
             raise AssertionError(
@@ -158,9 +167,24 @@ class Held:
             )
         return self
 
+    def _write(self, path: Path, now: Baseline, attacks: Sequence[Any]) -> None:
+        """Write a baseline, of one result only: of two the last would win, and the other fail."""
+        of = f"{self._place.test}, attacks {', '.join(map(str, _key(attacks)))}"
+        known = self._place.written.setdefault(path.resolve(), of)
+        if known != of:
+            raise InputError(
+                f"Expected one result for the baseline {path.name}, got two: of {cut(known, 200)}, "
+                f"and of {cut(of, 200)}. Each needs a file of its own"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, now)
+        self._place.record("robustness_gate", "updated")
+        for doubt in doubts(now):
+            warnings.warn(f"{path.name}: {doubt}", stacklevel=3)
+
     def _under(self, attacks: Sequence[Any]) -> _Found:
         """What these attacks find, computed once."""
-        key = tuple(attack if isinstance(attack, str) else repr(attack) for attack in attacks)
+        key = _key(attacks)
         if key not in self._found:
             number = len(self._found)
             folder = self._place.folder if not number else self._place.folder / f"more-{number}"
@@ -284,6 +308,11 @@ def _edit_text(method: str, outcome: Outcome) -> str:
     edits += [f"delete {i}-{j}" for i, j in outcome.removed]
     margins = f"margin {outcome.clean_margin:.3g}, then {outcome.attacked_margin:.3g}"
     return f"  {plain(method)}, {target_text(outcome.target)}: {', '.join(edits)} ({margins})"
+
+
+def _key(attacks: Sequence[Any]) -> tuple[str, ...]:
+    """What tells attacks from others."""
+    return tuple(attack if isinstance(attack, str) else repr(attack) for attack in attacks)
 
 
 def _percent(share: float) -> str:

@@ -9,9 +9,10 @@ pytest loads this module in every run of every project, so it imports nothing he
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,12 @@ _MARKER_TEXT = (
     f"{MARKER}: attacks a model, which takes a while; set by itself where the fixture of this name "
     f'is used (leave out: -m "not {MARKER}")'
 )
+
+
+_WRITTEN = pytest.StashKey[dict[Path, str]]()
+"""Of a session: the baselines that were written, and of which test."""
+_HAS_PASSED = pytest.StashKey[bool]()
+"""Of a test: whether it passed, before what it used is torn down."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", _MARKER_TEXT)
+    config.stash[_WRITTEN] = {}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -57,15 +65,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(MARKER)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, None]:
+    """Keep whether a test passed: what it asserted is looked at after it."""
+    made = yield
+    if call.when == "call":
+        item.stash[_HAS_PASSED] = made.get_result().passed
+
+
 @pytest.fixture
 def robustness(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Held]:
+) -> Iterator[Callable[..., Held]]:
     """What `robustness(model, graphs, threat)` returns asserts what the model withstands.
 
-    See `robust_augcl.gate.fixture.Held`.
+    See `robust_augcl.gate.fixture.Held`. A test that passes without having asserted anything of a
+    model fails when it is torn down: the model was not even looked at.
     """
-    calls = 0
+    made: list[Held] = []
     properties = request.node.user_properties
 
     def record(name: str, value: object) -> None:
@@ -76,22 +95,33 @@ def robustness(
     def of(model: Any, graphs: Any, threat: Any, **options: Any) -> Held:
         # By name, as the command line does: imported only where a model is attacked.
         fixture = importlib.import_module("robust_augcl.gate.fixture")
-        nonlocal calls
-        calls += 1
-        folder = _folder(request, tmp_path_factory, calls)
+        number = len(made) + 1
+        folder = _folder(request, tmp_path_factory, number)
+        test = request.node.nodeid + (f" (call {number})" if number > 1 else "")
         update = bool(request.config.getoption(UPDATE))
-        place = fixture.Place(folder, request.path.parent, update, record)
-        held: Held = fixture.Held(model, graphs, threat, place, options)
-        return held
+        written = request.config.stash[_WRITTEN]
+        place = fixture.Place(folder, request.path.parent, test, update, written, record)
+        made.append(fixture.Held(model, graphs, threat, place, options))
+        return made[-1]
 
-    return of
+    yield of
+    idle = [number for number, held in enumerate(made, 1) if not held.is_asserted]
+    if idle and request.node.stash.get(_HAS_PASSED, False):
+        pytest.fail(
+            f"Nothing was asserted of what call {idle[0]} of `robustness` returned, so nothing was "
+            "looked at: call `at_least`, `not_broken_below` or `no_worse_than` of it",
+            pytrace=False,
+        )
 
 
 def _folder(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, call: int
 ) -> Path:
     """A folder for one call of the fixture, the same in every session: results are reused."""
-    name = re.sub(r"\W+", "-", request.node.nodeid, flags=re.ASCII).strip("-")[-120:]
+    own = request.node.nodeid
+    name = re.sub(r"\W+", "-", own, flags=re.ASCII).strip("-")[-120:]
+    # Parameters `a/b` and `a-b` read the same there.
+    name = f"{name}-{hashlib.sha256(own.encode(errors='surrogatepass')).hexdigest()[:8]}"
     name = f"{name}-{call}" if call > 1 else name
     if (chosen := request.config.getoption(RUNS)) is not None:
         return Path(request.config.invocation_params.dir, chosen, name)

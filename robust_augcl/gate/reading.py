@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from robust_augcl.errors import ArtifactDamaged, InputError
+from robust_augcl.gate.rendering import plain
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.baseline_of import baseline_of
 from robust_augcl.results.baseline_parts import MOST_BYTES
@@ -85,6 +86,19 @@ def write(path: Path, held: Baseline) -> int:
         )
     write_atomically(path, content)
     return len(content)
+
+
+def doubts(held: Baseline) -> list[str]:
+    """Why a baseline should not be relied on, in sentences: no audit, or one that fails."""
+    if held.audit is None:
+        return ["these results are not audited: `robust-augcl audit` does it"]
+    failed = [plain(found.check) for found in held.audit if found.status == "FAIL"]
+    if not failed:
+        return []
+    return [
+        f"the audit of these results fails: {'; '.join(failed)}. Against this baseline the gate "
+        "does not call the same failures a regression"
+    ]
 
 
 def _measurements(folder: RunFolder, manifest: Manifest, tell: Tell) -> list[Measurement]:
