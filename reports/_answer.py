@@ -66,7 +66,7 @@ def _listed(section: Section, found: Sequence[object]) -> str:
         ]
         return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
     low, high = (percent(end(mean for *_, mean in known)) for end in (min, max))
-    return f"{low} %" if low == high else f"{low} to {high} % (of {len(known)} models)"
+    return f"{low} %" if low == high else f"{low} to {high} % ({_columns(section, len(known))})"
 
 
 def _brackets(section: Section, worst: Sequence[Worst | None]) -> str:
@@ -83,4 +83,11 @@ def _brackets(section: Section, worst: Sequence[Worst | None]) -> str:
     known = [each for each in worst if each is not None]
     low = percent(min(each.low.mean for each in known if each.low))
     high = percent(max(each.high.mean for each in known))
-    return f"{low} to {high} % over {len(known)} models"
+    return f"{low} to {high} % ({_columns(section, len(known))})"
+
+
+def _columns(section: Section, number: int) -> str:
+    """So many columns in words: methods, of each the mean over its trained models."""
+    several = len(section.layers) > 1
+    noun = "pairs of method and number of layers" if several else f"{section.noun}s"
+    return f"{number} {noun}"

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from robust_augcl.reports._marks import MARK
+from robust_augcl.reports._words import with_minus
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.findings import ORDER, Audit, Status
 from robust_augcl.results.names import joined, layers_text
@@ -60,7 +61,7 @@ def section(audit: Audit | None, records: Iterable[Record]) -> str:
         [
             f"**{finding.status}**" if finding.status == "FAIL" else finding.status,
             escape(finding.check),
-            escape(finding.evidence),
+            escape(with_minus(finding.evidence)),
         ]
         for finding in sorted(audit.findings, key=lambda finding: ORDER_OF_STATUS[finding.status])
     ]

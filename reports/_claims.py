@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from robust_augcl.errors import printable
+from robust_augcl.reports._differences import power_text
 from robust_augcl.reports._marks import MARK, NOT_AT_REST, noted
+from robust_augcl.reports._words import with_minus
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results import claim_cells
 from robust_augcl.results.claim_cells import ClaimCell
@@ -168,7 +170,7 @@ def cell_text(claim: Claim, cell: ClaimCell) -> str:
     text = f"{100 * cell.mean:{sign}.1f}{unit}"
     if cell.low is not None and cell.high is not None:
         text += f" ({100 * cell.low:{sign}.1f} to {100 * cell.high:{sign}.1f})"
-    return text
+    return with_minus(text)
 
 
 def bracket_text(claim: Claim, bracket: ClaimBracket, names: Names) -> str:
@@ -227,10 +229,9 @@ def _why(row: ClaimRow) -> str:
     """Why the verdict is what it is, and what the seeds could show."""
     text = row.verdict.why
     known = [c for c in row.reproduced or row.exact if c.detectable is not None]
-    if not known or "80 % power" in text:
+    if not known or "in 4 of 5 such runs" in text:
         return text
     weakest = max(known, key=lambda cell: cell.detectable or 0.0)
-    least = weakest.detectable or 0.0
-    shown = f"{100 * least:.1f} points" if least <= 1 else "no difference"
-    where = "" if row.reproduced else " in the exact worst case"
-    return f"{text}; {weakest.n_seeds} seeds show {shown}{where} with 80 % power"
+    shown = power_text(weakest.n_seeds, weakest.detectable or 0.0)
+    where = "" if row.reproduced else " (in the exact worst case)"
+    return f"{text}; {shown}{where}"

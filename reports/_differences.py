@@ -13,6 +13,7 @@ from robust_augcl.reports._pairs import MANY_PAIRS, Pair
 from robust_augcl.reports._rest import rest_mark
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts, verdicts_of
+from robust_augcl.reports._words import with_minus
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.method_tests import VERDICTS, Judged
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, difference_name, joined, layers_text
@@ -96,14 +97,23 @@ def in_words(found: Judged) -> str:
         return f"{text}, {found.verdict}"
     text += f" ({points(found.low)} to {points(found.high)}), {verdict_text(found)}"
     if found.detectable is not None:
-        least = size_text(found.detectable)
-        text += f"; {found.n_seeds} seeds show {least} points or more, at 80 % power"
+        text += f"; {power_text(found.n_seeds, found.detectable)}"
     needed = _needed(found)
     if needed == _NOTHING:
         return text
     if found.seeds_needed is None:
         return f"{text}; {MOST_SEEDS_NEEDED:,} seeds would not decide it"
     return f"{text}; about {needed} seeds would decide it"
+
+
+def power_text(seeds: int, detectable: float) -> str:
+    """What so many seeds would show with 80 % power, so that it is understood at once."""
+    if detectable > 1:
+        return f"{seeds} seeds would show no difference, however large, in 4 of 5 such runs"
+    return (
+        f"{seeds} seeds would show a true difference of {size_text(detectable)} points in 4 of 5 "
+        "such runs"
+    )
 
 
 def verdict_text(found: Judged) -> str:
@@ -259,7 +269,8 @@ def _needed(found: Judged) -> str:
 
 
 def points(share: float) -> str:
-    return f"{100 * share:+z.1f}"
+    """A difference in points, with its sign."""
+    return with_minus(f"{100 * share:+z.1f}")
 
 
 def size_text(share: float) -> str:

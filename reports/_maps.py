@@ -10,6 +10,7 @@ from robust_augcl.reports._layout import Point, laid_out
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import View
+from robust_augcl.reports._words import with_minus
 from robust_augcl.results.names import CLEAN, joined, layers_text
 from robust_augcl.results.records import Outcome
 
@@ -152,7 +153,7 @@ def _edit(section: Section, hurt: Hurt, places: Sequence[Point]) -> dict[str, An
         "lines": lines,
         "at": (_number((x + u) / 2), _number((y + v) / 2)),
         "breaks": hurt.breaks,
-        "text": f"{what}: margin {hurt.margin:+.2f}, {end} (chosen by {by})",
+        "text": f"{what}: margin {with_minus(f'{hurt.margin:+.2f}')}, {end} (chosen by {by})",
     }
 
 

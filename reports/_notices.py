@@ -12,6 +12,7 @@ from robust_augcl.reports._given import noted as noted_of_models
 from robust_augcl.reports._marks import MARK, NOT_AT_REST
 from robust_augcl.reports._methods import UNSUPERVISED
 from robust_augcl.reports._view import View
+from robust_augcl.reports._words import with_minus
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.report_input import ReportInput
 
@@ -59,9 +60,9 @@ def _checks(number: int) -> str:
 def _of_audit(report: ReportInput) -> Iterator[Notice]:
     for finding in report.audit.findings if report.audit else ():
         if finding.status == "FAIL":
-            yield Notice("fail", finding.check, finding.evidence)
+            yield Notice("fail", finding.check, with_minus(finding.evidence))
         elif finding.status == "WARN":
-            yield Notice("warn", finding.check, finding.evidence)
+            yield Notice("warn", finding.check, with_minus(finding.evidence))
     if report.audit is None:
         yield Notice("warn", "not audited", "Nobody has looked for broken attacks or victims.")
     if report.not_at_rest:

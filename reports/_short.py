@@ -8,7 +8,7 @@ from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._answer import answer
 from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_in_short
-from robust_augcl.reports._notices import notices, verdict_on
+from robust_augcl.reports._notices import Notice, notices, verdict_on
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View
@@ -49,18 +49,34 @@ _REPRODUCE = (
 
 
 def _opening(view: View) -> Iterator[str]:
-    """The title, the answer, and what a reader must know before the numbers."""
+    """The title, the answer, and what a reader must know before the numbers.
+
+    What failed or warns comes before the answer, notes alone after it.
+    """
     report = view.report
     suites = ", ".join(sorted({record.cell.suite for record in report.records}))
     yield f"# Accuracy under attack: suite {escape(suites)}"
     yield subject(report)
+    found = notices(view)
+    if found and found[0].kind != "note":
+        yield from _to_know(view, found)
+        yield "## The answer"
+        yield from _answers(view)
+    else:
+        yield from _answers(view)
+        yield from _to_know(view, found)
+
+
+def _answers(view: View) -> Iterator[str]:
     for family in view.families:
         if len(view.families) > 1:
             yield f"**{escape(family_title(family[0]))}**"
         yield _listed(answer(view, family))
+
+
+def _to_know(view: View, found: Sequence[Notice]) -> Iterator[str]:
     yield "## Read this first"
     yield verdict_on(view)
-    found = notices(view)
     shown = [
         f"- {_WORDS[notice.kind]}: {escape(notice.title)}. {escape(notice.text)}"
         for notice in found[:_MOST_NOTICES]

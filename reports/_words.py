@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
+_BELOW_0 = re.compile(r"(?<![\w.-])-(?=\d+\.\d)")
 _FEWEST = 4
 """So many numbers in a row are written as a range."""
 
@@ -72,3 +74,14 @@ def seeds_text(seeds: Iterable[int], to: str = " to ", between: str = ", ") -> s
         for row in rows
     ]
     return between.join(parts)
+
+
+def with_minus(text: str) -> str:
+    """Text whose numbers below 0 have a real minus sign, as names of differences have.
+
+    Only numbers with decimals are taken for numbers: dates, seeds and names stay as they are.
+
+    >>> ascii(with_minus("-1.2 (-2.0 to +0.4), seeds 0-4, v1-2.0"))
+    "'\\u22121.2 (\\u22122.0 to +0.4), seeds 0-4, v1-2.0'"
+    """
+    return _BELOW_0.sub("\N{MINUS SIGN}", text)

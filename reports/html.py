@@ -25,7 +25,7 @@ from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title, subject
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View, leading
-from robust_augcl.reports._words import seeds_text
+from robust_augcl.reports._words import seeds_text, with_minus
 from robust_augcl.results.report_input import ReportInput
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -99,6 +99,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["code"] = _code
+    made.filters["with_minus"] = with_minus
     return made
 
 

@@ -192,17 +192,22 @@ def _primary_row(each: Comparison) -> str:
     section, judged = each.section, each.judged
     names = [drawn_name(section, each.layers, method) for method in (each.left, each.right)]
     about = joined(difference_name(*names), _layers(section, each.layers))
-    value = f"${points(judged.difference)}$"
+    value = f"${_signed(judged.difference)}$"
     if judged.decided:
         value = rf"\textbf{{\boldmath{value}}}"
     interval = ""
     if judged.low is not None and judged.high is not None:
-        interval = rf" {{\scriptsize [${points(judged.low)}$, ${points(judged.high)}$]}}"
+        interval = rf" {{\scriptsize [${_signed(judged.low)}$, ${_signed(judged.high)}$]}}"
     p_value = "--" if judged.corrected is None else p_text(judged.corrected).replace("< ", "$<$")
     return (
         f"{tex(about)} & {value}{interval}{tex(each.mark)} & {p_value} & "
         f"{tex(verdict_text(judged))} \\\\"
     )
+
+
+def _signed(share: float) -> str:
+    """A difference in points as mathematics, which has a minus sign of its own."""
+    return points(share).replace("\N{MINUS SIGN}", "-")
 
 
 def _layers(section: Section, layers: int) -> str:

@@ -190,10 +190,14 @@ def _table(
     with_interval: bool,
     width: int,
 ) -> list[str]:
-    widths = [
-        min(_width(section, column, rows, cell, with_interval), width - label - 2)
-        for column in columns
-    ]
+    widths = _widened(
+        [
+            min(_width(section, column, rows, cell, with_interval), width - label - 2)
+            for column in columns
+        ],
+        [_head(section, column) for column in columns],
+        width - label,
+    )
     heads = [
         f"{_cut(_head(section, column), own):>{own}}"
         for column, own in zip(columns, widths, strict=True)
@@ -206,6 +210,17 @@ def _table(
         ]
         lines.append(f"{_cut(name, label):{label}}  {'  '.join(cells)}")
     return [line.rstrip() for line in lines]
+
+
+def _widened(widths: Sequence[int], heads: Sequence[str], space: int) -> list[int]:
+    """The widths of columns, whose heads are whole as far as the space that is left allows."""
+    free = max(space - sum(own + 2 for own in widths), 0)
+    found = []
+    for own, head in zip(widths, heads, strict=True):
+        more = min(max(len(head) - own, 0), free)
+        found.append(own + more)
+        free -= more
+    return found
 
 
 def _head(section: Section, column: tuple[int, str]) -> str:

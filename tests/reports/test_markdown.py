@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from report_inputs import data_of, report_of
 
+from robust_augcl.reports._differences import power_text
+from robust_augcl.reports._verdicts import verdicts_of
+from robust_augcl.reports._view import view_of
 from robust_augcl.reports.markdown import appendix, page, render
 from robust_augcl.reports.written import TEXTS
+from robust_augcl.results.findings import Audit, Finding
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.report_input import ReportInput
 
@@ -92,14 +96,65 @@ def test_another_process_gives_the_same_bytes(campaign: Campaign, tmp_path: Path
 
 def test_first_lines_say_what_it_is_and_the_numbers(campaign: Campaign) -> None:
     records = campaign(layers=[2])
-    head = page(report_of(records)).split("## Read this first")[0]
-    assert head.startswith("# Accuracy under attack: suite paper")
+    text = page(report_of(records))
+    assert text.startswith("# Accuracy under attack: suite paper")
+    head = text.split("## The answer")[1].split("![")[0]
     for record in records:
         if record.cell.attack == "exhaustive":
             assert f"{100 * record.robust_accuracy:.1f} % ({record.method_name})" in head
             assert f"{100 * record.clean_accuracy:.1f} % ({record.method_name})" in head
     assert "stay right in the exact worst case: no attack leaves less" in head
     assert "One trained model each" in head
+
+
+@pytest.mark.parametrize("status", ["FAIL", "WARN", "PASS"])
+def test_what_failed_or_warns_is_read_before_the_answer(campaign: Campaign, status: str) -> None:
+    records = campaign(layers=[2])
+    finding = Finding("a check", status, "Seen: -1.5% to +0.3%.", (records[0].key,))
+    text = page(report_of(records, Audit("stamp", (finding,))))
+    first, answer = text.index("## Read this first"), text.index("are classified right before")
+    assert (first < answer) == (status != "PASS")
+    assert ("## The answer" in text) == (status != "PASS")
+    assert text.count("## Read this first") == text.count("are classified right before") == 1
+    assert ("Seen: \N{MINUS SIGN}1.5% to +0.3%." in text) == (status != "PASS")
+
+
+def test_numbers_below_0_have_the_minus_sign_of_names(campaign: Campaign) -> None:
+    records = campaign(layers=[2], seeds=[0, 1, 2])
+    text = whole(report_of(records, measurements=data_of(records)))
+    assert "AUGCL \N{MINUS SIGN} GraphCL" in text
+    assert re.search("\N{MINUS SIGN}[0-9]+[.][0-9]", text)
+    assert not re.search(r"(?<![\w.-])-[0-9]+[.][0-9]", text)
+
+
+def test_many_methods_are_called_methods_and_not_models(campaign: Campaign) -> None:
+    """What is trained are models, of which each method has one a seed."""
+    methods = ["none", "graphcl", "augcl", "d", "e"]
+    text = page(report_of(campaign(methods=methods, layers=[2], seeds=[0, 1], n=30)))
+    assert "10 trained graph classifiers" in text
+    assert "% (5 methods)" in text
+    assert "5 models" not in text
+    deep = page(report_of(campaign(methods=methods, layers=[2, 3], n=30)))
+    assert "% (10 pairs of method and number of layers)" in deep
+
+
+def test_what_the_seeds_would_show_is_understood_at_once(campaign: Campaign) -> None:
+    records = campaign(layers=[2], seeds=range(5))
+    table = {"comparisons": {"pairs": [["augcl", "graphcl"]]}}
+    report = report_of(records, None, None, data_of(records), table, 5)
+    verdicts = verdicts_of(view_of(report).sections[0])
+    (judged,) = (
+        each
+        for each in verdicts.by_attack("augcl", "graphcl").values()
+        if verdicts.is_primary(each)
+    )
+    least = f"{100 * judged.detectable:.1f}"
+    told = f"5 seeds would show a true difference of {least} points in 4 of 5 such runs"
+    assert told in page(report)
+    assert "power" not in page(report)
+    assert power_text(5, 1.2) == (
+        "5 seeds would show no difference, however large, in 4 of 5 such runs"
+    )
 
 
 def test_paper_table_has_attacks_by_layers_and_methods(campaign: Campaign) -> None:
@@ -197,7 +252,7 @@ def test_many_pairs_are_told_in_short(campaign: Campaign) -> None:
     assert {row[1] for row in rows} == {"Clean", "GradArgmax", "Exact worst case"}
     assert "only Clean, GradArgmax, Exact worst case are shown" in text
     report = report_of(records, measurements=data_of(records))
-    head = page(report).split("## Read this first")[0]
+    head = page(report).split("## The answer")[1].split("![")[0]
     assert "1/mean \N{MINUS SIGN} plain, elsewhere under attack: undecided in" in head
     assert "\N{MINUS SIGN} raw" not in head
     few = appendix(report_of(campaign(layers=[2], attacks=attacks)))

@@ -165,7 +165,7 @@ def test_a_map_draws_the_edits_that_records_hold(campaign: Campaign) -> None:
     text = html(report_of(changed, measurements=measured))
     section = text.split('<section id="maps">')[1].split("</section>")[0]
     assert section.count("<figure>") == 3  # a model each
-    assert "add 0\N{EN DASH}8: margin -0.70, the model errs" in section
+    assert "add 0\N{EN DASH}8: margin \N{MINUS SIGN}0.70, the model errs" in section
     assert section.count('class="edge"') == 3 * 3
     assert section.count('class="cut"') == 3
     assert '<section id="maps">' not in html(report_of(changed, measurements=base))

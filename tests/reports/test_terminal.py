@@ -50,6 +50,21 @@ def test_intervals_that_are_left_out_are_told_and_all_tables_are_alike(campaign:
     assert len(rows) == 1
 
 
+def test_names_are_not_cut_where_there_is_room(campaign: Campaign) -> None:
+    """Intervals do not fit 100 columns, the names do."""
+    methods = ["none", "graphcl", "augcl", "Rather long", "Another one"]
+    records = campaign(methods=methods, layers=[2], seeds=[0, 1], n=30)
+    report = report_of(records, measurements=data_of(records))
+    text = means_text(report, 100)
+    assert "they are left out" in text
+    (head,) = (line for line in text.splitlines() if line.lstrip().startswith("No pretraining "))
+    assert "…" not in head
+    assert all(name in head for name in ("GraphCL", "AUGCL", "Rather long", "Another one"))
+    assert "No pretrain…" in means_text(report, 74)
+    for width in range(40, 120):
+        assert max(map(len, means_text(report, width).splitlines())) <= width
+
+
 def test_means_are_those_of_the_statistics(campaign: Campaign) -> None:
     records = campaign(layers=[2], seeds=[0, 1, 2])
     text = means_text(report_of(records, measurements=data_of(records)), 200)
