@@ -81,7 +81,7 @@ def with_minus(text: str) -> str:
 
     Only numbers with decimals are taken for numbers: dates, seeds and names stay as they are.
 
-    >>> ascii(with_minus("-1.2 (-2.0 to +0.4), seeds 0-4, v1-2.0"))
-    "'\\u22121.2 (\\u22122.0 to +0.4), seeds 0-4, v1-2.0'"
+    >>> with_minus("-1.2 (-2.0 to +0.4), seeds 0-4, v1-2.0").replace("\\N{MINUS SIGN}", "minus ")
+    'minus 1.2 (minus 2.0 to +0.4), seeds 0-4, v1-2.0'
     """
     return _BELOW_0.sub("\N{MINUS SIGN}", text)
