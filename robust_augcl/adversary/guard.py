@@ -190,6 +190,8 @@ def _learn(
     """Let an attack learn, anew or on from a state; None where it cannot go on."""
     check_supported(attack, threat)
     check_answers(attack, victim)
+    with clean(victim.model):
+        victim.get_ready(fit.train)
     queries, gradient_calls = victim.queries, victim.gradient_calls
     handed = FitGraphs(*(part.copy() for part in fit))
     start = time.perf_counter()
@@ -246,6 +248,7 @@ def run_attack(
     check_supported(attack, threat)
     check_answers(attack, victim)
     with clean(victim.model):
+        victim.get_ready(graphs)
         clean_logits = victim.logits(graphs)
     answer = proposed
     if answer is None:

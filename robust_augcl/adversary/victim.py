@@ -85,6 +85,15 @@ class Victim:
         )
 
     @torch.no_grad()
+    def get_ready(self, graphs: PackedGraphs) -> None:
+        """Find out what must be known of the classifier before an attack runs; no query is counted.
+
+        That is whether it has double precision (`Verdicts.try_double`): while an attack runs, what
+        the attack has changed could decide it.
+        """
+        self._verdicts.try_double(graphs.to(self.device))
+
+    @torch.no_grad()
     def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
         """Logits (G, C), one query a graph."""
         packed = pack(graphs).to(self.device)

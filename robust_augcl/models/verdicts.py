@@ -8,7 +8,9 @@ decides. `adversary.victim.Victim` answers every question through it, so whateve
 predictions agrees: the guard, exact search, certificates, attacks, transfers, replay.
 
 A classifier that cannot be evaluated in double precision predicts such targets in its own
-precision, also each by itself: no batch decides, but the machine may.
+precision, also each by itself: no batch decides, but the machine may. Whether it can is found out
+once, with one graph, before any attack runs: an attack could make it fail. One that fails later has
+no answer, and the error says so.
 
 Letters: B targets, C classes.
 """
@@ -22,6 +24,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from robust_augcl.errors import InputError, RobustAugclError, message_of
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.models.margins import gaps
@@ -48,7 +51,7 @@ def nearness(logits: Tensor) -> Tensor:
 def in_order(precise: Tensor, dtype: torch.dtype) -> Tensor:
     """Round logits such that the class that wins does so alone: of those of one value the first.
 
-    Shapes: precise (B, C) -> (B, C).
+    What lies beyond the type's range becomes its largest numbers. Shapes: precise (B, C) -> (B, C).
 
     >>> close = torch.tensor([[5.0, 5.0 + 1e-9], [2.0, 2.0 + 1e-15]], dtype=torch.double)
     >>> rounded = in_order(close, torch.float32)
@@ -59,7 +62,10 @@ def in_order(precise: Tensor, dtype: torch.dtype) -> Tensor:
     equal = share * precise.abs().amax(1, keepdim=True)
     highest = precise.amax(1, keepdim=True)
     winner = (precise >= highest - equal).int().argmax(1, keepdim=True)
-    rounded = precise.to(dtype)
+    largest = torch.tensor(torch.finfo(dtype).max, dtype=dtype, device=precise.device)
+    # There is room above the others, or the winner would be infinite.
+    most = torch.nextafter(largest, -largest).expand_as(precise).scatter(1, winner, largest.item())
+    rounded = precise.to(dtype).clamp(-largest, most)
     best_other = rounded.scatter(1, winner, -torch.inf).amax(1, keepdim=True)
     above = torch.nextafter(best_other, torch.full_like(best_other, torch.inf))
     return rounded.scatter(1, winner, torch.maximum(rounded.gather(1, winner), above))
@@ -92,6 +98,15 @@ class Verdicts:
         self._copy: Classifier | None = None
         self._is_tried = False
 
+    def try_double(self, graphs: PackedGraphs) -> None:
+        """Find out with the first of some graphs whether the model has double precision, once.
+
+        Whoever asks first decides for good, so ask where no other code has changed anything.
+        """
+        if not self._is_tried and graphs.num_graphs:
+            self._is_tried = True
+            self._copy = self._tried(graphs.select(torch.zeros(1, dtype=torch.long)))
+
     def decide(self, logits: Tensor, graphs: Callable[[Tensor], PackedGraphs]) -> Tensor:
         """Return logits whose highest one is that of the class that is predicted, and alone.
 
@@ -100,6 +115,9 @@ class Verdicts:
         Args:
             logits: what the model says in single precision.
             graphs: from numbers of targets (K,) to their graphs, packed.
+
+        Raises:
+            InputError: the model failed in double precision, though not on the first graph.
         """
         close = (gaps(logits) <= nearness(logits)).nonzero().squeeze(1)
         if close.numel() == 0:
@@ -114,9 +132,12 @@ class Verdicts:
 
         They tell how much single precision rounds. They decide nothing: their own last digits
         depend on the batch.
+
+        Raises:
+            InputError: as `decide`.
         """
         double = self._double(graphs)
-        return None if double is None else double(_in_double(graphs))
+        return None if double is None else _asked(double, graphs)
 
     def _by_themselves(self, graphs: PackedGraphs, logits: Tensor) -> Tensor:
         """Logits of each target by itself, in double precision where there is any (K, C).
@@ -124,17 +145,17 @@ class Verdicts:
         What is no finite number stays what the model said first (K, C).
         """
         double = self._double(graphs)
-        model, packed = (self._model, graphs) if double is None else (double, _in_double(graphs))
         numbers = torch.arange(graphs.num_graphs, device=graphs.device).split(1)
-        alone = torch.cat([model(packed.select(number)) for number in numbers])
+        each = [graphs.select(number) for number in numbers]
+        alone = torch.cat(
+            [self._model(one) if double is None else _asked(double, one) for one in each]
+        )
         finite = alone.isfinite().all(1, keepdim=True)
         return torch.where(finite, in_order(alone, logits.dtype), logits)
 
     def _double(self, graphs: PackedGraphs) -> Classifier | None:
         """The model in double precision; None where it cannot, as the first graph tells once."""
-        if not self._is_tried:
-            self._is_tried = True
-            self._copy = self._tried(graphs.select(torch.zeros(1, dtype=torch.long)))
+        self.try_double(graphs)
         return self._copy
 
     def _tried(self, graph: PackedGraphs) -> Classifier | None:
@@ -146,6 +167,23 @@ class Verdicts:
         except Exception:  # other people's code, which insists on single precision
             return None
         return double
+
+
+def _asked(double: Classifier, graphs: PackedGraphs) -> Tensor:
+    """What a model says in double precision (B, C), which it had for its first graph."""
+    try:
+        logits: Tensor = double(_in_double(graphs))
+    except (RobustAugclError, MemoryError, torch.OutOfMemoryError):  # these say what to do
+        raise
+    except Exception as error:
+        own = getattr(double, "module", getattr(double, "encoder", double))
+        raise InputError(
+            f"The model {type(own).__name__} answered for its first graph in double precision, "
+            "which decides where the two highest logits are close, and failed for a later one "
+            f"({message_of(error)}): let it keep the dtype of its input, such as by making tensors "
+            "with `dtype=x.dtype`"
+        ) from error
+    return logits
 
 
 def _in_double(graphs: PackedGraphs) -> PackedGraphs:

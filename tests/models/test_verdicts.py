@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,8 +19,9 @@ from hypothesis import strategies as st
 from models import classifier
 from torch import Tensor
 
-from robust_augcl.adversary.attack_base import Attack, FitGraphs
-from robust_augcl.adversary.guard import AttackResult, run_attack
+from robust_augcl.adversary.attack_base import Attack, FitGraphs, GrowingAttack, LearningAttack
+from robust_augcl.adversary.growing import search_together
+from robust_augcl.adversary.guard import AttackResult, fit_attack, run_attack
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.beam import Beam
 from robust_augcl.attacks.exhaustive import Exhaustive
@@ -27,6 +29,7 @@ from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.errors import InputError
 from robust_augcl.graphs.concatenated import concatenate
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
@@ -247,6 +250,15 @@ def test_rounding_keeps_the_order_of_the_two_highest(row, by):
     assert float((rounded - precise).abs().max()) <= 2.5e-7 * size
 
 
+@pytest.mark.parametrize("row", [[1e39, 2e39], [2e39, 1e39], [-2e39, -1e39], [1e39, 1.0]])
+def test_what_lies_beyond_single_precision_keeps_its_winner_alone(row):
+    precise = torch.tensor([row, [1.0, 2.0]], dtype=torch.double)
+    rounded = in_order(precise, torch.float32)
+    assert torch.equal(rounded.argmax(1), precise.argmax(1))
+    assert bool(rounded.isfinite().all())
+    assert bool((margins(rounded, precise.argmax(1)) > 0).all())
+
+
 def test_no_question_is_counted_twice():
     copies = after_each(one_graph(), every_set_of_edits(one_graph(), ONE))
     victim = Victim(torn(GIN, copies, seed=0, by=1e-6))
@@ -326,3 +338,99 @@ def test_a_given_module_decides_in_the_highest_precision_that_it_has(made, dtype
         assert (victim.precise_logits(graphs) is None) == (made is Insists)
         wrong += int((model(graphs).argmax(1) != precise).sum())
     assert wrong  # or this is about nothing
+
+
+class FailsLater(GIN):
+    """An encoder that makes a tensor of single precision, for graphs of more than six nodes."""
+
+    def first_states(self, x):
+        states = super().first_states(x)
+        return states @ torch.eye(states.size(1)) if len(x) > 6 else states
+
+
+class LaterInsists(Given):
+    """A module that insists on single precision for graphs of more than nine nodes."""
+
+    def forward(self, x, edge_index, batch):
+        logits = super().forward(x, edge_index, batch)
+        return logits @ torch.eye(3, dtype=torch.float32) if len(x) > 9 else logits
+
+
+def close_to(model: GraphClassifier) -> GraphClassifier:
+    """The same classifier with a head by which all logits are equal."""
+    for part in model.head[2].parameters():
+        part.data.zero_()
+    return model
+
+
+def test_an_encoder_that_fails_in_double_precision_on_a_later_graph_is_named():
+    model = close_to(classifier(GIN, "later", layers=2))
+    model.encoder.__class__ = FailsLater
+    victim = Victim(model)
+    assert victim.logits(one_graph()).shape == (1, 3)
+    says = r"The model FailsLater .*RuntimeError: .*with `dtype=x.dtype`"
+    for ask in (victim.logits, victim.precise_logits):
+        with pytest.raises(InputError, match=says):
+            ask(one_graph(nodes=8))
+
+
+def test_a_module_that_fails_in_double_precision_on_a_later_graph_is_named(random_graphs):
+    module = given_module("GIN", seed=1)
+    for part in module.head[2].parameters():
+        part.data.zero_()
+    module.__class__ = LaterInsists
+    victim = Victim(ModuleClassifier(module, random_graphs(0, [9, 8], features=3)))
+    later = random_graphs(1, [9, 10], features=3)
+    with pytest.raises(InputError, match=r"The model LaterInsists .*with `dtype=x.dtype`"):
+        victim.logits(later)
+
+
+@dataclass(frozen=True)
+class HidesDouble(LearningAttack):
+    """Makes double precision fail while it runs, and asks about what is close."""
+
+    access: ClassVar[Access] = Access.QUERY
+
+    def prepare(self, victim, fit, threat, generator, report=None):  # type: ignore[no-untyped-def]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(GraphClassifier, "double", None)
+            victim.logits(fit.train)
+        return MakesNoEdit()
+
+    def restore(self, state, victim, threat):  # type: ignore[no-untyped-def]
+        return MakesNoEdit()
+
+
+class MakesNoEdit:
+    curve = ()
+
+    def __call__(self, graphs: PackedGraphs) -> list[Perturbation]:
+        return [Perturbation()] * graphs.num_graphs
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+
+@dataclass(frozen=True)
+class HidesDoubleAsItGrows(GrowingAttack):
+    access: ClassVar[Access] = Access.QUERY
+
+    def grow(self, victim, threats, generator):  # type: ignore[no-untyped-def]
+        def search(graphs: PackedGraphs) -> Iterator[list[Perturbation]]:
+            HidesDouble().prepare(victim, FitGraphs(graphs, graphs), ONE, generator)
+            yield from ([Perturbation()] * graphs.num_graphs for _ in threats)
+
+        return search
+
+
+@pytest.mark.parametrize("how", ["learns", "runs", "grows"])
+def test_no_attack_decides_whether_there_is_double_precision(how):
+    graphs = one_graph()
+    victim, fit = Victim(close_to(classifier(GIN, "hidden", layers=2))), FitGraphs(graphs, graphs)
+    if how == "learns":
+        fit_attack(HidesDouble(), victim, ONE, fit=fit, generator=seeded(0))
+    elif how == "runs":
+        run_attack(HidesDouble(), victim, graphs, ONE, fit=fit, generator=seeded(0))
+    else:
+        search_together(HidesDoubleAsItGrows(), victim, graphs, [ONE], generator=seeded(0))
+    assert victim.precise_logits(graphs) is not None
