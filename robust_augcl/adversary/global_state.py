@@ -23,7 +23,7 @@ from torch import nn, overrides
 from torch.nn.modules import module as modules
 
 from robust_augcl.adversary import process_settings
-from robust_augcl.adversary.patched import Standing, standing
+from robust_augcl.adversary.patched import Standing, standing, still_stands
 
 
 class Setting(NamedTuple):
@@ -231,7 +231,7 @@ def _set_numpy_chance(state: tuple[Any, ...]) -> None:
 
 # Modes come first: until they are gone, reading the rest would pass through them.
 NUMERIC: tuple[Setting, ...] = (
-    Setting("replaced functions", standing, Standing.put_back, is_so=Standing.is_so),
+    Setting("replaced functions", standing, Standing.put_back, is_so=still_stands),
     Setting("the default device", _default_device, _set_default_device, (None,)),
     Setting("modes of PyTorch", _modes, _set_modes),
     Setting("inference mode", torch.is_inference_mode_enabled, _set_inference_mode, (False,)),

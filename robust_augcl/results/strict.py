@@ -178,13 +178,13 @@ _TYPE = re.compile(r"(constrained-)?(int|float|str|bool)|(list|dict|tuple|functi
 """What pydantic puts in a place for each type that a field may have."""
 
 
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def _adapter(cls: type[T]) -> TypeAdapter[T]:
-    if cls not in _ADAPTERS:
-        _ADAPTERS[cls] = TypeAdapter(cls)
-    return _ADAPTERS[cls]
+    if cls not in _adapters:
+        _adapters[cls] = TypeAdapter(cls)
+    return _adapters[cls]
 
 
 def read_as(cls: type[T], text: str, source: str, what: str) -> T:

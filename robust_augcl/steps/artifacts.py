@@ -72,9 +72,9 @@ def dataset_of(artifact: Artifact) -> Dataset:
         ArtifactDamaged: tensors of another form than a data set's.
     """
     of = artifact.tensors
-    if artifact.digest not in _CHECKED:
+    if artifact.digest not in _checked:
         check_dataset(artifact)
-        _CHECKED.add(artifact.digest)
+        _checked.add(artifact.digest)
     graphs = PackedGraphs(
         of["x"],
         of["edge_index"].long(),
@@ -89,7 +89,7 @@ def dataset_of(artifact: Artifact) -> Dataset:
     return Dataset(graphs, *parts, artifact.info["num_classes"], targets)
 
 
-_CHECKED: set[str] = set()
+_checked: set[str] = set()
 """The digests of data sets that this process has looked at: most are asked for again and again."""
 
 

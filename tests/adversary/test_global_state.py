@@ -17,6 +17,7 @@ import threading
 import time
 import types
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -30,8 +31,11 @@ import robust_augcl
 from robust_augcl.adversary import global_state, guard, patched
 from robust_augcl.adversary.global_state import EVERYTHING, NUMERIC, clean, put_back
 from robust_augcl.adversary.victim import Victim
+from robust_augcl.attacks.beam import Beam
+from robust_augcl.encoders.gin import GIN
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models import margins as margins_module
+from robust_augcl.models import saved_state
 from robust_augcl.oracle import certificates
 from robust_augcl.store.store import Store
 from robust_augcl.workers import executors
@@ -263,7 +267,7 @@ def test_what_was_changed_on_purpose_between_two_looks_stays(monkeypatch):
 
 
 def test_a_method_that_came_to_a_class_goes_again():
-    class_of_ours = type(patched.standing())
+    class_of_ours = Victim
     with put_back() as changed:
         class_of_ours.__len__ = lambda self: 0
     assert changed == ["replaced functions"]
@@ -321,6 +325,53 @@ def test_what_stands_behind_a_name_is_put_back_too(what):
     after = what_is_hidden()
     assert changed == ["replaced functions"]
     assert all(now is was for now, was in zip(after, before, strict=True))
+
+
+BLINDED = {
+    "nothing": lambda: None,
+    "forgotten": lambda: patched._kept.clear(),
+    "emptied": lambda: patched.standing().places[0].values.clear(),
+    "without places": lambda: setattr(patched.standing(), "places", ()),
+    "another one": lambda: patched._kept.__setitem__(
+        0, patched.standing()._replace(places=(), functions=(), codes=(), cells=(), held=())
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BLINDED)
+def test_code_that_reaches_what_was_seen_cannot_blind_the_guard(how):
+    before = guard.apply_all
+    for _ in range(2):  # what it leaves behind serves no later look
+        with put_back(NUMERIC) as changed:
+            with suppress(AttributeError):
+                BLINDED[how]()
+            guard.apply_all = print
+        assert (changed, guard.apply_all) == (["replaced functions"], before)
+
+
+IN_PLACE = {
+    "a constant": (
+        lambda: saved_state._TYPES.update(FloatStorage=torch.float64),
+        lambda: saved_state._TYPES["FloatStorage"],
+    ),
+    "a constant's length": (lambda: saved_state._TYPES.clear(), lambda: len(saved_state._TYPES)),
+    "a set": (lambda: saved_state._PLAIN.add("REDUCE"), lambda: sorted(saved_state._PLAIN)),
+    "an attribute of a class": (lambda: setattr(GIN, "revision", 99), lambda: GIN.revision),
+    "an attribute that hides a base's": (
+        lambda: setattr(Beam, "exact", True),
+        lambda: Beam.exact,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", IN_PLACE)
+def test_constants_and_attributes_of_classes_are_put_back(what):
+    change, read = IN_PLACE[what]
+    before = read()
+    with put_back(NUMERIC) as changed:
+        change()
+        assert read() != before
+    assert (changed, read()) == (["replaced functions"], before)
 
 
 def test_a_name_that_came_to_a_module_and_hides_nothing_stays():

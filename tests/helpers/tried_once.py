@@ -77,7 +77,7 @@ def tried_once() -> Iterator[None]:
 
 def _standing_of_trials() -> Standing:
     """What stands where now, as far as trials run it."""
-    return Standing(lambda name: name.split(".")[1:2] not in [[room] for room in _OTHER_ROOMS])
+    return Standing.now(lambda name: name.split(".")[1:2] not in [[room] for room in _OTHER_ROOMS])
 
 
 def _is_ours(attack: Attack) -> bool:
