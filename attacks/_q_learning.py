@@ -18,6 +18,7 @@ from robust_augcl.attacks._greedy_picks import act_greedily
 from robust_augcl.attacks._q_settings import QLearning
 from robust_augcl.attacks._replay_memory import Replay, Transition
 from robust_augcl.attacks._two_step_q import States, TwoStepQ
+from robust_augcl.errors import InputError
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report
@@ -67,7 +68,16 @@ class Learner:
 
         The best weights have the lowest robust accuracy on the validation graphs, and of equals the
         lowest margin. Whoever `goes_on` from weights that it has learned before may keep these.
+        Where no validation graph is right when clean, none are better: the last ones are left.
+
+        Raises:
+            InputError: there is no validation graph.
         """
+        if validation.num_graphs == 0:
+            raise InputError(
+                "Expected validation graphs, on which the attack chooses its weights, got none: "
+                "give the data set a validation part, or leave the attack out"
+            )
         settings = self.settings
         validation = validation.to(self.device)
         space = EditSpace.of(validation, threat)
@@ -92,7 +102,7 @@ class Learner:
             loss = float(torch.stack(losses).mean())
             curve.append((step, loss, accuracy))
             losses = []
-            if (accuracy, margin) < best:
+            if (accuracy, margin) < best or not right.any():
                 best = accuracy, margin
                 weights = {name: part.clone() for name, part in self.network.state_dict().items()}
             text = f"step {step}: loss {loss:.3f}, robust accuracy on validation graphs "

@@ -18,6 +18,7 @@ from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.attacks.rl_s2v import RLS2V
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.errors import InputError
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.threat.model import ThreatModel
@@ -221,3 +222,28 @@ def test_the_weights_kept_are_the_best_on_the_validation_graphs(to_data):
     lowest = min(accuracy for _, _, accuracy in proposer.curve)
     assert 1 - broken / 60 == pytest.approx(lowest)
     assert told == pytest.approx([k / 6 for k in range(1, 7)])
+
+
+def test_where_no_validation_graph_is_right_the_last_weights_are_kept(to_data):
+    """Looks cost no chance, so whoever looks at the end alone ends with the same weights."""
+    train, validation = hub_graphs(to_data, 1, count=20), hub_graphs(to_data, 2, count=10)
+    wrong = FitGraphs(train, validation.with_labels(1 - validation.y))
+    often, once = (
+        fit_attack(
+            RLS2V(steps=20, width=8, rounds=2, batch_size=5, burn_in=2, evaluate_every=looks),
+            degree_victim(),
+            ThreatModel(),
+            fit=wrong,
+            generator=seeded(0),
+        )
+        for looks in (5, 20)
+    )
+    assert [accuracy for _, _, accuracy in often.curve] == [0.0] * 4
+    assert all(torch.equal(often.state[name], value) for name, value in once.state.items())
+
+
+def test_without_validation_graphs_it_says_what_is_missing(to_data):
+    train = hub_graphs(to_data, 1, count=5)
+    fit = FitGraphs(train, train.select(torch.zeros(0, dtype=torch.long)))
+    with pytest.raises(InputError, match=r"Expected validation graphs, .*, got none"):
+        fit_attack(QUICK, degree_victim(), ThreatModel(), fit=fit, generator=seeded(0))
