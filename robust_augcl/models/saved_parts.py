@@ -67,15 +67,27 @@ class Parts:
         size = self.sizes[f"{self.root}data.pkl"]
         if size > _MOST_WORDS:
             raise InputError(f"Expected a pickle of at most {_MOST_WORDS} bytes, got {size}")
-        return self._file.read(f"{self.root}data.pkl")
+        return self._read(f"{self.root}data.pkl")
 
     def storage(self, key: str) -> bytes:
         """The numbers of a storage."""
         name = f"{self.root}data/{key}"
         if name not in self.sizes:
             raise Unreadable(f"it has no part {shown(name)}")
-        return self._file.read(name)
+        return self._read(name)
 
     def _optional(self, name: str) -> bytes | None:
         name = self.root + name
-        return self._file.read(name) if self.sizes.get(name, _MOST_WORDS) < _SHORT else None
+        return self._read(name) if self.sizes.get(name, _MOST_WORDS) < _SHORT else None
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return self._file.read(name)
+        except zipfile.BadZipFile as error:
+            if "CRC" not in str(error):
+                raise
+            raise InputError(
+                f"Expected parts that have their checksums, got another one of {shown(name)}: the "
+                "file is damaged, or was written without checksums; then save it again after "
+                "`torch.serialization.set_crc32_options(True)`"
+            ) from None

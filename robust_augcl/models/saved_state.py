@@ -44,7 +44,7 @@ _OTHER_TENSORS = {
     "_rebuild_nested_tensor": "a nested tensor",
     "_rebuild_qtensor": "a quantized tensor",
     "_rebuild_wrapper_subclass": "a tensor of a class of its own",
-    "_rebuild_from_type_v2": "a tensor of a class of its own",
+    "_rebuild_from_type_v2": "a tensor with attributes or a class of its own",
     "_rebuild_tensor_v3": "a tensor of a type that cannot be stored",
 }
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from command_line import call
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from robust_augcl.errors import InputError
 from robust_augcl.models.given_weights import read_weights, weights_of, with_weights
@@ -245,6 +245,29 @@ def compressed(content: bytes) -> bytes:
     return file.getvalue()
 
 
+def damaged() -> bytes:
+    """A file in which a number is another one than was saved."""
+    content = saved({"w": torch.full((9,), 3.0)})
+    return content.replace(torch.tensor(3.0).numpy().tobytes(), bytes(4), 1)
+
+
+def without_checksums() -> bytes:
+    """A file of PyTorch that was told to compute none."""
+    if not hasattr(torch.serialization, "set_crc32_options"):  # it came with 2.6
+        return damaged()
+    torch.serialization.set_crc32_options(False)
+    try:
+        return saved({"w": torch.ones(9)})
+    finally:
+        torch.serialization.set_crc32_options(True)
+
+
+def with_an_attribute() -> Tensor:
+    tensor = torch.ones(2)
+    tensor.note = "of somebody"
+    return tensor
+
+
 CLAIMS = {
     "one number many times": (
         lambda: saved({"w": torch.zeros(1).expand(2**50)}),
@@ -299,6 +322,12 @@ CLAIMS = {
     "too few words": (lambda: pickled(b"\x80\x02\x86."), "it takes more than there is"),
     "words of a class": (lambda: pickled(b"\x80\x02}(io\nsystem\no."), "it says "),
     "no end": (lambda: pickled(b"\x80\x02}"), "a file that cannot be read"),
+    "damaged": (damaged, "the file is damaged, or was written without checksums"),
+    "no checksums": (without_checksums, "`torch.serialization.set_crc32_options(True)`"),
+    "an attribute": (
+        lambda: saved({"w": with_an_attribute()}),
+        "got a tensor with attributes or a class of its own",
+    ),
     "the words twice": (lambda: twice(saved({})), "or several of one name"),
     "of another machine": (
         lambda: with_parts(saved({}), {"byteorder": b"big"}),
