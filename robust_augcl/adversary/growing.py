@@ -13,8 +13,8 @@ import torch
 
 from robust_augcl.adversary.answers import copies
 from robust_augcl.adversary.attack_base import GrowingAttack
-from robust_augcl.adversary.global_state import NUMERIC, clean, put_back
-from robust_augcl.adversary.guard import Proposed, check_answers, check_supported, check_unchanged
+from robust_augcl.adversary.global_state import NUMERIC, put_back
+from robust_augcl.adversary.guard import Proposed, check_supported, check_unchanged, make_ready
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.errors import GuardViolation
 from robust_augcl.graphs.packed import PackedGraphs
@@ -67,11 +67,9 @@ def search_together(
     """
     for threat in threats:
         check_supported(attack, threat)
-    check_answers(attack, victim)
+    make_ready(attack, victim, graphs)
     told, handed = [replace(threat) for threat in threats], graphs.copy()
     made = [_Growing([], 0, 0, 0.0) for _ in threats]
-    with clean(victim.model):
-        victim.get_ready(graphs)
     with put_back(NUMERIC):
         search = attack.grow(victim.restricted(attack.access), told, generator)
         for part in graphs.portions():

@@ -135,6 +135,17 @@ def check_answers(attack: Attack, victim: Victim) -> None:
         )
 
 
+def make_ready(attack: Attack, victim: Victim, graphs: PackedGraphs) -> None:
+    """Learn of the victim what the attack could change, where it can answer.
+
+    Raises:
+        ValueError: as `check_answers`.
+    """
+    check_answers(attack, victim)
+    with clean(victim.model):
+        victim.get_ready(graphs)
+
+
 def fit_attack(
     attack: LearningAttack,
     victim: Victim,
@@ -189,9 +200,7 @@ def _learn(
 ) -> Fitted | None:
     """Let an attack learn, anew or on from a state; None where it cannot go on."""
     check_supported(attack, threat)
-    check_answers(attack, victim)
-    with clean(victim.model):
-        victim.get_ready(fit.train)
+    make_ready(attack, victim, fit.train)
     queries, gradient_calls = victim.queries, victim.gradient_calls
     handed = FitGraphs(*(part.copy() for part in fit))
     start = time.perf_counter()
@@ -246,9 +255,8 @@ def run_attack(
             victim that cannot answer what the attack may ask.
     """
     check_supported(attack, threat)
-    check_answers(attack, victim)
+    make_ready(attack, victim, graphs)
     with clean(victim.model):
-        victim.get_ready(graphs)
         clean_logits = victim.logits(graphs)
     answer = proposed
     if answer is None:
