@@ -5,6 +5,7 @@ Nobody else guesses any of this from a label or from a class's name.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +51,25 @@ def method_traits_of(method: Method, label: str, name: str) -> MethodTraits:
         plain=method.plain,
         rivals=list(method.rivals),
     )
+
+
+def defaults_of(kind: str, name: str) -> dict[str, Any]:
+    """The settings that one of our plug-ins has where nobody sets them, as a suite writes them.
+
+    Of other people's plug-ins nothing is known without importing them.
+
+    Example:
+        >>> defaults_of("attack", "beam"), defaults_of("attack", "of_somebody")
+        ({'width': 1}, {})
+    """
+    if name not in registry.names(kind):
+        return {}
+    made = registry.load_own(kind, name)
+    fields = dataclasses.fields(made) if dataclasses.is_dataclass(made) else ()
+    known = {each.name: each.default for each in fields if each.default is not dataclasses.MISSING}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in known.items()
+    }
 
 
 def _name_in_registry(made: type[object], name: str) -> str:

@@ -1,7 +1,8 @@
 """With which settings a run measured what a claim is about, where they are not the published ones.
 
 A method or an attack under the label of its plug-in is the published one only with the settings of
-the source. Those stand in the claim; what does not stand there is the default of the plug-in.
+the source. Those stand in the claim; what does not stand there is the default of the plug-in. So a
+suite that states a default, where it is known, changes nothing.
 """
 
 from __future__ import annotations
@@ -44,12 +45,14 @@ def other_settings(report: ReportInput, claim: Claim, records: Iterable[Record])
             if label is None or (kind == "attacks" and not own):
                 continue
             used = [r.method_settings if kind == "methods" else r.attack_settings for r in own]
-            others = _others(
-                _entry(report, kind, label), claim.settings.get(label, {}), label, used
-            )
+            entry = _entry(report, kind, label)
+            told = claim.settings.get(label, {})
+            # To know defaults, code is imported.
+            defaults = report.defaults(kind, entry) if set(entry) - {*_NO_SETTING, *told} else {}
+            others = _others(entry, told, {**defaults, **told}, label, used)
             if others:
-                told = ", ".join(f"{name}={_text(value)}" for name, value in others.items())
-                notes.append(f"with other settings: {label}: {told}")
+                text = ", ".join(f"{name}={_text(value)}" for name, value in others.items())
+                notes.append(f"with other settings: {label}: {text}")
     return tuple(notes)
 
 
@@ -68,6 +71,7 @@ def _entry(
 
 def _others(
     entry: Mapping[str, Any],
+    told: Mapping[str, Any],
     published: Mapping[str, Any],
     label: str,
     used: Iterable[Mapping[str, Any]],
@@ -76,7 +80,8 @@ def _others(
 
     Args:
         entry: the suite's, of the method or the attack.
-        published: its settings in the source.
+        told: its settings that the source tells.
+        published: these, and the defaults that are known.
         label: which is the plug-in's own name in the source.
         used: the settings in force, of each record.
     """
@@ -87,7 +92,7 @@ def _others(
         if name not in _NO_SETTING and not _same(published.get(name, _MISSING), value):
             found[name] = value
     for settings in used:
-        for name, value in published.items():
+        for name, value in told.items():
             if settings and not _same(value, settings.get(name, "not known")):
                 found[name] = settings.get(name, "not known")
     return found

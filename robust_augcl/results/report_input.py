@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -33,6 +33,8 @@ class ReportInput:
         held_seeds: how many the run has now, finished or not; None where that is not known.
         read_back: whether audit and transfers are those that the folder held, since code that they
             need is not there to make them again.
+        defaults_of: from "method" or "attack", and the name of a plug-in, to the settings that it
+            has where nobody sets them; empty where they are not known. None: none are.
 
     Example:
         >>> report = ReportInput([], settings={"attacks": [{"name": "beam"}, {"name": "prbcd"}]})
@@ -49,6 +51,7 @@ class ReportInput:
     read_back: bool = False
     planned_comparisons: Mapping[str, Any] | None = None
     held_seeds: int | None = None
+    defaults_of: Callable[[str, str], Mapping[str, Any]] | None = None
 
     @cached_property
     def rules(self) -> Rules:
@@ -86,6 +89,15 @@ class ReportInput:
         """The victims of the records, seeds apart, of which one was not at rest."""
         cells = {victim_cell(record.cell) for record in self.records} & self.not_at_rest
         return frozenset(map(Group.of, cells))
+
+    def defaults(
+        self, kind: Literal["methods", "attacks"], entry: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """What the plug-in of a suite's entry has where nobody sets it, as far as that is known."""
+        name, defaults_of = entry.get("name"), self.defaults_of
+        if defaults_of is None or not isinstance(name, str):
+            return {}
+        return defaults_of("method" if kind == "methods" else "attack", name)
 
     def suite_order(self, kind: Literal["methods", "attacks"]) -> tuple[str, ...]:
         """The labels of plug-ins that keep their own names, in the order of the suite.

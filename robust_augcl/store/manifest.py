@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,11 +136,19 @@ class Manifest:
             self.planned_seeds,
             planned_comparisons=self.planned_comparisons,
             held_seeds=len(self.seeds),
+            defaults_of=_defaults_of,
         )
 
     def same_comparisons(self, other: Manifest) -> bool:
         """Whether two runs state the same comparisons."""
         return self.table.get(COMPARISONS) == other.table.get(COMPARISONS)
+
+
+def _defaults_of(kind: str, name: str) -> Mapping[str, Any]:
+    """As `plan.declared.defaults_of`, which imports plug-ins: most reports need none."""
+    from robust_augcl.plan.declared import defaults_of
+
+    return defaults_of(kind, name)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

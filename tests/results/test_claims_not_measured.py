@@ -17,6 +17,9 @@ from claimed import (
 )
 from hand_made import method_called
 
+from robust_augcl.methods.augcl import AUGCL
+from robust_augcl.plan.declared import defaults_of
+
 
 @pytest.mark.parametrize(
     ("change", "part"),
@@ -142,6 +145,24 @@ def test_a_setting_of_the_source_is_no_other_one() -> None:
     fewer = suite_with({"augcl": {"alpha": 1.0}}, {"grad_argmax": {"tries": 3}})
     why = row_of(used, claim, settings=fewer).verdict.why
     assert why == "with other settings: grad_argmax: tries=3"
+
+
+def test_a_default_that_a_suite_states_is_no_other_setting() -> None:
+    """Where defaults are known, as the folder of a run knows those of our plug-ins."""
+    made, reward = records(70, 60), AUGCL().reward
+    stated = suite_with({"augcl": {"reward": reward, "label": "augcl"}})
+    known = {"settings": stated, "defaults_of": defaults_of}
+    assert row_of(made, **known).verdict.word == "reproduced"
+    assert "reward" in row_of(made, settings=stated).verdict.why
+    claim = replace(ATTACKED, settings={"augcl": {"reward": reward + 1}})
+    other = suite_with({"augcl": {"reward": reward + 1}})
+    unknown = suite_with({"augcl": {"rewards": reward}})
+    for row, why in [
+        (row_of(made, claim, **known), f"augcl: reward={reward}"),
+        (row_of(made, **{**known, "settings": other}), f"augcl: reward={reward + 1}"),
+        (row_of(made, **{**known, "settings": unknown}), f"augcl: rewards={reward}"),
+    ]:
+        assert row.verdict.why == f"with other settings: {why}"
 
 
 def test_a_default_that_is_not_the_source_s_is_found_in_the_records() -> None:
