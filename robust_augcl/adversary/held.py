@@ -35,7 +35,7 @@ def changed(
     before: Iterable[tuple[Container, tuple[Any, ...]]],
 ) -> list[tuple[Container, tuple[Any, ...]]]:
     """The containers that hold other things now, each with what it held."""
-    return [each for each in before if not _same(_held(each[0]), each[1])]
+    return [(container, held) for container, held in before if not _holds(container, held)]
 
 
 def fill(container: Container, held: tuple[Any, ...]) -> None:
@@ -57,6 +57,9 @@ def _held(container: Container) -> tuple[Any, ...]:
     return tuple(container)
 
 
-def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether they are the same things, in the same order."""
-    return len(one) == len(other) and all(map(operator.is_, one, other))
+def _holds(container: Container, held: tuple[Any, ...]) -> bool:
+    """Whether it holds these very things, and where it has an order, in this one."""
+    now = _held(container)
+    if isinstance(container, set):  # which is in another order when it was filled anew
+        return set(map(id, now)) == set(map(id, held))
+    return len(now) == len(held) and all(map(operator.is_, now, held))
