@@ -16,14 +16,14 @@ are Welch's (1947, Biometrika 34), by Satterthwaite's formula.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.special import stdtr
 from scipy.stats import norm
 
 from robust_augcl.results.intervals import ALPHA, error_of_mean, t_quantile
-from robust_augcl.results.power import MOST_SEEDS_NEEDED, POWER, scales_of_deviation
+from robust_augcl.results.power import POWER, fewest_seeds, scales_of_deviation
 from robust_augcl.results.seed_differences import SeedDifferences
 
 
@@ -91,7 +91,7 @@ class Drop:
             )
             return max(chances) >= POWER
 
-        return _fewest(enough)
+        return fewest_seeds(enough)
 
 
 def paired(drops: SeedDifferences) -> Drop:
@@ -168,16 +168,3 @@ def _holds(drop: float, error: float, degrees: float, tolerance: float, size: fl
     scales, weights = scales_of_deviation(degrees)
     bound = t_quantile(ALPHA / (2 * size), degrees) * scales * error
     return float(norm.cdf((tolerance - bound - drop) / error) @ weights)
-
-
-def _fewest(enough: Callable[[int], bool]) -> int | None:
-    """The smallest number of seeds, at least 2, that is enough; None of more than 10,000."""
-    low, high = 1, 2
-    while not enough(high):
-        if high >= MOST_SEEDS_NEEDED:
-            return None
-        low, high = high, min(2 * high, MOST_SEEDS_NEEDED)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high

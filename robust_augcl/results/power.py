@@ -6,6 +6,7 @@ Letters and the rule are those of `results.method_tests`: S seeds, m comparisons
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -98,6 +99,18 @@ def seeds_needed(found: SeedDifferences, size: int = 1, margin: float | None = N
             >= POWER
         )
 
+    return fewest_seeds(enough)
+
+
+def fewest_seeds(enough: Callable[[int], bool]) -> int | None:
+    """The smallest number of seeds, at least 2, that is enough.
+
+    None where more than `MOST_SEEDS_NEEDED` would be needed, or no number would do.
+
+    Example:
+        >>> fewest_seeds(lambda count: count >= 34), fewest_seeds(lambda count: False)
+        (34, None)
+    """
     low, high = 1, 2
     while not enough(high):
         if high >= MOST_SEEDS_NEEDED:
