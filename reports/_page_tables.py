@@ -13,6 +13,7 @@ from robust_augcl.reports._differences import (
     verdict_text,
 )
 from robust_augcl.reports._marks import MEANINGS
+from robust_augcl.reports._page_cells import cell_of, head
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import Fact, Missed, View, Worst
@@ -29,14 +30,14 @@ def means_table(view: View) -> dict[str, Any]:
     facts = view.facts
     where = _where(view.sections)
     columns = [
-        *([_column("Where", "where", text=True)] if where else []),
-        _column("Method", "method", text=True),
-        _column("Attack", "attack", text=True),
-        _column("Budget", "budget"),
-        _column("Class", "class", text=True),
-        _column("Stays right, %"),
-        _column("Missed, points"),
-        _column("Worst case, %"),
+        *([head("Where", "where", text=True)] if where else []),
+        head("Method", "method", text=True),
+        head("Attack", "attack", text=True),
+        head("Budget", "budget"),
+        head("Class", "class", text=True),
+        head("Stays right, %"),
+        head("Missed, points"),
+        head("Worst case, %"),
     ]
     rows = [_row_of(columns, fact, where) for fact in facts]
     first = view.families[0][0]
@@ -100,31 +101,30 @@ def _several(section: Section) -> bool:
 def _share(fact: Fact) -> Cell:
     share = fact.share
     by_seed = fact.by_seed if share.n_seeds > 1 else []
-    return {
-        "value": percent(share.mean),
-        "sort": repr(share.mean),
-        "text": False,
-        "mark": fact.mark,
-        "interval": f"{percent(share.low)} to {percent(share.high)}",
-        "more": ", ".join(f"{seed}: {percent(each)}" for seed, each in by_seed),
-    }
+    return cell_of(
+        percent(share.mean),
+        repr(share.mean),
+        mark=fact.mark,
+        interval=f"{percent(share.low)} to {percent(share.high)}",
+        more=", ".join(f"{seed}: {percent(each)}" for seed, each in by_seed),
+    )
 
 
 def _missed(missed: Missed | None) -> Cell:
     if missed is None:
-        return _plain("", "")
+        return cell_of("", "")
     if missed.most is None:
-        return _plain(f"at least {percent(missed.least)}", repr(missed.least))
+        return cell_of(f"at least {percent(missed.least)}", repr(missed.least))
     if missed.least != missed.most:
-        return _plain(f"{percent(missed.least)} to {percent(missed.most)}", repr(missed.least))
-    cell = _plain(percent(missed.least), repr(missed.least))
+        return cell_of(f"{percent(missed.least)} to {percent(missed.most)}", repr(missed.least))
+    cell = cell_of(percent(missed.least), repr(missed.least))
     if missed.low is not None:
         cell["interval"] = f"{percent(missed.low)} to {percent(missed.high)}"
     return cell
 
 
 def _worst(worst: Worst | None) -> Cell:
-    return _plain(worst_text(worst), repr(worst.high.mean) if worst else "")
+    return cell_of(worst_text(worst), repr(worst.high.mean) if worst else "")
 
 
 def worst_text(worst: Worst | None) -> str:
@@ -147,15 +147,15 @@ def comparisons_table(view: View) -> dict[str, Any]:
     found = sorted(comparisons(view), key=lambda each: not each.is_primary)
     where = _where(view.sections)
     columns = [
-        *([_column("Where", "where", text=True)] if where else []),
-        _column("Difference", "pair", text=True),
-        _column("Attack", "attack", text=True),
-        _column("Budget", "budget"),
-        _column("Points"),
-        _column("p, corrected"),
-        _column("Says", text=True),
-        _column("Seeds to decide"),
-        _column("Family", "family", text=True),
+        *([head("Where", "where", text=True)] if where else []),
+        head("Difference", "pair", text=True),
+        head("Attack", "attack", text=True),
+        head("Budget", "budget"),
+        head("Points"),
+        head("p, corrected"),
+        head("Says", text=True),
+        head("Seeds to decide"),
+        head("Family", "family", text=True),
     ]
     rows = [_comparison_row(columns, each, where) for each in found]
     family = "primary" if any(each.is_primary for each in found) else ""
@@ -211,7 +211,7 @@ def _comparison_row(
     about = joined(pair, layers_text(each.layers) if _several(section) else "")
     family = "primary" if each.is_primary else "secondary"
     low, high = (each.models.low, each.models.high) if each.models else (judged.low, judged.high)
-    difference = _plain(points(judged.difference), repr(judged.difference))
+    difference = cell_of(points(judged.difference), repr(judged.difference))
     difference["mark"] = each.mark
     if low is not None and high is not None:
         difference["interval"] = f"{points(low)} to {points(high)}"
@@ -223,7 +223,9 @@ def _comparison_row(
         _text(section.attack_name(each.attack)),
         {**_text(budget_text(section.budget)), "text": False, "sort": repr(float(section.budget))},
         difference,
-        _plain(p_text(p_value), repr(p_value)) if shown and p_value is not None else _plain("", ""),
+        cell_of(p_text(p_value), repr(p_value))
+        if shown and p_value is not None
+        else cell_of("", ""),
         _text(verdict_text(judged)),
         _needed(judged.verdict, judged.seeds_needed),
         _text(family),
@@ -243,10 +245,10 @@ def _comparison_row(
 
 def _needed(verdict: str, needed: int | None) -> Cell:
     if verdict != "undecided":
-        return _plain("", "")
+        return cell_of("", "")
     if needed is None:
-        return _plain(f"over {MOST_SEEDS_NEEDED:,}", str(MOST_SEEDS_NEEDED + 1))
-    return _plain(f"{needed:,}", str(needed))
+        return cell_of(f"over {MOST_SEEDS_NEEDED:,}", str(MOST_SEEDS_NEEDED + 1))
+    return cell_of(f"{needed:,}", str(needed))
 
 
 def _where(found: Sequence[Section]) -> Callable[[Section], str] | None:
@@ -275,10 +277,6 @@ def _filters(
     return [{"name": name, "title": title, "options": list(options.items()), "chosen": picked}]
 
 
-def _column(title: str, name: str = "other", text: bool = False) -> dict[str, Any]:
-    return {"title": title, "text": text, "name": name}
-
-
 def _row(
     columns: Sequence[dict[str, Any]],
     cells: Sequence[Cell],
@@ -291,15 +289,4 @@ def _row(
 
 
 def _text(value: str) -> Cell:
-    return {**_plain(value, value), "text": True}
-
-
-def _plain(value: str, sort: str) -> Cell:
-    return {
-        "value": value,
-        "sort": sort,
-        "text": False,
-        "mark": "",
-        "interval": "",
-        "more": "",
-    }
+    return cell_of(value, value, text=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from robust_augcl.reports._marks import MEANINGS
 from robust_augcl.reports._notices import verdict_on
+from robust_augcl.reports._page_cells import cell_of, head
 from robust_augcl.reports._page_tables import budget_text, worst_text
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
@@ -47,16 +48,16 @@ def index_page(runs: Sequence[Shown]) -> str:
     rows = [row for run in runs for row in _rows(run)]
     rows.sort(key=lambda row: (row["order"], row["budget"], -row["worst"]))
     columns = [
-        _column("Suite", "suite", text=True),
-        _column("Data, encoder, protocol", "where", text=True),
-        _column("Budget", "budget"),
-        _column("Method", "method", text=True),
-        _column("Clean, %"),
-        _column("Worst case, %"),
-        _column("Under the strongest attack, %"),
-        _column("Seeds"),
-        _column("Audit", text=True),
-        _column("Report", text=True),
+        head("Suite", "suite", text=True),
+        head("Data, encoder, protocol", "where", text=True),
+        head("Budget", "budget"),
+        head("Method", "method", text=True),
+        head("Clean, %"),
+        head("Worst case, %"),
+        head("Under the strongest attack, %"),
+        head("Seeds"),
+        head("Audit", text=True),
+        head("Report", text=True),
     ]
     for row in rows:
         for column, cell in zip(columns, row["cells"], strict=True):
@@ -111,22 +112,24 @@ def _row(run: Shown, section: Section, layers: int, method: str) -> dict[str, An
     share = fact.share if fact else None
     about = f"{section.attack_name(strongest)}: " if strongest else ""
     cells = [
-        _cell(section.suite, section.suite, text=True),
-        _cell(where, where, text=True),
-        _cell(budget_text(section.budget), repr(float(section.budget))),
-        _cell(name, name, text=True),
-        _cell(percent(clean.mean if clean else None), repr(clean.mean) if clean else ""),
-        _cell(worst_text(worst), repr(worst.high.mean) if worst else ""),
+        cell_of(section.suite, section.suite, text=True),
+        cell_of(where, where, text=True),
+        cell_of(budget_text(section.budget), repr(float(section.budget))),
+        cell_of(name, name, text=True),
+        cell_of(percent(clean.mean if clean else None), repr(clean.mean) if clean else ""),
+        cell_of(worst_text(worst), repr(worst.high.mean) if worst else ""),
         {
-            **_cell(
+            **cell_of(
                 about + percent(share.mean if share else None), repr(share.mean) if share else ""
             ),
             "mark": fact.mark if fact else "",
             "interval": f"{percent(share.low)} to {percent(share.high)}" if share else "",
         },
-        _cell(str(seeds), str(seeds)),
-        _cell(audit.summary if audit else "not audited", audit.summary if audit else "", text=True),
-        {**_cell(run.name, run.name, text=True), "link": f"{run.name}/report.html"},
+        cell_of(str(seeds), str(seeds)),
+        cell_of(
+            audit.summary if audit else "not audited", audit.summary if audit else "", text=True
+        ),
+        {**cell_of(run.name, run.name, text=True), "link": f"{run.name}/report.html"},
     ]
     data = [
         ("suite", section.suite),
@@ -137,6 +140,7 @@ def _row(run: Shown, section: Section, layers: int, method: str) -> dict[str, An
     return {
         "cells": cells,
         "data": data,
+        "heavy": False,
         "order": (section.suite, where),
         "budget": float(section.budget),
         "worst": worst.high.mean if worst else 0.0,
@@ -155,7 +159,14 @@ def _filters(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for name, title in titles.items():
         values = list(dict.fromkeys(dict(row["data"])[name] for row in rows))
         if len(values) > 1:
-            found.append({"name": name, "title": title, "options": values})
+            found.append(
+                {
+                    "name": name,
+                    "title": title,
+                    "options": [(value, value) for value in values],
+                    "chosen": "",
+                }
+            )
     return found
 
 
@@ -169,11 +180,3 @@ def _told(run: Shown) -> dict[str, Any]:
         "verdict": verdict_on(run.view),
         "graphs": list(run.graphs.items()),
     }
-
-
-def _column(title: str, name: str = "other", text: bool = False) -> dict[str, Any]:
-    return {"title": title, "name": name, "text": text}
-
-
-def _cell(value: str, sort: str, text: bool = False) -> dict[str, Any]:
-    return {"value": value, "sort": sort, "text": text, "mark": "", "interval": "", "link": ""}
