@@ -93,6 +93,7 @@ def render(template: str, **content: Any) -> str:
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -108,6 +109,7 @@ def _code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
+@cache
 def _text(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 

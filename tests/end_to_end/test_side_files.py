@@ -579,16 +579,23 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
+def read_what_is_installed(command, folder: Path) -> None:
+    """Nobody else may be allowed to read where the package is installed: what is read while it
+    works (claims, templates) is read before, and kept by this process."""
+    published_claims()
+    assert command("report", folder).code == 0
+
+
 def test_a_folder_without_permission_to_write(finished, command):
     """Permissions as they are; every command as another user than the superuser."""
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o755)
         folder = Path(shutil.copytree(finished, Path(place) / "run"))
         expected = {name: command(name, folder) for name in ("audit", "transfer")}
+        read_what_is_installed(command, folder)
         page = (folder / "report.md").read_text()
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o555 if path.is_dir() else 0o444)
-        published_claims()  # nobody else may be allowed to read where the package is installed
         with as_nobody():
             if os.access(folder, os.W_OK, effective_ids=True):
                 pytest.skip("permissions do not bind here")
