@@ -61,6 +61,8 @@ class Attack(ABC):
             audit asks whether more of it would do more damage.
         encoders: names of encoders that its own networks are made of. When they are revised, the
             attack is computed again.
+        nodes_only: whether its targets must be nodes in graphs.
+        needs: the optional part without which it cannot run (`registry.optional`); None for none.
         revision: raised when its code changes what it learns or proposes (see revisions.py).
 
     Example:
@@ -77,7 +79,13 @@ class Attack(ABC):
     most_tried: ClassVar[str | None] = None
     effort: ClassVar[str | None] = None
     encoders: ClassVar[tuple[str, ...]] = ()
+    nodes_only: ClassVar[bool] = False
+    needs: ClassVar[str | None] = None
     revision: ClassVar[int] = 1
+
+    def refuses(self, threat: ThreatModel) -> str | None:
+        """Why it cannot keep to a threat; None, as here, where it can."""
+        return None
 
     def scaled(self, factor: float) -> Attack:
         """The attack for a suite at `factor` of its full scale, with fewer learning steps."""

@@ -14,7 +14,8 @@ import torch
 from robust_augcl.adversary.answers import copies
 from robust_augcl.adversary.attack_base import GrowingAttack
 from robust_augcl.adversary.global_state import NUMERIC, put_back
-from robust_augcl.adversary.guard import Proposed, check_supported, check_unchanged, make_ready
+from robust_augcl.adversary.guard import Proposed, check_unchanged, make_ready
+from robust_augcl.adversary.supported import check_supported
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.errors import GuardViolation
 from robust_augcl.graphs.packed import PackedGraphs

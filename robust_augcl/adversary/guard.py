@@ -56,6 +56,7 @@ from robust_augcl.adversary.attack_base import (
     Proposer,
 )
 from robust_augcl.adversary.global_state import NUMERIC, clean, put_back
+from robust_augcl.adversary.supported import check_answers, check_supported, check_targets
 from robust_augcl.adversary.victim import Victim, VictimView
 from robust_augcl.errors import GuardViolation
 from robust_augcl.graphs.packed import PackedGraphs
@@ -110,38 +111,14 @@ class Proposed(NamedTuple):
     propose_seconds: float
 
 
-def check_supported(attack: Attack, threat: ThreatModel) -> None:
-    """Raise `ValueError` if the attack cannot make as many edits as the threat model allows."""
-    limit = attack.max_budget
-    if limit is not None and isinstance(threat.budget, float):
-        raise ValueError(
-            f"Expected `budget` to be a whole number of edits, {limit} at most, for the attack "
-            f"{type(attack).__name__}, got {threat.budget}, a share of a graph's edges"
-        )
-    if limit is not None and threat.budget > limit:
-        raise ValueError(
-            f"Expected `budget` to be at most {limit} for the attack {type(attack).__name__}, "
-            f"got {threat.budget}"
-        )
-
-
-def check_answers(attack: Attack, victim: Victim) -> None:
-    """Raise `ValueError` if the victim cannot answer what the attack may ask, with the reason."""
-    reason = victim.refuses(attack.access)
-    if reason is not None:
-        raise ValueError(
-            f"Expected a victim that answers {attack.access.name.lower()} access for the attack "
-            f"{type(attack).__name__}, got one that does not: {reason}"
-        )
-
-
 def make_ready(attack: Attack, victim: Victim, graphs: PackedGraphs) -> None:
     """Learn of the victim what the attack could change, where it can answer.
 
     Raises:
-        ValueError: as `check_answers`.
+        ValueError: as `check_answers` and `check_targets`.
     """
     check_answers(attack, victim)
+    check_targets(attack, graphs)
     with clean(victim.model):
         victim.get_ready(graphs)
 

@@ -18,6 +18,7 @@ Example: a victim of random weights, which counts the graphs that it was asked a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, cast
@@ -28,7 +29,7 @@ from torch_geometric.data import Data
 
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs.packed import PackedGraphs, pack
-from robust_augcl.models.classifier_base import Capabilities, Classifier
+from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalParts
 from robust_augcl.models.verdicts import Verdicts
 from robust_augcl.oracle.edge_gradients import Loss, RelaxedEdits, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.pair_logits import PairLogits
@@ -42,6 +43,7 @@ class Access(IntEnum):
     NONE = 0
     QUERY = 1
     GRADIENT = 2
+    WEIGHTS = 3
 
 
 class Victim:
@@ -78,11 +80,11 @@ class Victim:
     def refuses(self, access: Access) -> str | None:
         """Return why the victim cannot answer an attack of this access, None if it can."""
         able = self.capabilities
-        return (
-            able.reasons["edge_weights"]
-            if access == Access.GRADIENT and not able.edge_weights
-            else None
-        )
+        if access >= Access.GRADIENT and not able.edge_weights:
+            return able.reasons["edge_weights"]
+        if access == Access.WEIGHTS and self._model.parts is None:
+            return "its parts are not known one by one, so they cannot be handed over"
+        return None
 
     @torch.no_grad()
     def get_ready(self, graphs: PackedGraphs) -> None:
@@ -235,6 +237,19 @@ class Victim:
             losses[first:last], gradient[own] = of_relaxed(self._model, edits, loss, index)
         return losses, gradient
 
+    def parts(self) -> LocalParts:
+        """Copies of the encoder and of the head, which nobody else holds.
+
+        What is asked of the copies is not counted.
+
+        Raises:
+            ValueError: a classifier that is not made of such parts.
+        """
+        found = self._model.parts
+        if found is None:
+            raise ValueError(f"Expected a victim of known parts: {self.refuses(Access.WEIGHTS)}")
+        return copy.deepcopy(found)
+
     def restricted(self, access: Access) -> VictimView:
         """Return the victim as an attack of this access level sees it."""
         return VictimView(self, access)
@@ -243,8 +258,8 @@ class Victim:
 class VictimView:
     """A victim limited to an access level.
 
-    It carries no module, no parameters and no autograd graph.
-    Whatever lies beyond the level raises `AccessViolation`.
+    It carries no module, no parameters and no autograd graph; at the level of weights it hands out
+    copies. Whatever lies beyond the level raises `AccessViolation`.
     """
 
     __slots__ = ("_ask", "access", "device", "num_classes")
@@ -303,3 +318,7 @@ class VictimView:
             tuple[Tensor, Tensor],
             self._ask(Access.GRADIENT, "relaxed")(graphs, candidates, weights, loss),
         )
+
+    def parts(self) -> LocalParts:
+        """See `Victim.parts`; needs access to the weights."""
+        return cast(LocalParts, self._ask(Access.WEIGHTS, "parts")())

@@ -73,6 +73,12 @@ class GraphClassifier(Classifier):
         reasons = {} if local else {"local": f"the encoder {name} is evaluated as a whole"}
         return Capabilities(local=local, reasons=reasons)
 
+    @property
+    def parts(self) -> LocalParts | None:
+        if not isinstance(self.encoder, LocalEncoder):
+            return None
+        return LocalParts(self.encoder, self.head)
+
     def local_parts(self, graphs: PackedGraphs) -> LocalParts | None:
         if self.training or graphs.target_node is not None:
             return None

@@ -96,6 +96,11 @@ class Classifier(nn.Module, ABC):
             NotImplementedError: weights for a classifier that cannot use them.
         """
 
+    @property
+    def parts(self) -> LocalParts | None:
+        """The encoder and the head that it is made of; None where these are not known."""
+        return None
+
     def layered(self, graphs: PackedGraphs) -> Layered | None:
         """Return the steps that give the logits of these graphs layer by layer, or None."""
         return None

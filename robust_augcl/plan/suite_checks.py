@@ -9,7 +9,7 @@ from typing import Any
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack
-from robust_augcl.adversary.guard import check_supported
+from robust_augcl.adversary.supported import check_supported
 from robust_augcl.errors import InputError, shown, unknown
 from robust_augcl.plan.declared import readers_name
 from robust_augcl.plan.suite_settings import (

@@ -15,7 +15,7 @@ class Traits:
     """What an attack is, as its plug-in declares it.
 
     Args:
-        access: what it may ask of the victim: "none", "query" or "gradient".
+        access: what it may ask of the victim: "none", "query", "gradient" or "weights".
         learns: whether it learns something before it attacks.
         combines: whether it chooses among what other attacks found.
         of: the labels of those attacks; empty where it combines none.
@@ -26,7 +26,7 @@ class Traits:
 
     __pydantic_config__ = strict.STRICT
 
-    access: Annotated[str, Field(pattern="^(none|query|gradient)$")]
+    access: Annotated[str, Field(pattern="^(none|query|gradient|weights)$")]
     learns: bool
     combines: bool
     of: list[strict.Name]

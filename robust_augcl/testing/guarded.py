@@ -16,7 +16,8 @@ from robust_augcl.adversary.attack_base import (
     Fitted,
     LearningAttack,
 )
-from robust_augcl.adversary.guard import AttackResult, check_supported, fit_attack, run_attack
+from robust_augcl.adversary.guard import AttackResult, fit_attack, run_attack
+from robust_augcl.adversary.supported import check_supported
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.testing import bench

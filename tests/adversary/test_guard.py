@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from robust_augcl.adversary.attack_base import Attack, FitGraphs, LearningAttack
-from robust_augcl.adversary.guard import check_supported, fit_attack, run_attack
+from robust_augcl.adversary.guard import fit_attack, run_attack
+from robust_augcl.adversary.supported import check_supported
 from robust_augcl.adversary.victim import Access, Victim
 from robust_augcl.attacks.exhaustive import Exhaustive
 from robust_augcl.attacks.rand_sampling import RandSampling

@@ -25,6 +25,9 @@ from robust_augcl.review.audit.pairs import (
     versus,
 )
 
+_WHITE = ("gradient", "weights")
+"""The levels of access at which an attack sees into the victim."""
+
 
 def more_access_does_no_less(evidence: Evidence) -> Finding:
     """White-box attacks are as strong as black-box ones, those as strong as random edits.
@@ -44,9 +47,9 @@ def more_access_does_no_less(evidence: Evidence) -> Finding:
         random = [r for r in single if not r.traits.chooses]
         choosing = [r for r in single if r.traits.chooses]
         pairs += [(ours, theirs) for ours in choosing for theirs in random]
-        white = [r for r in choosing if r.traits.access == "gradient"]
+        white = [r for r in choosing if r.traits.access in _WHITE]
         black = [
-            r for r in choosing if r.traits.access != "gradient" and r.key not in evidence.searches
+            r for r in choosing if r.traits.access not in _WHITE and r.key not in evidence.searches
         ]
         if white:
             strongest = min(white, key=lambda record: record.robust_accuracy)

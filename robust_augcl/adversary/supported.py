@@ -1,0 +1,50 @@
+"""What an attack must be able to do before it runs: with the threat, the victim, the targets."""
+
+from __future__ import annotations
+
+from robust_augcl.adversary.attack_base import Attack
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.threat.model import ThreatModel
+
+
+def check_supported(attack: Attack, threat: ThreatModel) -> None:
+    """Raise `ValueError` if the attack cannot keep to the threat model.
+
+    So it is where it cannot make as many edits, or where it makes others (`Attack.refuses`).
+    """
+    limit = attack.max_budget
+    if limit is not None and isinstance(threat.budget, float):
+        raise ValueError(
+            f"Expected `budget` to be a whole number of edits, {limit} at most, for the attack "
+            f"{type(attack).__name__}, got {threat.budget}, a share of a graph's edges"
+        )
+    if limit is not None and threat.budget > limit:
+        raise ValueError(
+            f"Expected `budget` to be at most {limit} for the attack {type(attack).__name__}, "
+            f"got {threat.budget}"
+        )
+    if reason := attack.refuses(threat):
+        raise ValueError(
+            f"Expected a threat that the attack {type(attack).__name__} can keep to, got one that "
+            f"it cannot: {reason}"
+        )
+
+
+def check_answers(attack: Attack, victim: Victim) -> None:
+    """Raise `ValueError` if the victim cannot answer what the attack may ask, with the reason."""
+    reason = victim.refuses(attack.access)
+    if reason is not None:
+        raise ValueError(
+            f"Expected a victim that answers {attack.access.name.lower()} access for the attack "
+            f"{type(attack).__name__}, got one that does not: {reason}"
+        )
+
+
+def check_targets(attack: Attack, graphs: PackedGraphs) -> None:
+    """Raise `ValueError` if the attack takes nodes alone, and the targets are graphs."""
+    if attack.nodes_only and graphs.target_node is None:
+        raise ValueError(
+            f"Expected targets that are nodes for the attack {type(attack).__name__}, which knows "
+            "no other ones, got graphs"
+        )
