@@ -1,0 +1,32 @@
+"""Random graphs of nodes with classes, for tests of attacks on nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from robust_augcl.graphs.packed import PackedGraphs
+
+
+def random_node_graph(
+    nodes: int = 40, features: int = 6, classes: int = 3, seed: int = 0, degree: float = 4.0
+) -> tuple[PackedGraphs, torch.Tensor]:
+    """One connected graph (a cycle and random chords), and the class of each node (N,)."""
+    draws = np.random.default_rng(seed)
+    chords = np.triu(draws.random((nodes, nodes)) < (degree - 2) / nodes, 1)
+    ring = np.arange(nodes)
+    chords[np.minimum(ring, (ring + 1) % nodes), np.maximum(ring, (ring + 1) % nodes)] = True
+    np.fill_diagonal(chords, False)
+    edges = torch.from_numpy(np.stack((chords | chords.T).nonzero()))
+    y = torch.from_numpy(draws.integers(0, classes, nodes))
+    x = torch.from_numpy(draws.normal(size=(nodes, features))).float()
+    x[:, :classes] += 1.5 * torch.nn.functional.one_hot(y, classes)
+    graph = PackedGraphs(x, edges, torch.tensor([0, nodes]), torch.tensor([0]))
+    return graph, y
+
+
+def at_node(graph: PackedGraphs, node: int, y: int) -> PackedGraphs:
+    """The one graph with one target node."""
+    return PackedGraphs(
+        graph.x, graph.edge_index, graph.ptr, torch.tensor([y]), torch.tensor([node])
+    )
