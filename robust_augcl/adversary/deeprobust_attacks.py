@@ -7,6 +7,7 @@ Letters: N nodes, C classes, K targets, P pairs of nodes.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any, Literal
 
@@ -33,12 +34,30 @@ def fga(graph: PlainGraph, surrogate: nn.Module, target: int, edits: int) -> Any
 def integrated_gradients(
     graph: PlainGraph, surrogate: nn.Module, target: int, edits: int, steps: int
 ) -> Any:
-    """Integrated gradients (Wu et al. 2019): flips at the target. It takes N x steps gradients."""
+    """Integrated gradients (Wu et al. 2019): flips at the target. It takes N x steps gradients.
+
+    It fails where fewer edits than asked for promise anything: then it is asked for those.
+    """
     made = library().IGAttack(
         surrogate, nnodes=graph.num_nodes, attack_features=False, device="cpu"
     )
     known = np.union1d(graph.known, [target])
-    return answer(made, graph.sparse_x, graph.adjacency, graph.y, known, target, edits, steps=steps)
+    given = graph.sparse_x, graph.adjacency, graph.y, known, target
+    scored = made.calc_importance_edge
+    held: list[np.ndarray] = []
+
+    def scores(*args: Any) -> Any:
+        held[:] = held or [scored(*args)]
+        return held[0].copy()
+
+    made.calc_importance_edge = scores
+    for number in range(edits, 0, -1):
+        try:
+            return answer(made, *given, number, steps=steps)
+        except Exception as error:  # of no narrower type
+            if "No posisble perturbation" not in str(error):
+                raise
+    return graph.adjacency
 
 
 def nettack(
@@ -62,19 +81,19 @@ def nettack(
         return graph.adjacency
     part = graph.adjacency[inside][:, inside]
     made = _nettack(surrogate, len(inside))
-    made.check_adj = lambda _: None
     place = int(np.searchsorted(inside, target))
     indirect = {"direct": False, "n_influencers": influencers} if influencers else {}
-    try:
+    with contextlib.suppress(_NothingLeft):
         made.attack(
             graph.sparse_x[inside], part, graph.y[inside], place, edits, verbose=False, **indirect
         )
-    except ValueError as error:
-        if "empty sequence" not in str(error):
-            raise
     after = graph.adjacency.tolil()
     after[np.ix_(inside, inside)] = made.modified_adj
     return after.tocsr()
+
+
+class _NothingLeft(Exception):
+    """No edit is unnoticeable."""
 
 
 def _nettack(surrogate: nn.Module, nodes: int) -> Any:
@@ -89,6 +108,14 @@ def _nettack(surrogate: nn.Module, nodes: int) -> Any:
         plain = compiled.py_func
         plain.compiled = compiled
         vars(module)[name] = compiled if nodes >= _FROM_HERE_NETTACK_IS_COMPILED else plain
+    entries = made.compute_new_a_hat_uv
+
+    def checked(pairs: np.ndarray, target: int) -> Any:
+        if not len(pairs):
+            raise _NothingLeft
+        return entries(pairs, target)
+
+    made.compute_new_a_hat_uv = checked
     return made
 
 
@@ -112,7 +139,13 @@ def nettack_scores(
 
 
 def rnd(graph: PlainGraph, target: int, edits: int, generator: torch.Generator) -> Any:
-    """RND (Zuegner et al. 2018): edges from the target to nodes of another known class."""
+    """RND (Zuegner et al. 2018): edges from the target to nodes of another known class.
+
+    It fails where there is none, so then the graph stays.
+    """
+    joined = graph.adjacency[[target]].toarray()[0, graph.known] > 0
+    if not ((graph.y[graph.known] != graph.y[target]) & ~joined).any():
+        return graph.adjacency
     with chance(generator):
         return answer(library().RND(), graph.adjacency, graph.y, graph.known, target, edits)
 
@@ -121,7 +154,17 @@ def rnd(graph: PlainGraph, target: int, edits: int, generator: torch.Generator) 
 
 
 def dice(graph: PlainGraph, edits: int, generator: torch.Generator) -> Any:
-    """DICE (Waniek et al. 2018): delete within classes, connect between them, anywhere."""
+    """DICE (Waniek et al. 2018): delete within classes, connect between them, anywhere.
+
+    It fails where no edge lies within a class, and never ends where too few pairs are left between
+    classes. Then the graph stays.
+    """
+    rows, columns = graph.adjacency.nonzero()
+    within = graph.y[rows] == graph.y[columns]
+    sizes = np.bincount(graph.y)
+    pairs_between = (graph.num_nodes**2 - (sizes**2).sum() - (~within).sum()) // 2
+    if not within.any() or pairs_between < edits:
+        return graph.adjacency
     with chance(generator):
         return answer(library().DICE(), graph.adjacency, graph.y, edits)
 
@@ -132,7 +175,14 @@ def random_edits(
     kind: Literal["add", "remove", "flip"],
     generator: torch.Generator,
 ) -> Any:
-    """Random: pairs of nodes added, removed or flipped, anywhere."""
+    """Random: pairs of nodes added, removed or flipped, anywhere; all of them where there are few.
+
+    Where more are asked for than there are, it would never end.
+    """
+    pairs, there = graph.num_nodes * (graph.num_nodes - 1) // 2, graph.adjacency.nnz // 2
+    edits = min(edits, {"add": pairs - there, "remove": there, "flip": pairs}[kind])
+    if edits == 0:
+        return graph.adjacency
     with chance(generator):
         return answer(library().Random(), graph.adjacency, edits, type=kind)
 

@@ -55,17 +55,22 @@ def classifier_of_gcn(
     )
     model = GraphClassifier(encoder, num_classes=classes, hidden=1, generator=draws)
     model.head = nn.Sequential(linear(width, classes, draws))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        for index, (weight, bias) in enumerate([(one, of_one), (two, of_two)]):
-            encoder.maps[index].weight[: weight.size(1), : weight.size(0)] = weight.T
-            encoder.maps[index].bias[: len(bias)] = bias
-        eye = torch.eye(classes)
-        model.head[0].weight[:, : 2 * classes] = torch.cat([eye, -eye], dim=1)
+    eye = torch.eye(classes)
+    _copy(encoder.maps[0], one, of_one)
+    _copy(encoder.maps[1], two, of_two)
+    _copy(model.head[0], torch.cat([eye, -eye]), torch.zeros(classes))
     return model.eval()
 
 
 def _bias(bias: Tensor | None, size: int, *, doubled: bool) -> Tensor:
     own = torch.zeros(size) if bias is None else bias.detach()
     return torch.cat([own, -own]) if doubled else own
+
+
+@torch.no_grad()
+def _copy(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Copy weights (inputs, outputs) and biases into a layer that may be larger; the rest is 0."""
+    for name, value in (("weight", weight.T), ("bias", bias)):
+        own = layer.get_parameter(name)
+        own.zero_()
+        own[tuple(slice(size) for size in value.shape)] = value

@@ -37,8 +37,10 @@ from robust_augcl.testing.guarded import (
     fit_graphs,
     found_by_others,
     graphs_to_attack,
+    predicted_for,
     run,
     threats_of,
+    victim_for,
 )
 from robust_augcl.testing.rules import Contract, broken, require
 from robust_augcl.testing.settings import (
@@ -129,7 +131,7 @@ _RULES_BROKEN = (AccessViolation, ThreatViolation, GuardViolation)
 )
 def _runs(attack: Attack) -> None:
     with suppress(*_RULES_BROKEN):  # the rules that follow say which
-        run(attack.brief(), graphs_to_attack(), _some(attack))
+        run(attack.brief(), graphs_to_attack(attack), _some(attack))
 
 
 @CONTRACT.rule(
@@ -139,7 +141,7 @@ def _runs(attack: Attack) -> None:
 )
 def _access(attack: Attack) -> None:
     try:
-        run(attack.brief(), graphs_to_attack(), _some(attack))
+        run(attack.brief(), graphs_to_attack(attack), _some(attack))
     except AccessViolation as error:
         broken(f"declared access does not suffice: {error}")
     except (Exception, SystemExit):
@@ -160,7 +162,7 @@ def _some(attack: Attack) -> ThreatModel:
 )
 def _inputs(attack: Attack) -> None:
     try:
-        run(attack.brief(), graphs_to_attack(), _some(attack))
+        run(attack.brief(), graphs_to_attack(attack), _some(attack))
     except GuardViolation as error:
         if "changed the" in str(error):
             broken(str(error))
@@ -178,7 +180,7 @@ def _inputs(attack: Attack) -> None:
 def _threat(attack: Attack) -> None:
     for threat in threats_of(attack):
         try:
-            run(attack.brief(), graphs_to_attack(), threat)
+            run(attack.brief(), graphs_to_attack(attack), threat)
         except (ThreatViolation, GuardViolation) as error:
             broken(f"under {threat}: {error}")
         except AccessViolation:
@@ -212,9 +214,13 @@ def _nothing_to_edit(attack: Attack) -> None:
         (ThreatModel(1), [full, alone, empty]),
         (ThreatModel(1), [empty, full, other, alone]),
         (ThreatModel(1, ("delete",)), [bare, alone, other, bare]),
+        (ThreatModel(1, ("add", "delete")), [alone, other]),
     ]
     for threat, given in cases:
-        graphs = bench.as_predicted(PackedGraphs.from_data_list(given))
+        if not threats_of(attack, within=[threat]):
+            continue
+        targets = [data for data in given if data.num_nodes or not attack.nodes_only]
+        graphs = predicted_for(attack, PackedGraphs.from_data_list(targets))
         result = run(attack.brief(), graphs, threat)
         counts = threat.enumerate(graphs).counts.tolist()
         for number, (count, edits) in enumerate(zip(counts, result.perturbations, strict=True)):
@@ -232,7 +238,7 @@ def _chance(attack: Attack) -> None:
     threat = threats_of(attack)[-1]
 
     def edits(generator: torch.Generator) -> Any:
-        result = run(attack.brief(), graphs_to_attack(), threat, generator=generator)
+        result = run(attack.brief(), graphs_to_attack(attack), threat, generator=generator)
         return edits_of(result.perturbations)
 
     same_by_chance_passed_in(edits, lambda a, b: a == b, "edits")
@@ -247,11 +253,11 @@ def _one_by_one(attack: Attack) -> None:
     if isinstance(attack, CombiningAttack):
         return  # what it combines is about one batch
     threat, chance = threats_of(attack)[0], seeded(0)
-    graphs = bench.as_predicted(bench.graphs_without_symmetry(4))
+    graphs = predicted_for(attack, bench.graphs_without_symmetry(4))
     small, fitted = attack.brief(), None
     if isinstance(small, LearningAttack):
         fitted = fit_attack(
-            small, bench.new_victim(), threat, fit=fit_graphs(), generator=seeded(1)
+            small, victim_for(attack), threat, fit=fit_graphs(attack), generator=seeded(1)
         )
     together = run(small, graphs, threat, generator=chance, fitted=fitted)
     if not torch.equal(chance.get_state(), seeded(0).get_state()):
@@ -273,8 +279,8 @@ def _exact(attack: Attack) -> None:
         return
     threat, graphs, victim = (
         ThreatModel(1, ("add", "delete")),
-        graphs_to_attack(),
-        bench.new_victim(),
+        graphs_to_attack(attack),
+        victim_for(attack),
     )
     result = run(attack, graphs, threat, victim=victim)
     candidates = threat.enumerate(graphs)
@@ -298,15 +304,15 @@ def _learning(attack: Attack) -> None:
     small = attack.brief()
     if not isinstance(small, LearningAttack):
         return
-    threat, graphs = threats_of(attack)[0], graphs_to_attack().copy()
-    fit, victim = FitGraphs(*(part.copy() for part in fit_graphs())), bench.new_victim()
+    threat, graphs = threats_of(attack)[0], graphs_to_attack(attack).copy()
+    fit, victim = FitGraphs(*(part.copy() for part in fit_graphs(attack))), victim_for(attack)
     view = victim.restricted(attack.access)
     proposer = small.prepare(view, fit, threat, seeded(0))
     state = {name: value.clone() for name, value in proposer.state().items()}
     restored = small.restore(state, view, threat)
     first, again = edits_of(proposer(graphs)), edits_of(restored(graphs))
     require(first == again, "restored from its state, it proposes other edits")
-    other = bench.new_victim(1).restricted(attack.access)
+    other = victim_for(attack, 1).restricted(attack.access)
     answers = small.restore(state, other, threat)(graphs)
     require(len(answers) == graphs.num_graphs, "turned on another victim, it answers otherwise")
 
@@ -322,7 +328,7 @@ def _combining(attack: Attack) -> None:
         return
     fields = {field.name: field for field in dataclasses.fields(attack)}  # type: ignore[arg-type]
     require("of" in fields and fields["of"].default == (), "its field `of` is not () by default")
-    threat, graphs, victim = threats_of(attack)[0], graphs_to_attack(), bench.new_victim()
+    threat, graphs, victim = threats_of(attack)[0], graphs_to_attack(attack), victim_for(attack)
     found = found_by_others(graphs, threat, victim)
     result = run(attack, graphs, threat, victim=victim, fitted=found)
     margin = margins(victim.logits(apply_all(graphs, result.perturbations)), graphs.y)

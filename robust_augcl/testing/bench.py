@@ -76,10 +76,10 @@ def complete_graph(size: int) -> Data:
 
 
 @functools.cache
-def victim_model(seed: int = 0) -> GraphClassifier:
+def victim_model(seed: int = 0, name: str = "gin") -> GraphClassifier:
     """A classifier of random weights whose predictions depend on single edges."""
     chance = seeded(seed)
-    encoder = registry.load("encoder", "gin")(
+    encoder = registry.load("encoder", name)(
         in_features=FEATURES, width=8, layers=2, generator=chance
     )
     model = GraphClassifier(encoder, num_classes=CLASSES, hidden=8, generator=chance)
@@ -95,12 +95,12 @@ def victim_model(seed: int = 0) -> GraphClassifier:
     return model.eval().requires_grad_(False)
 
 
-def new_victim(seed: int = 0) -> Victim:
-    """The victim, which has not been asked anything yet."""
-    return Victim(victim_model(seed))
+def new_victim(seed: int = 0, name: str = "gin") -> Victim:
+    """The victim of an encoder's name, which has not been asked anything yet."""
+    return Victim(victim_model(seed, name))
 
 
-def as_predicted(graphs: PackedGraphs, seed: int = 0) -> PackedGraphs:
+def as_predicted(graphs: PackedGraphs, seed: int = 0, name: str = "gin") -> PackedGraphs:
     """The graphs with the classes that the victim predicts, so that there is something to break."""
-    predicted: Tensor = new_victim(seed).logits(graphs).argmax(1)
+    predicted: Tensor = new_victim(seed, name).logits(graphs).argmax(1)
     return graphs.with_labels(predicted)

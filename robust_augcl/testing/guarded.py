@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,17 +36,36 @@ THREATS = (
 """Under what attacks are tried; those that an attack's `max_budget` excludes are left out."""
 
 
-@functools.cache
-def graphs_to_attack() -> PackedGraphs:
+def victim_for(attack: Attack, seed: int = 0) -> Victim:
+    """A new victim: a GIN, or a GCN for attacks on nodes alone, which some of them are made for."""
+    return bench.new_victim(seed, "gcn" if attack.nodes_only else "gin")
+
+
+def predicted_for(attack: Attack, graphs: PackedGraphs) -> PackedGraphs:
+    """Graphs as targets of an attack, or one node of each, with the classes that are predicted."""
+    return _predicted(graphs, attack.nodes_only)
+
+
+def _predicted(graphs: PackedGraphs, at_nodes: bool) -> PackedGraphs:
+    if not at_nodes:
+        return bench.as_predicted(graphs)
+    return bench.as_predicted(replace(graphs, target_node=graphs.sizes // 2), name="gcn")
+
+
+def graphs_to_attack(attack: Attack) -> PackedGraphs:
     """Five graphs that the victim classifies. The guard hands out copies."""
-    return bench.as_predicted(bench.random_graphs([7, 5, 8, 4, 6], seed=3))
+    return _drawn((7, 5, 8, 4, 6), 3, attack.nodes_only)
+
+
+def fit_graphs(attack: Attack) -> FitGraphs:
+    """Graphs to learn on, and to choose by; the guard hands out copies."""
+    at_nodes = attack.nodes_only
+    return FitGraphs(_drawn((6, 7, 5, 6), 4, at_nodes), _drawn((6, 5), 5, at_nodes))
 
 
 @functools.cache
-def fit_graphs() -> FitGraphs:
-    """Graphs to learn on, and to choose by; the guard hands out copies."""
-    made = (bench.random_graphs(sizes, seed) for sizes, seed in (([6, 7, 5, 6], 4), ([6, 5], 5)))
-    return FitGraphs(*map(bench.as_predicted, made))
+def _drawn(sizes: tuple[int, ...], seed: int, at_nodes: bool) -> PackedGraphs:
+    return _predicted(bench.random_graphs(sizes, seed), at_nodes)
 
 
 def threats_of(attack: Attack, *, within: Sequence[ThreatModel] = THREATS) -> list[ThreatModel]:
@@ -70,14 +90,14 @@ def run(
     fitted: Fitted | None = None,
 ) -> AttackResult:
     """Run an attack under the guard; what it learns or combines is made before."""
-    victim = victim or bench.new_victim()
+    victim = victim or victim_for(attack)
     chance = seeded(0) if generator is None else generator
     if fitted is None and isinstance(attack, LearningAttack):
-        fitted = fit_attack(attack, victim, threat, fit=fit_graphs(), generator=chance)
+        fitted = fit_attack(attack, victim, threat, fit=fit_graphs(attack), generator=chance)
     if fitted is None and isinstance(attack, CombiningAttack):
         fitted = found_by_others(graphs, threat, victim)
     return run_attack(
-        attack, victim, graphs, threat, fit=fit_graphs(), generator=chance, fitted=fitted
+        attack, victim, graphs, threat, fit=fit_graphs(attack), generator=chance, fitted=fitted
     )
 
 

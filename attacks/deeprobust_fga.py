@@ -1,0 +1,29 @@
+"""FGA (Chen et al. 2018, arXiv 1809.02797) as DeepRobust has it: one gradient a flip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from robust_augcl.adversary import deeprobust_attacks
+from robust_augcl.adversary.victim import Access
+from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task
+
+
+@dataclass(frozen=True)
+class DeepRobustFGA(DeepRobustAttack):
+    """DeepRobust's FGA on the victim itself, which it is handed as a module of dense matrices.
+
+    It flips the pair at the target that raises the loss of the target's class the fastest, takes
+    the gradient anew, and goes on until the budget is used up.
+
+
+    >>> DeepRobustFGA().access.name
+    'WEIGHTS'
+    """
+
+    access: ClassVar[Access] = Access.WEIGHTS
+    display_name: ClassVar[str] = "FGA (DeepRobust)"
+
+    def work(self, task: Task) -> Any:
+        return deeprobust_attacks.fga(task.graph, task.surrogate, task.target, task.edits)
