@@ -37,6 +37,7 @@ class DataSource(ABC):
             choose has a setting of this name, and one of the next.
         added_edge: what an edge carries that an edit adds, as `entrance.admit` takes it.
         states_parts: whether what is read states the part of each target (`Admitted.parts`).
+        states_targets: whether what is read states the targets (`Admitted.targets`).
         classes: how many classes there are at least, whatever classes the graphs are of.
 
     >>> from robust_augcl import registry
@@ -59,6 +60,10 @@ class DataSource(ABC):
 
     @property
     def states_parts(self) -> bool:
+        return False
+
+    @property
+    def states_targets(self) -> bool:
         return False
 
     @property

@@ -178,7 +178,7 @@ def load_dataset(
     """
     found = source.admitted(archives, spawn(generator))
     graphs, drawn = found.graphs, spawn(generator)
-    targets = source.targets(graphs)
+    targets = source.targets(graphs) if found.targets is None else found.targets
     if targets is not None and found.kept.numel() <= int(found.kept[-1]):
         raise InputError(
             f"Expected graphs with nodes where the targets of {source.label} are nodes, got some "

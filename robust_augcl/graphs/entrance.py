@@ -68,6 +68,7 @@ from robust_augcl.graphs.edge_attributes import (
 from robust_augcl.graphs.given_forms import as_list
 from robust_augcl.graphs.one_data import is_real
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.targets import Targets
 
 Graphs = PackedGraphs | LooseGraphs | Iterable[Any]
 """Graphs in any form: a list, a data set, a batch, a loader, packed or loose graphs."""
@@ -89,13 +90,15 @@ class Admitted(NamedTuple):
         notes: what was mended, left out or not used, in words.
         kept: the number of each graph in what was given (K,).
         parts: the part of each graph, its place in `data_source.PARTS`, where what was read states
-            it (K,). `admit` never does.
+            it (K,). `admit` never does. Where `targets` are stated, the part of each of them (T,).
+        targets: the targets with their classes, where what was read states them.
     """
 
     graphs: PackedGraphs
     notes: tuple[str, ...]
     kept: Tensor
     parts: Tensor | None = None
+    targets: Targets | None = None
 
 
 def admit(

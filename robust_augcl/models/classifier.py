@@ -15,14 +15,14 @@ from robust_augcl.models.layers import mlp
 
 
 class GraphClassifier(Classifier):
-    """An encoder, and a head on its states: D - hidden - C, with relu between them.
+    """An encoder, and a head on its states: D - hidden - C with relu between them, or D - C.
 
     The head reads the states of the graphs, or those of their target nodes where there are any.
 
     Args:
         encoder: embeds graphs into (B, D).
         num_classes: C, at least 2.
-        hidden: the hidden width of the head.
+        hidden: the hidden width of the head; 0 for a head of one linear layer.
         generator: the source of the head's initial weights.
 
     >>> from torch_geometric.data import Data
@@ -44,7 +44,8 @@ class GraphClassifier(Classifier):
         super().__init__()
         self.encoder = encoder
         self.num_classes = num_classes
-        self.head = mlp([encoder.embedding_size, hidden, num_classes], generator)
+        sides = [hidden, num_classes] if hidden else [num_classes]
+        self.head = mlp([encoder.embedding_size, *sides], generator)
 
     def forward(self, graphs: PackedGraphs, edge_weight: Tensor | None = None) -> Tensor:
         """Return the logits (B, C) of packed graphs; edge_weight (E,) or None."""

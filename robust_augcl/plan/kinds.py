@@ -117,6 +117,16 @@ KINDS: dict[str, StepKind] = {
         info="robust_augcl.results.stored_info:VictimInfo",
         prove=f"{_INPUTS}:prove_victim",
     ),
+    "linear_victim": StepKind(
+        title="linear victim",
+        revision=1,
+        priority=3,
+        compute="robust_augcl.steps.linear_victims:compute_linear_victim",
+        holds="the weights of encoder and linear head, and what each penalty gave",
+        seconds=(),  # records tell them
+        info="robust_augcl.results.stored_info:LinearVictimInfo",
+        prove="robust_augcl.review.linear_victim_proof:prove_linear_victim",
+    ),
     "given_model": StepKind(
         title="given model",
         revision=1,

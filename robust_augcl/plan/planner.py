@@ -135,13 +135,13 @@ class _Planner(AttackPlanner):
         if "pretraining" in inputs:
             cell = self.cell(method.label, layers, seed, "")
             self.measurements.append(Planned(cell, inputs["pretraining"]))
-        settings = {
-            **self.encoder(layers, seed),
-            "training": self.suite.training_for(protocol),
-            "selection": protocol.victim_selection,
-        }
+        settings = {**self.encoder(layers, seed), "selection": protocol.victim_selection}
+        if self.suite.linear is None:
+            kind, settings["training"] = "victim", self.suite.training_for(protocol)
+        else:
+            kind, settings["linear"] = "linear_victim", self.suite.linear
         plug_ins = self.encoder_plug_in()
-        victim = self.step("victim", about, settings, inputs, plug_ins=plug_ins)
+        victim = self.step(kind, about, settings, inputs, plug_ins=plug_ins)
         self.measurements.append(
             Planned(self.cell(method.label, layers, seed, protocol.name), victim)
         )

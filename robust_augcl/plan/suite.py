@@ -16,6 +16,7 @@ from typing import Any
 from robust_augcl import foreign, registry
 from robust_augcl.errors import MOST_IN_VALUE, InputError, cut, one_line, shown, unknown
 from robust_augcl.graphs.data_source import Split
+from robust_augcl.models.linear_evaluation import LinearEvaluation
 from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
 from robust_augcl.plan.protocols import PROTOCOLS
@@ -147,6 +148,7 @@ def _made(table: Mapping[str, Any], source: str) -> Suite:
         certificates=parse_certificates(table, source),
         scale=general.scale,
         victims=parse_victims(table, source),
+        linear=parse_optional(table, source, "linear", LinearEvaluation),
         comparisons=Comparisons.of(table, source),
         arithmetic=general.arithmetic,
         table={key: value for key, value in table.items() if key != "seeds"},

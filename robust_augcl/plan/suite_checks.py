@@ -45,6 +45,7 @@ def cross_checked(suite: Suite, threats: ThreatSettings, source: str) -> Suite:
     _check_classes_stay(suite, source)
     _check_size(suite, source)
     _check_there_is_training(suite, source)
+    _check_victims_fit(suite, source)
     attacks = [_with_budgets(attack, threats, source) for attack in suite.attacks]
     singles = [attack for attack in attacks if not isinstance(attack.what, CombiningAttack)]
     attacks = [_with_labels(attack, singles, source) for attack in attacks]
@@ -74,6 +75,20 @@ def _check_there_is_training(suite: Suite, source: str) -> None:
         raise InputError(
             f"{source}: [[methods]]: Expected graphs to train on, but all are for test: only given "
             "models, [[victims]], can be attacked on them"
+        )
+
+
+def _check_victims_fit(suite: Suite, source: str) -> None:
+    """Refuse two ways to make victims, and victims of nodes that are trained as a whole."""
+    if suite.linear is not None and "training" in suite.table:
+        raise InputError(
+            f"{source}: Expected one of the tables `linear` and `training`, got both: victims are "
+            "frozen encoders with linear heads, or trained on labels"
+        )
+    if suite.source.states_targets and suite.methods and suite.linear is None:
+        raise InputError(
+            f"{source}: Expected a table `linear` where the targets are the nodes of one graph, "
+            "got none"
         )
 
 

@@ -13,6 +13,7 @@ from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.pretrain import Pretraining
 from robust_augcl.errors import shown
 from robust_augcl.graphs.data_source import DataSource, Split
+from robust_augcl.models.linear_evaluation import LinearEvaluation
 from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
 from robust_augcl.plan.given_models import GivenModel
@@ -229,6 +230,8 @@ class Suite:
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the
             file.
         victims: given models, which are compared among themselves.
+        linear: how linear heads are chosen, where victims are frozen encoders with linear heads;
+            None: victims are trained on labels.
         comparisons: which comparisons are primary, and what counts as equivalent; no step is
             addressed by it.
         table: the content of the file it was made from, overrides included, seeds apart.
@@ -257,6 +260,7 @@ class Suite:
     certificates: Certificates | None
     scale: float
     victims: tuple[GivenModel, ...] = ()
+    linear: LinearEvaluation | None = None
     comparisons: Comparisons = field(default_factory=Comparisons)
     arithmetic: str = DEFAULT
     table: dict[str, Any] = field(default_factory=dict, compare=False)

@@ -41,6 +41,7 @@ _TABLES = (
     "encoder",
     "pretraining",
     "training",
+    "linear",
     "threat",
     "methods",
     "victims",

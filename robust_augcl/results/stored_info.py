@@ -94,6 +94,49 @@ class VictimInfo:
 
 
 @dataclass(frozen=True)
+class TriedInfo:
+    """Of one penalty of a linear evaluation: loss and accuracy on the targets that choose."""
+
+    __pydantic_config__ = strict.STRICT
+
+    c: strict.Margin
+    loss: strict.Margin
+    accuracy: strict.Share
+
+
+@dataclass(frozen=True)
+class AccuracyInfo:
+    """The accuracy on all targets of each part."""
+
+    __pydantic_config__ = strict.STRICT
+
+    train: strict.Share
+    validation: strict.Share
+    test: strict.Share
+
+
+@dataclass(frozen=True)
+class LinearVictimInfo:
+    """Of a victim of linear evaluation: what its model is made of, and which penalty was chosen.
+
+    `chosen` is the place in `tried`.
+    """
+
+    __pydantic_config__ = strict.STRICT
+    beside: ClassVar[tuple[str, ...]] = ("pretrain_seconds",)
+
+    encoder: strict.Name
+    width: Width
+    layers: Annotated[int, Field(ge=1, le=MOST_LAYERS)]
+    in_features: Width
+    num_classes: strict.Classes
+    chosen: strict.Whole
+    tried: Annotated[list[TriedInfo], Field(min_length=1)]
+    accuracy: AccuracyInfo
+    notes: list[strict.Note]
+
+
+@dataclass(frozen=True)
 class GivenModelInfo:
     """Of a given model: who made its module, which weights it has, and what was found of it."""
 

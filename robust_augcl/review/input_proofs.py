@@ -93,7 +93,7 @@ def prove_victim(step: Step, run: StoredRun) -> Proof:
     }
     if "pretraining" not in step.inputs:
         expected["notes"] = []
-    elif (pretraining := _loaded(run, step.inputs["pretraining"])) is not None:
+    elif (pretraining := loaded(run, step.inputs["pretraining"])) is not None:
         expected["notes"] = pretraining.info.get("notes")
     problems = [*others(victim.info, expected), *_of_its_losses(victim.info, settings["training"])]
     victims = _victims(run)
@@ -157,7 +157,8 @@ def others(held: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     return [f"its {' and '.join(wrong)} are not those of its step"] if wrong else []
 
 
-def _loaded(run: StoredRun, step: Step) -> Artifact | None:
+def loaded(run: StoredRun, step: Step) -> Artifact | None:
+    """The artifact of a step; None where it is missing, or not what was written."""
     try:
         return run.folder.store.load(step.key)
     except ArtifactDamaged:
@@ -179,7 +180,7 @@ def _victims(run: StoredRun) -> dict[str, _Weights]:
     """The weights of each victim that can be read, by the keys of their steps."""
     found = {}
     for step in run.steps:
-        victim = _loaded(run, step) if "training" in step.settings else None
+        victim = loaded(run, step) if "training" in step.settings else None
         if victim is not None:
             found[step.key] = _Weights(_digest(victim.tensors), _before(step, run, victim))
     return found
@@ -206,7 +207,7 @@ def _before(step: Step, run: StoredRun, victim: Artifact) -> Tensor | None:
         except (KeyError, ValueError, TypeError, RuntimeError):
             return None
         return _flat(prefixed("encoder", encoder.state_dict()))
-    pretraining = _loaded(run, step.inputs["pretraining"])
+    pretraining = loaded(run, step.inputs["pretraining"])
     if pretraining is None:
         return None
     return _flat(prefixed("encoder", unprefixed("encoder", pretraining.tensors)))

@@ -160,6 +160,15 @@ WORDS: tuple[Word, ...] = (
     Word("victim", ("notes",), "proved", _OF_PRETRAINING),
     Word("victim", ("model.*", "losses", "train_losses"), "computed again", "trained again"),
     Word("victim", ("selected",), "computed again", _SELECTED),
+    Word(
+        "linear victim",
+        ("encoder", "width", "layers", "in_features", "num_classes"),
+        "proved",
+        "held against plan and data set",
+    ),
+    Word("linear victim", ("notes",), "proved", _OF_PRETRAINING),
+    Word("linear victim", ("chosen", "accuracy"), "proved", "chosen and counted again"),
+    Word("linear victim", ("model.*", "tried"), "computed again", "fitted again"),
     Word("given model", ("label", "notes"), "proved", "planned again"),
     Word("given model", ("weights", "model.*"), "proved", "their digest is that of the plan"),
     Word("given model", ("made_by", "structure"), "proved", _OF_MODULE),
@@ -246,7 +255,7 @@ def table(verdicts: Sequence[Verdict], from_scratch: bool = False) -> list[Row]:
             how, why = _counted(word, verdicts, from_scratch)
             why = word.counted + why
         elif why == _OF_PRETRAINING and not from_scratch:
-            how, why = _held_against(verdicts, "victim", (NO_PRETRAINING,), why)
+            how, why = _held_against(verdicts, word.file, (NO_PRETRAINING,), why)
         elif why == _SPLIT_AGAIN and not from_scratch:
             why += _on_whose_word(verdicts)
         elif why in (_OF_MODULE, _PROBED):

@@ -140,7 +140,10 @@ def victim_of(artifact: Artifact, device: str = "cpu") -> Victim:
         generator=unused,
     )
     model = GraphClassifier(
-        encoder, num_classes=info["num_classes"], hidden=info["head_hidden"], generator=unused
+        encoder,
+        num_classes=info["num_classes"],
+        hidden=info.get("head_hidden", 0),  # of linear evaluation there is no hidden layer
+        generator=unused,
     )
     _load(model, weights)
     return Victim(model.to(device))

@@ -97,14 +97,14 @@ def _shown(dataset: Dataset) -> list[dict[str, Any]]:
 def split_again(step: Step, dataset: Dataset) -> Artifact:
     """Split the graphs of a stored data set as its step does; nothing else of it is looked at.
 
-    Beyond the graphs there are their target nodes, and the parts where what was read states them:
-    those are taken as they are stored.
+    Beyond the graphs there are their target nodes, and targets and parts where what was read states
+    them: those are taken as they are stored.
 
     Raises:
         InputError: too few targets of a class for three parts, or a target that is not there.
     """
     source, graphs = step.settings["source"], dataset.with_target_nodes
-    targets = source.targets(graphs)
+    targets = dataset.targets if source.states_targets else source.targets(graphs)
     parts = _stored_parts(dataset) if source.states_parts else source.parts(graphs)
     if parts is None:
         draws = _draws(step)

@@ -129,11 +129,11 @@ def check_victim(info: Mapping[str, Any], model: Mapping[str, Tensor]) -> None:
         info: of a victim's artifact.
         model: its tensors, by the names in the model.
     """
-    sizes = {}
+    sizes, is_linear = {}, "tried" in info
     for name, most in (
         ("width", MOST_WIDTH),
         ("in_features", MOST_WIDTH),
-        ("head_hidden", MOST_WIDTH),
+        *(() if is_linear else (("head_hidden", MOST_WIDTH),)),
         ("num_classes", strict.MOST_CLASSES),
         ("layers", MOST_LAYERS),
     ):
@@ -152,6 +152,11 @@ def check_victim(info: Mapping[str, Any], model: Mapping[str, Tensor]) -> None:
         )
     weights = sizes["layers"] * sizes["width"] * max(sizes["width"], sizes["in_features"])
     need(weights <= MOST_WEIGHTS, f"victim of {MOST_WEIGHTS} weights at the most, got {weights}")
+    if is_linear:
+        weight = model.get("head.0.weight")
+        shape = () if weight is None else tuple(weight.shape)
+        need(len(shape) == 2 and shape[0] == sizes["num_classes"], "victim's linear head")
+        return
     head = [model.get(f"head.{place}.weight") for place in (0, 2)]
     need(all(weight is not None and weight.dim() == 2 for weight in head), "victim's head")
     hidden, out = (tuple(weight.shape) for weight in head if weight is not None)

@@ -101,9 +101,10 @@ def _admitted(source: DataSource, archives: Path | None, seed: int = 0) -> Packe
 def _entrance(tried: _Tried) -> None:
     given = tried.source.load(tried.archives, seeded(0))
     admit(given, as_given=tried.source.label_rule != "none")
-    graphs, targets = _admitted(tried.source, tried.archives), None
+    found = tried.source.admitted(tried.archives, seeded(0))
+    graphs = found.graphs
     require(graphs.num_graphs >= 1, "there are no graphs")
-    targets = tried.source.targets(graphs)
+    targets = tried.source.targets(graphs) if found.targets is None else found.targets
     require(targets is None or isinstance(targets, Targets), f"`targets` returns {targets!r}")
     y = graphs.y if targets is None else targets.y
     require(len(y.unique()) >= 2, f"there is no class but {y.unique().tolist()}")

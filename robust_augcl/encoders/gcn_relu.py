@@ -1,0 +1,20 @@
+"""GCN of GRACE (arXiv 2006.04131) with ReLU: 2 H wide, and H in the last round."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from robust_augcl.encoders._gcn_rounds import GCNRounds
+
+
+class GCNReLU(GCNRounds):
+    """GCN of GRACE with ReLU after each round. The rounds are those of `GCNRounds`.
+
+    >>> import torch
+    >>> encoder = GCNReLU(in_features=3, width=4, layers=2, generator=torch.Generator())
+    >>> [layer.out_features for layer in encoder.maps]
+    [8, 4]
+    """
+
+    def activate(self, index: int, states: Tensor) -> Tensor:
+        return states.relu()
