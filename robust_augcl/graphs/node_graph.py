@@ -50,7 +50,8 @@ class NodeGraph(DataSource):
             `[split]`. "public": those that were published with the graph; nodes in none of them
             are no targets. "lists": those of the three lists below; other nodes are no targets.
         train, validation, test: nodes, where `parts_from` is "lists".
-        normalise: whether the features of each node are divided by their sum, as GRACE and GCA do.
+        normalise: whether the features of each node, less the lowest of all, are divided by their
+            sum, as GRACE and GCA do.
         fraction: share of each class's nodes to use, the first ones of a random order, with the
             edges between them.
 
@@ -177,6 +178,9 @@ class NodeGraph(DataSource):
 
 
 def _normalised(graphs: PackedGraphs) -> PackedGraphs:
-    """The graphs with the features of each node divided by their sum, where that is positive."""
-    total = graphs.x.sum(1, keepdim=True)
-    return replace(graphs, x=graphs.x / torch.where(total > 0, total, 1.0))
+    """The graphs with the features of each node, less the lowest of all, divided by their sum.
+
+    A sum below 1 does not divide. So does `NormalizeFeatures` of PyTorch Geometric.
+    """
+    x = graphs.x - graphs.x.min()
+    return replace(graphs, x=x / x.sum(1, keepdim=True).clamp(min=1.0))
