@@ -65,7 +65,6 @@ class DeepRobustAttack(Attack):
     """
 
     nodes_only: ClassVar[bool] = True
-    needs: ClassVar[str | None] = "deeprobust"
     trains: ClassVar[bool] = False
     guesses: ClassVar[bool] = False
     operations: ClassVar[tuple[str, ...]] = ("add", "delete")

@@ -21,6 +21,7 @@ class DeepRobustDICE(DeepRobustAttack):
     'QUERY'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.QUERY
     display_name: ClassVar[str] = "DICE (DeepRobust)"
     guesses: ClassVar[bool] = True

@@ -22,6 +22,7 @@ class DeepRobustFGA(DeepRobustAttack):
     'WEIGHTS'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.WEIGHTS
     display_name: ClassVar[str] = "FGA (DeepRobust)"
 

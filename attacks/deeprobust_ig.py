@@ -33,6 +33,7 @@ class DeepRobustIG(DeepRobustAttack):
     'WEIGHTS'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.WEIGHTS
     display_name: ClassVar[str] = "IGAttack (DeepRobust)"
 

@@ -32,6 +32,7 @@ class DeepRobustMetattack(DeepRobustAttack):
     'NONE'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.NONE
     display_name: ClassVar[str] = "Metattack (DeepRobust)"
     trains: ClassVar[bool] = True

@@ -30,6 +30,7 @@ class DeepRobustNettack(DeepRobustAttack):
     'NONE'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.NONE
     display_name: ClassVar[str] = "Nettack (DeepRobust)"
     trains: ClassVar[bool] = True

@@ -30,6 +30,7 @@ class DeepRobustPGD(DeepRobustAttack):
     'WEIGHTS'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.WEIGHTS
     display_name: ClassVar[str] = "PGD (DeepRobust)"
     effort: ClassVar[str | None] = "epochs"

@@ -21,6 +21,7 @@ class DeepRobustRandom(DeepRobustAttack):
     'NONE'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.NONE
     display_name: ClassVar[str] = "Random (DeepRobust)"
     everywhere: ClassVar[bool] = True

@@ -21,6 +21,7 @@ class DeepRobustRND(DeepRobustAttack):
     'QUERY'
     """
 
+    needs: ClassVar[str | None] = "deeprobust"
     access: ClassVar[Access] = Access.QUERY
     display_name: ClassVar[str] = "RND (DeepRobust)"
     operations: ClassVar[tuple[str, ...]] = ("add",)

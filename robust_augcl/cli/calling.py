@@ -13,6 +13,8 @@ from robust_augcl import foreign
 from robust_augcl.arithmetic import use_arithmetic
 from robust_augcl.cli import chosen_arithmetic
 from robust_augcl.cli.words import say
+from robust_augcl.errors import InputError, cut
+from robust_augcl.registry.families import runs_in
 
 
 def call(
@@ -32,6 +34,9 @@ def call(
         arguments, named: of the function; where the first is a folder, the arithmetic is its run's.
     """
     foreign.consent(plug_ins)
+    if arguments and isinstance(arguments[0], Path) and (runs := runs_in(arguments[0])):
+        _call_for_each(runs, reference, *arguments, plug_ins=plug_ins, models=models, **named)
+        return
     if arguments and isinstance(arguments[0], Path):
         use_arithmetic(chosen_arithmetic.of_folder(arguments[0]))
     if any(models):
@@ -45,6 +50,31 @@ def call(
         _warn_of_unused(plug_ins)
         raise
     _warn_of_unused(plug_ins)
+
+
+def _call_for_each(runs: Sequence[Path], reference: str, *arguments: Any, **named: Any) -> None:
+    """Call what a command does for each run of a family.
+
+    Raises:
+        InputError: it would write all of them into one place.
+        ClickException: it has found something in one of them, said after the last.
+    """
+    rest = arguments[1:]
+    if any(isinstance(value, Path) for value in (*rest, *named.values())):
+        raise InputError(
+            f"Expected the folder of one run, like {cut(str(runs[0]))}, where something is written "
+            f"elsewhere; got the folder of a family, {cut(str(arguments[0]))}"
+        )
+    found: list[click.ClickException] = []
+    for run in runs:
+        say(f"{run}:")
+        try:
+            call(reference, run, *rest, **named)
+        except click.ClickException as error:
+            say(f"{run}: {error.format_message()}")
+            found.append(error)
+    if found:
+        raise found[-1]
 
 
 def _warn_of_unused(plug_ins: Sequence[str]) -> None:

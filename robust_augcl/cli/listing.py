@@ -23,12 +23,14 @@ from robust_augcl.registry.catalogue import OURS
 
 PLURALS = {
     "suite": "suites",
+    "family": "families of suites",
     "attack": "attacks",
     "encoder": "encoders",
     "method": "methods",
     "data source": "data sources",
     "base": "bases",
     "augmentation": "augmentations",
+    "optional part": "optional parts",
 }
 """Kind -> the heading of its part of the list."""
 
@@ -67,7 +69,13 @@ def _of_contrast() -> list[registry.Entry]:
 def _by_kind(entries: Sequence[registry.Entry]) -> dict[str, list[dict[str, str]]]:
     return {
         heading.replace(" ", "_"): [
-            {"name": e.name, "from": e.maker, "description": e.description, "problem": e.problem}
+            {
+                "name": e.name,
+                "from": e.maker,
+                "description": e.description,
+                "problem": e.problem,
+                "missing": e.missing,
+            }
             for e in entries
             if e.kind == kind
         ]
@@ -78,7 +86,8 @@ def _by_kind(entries: Sequence[registry.Entry]) -> dict[str, list[dict[str, str]
 def _text(entry: registry.Entry) -> str:
     if entry.problem:
         return f"[red]cannot be used: {_safe(entry.problem)}"
-    return f"[dim]{_safe(entry.description)}"
+    missing = f" [yellow]({_safe(entry.missing)})[/]" if entry.missing else ""
+    return f"[dim]{_safe(entry.description)}[/]{missing}"
 
 
 def _safe(text: str) -> str:

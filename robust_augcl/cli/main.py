@@ -21,6 +21,7 @@ from robust_augcl.cli.evaluate_options import EvaluateOptions, evaluate_options
 from robust_augcl.cli.gate_options import GateOptions, gate_options
 from robust_augcl.cli.words import check_arguments, complaint
 from robust_augcl.errors import InputError, one_line, unknown
+from robust_augcl.registry.families import families
 
 
 class _Commands(click.Group):
@@ -62,8 +63,9 @@ def cli() -> None:
 def list_(names: tuple[str, ...], form: str, check: bool, plug_ins: tuple[str, ...]) -> None:
     """List suites, attacks, encoders, methods and data sources, with where they come from.
 
-    Bases and augmentations of contrastive learning are listed too. With NAMEs: their settings, with
-    defaults. Nothing of installed packages is imported before it is used.
+    Families of suites, bases and augmentations of contrastive learning are listed too, and optional
+    parts, with what installs those that are missing. With NAMEs: their settings, with defaults.
+    Nothing of installed packages is imported before it is used.
     """
     if names:
         _call("listing:list_settings", names, form, plug_ins=plug_ins)
@@ -77,9 +79,14 @@ def run(**given: Any) -> None:
     """Run SUITE, a suite's name or a TOML file, and write its report.
 
     What is there already is not computed again: a finished run called again computes nothing, an
-    interrupted one goes on.
+    interrupted one goes on. A family of suites is run one suite after the other, each in its own
+    folder.
     """
     wanted = options.RunOptions(**given)
+    if wanted.suite in families():
+        use_arithmetic(chosen_arithmetic.of_suite(families()[wanted.suite].members[0]))
+        _call("running:run_family", wanted, plug_ins=wanted.plug_ins)
+        return
     use_arithmetic(chosen_arithmetic.of_suite(wanted.suite, wanted.overrides))
     _call("running:run", wanted, plug_ins=wanted.plug_ins)
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -19,8 +20,9 @@ from rich.text import Text
 
 from robust_augcl.cli.display import Display
 from robust_augcl.cli.options import STARTED, RunOptions
-from robust_augcl.cli.words import columns, fail_if_failed
+from robust_augcl.cli.words import columns, fail_if_failed, say
 from robust_augcl.errors import one_line
+from robust_augcl.registry.families import families, write_mark
 from robust_augcl.store.manifest import MANIFEST
 from robust_augcl.workers import memory, processes
 
@@ -45,6 +47,27 @@ def run(options: RunOptions) -> None:
         campaign = _campaign(options, console)
     tell = nothing_said if options.quiet else _print
     go(campaign, console, tell, options.fail_on_audit)
+
+
+def run_family(options: RunOptions) -> None:
+    """Run the suites of a family one after the other, each in a folder of its own.
+
+    Raises:
+        ClickException: results of one of them are missing at the end; the others are run all the
+            same.
+    """
+    folder = options.out or Path("runs") / options.suite
+    write_mark(folder, options.suite)
+    missing = []
+    for member in families()[options.suite].members:
+        say(f"{options.suite}: {member}, in {folder / member}")
+        try:
+            run(replace(options, suite=member, out=folder / member))
+        except click.ClickException as error:
+            say(f"{member}: {error.format_message()}")
+            missing.append(member)
+    if missing:
+        raise click.ClickException(f"of {options.suite}, see above: {', '.join(missing)}")
 
 
 def _saying(console: Console, what: str) -> AbstractContextManager[object]:

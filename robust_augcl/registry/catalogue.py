@@ -11,14 +11,17 @@ from robust_augcl import foreign, patience
 from robust_augcl.errors import InputError, cut, one_line
 from robust_augcl.patience import ImportTookTooLong
 from robust_augcl.registry import own
+from robust_augcl.registry.families import FAMILY, families
 from robust_augcl.registry.installed import installed
 from robust_augcl.registry.loading import claims_to, load
 from robust_augcl.registry.named_files import in_file
+from robust_augcl.registry.optional import PARTS, problem_of
 
 KINDS = (own.SUITE, *own.GROUPS)
 """All kinds of what can be added."""
 
 OURS = "ours"
+PART = "optional part"
 
 
 class Entry(NamedTuple):
@@ -30,6 +33,7 @@ class Entry(NamedTuple):
         maker: "ours", a distribution and its version, or a file.
         description: one line; empty where there is none.
         problem: why it is of no use, as far as that is known; else empty.
+        missing: the commands that install what it needs, where that is not there; else empty.
     """
 
     kind: str
@@ -37,6 +41,7 @@ class Entry(NamedTuple):
     maker: str
     description: str
     problem: str = ""
+    missing: str = ""
 
 
 def catalogue(*, check: bool = False) -> list[Entry]:
@@ -56,13 +61,37 @@ def catalogue(*, check: bool = False) -> list[Entry]:
         mine = own.suite_descriptions() if kind == own.SUITE else own.descriptions(kind)
         others = {entry.name for entry in installed(kind)}
         others |= {path.stem for path in foreign.named_files()}
+        needs = {} if kind == own.SUITE else own.needs(kind)
         found += [
-            Entry(kind, name, OURS, text, _taken(kind, name) if name in others else "")
+            Entry(
+                kind,
+                name,
+                OURS,
+                text,
+                _taken(kind, name) if name in others else "",
+                problem_of(needs.get(name)),
+            )
             for name, text in mine.items()
         ]
         found += _installed(kind, check)
         found += _in_files(kind, broken)
-    return found + _named()
+    return found + _named() + _families() + _optional_parts()
+
+
+def _families() -> list[Entry]:
+    """Families of suites, with their members."""
+    return [
+        Entry(FAMILY, name, OURS, f"{family.title}: {', '.join(family.members)}")
+        for name, family in families().items()
+    ]
+
+
+def _optional_parts() -> list[Entry]:
+    """What works only where other packages are installed."""
+    return [
+        Entry(PART, part.name, part.version or "missing", part.gives, "", part.problem)
+        for part in PARTS.values()
+    ]
 
 
 def _installed(kind: str, check: bool) -> Iterator[Entry]:

@@ -55,6 +55,25 @@ def descriptions(kind: str) -> dict[str, str]:
     }
 
 
+def needs(kind: str) -> dict[str, str]:
+    """Name -> the optional part that it needs (`registry.optional`), where it declares one.
+
+    Nothing is imported: the declaration stands in the plug-in's class as a plain text.
+
+    >>> needs("attack")["deeprobust_fga"]
+    'deeprobust'
+    """
+    found = {}
+    for name, entry in _members(GROUPS[kind][0], ".py").items():
+        for node in ast.walk(ast.parse(entry.read_text(encoding="utf-8"))):
+            target = node.target if isinstance(node, ast.AnnAssign) else None
+            value = node.value if isinstance(node, ast.AnnAssign) else None
+            declares = isinstance(target, ast.Name) and target.id == "needs"
+            if declares and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found[name] = value.value
+    return found
+
+
 def first_line(node: ast.Module | ast.ClassDef) -> str:
     """The first line of the docstring of a module or a class, without its full stop."""
     return (ast.get_docstring(node) or "").partition("\n")[0].rstrip(".")
