@@ -56,10 +56,17 @@ def means_table(view: View) -> dict[str, Any]:
             "Stays right: the share of test graphs that is right before and after the attack, "
             f"{first.intervals}. Missed: what the attack left standing beyond the worst case of "
             "the same model. Worst case: one number where it is exact; else it lies between what "
-            "is proved and what no known edits break. Click a head to sort."
+            f"is proved and what no known edits break.{_assumed(view)} Click a head to sort."
         ),
         "footnotes": [f"{mark} {MEANINGS[mark]}" for mark in MEANINGS if mark in marks],
     }
+
+
+def _assumed(view: View) -> str:
+    """That it is not proved that classes stay, where it is not."""
+    if all(section.keeps_classes for section in view.sections):
+        return ""
+    return " Nothing proves that an edited graph keeps its class: that is assumed."
 
 
 def _row_of(

@@ -283,8 +283,14 @@ class Section:
 
     @cached_property
     def threat(self) -> str:
-        """The threat model in words."""
-        return "; or ".join(sorted({threat_text(record.threat) for record in self.records}))
+        """The threat model in words, and whether its edits are only assumed to keep the class."""
+        text = "; or ".join(sorted({threat_text(record.threat) for record in self.records}))
+        return text if self.keeps_classes else f"{text}, assumed to keep the class"
+
+    @property
+    def keeps_classes(self) -> bool:
+        """Whether it is proved of every edited target that its class stays."""
+        return all(record.label_rule == "components" for record in self.records)
 
     @property
     def protocol_text(self) -> str:
@@ -314,7 +320,7 @@ class Section:
 
     def class_name(self, label: int) -> str:
         """A class by what it is, where the records say so, else by its number."""
-        if any(record.label_rule != "components" for record in self.records):
+        if not self.keeps_classes:
             return f"class {label}"
         # The class is the number of components, less 1.
         return "1 component" if label == 0 else f"{label + 1} components"

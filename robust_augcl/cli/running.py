@@ -130,8 +130,11 @@ def _campaign(options: RunOptions, console: Console) -> Campaign:
     from robust_augcl.campaign.campaign import Campaign, Machines
     from robust_augcl.plan.suite import load_suite
 
+    suite = load_suite(options.suite, options.overrides, options.chosen_seeds)
+    for line in suite.missing:
+        say(f"note: {line}")
     return Campaign(
-        load_suite(options.suite, options.overrides, options.chosen_seeds),
+        suite,
         options.out,
         Machines(options.workers, options.device, options.archives, options.scheduler),
         lambda text: console.print(one_line(text), markup=False, highlight=False, soft_wrap=True),

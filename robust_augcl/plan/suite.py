@@ -19,6 +19,7 @@ from robust_augcl.graphs.data_source import Split
 from robust_augcl.models.linear_evaluation import LinearEvaluation
 from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
+from robust_augcl.plan.missing_parts import without_missing
 from robust_augcl.plan.protocols import PROTOCOLS
 from robust_augcl.plan.suite_checks import cross_checked
 from robust_augcl.plan.suite_settings import Suite, ThreatSettings
@@ -67,8 +68,11 @@ def load_suite(
     if seeds is not None:
         table["seeds"] = list(islice(seeds, MOST_SEEDS + 1))
     foreign.consent([*registry.needs(table), *_models(table)], folder)
+    table, missing = without_missing(table, source)
     suite = make_suite(table, source)
-    return dataclasses.replace(suite, source=suite.source.beside(folder), folder=folder)
+    return dataclasses.replace(
+        suite, source=suite.source.beside(folder), folder=folder, missing=tuple(missing)
+    )
 
 
 def _models(table: Mapping[str, Any]) -> list[str]:

@@ -237,6 +237,7 @@ class Suite:
         table: the content of the file it was made from, overrides included, seeds apart.
         arithmetic: that all is computed in.
         folder: that of the file, where relative paths begin; None: the current folder.
+        missing: what is to be said of attacks that were left out, since what they need is missing.
 
     >>> from robust_augcl.plan.suite import load_suite
     >>> load_suite("quick").budgets
@@ -265,6 +266,7 @@ class Suite:
     arithmetic: str = DEFAULT
     table: dict[str, Any] = field(default_factory=dict, compare=False)
     folder: Path | None = field(default=None, compare=False)
+    missing: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -32,13 +32,13 @@ from robust_augcl.models.margins import margins
 from robust_augcl.testing import bench
 from robust_augcl.testing.growing import require_answers_as_alone
 from robust_augcl.testing.guarded import (
-    THREATS,
     edits_of,
     fit_graphs,
     found_by_others,
     graphs_to_attack,
     predicted_for,
     run,
+    some_threat,
     threats_of,
     victim_for,
 )
@@ -131,7 +131,7 @@ _RULES_BROKEN = (AccessViolation, ThreatViolation, GuardViolation)
 )
 def _runs(attack: Attack) -> None:
     with suppress(*_RULES_BROKEN):  # the rules that follow say which
-        run(attack.brief(), graphs_to_attack(attack), _some(attack))
+        run(attack.brief(), graphs_to_attack(attack), some_threat(attack))
 
 
 @CONTRACT.rule(
@@ -141,18 +141,11 @@ def _runs(attack: Attack) -> None:
 )
 def _access(attack: Attack) -> None:
     try:
-        run(attack.brief(), graphs_to_attack(attack), _some(attack))
+        run(attack.brief(), graphs_to_attack(attack), some_threat(attack))
     except AccessViolation as error:
         broken(f"declared access does not suffice: {error}")
     except (Exception, SystemExit):
         return  # other rules say which
-
-
-def _some(attack: Attack) -> ThreatModel:
-    """A threat that the attack supports, the first of them."""
-    supported = threats_of(attack)
-    require(supported, f"it supports none of {len(THREATS)} threats, not even a single added edge")
-    return supported[0]
 
 
 @CONTRACT.rule(
@@ -162,7 +155,7 @@ def _some(attack: Attack) -> ThreatModel:
 )
 def _inputs(attack: Attack) -> None:
     try:
-        run(attack.brief(), graphs_to_attack(attack), _some(attack))
+        run(attack.brief(), graphs_to_attack(attack), some_threat(attack))
     except GuardViolation as error:
         if "changed the" in str(error):
             broken(str(error))
@@ -197,7 +190,7 @@ def _threat(attack: Attack) -> None:
 def _nodes(attack: Attack) -> None:
     graphs = bench.random_graphs([7, 5, 8, 4, 6], seed=3)
     at_nodes = dataclasses.replace(graphs, target_node=graphs.sizes // 2)
-    run(attack.brief(), bench.as_predicted(at_nodes), _some(attack))
+    run(attack.brief(), bench.as_predicted(at_nodes), some_threat(attack))
 
 
 @CONTRACT.rule(

@@ -22,6 +22,7 @@ from robust_augcl.adversary.supported import check_supported
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.testing import bench
+from robust_augcl.testing.rules import require
 from robust_augcl.testing.settings import seeded
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation, pack_edits
@@ -78,6 +79,13 @@ def threats_of(attack: Attack, *, within: Sequence[ThreatModel] = THREATS) -> li
             continue
         found.append(threat)
     return found
+
+
+def some_threat(attack: Attack) -> ThreatModel:
+    """A threat that the attack supports, the first of them."""
+    supported = threats_of(attack)
+    require(supported, f"it supports none of {len(THREATS)} threats, not even a single added edge")
+    return supported[0]
 
 
 def run(

@@ -204,7 +204,8 @@ def test_nettacks_scores_are_the_margins_of_our_oracle(seed):
 def test_chance_comes_from_the_generator_and_nothing_is_printed(capfd):
     graph, y = random_node_graph(seed=1)
     given = plain(graph, y)
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    torch_state = torch.get_rng_state()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
 
     def edits(seed):
         draws = torch.Generator().manual_seed(seed)
