@@ -38,7 +38,7 @@ class Place:
         beside: the folder of the test's file, which baselines are relative to.
         test: the test and the call in it, in words.
         update: whether baselines are written instead of compared with.
-        written: baselines that were, and what they are of; of the whole session.
+        claim: takes the path of a baseline and what it would be of; returns what it is of.
         record: takes the name and the value of a property, for JUnit.
     """
 
@@ -46,7 +46,7 @@ class Place:
     beside: Path
     test: str
     update: bool
-    written: dict[Path, str]
+    claim: Callable[[Path, str], str]
     record: Callable[[str, object], None]
 
 
@@ -170,7 +170,7 @@ class Held:
     def _write(self, path: Path, now: Baseline, attacks: Sequence[Any]) -> None:
         """Write a baseline, of one result only: of two the last would win, and the other fail."""
         of = f"{self._place.test}, attacks {', '.join(map(str, _key(attacks)))}"
-        known = self._place.written.setdefault(path.resolve(), of)
+        known = self._place.claim(path, of)
         if known != of:
             raise InputError(
                 f"Expected one result for the baseline {path.name}, got two: of {cut(known, 200)}, "

@@ -9,9 +9,12 @@ pytest loads this module in every run of every project, so it imports nothing he
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
+import os
 import re
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +33,54 @@ _MARKER_TEXT = (
 )
 
 
-_WRITTEN = pytest.StashKey[dict[Path, str]]()
-"""Of a session: the baselines that were written, and of which test."""
 _HAS_PASSED = pytest.StashKey[bool]()
 """Of a test: whether it passed, before what it used is torn down."""
+
+
+class Claims:
+    """Which baseline is of which test, as all processes of one call of pytest know it.
+
+    With pytest-xdist two tests that name one file may run at once, in two processes. Of what they
+    write the last would win, and the other be lost. So who writes a baseline claims it first, by a
+    file that only one process can make.
+
+    Args:
+        folder: where the claims lie. It is made where it is not there.
+
+    >>> import tempfile
+    >>> claims = Claims(Path(tempfile.mkdtemp()))
+    >>> claims.claim(Path("net.json"), "test_one"), claims.claim(Path("net.json"), "test_two")
+    ('test_one', 'test_one')
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder = folder
+
+    @classmethod
+    def of(cls, config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Claims:
+        """Those of this call of pytest."""
+        base = tmp_path_factory.getbasetemp()
+        # Each process of pytest-xdist has a folder of its own, in that of the call.
+        is_one_of_several = hasattr(config, "workerinput")
+        return cls((base.parent if is_one_of_several else base) / "robustness-baselines")
+
+    def claim(self, path: Path, of: str) -> str:
+        """Claim a baseline, unless that was done; return what it is of.
+
+        Args:
+            path: of the baseline.
+            of: the test and the attacks, in words.
+        """
+        name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+        handle, own = tempfile.mkstemp(dir=self._folder)
+        with open(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(of)
+        # Written before it has its name: nobody finds half a claim.
+        with contextlib.suppress(FileExistsError):
+            os.link(own, self._folder / name)
+        os.unlink(own)
+        return (self._folder / name).read_text("utf-8", "surrogatepass")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +101,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", _MARKER_TEXT)
-    config.stash[_WRITTEN] = {}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -99,8 +145,8 @@ def robustness(
         folder = _folder(request, tmp_path_factory, number)
         test = request.node.nodeid + (f" (call {number})" if number > 1 else "")
         update = bool(request.config.getoption(UPDATE))
-        written = request.config.stash[_WRITTEN]
-        place = fixture.Place(folder, request.path.parent, test, update, written, record)
+        claims = Claims.of(request.config, tmp_path_factory)
+        place = fixture.Place(folder, request.path.parent, test, update, claims.claim, record)
         made.append(fixture.Held(model, graphs, threat, place, options))
         return made[-1]
 

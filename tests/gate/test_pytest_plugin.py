@@ -132,6 +132,25 @@ def test_the_entry_point_is_named():
     assert project["entry-points"]["pytest11"] == {"robust_augcl": PLUGIN}
 
 
+CLAIMS = f"""
+from pathlib import Path
+from {PLUGIN} import Claims
+
+def test_it_is_mine(request, tmp_path_factory, worker_id):
+    claims = Claims.of(request.config, tmp_path_factory)
+    assert claims.claim(Path("net.json"), worker_id) == worker_id
+    assert claims.claim(Path(worker_id), worker_id) == worker_id
+"""
+
+
+def test_processes_that_test_at_once_write_a_baseline_of_one_test(tmp_path):
+    (tmp_path / "test_claims.py").write_text(CLAIMS)
+    ran = run(tmp_path, "-n", "2", "--dist", "each", "-p", "no:cacheprovider")
+    assert ran.code == 1
+    assert "1 failed, 1 passed" in ran.out
+    assert re.search(r"AssertionError: assert 'gw\d' == 'gw\d'", ran.out)
+
+
 def test_the_plugin_is_light():
     script = (
         f"import sys, {PLUGIN}\n"
