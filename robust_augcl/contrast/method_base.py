@@ -14,13 +14,15 @@ class Method:
     """Base of methods: a frozen dataclass of hyper-parameters.
 
     A method that weighs negatives says how in `weighter`. A method that has another loss makes its
-    own `objective`. Each works with any base (GraphCL, SimGRACE): the suite chooses the base.
+    own `objective`. Each works with any base (GraphCL, SimGRACE; of nodes GRACE, GCA), which the
+    suite chooses, unless it names `bases`.
 
     Class attributes:
         display_name: what readers call the method; empty for its label.
         pretrains: whether there is any contrastive pretraining.
         plain: whether this is contrastive pretraining and nothing else. Reports compare every
             other method with the plain one of equal pretraining.
+        bases: the bases that it stands for, by their names in suites; empty for any.
         rivals: the methods, by their names in the registry, that reports compare this one with
             besides. A method that names rivals is the one in question.
         revision: raised when the code changes what is learned (revisions.py).
@@ -35,6 +37,7 @@ class Method:
     display_name: ClassVar[str] = ""
     pretrains: ClassVar[bool] = True
     plain: ClassVar[bool] = False
+    bases: ClassVar[tuple[str, ...]] = ()
     rivals: ClassVar[tuple[str, ...]] = ()
     revision: ClassVar[int] = 1
 

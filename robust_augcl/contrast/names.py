@@ -7,9 +7,14 @@ from __future__ import annotations
 
 BASES = {
     "graphcl": "second views are augmented graphs (You et al. 2020); set `augmentations`",
+    "grace": "two views of one graph, for its nodes (Zhu et al. 2020); set `drop_edges`, ...",
+    "gca": "the same, less central edges and features dropped more often (Zhu et al. 2021)",
     "simgrace": "second views come from a perturbed encoder (Xia et al. 2022); set `perturbation`",
 }
 """`pretraining.base` -> where second views come from."""
+
+NODE_BASES = ("grace", "gca")
+"""The bases for the nodes of one graph; the others are for graphs."""
 
 AUGMENTATIONS = {
     "node_drop": "leave out a share `ratio` of the nodes",

@@ -16,7 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from robust_augcl.contrast.losses import cosine_similarities, info_nce_of
+from robust_augcl.contrast.row_losses import info_nce_rows
+from robust_augcl.contrast.rows import Rows
 from robust_augcl.contrast.weighting import HardnessWeighter, WeightStatistics
+from robust_augcl.errors import InputError
 from robust_augcl.progress import Report, silent
 from robust_augcl.validation import require_positive
 
@@ -138,6 +141,17 @@ class PairObjective(Objective):
         Shapes: similarity (B, B), z1 (B, D) and z2 (B, D), both detached -> ().
         """
 
+    def row_losses(self, rows: Rows) -> Tensor:
+        """Return the loss of each anchor of some rows: as `Rows` -> (R,).
+
+        Raises:
+            InputError: a loss that needs all anchors at once.
+        """
+        raise InputError(
+            f"Expected a method whose loss can be taken for some nodes at a time, got one with the "
+            f"loss {type(self).__name__}: it is for graphs alone"
+        )
+
     def loss(self, z1: Tensor, z2: Tensor, numbers: Tensor) -> Tensor:
         similarity = cosine_similarities(z1, z2)
         fixed1, fixed2 = z1.detach(), z2.detach()
@@ -186,6 +200,20 @@ class InfoNCE(PairObjective):
             temperature=settings.temperature,
             weight=weight,
             positive_in_denominator=settings.positive_in_denominator,
+        )
+
+    def row_losses(self, rows: Rows) -> Tensor:
+        weight = None
+        if self.weighter is not None:
+            with torch.no_grad():
+                weights = self.weighter.weigh_rows(rows)
+                self.statistics.add(weights, rows.inter.detach(), rows.own)
+            weight = weights.weight
+        return info_nce_rows(
+            rows,
+            temperature=self.settings.temperature,
+            weight=weight,
+            positive_in_denominator=self.settings.positive_in_denominator,
         )
 
     def pair_weights(self, z1: Tensor, z2: Tensor) -> Tensor | None:

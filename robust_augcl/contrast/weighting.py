@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from robust_augcl.contrast.losses import cosine_similarities
+from robust_augcl.contrast.rows import Rows
+from robust_augcl.errors import InputError
 from robust_augcl.progress import Report, silent
 
 PairViews = Callable[[], Iterator[tuple[Tensor, Tensor]]]
@@ -52,6 +54,21 @@ class HardnessWeighter(ABC):
     ) -> None:
         """Learn from passes over the data; all chance comes from `generator`."""
 
+    def weigh_rows(self, rows: Rows) -> Weights:
+        """Return the weights of some anchors of very many, with all nodes of the other view.
+
+        A node's weight counts for it in both views.
+
+        Shapes: as `Rows` -> (R, N), with 1 in each anchor's own column.
+
+        Raises:
+            InputError: a weighter that has to see all anchors at once.
+        """
+        raise InputError(
+            f"Expected a method whose weights can be worked out for some nodes at a time, got one "
+            f"with {self.measure} of all at once: it is for graphs alone"
+        )
+
     @abstractmethod
     def weigh(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Weights:
         """Return the weights of all pairs, which are not negative and 1 on the diagonal.
@@ -80,7 +97,9 @@ class HardnessWeighter(ABC):
         return {}
 
 
-def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> Weights:
+def mean_normalised(
+    uncertainty: Tensor, floor: float = 1e-12, own: Tensor | None = None
+) -> Weights:
     """Return the weights alpha u_ij of AUGCL's code, where alpha is 1 / mean over all j of u_ij.
 
     The mean includes the diagonal, which is set to 1 afterwards.
@@ -90,11 +109,15 @@ def mean_normalised(uncertainty: Tensor, floor: float = 1e-12) -> Weights:
     >>> mean_normalised(torch.tensor([[1.0, 3.0], [0.0, 0.0]])).weight.tolist()
     [[1.0, 1.5], [1.0, 1.0]]
     """
-    return scaled(uncertainty, "row_mean", floor=floor)
+    return scaled(uncertainty, "row_mean", floor=floor, own=own)
 
 
 def scaled(
-    uncertainty: Tensor, alpha: Alpha | float, delta: float = 0.0, floor: float = 1e-12
+    uncertainty: Tensor,
+    alpha: Alpha | float,
+    delta: float = 0.0,
+    floor: float = 1e-12,
+    own: Tensor | None = None,
 ) -> Weights:
     """Return the weights alpha u_ij, with 1 on the diagonal (AUGCL, arXiv 2301.13340, section 3.4).
 
@@ -110,6 +133,8 @@ def scaled(
             "inverse_mean_plus": 1 / mu_i + delta. A number: that number.
         delta: see `alpha`.
         floor: the mean up to which a row says nothing.
+        own: the column of each row's positive (R,), where there are only some rows (R, B). None:
+            the diagonal.
 
     >>> u = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
     >>> scaled(u, 2.0).weight.tolist()
@@ -119,7 +144,8 @@ def scaled(
     """
     rows = uncertainty.mean(1, keepdim=True)
     mean = rows.mean() if alpha == "batch_mean" else rows
-    negatives = uncertainty.sum(1, keepdim=True) - uncertainty.diagonal().unsqueeze(1)
+    place = _places(uncertainty, own)
+    negatives = uncertainty.sum(1, keepdim=True) - uncertainty.gather(1, place)
     collapsed = ~(rows > floor) | ~(negatives > floor * uncertainty.size(1))
     refused = torch.zeros_like(collapsed)
     if isinstance(alpha, str):
@@ -133,7 +159,14 @@ def scaled(
     else:
         weight = uncertainty * alpha
     weight = torch.where(collapsed | refused, 1.0, weight)
-    return Weights(weight.fill_diagonal_(1.0), collapsed.squeeze(1), refused.squeeze(1))
+    return Weights(weight.scatter_(1, place, 1.0), collapsed.squeeze(1), refused.squeeze(1))
+
+
+def _places(matrix: Tensor, own: Tensor | None) -> Tensor:
+    """The column of each row's positive (R, 1): that of the diagonal, where none is stated."""
+    if own is None:
+        own = torch.arange(matrix.size(0), device=matrix.device)
+    return own.unsqueeze(1)
 
 
 class WeightStatistics:
@@ -163,16 +196,20 @@ class WeightStatistics:
         self._effective = 0.0
 
     @torch.no_grad()
-    def add(self, weights: Weights, similarity: Tensor) -> None:
-        """Count a batch: its weights (B, B) and its similarities (B, B)."""
+    def add(self, weights: Weights, similarity: Tensor, own: Tensor | None = None) -> None:
+        """Count a batch: its weights (B, B) and its similarities (B, B).
+
+        Of some rows (R, B) of it, `own` is the column of each row's positive (R,).
+        """
         weight, collapsed, refused = weights
-        size = weight.size(0)
+        rows, size = weight.shape
         if size < 2:
             return
-        negatives = weight.clone().fill_diagonal_(0.0)
+        place = _places(weight, own)
+        negatives = weight.scatter(1, place, 0.0)
         total = negatives.sum(1)
         mean = total / (size - 1)
-        farthest = (weight - mean.unsqueeze(1)).abs().fill_diagonal_(0.0).amax(1)
+        farthest = (weight - mean.unsqueeze(1)).abs().scatter_(1, place, 0.0).amax(1)
         flat = (farthest < self.FLAT * mean) & ~collapsed & ~refused
         if size == 2:  # a single negative is always equal to itself
             flat = torch.zeros_like(flat)
@@ -188,7 +225,7 @@ class WeightStatistics:
             uniform.sum(),
         ]
         found = torch.stack(counts).tolist()
-        self.rows += size
+        self.rows += rows
         self.collapsed += found[0]
         self.refused += found[1]
         self.flat += found[2]

@@ -54,6 +54,8 @@ class Limits:
             each at width 64.
         bound_costs: costs of candidates in a table in which every graph is as long as the
             longest: 240 MB. Beyond, the bound goes graph by graph.
+        row_pairs: pairs of nodes whose similarities a loss of nodes holds at once: 4 MiB
+            a matrix, of which there are some ten.
         embedded_graphs: graphs that an encoder embeds at once, to be scored without labels.
         listed_pairs: pairs of nodes of the graphs whose allowed edits are listed at once: 100 MiB.
         played_graphs: graphs on which a learned policy acts at once.
@@ -80,6 +82,7 @@ class Limits:
     searched_states: int = 1_000_000
     bound_changes: int = 200_000
     bound_costs: int = 30_000_000
+    row_pairs: int = 2**20
     embedded_graphs: int = 500
     listed_pairs: int = 2_000_000
     played_graphs: int = 200

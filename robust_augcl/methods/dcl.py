@@ -11,6 +11,8 @@ from torch import Tensor
 from robust_augcl.contrast.losses import debiased_nce_of
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.objective import LossSettings, PairObjective
+from robust_augcl.contrast.row_losses import debiased_nce_rows
+from robust_augcl.contrast.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ class DebiasedLoss(PairObjective):
     def pair_loss(self, similarity: Tensor, z1: Tensor, z2: Tensor) -> Tensor:
         return debiased_nce_of(
             similarity,
+            temperature=self.settings.temperature,
+            class_prior=self.class_prior,
+            positive_in_denominator=self.settings.positive_in_denominator,
+        )
+
+    def row_losses(self, rows: Rows) -> Tensor:
+        return debiased_nce_rows(
+            rows,
             temperature=self.settings.temperature,
             class_prior=self.class_prior,
             positive_in_denominator=self.settings.positive_in_denominator,

@@ -20,3 +20,4 @@ class GraphCL(Method):
 
     display_name: ClassVar[str] = "GraphCL"
     plain: ClassVar[bool] = True
+    bases: ClassVar[tuple[str, ...]] = ("graphcl", "simgrace")

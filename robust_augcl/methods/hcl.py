@@ -11,6 +11,8 @@ from torch import Tensor
 from robust_augcl.contrast.losses import cosine_similarities, debiased_nce_of
 from robust_augcl.contrast.method_base import Method
 from robust_augcl.contrast.objective import LossSettings, PairObjective
+from robust_augcl.contrast.row_losses import debiased_nce_rows
+from robust_augcl.contrast.rows import Rows
 from robust_augcl.validation import require_not_negative
 
 
@@ -65,6 +67,15 @@ class HardLoss(PairObjective):
     def pair_loss(self, similarity: Tensor, z1: Tensor, z2: Tensor) -> Tensor:
         return debiased_nce_of(
             similarity,
+            temperature=self.settings.temperature,
+            class_prior=self.class_prior,
+            hardness=self.hardness,
+            positive_in_denominator=self.settings.positive_in_denominator,
+        )
+
+    def row_losses(self, rows: Rows) -> Tensor:
+        return debiased_nce_rows(
+            rows,
             temperature=self.settings.temperature,
             class_prior=self.class_prior,
             hardness=self.hardness,

@@ -40,6 +40,7 @@ class MoCo(Method):
     """
 
     display_name: ClassVar[str] = "MoCo"
+    bases: ClassVar[tuple[str, ...]] = ("graphcl", "simgrace")
 
     queue: int = 512
     momentum: float = 0.9

@@ -39,6 +39,7 @@ class Prototypes(Method):
     """
 
     display_name: ClassVar[str] = "Prototypes"
+    bases: ClassVar[tuple[str, ...]] = ("graphcl", "simgrace")
 
     prototypes: int = 16
     smoothness: float = 0.05

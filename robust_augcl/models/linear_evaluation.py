@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from robust_augcl.errors import InputError
 from robust_augcl.progress import Report, silent
 
-_MOST_ITERATIONS = 1_000
+_MOST_ITERATIONS = 300
 _TOLERANCE = 1e-6
 
 

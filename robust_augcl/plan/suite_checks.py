@@ -10,6 +10,7 @@ from typing import Any
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack
 from robust_augcl.adversary.supported import check_supported
+from robust_augcl.contrast.names import NODE_BASES
 from robust_augcl.errors import InputError, shown, unknown
 from robust_augcl.plan.declared import readers_name
 from robust_augcl.plan.suite_settings import (
@@ -46,6 +47,7 @@ def cross_checked(suite: Suite, threats: ThreatSettings, source: str) -> Suite:
     _check_size(suite, source)
     _check_there_is_training(suite, source)
     _check_victims_fit(suite, source)
+    _check_bases(suite, source)
     attacks = [_with_budgets(attack, threats, source) for attack in suite.attacks]
     singles = [attack for attack in attacks if not isinstance(attack.what, CombiningAttack)]
     attacks = [_with_labels(attack, singles, source) for attack in attacks]
@@ -90,6 +92,25 @@ def _check_victims_fit(suite: Suite, source: str) -> None:
             f"{source}: Expected a table `linear` where the targets are the nodes of one graph, "
             "got none"
         )
+
+
+def _check_bases(suite: Suite, source: str) -> None:
+    """Refuse bases for nodes on graphs and the reverse, and methods of another base."""
+    for method in suite.methods:
+        if not method.what.pretrains:
+            continue
+        where, base = f"{source}: [[methods]] {method.label}", suite.pretraining_of(method).base
+        if (base in NODE_BASES) != suite.source.states_targets:
+            targets = "nodes of one graph" if suite.source.states_targets else "graphs"
+            raise InputError(
+                f"{where}: Expected a `pretraining.base` for the targets, which are {targets}, got "
+                f"{base!r}: {' and '.join(NODE_BASES)} are for nodes"
+            )
+        if method.what.bases and base not in method.what.bases:
+            raise InputError(
+                f"{where}: Expected `pretraining.base` to be {' or '.join(method.what.bases)} for "
+                f"the method {method.name}, got {base!r}"
+            )
 
 
 def _check_size(suite: Suite, source: str) -> None:

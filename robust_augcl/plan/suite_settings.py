@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.arithmetic import ARITHMETICS, DEFAULT
 from robust_augcl.contrast.method_base import Method
+from robust_augcl.contrast.node_pretrain import NodePretraining
 from robust_augcl.contrast.pretrain import Pretraining
 from robust_augcl.errors import shown
 from robust_augcl.graphs.data_source import DataSource, Split
@@ -208,7 +209,7 @@ class Named(Generic[T]):
     what: T
     given: tuple[str, ...] = ()
     budgets: tuple[int | float, ...] = ()
-    pretraining: Pretraining | None = None
+    pretraining: Pretraining | NodePretraining | None = None
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ class Suite:
     source: DataSource
     split: Split
     encoder: EncoderSettings | None
-    pretraining: Pretraining
+    pretraining: Pretraining | NodePretraining
     training: Training
     threat: ThreatModel
     budgets: tuple[int | float, ...]
@@ -286,7 +287,7 @@ class Suite:
         """The settings of supervised training under a protocol."""
         return self.training.own() if protocol.trains_to_rest else self.training.published()
 
-    def pretraining_of(self, method: Named[Method]) -> Pretraining:
+    def pretraining_of(self, method: Named[Method]) -> Pretraining | NodePretraining:
         """The settings of pretraining of a method: its own, or else the suite's."""
         return self.pretraining if method.pretraining is None else method.pretraining
 

@@ -13,6 +13,8 @@ from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.method_base import Method
+from robust_augcl.contrast.names import NODE_BASES
+from robust_augcl.contrast.node_pretrain import NodePretraining
 from robust_augcl.contrast.pretrain import Pretraining
 from robust_augcl.errors import InputError, cut, shown, unknown
 from robust_augcl.graphs.data_source import DataSource
@@ -100,7 +102,7 @@ def parse_encoder(table: Table, source: str) -> EncoderSettings | None:
     return encoder
 
 
-def parse_pretraining(table: Table, source: str) -> Pretraining:
+def parse_pretraining(table: Table, source: str) -> Pretraining | NodePretraining:
     """`[pretraining]`: what all methods share."""
     return _pretraining(table.get("pretraining", {}), f"{source}: [pretraining]")
 
@@ -136,9 +138,11 @@ def parse_attacks(table: Table, source: str) -> tuple[Named[Attack], ...]:
     return tuple(_attack(entry, where) for entry in _list(table, "attacks", source))
 
 
-def _pretraining(table: Any, where: str) -> Pretraining:
+def _pretraining(table: Any, where: str) -> Pretraining | NodePretraining:
     if not isinstance(table, Mapping):
         raise InputError(f"Expected {where} to be a table, got {shown(table)}")
+    if table.get("base") in NODE_BASES:
+        return build(NodePretraining, table, where)
     # Augmentations one by one first: built as a whole, their unknown keys would pass.
     for entry in _list(table, "augmentations", where) if "augmentations" in table else []:
         build(Augmentation, entry, f"{where}: augmentations")

@@ -26,7 +26,9 @@ from robust_augcl.contrast.augcl.uncertainty import (
     gamblers_loss,
 )
 from robust_augcl.contrast.losses import cosine_similarities
+from robust_augcl.contrast.rows import Rows
 from robust_augcl.contrast.weighting import Alpha, HardnessWeighter, PairViews, Weights, scaled
+from robust_augcl.errors import InputError
 from robust_augcl.models.optimizer import adam
 from robust_augcl.progress import Report, silent
 from robust_augcl.validation import require_not_negative, require_positive
@@ -138,6 +140,23 @@ class AffinityUncertainty(HardnessWeighter):
         return scaled(
             self.uncertainty(z1, z2, similarity), self.settings.alpha, self.settings.delta
         )
+
+    def weigh_rows(self, rows: Rows) -> Weights:
+        settings = self.settings
+        if settings.alpha == "batch_mean":
+            raise InputError(
+                "Expected `alpha` to be of each anchor, or a number, where the anchors are nodes, "
+                "got 'batch_mean'"
+            )
+        if self.model is not None:
+            found = self.model(rows.z, rows.others)
+        else:
+            similarity = rows.inter.detach()
+            labels = make_partition(
+                settings.partition, rows.z, rows.others, similarity, own=rows.own
+            )
+            found = distance_uncertainty(similarity, labels, settings.beta)
+        return scaled(found, settings.alpha, settings.delta, own=rows.own)
 
     @torch.no_grad()
     def uncertainty(self, z1: Tensor, z2: Tensor, similarity: Tensor) -> Tensor:

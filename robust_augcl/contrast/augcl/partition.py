@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from robust_augcl.contrast.losses import cosine_similarities
+from robust_augcl.errors import InputError
 
 PartitionName = Literal["two_means", "k_means", "spectral"]
 
@@ -50,10 +51,11 @@ def two_means(values: Tensor) -> Tensor:
     return values >= thresholds.gather(1, first_high)
 
 
-def partition(similarity: Tensor) -> Tensor:
+def partition(similarity: Tensor, own: Tensor | None = None) -> Tensor:
     """Label each pair by the two-means of its anchor's similarities.
 
-    The label is 1 for the cluster that holds the anchor's positive (the diagonal), else 0.
+    The label is 1 for the cluster that holds the anchor's positive (the diagonal), else 0. Where
+    there are only some rows (R, B), `own` is the column of each row's positive (R,).
 
     Shapes: similarity (B, B) -> (B, B) int64.
 
@@ -63,10 +65,12 @@ def partition(similarity: Tensor) -> Tensor:
     >>> partition(torch.tensor([[0.9, 0.1, 0.8], [0.2, 0.1, 0.9], [0.0, 0.1, 1.0]])).tolist()
     [[1, 0, 1], [1, 1, 0], [0, 0, 1]]
     """
-    return _with_positive(two_means(similarity.detach()))
+    return _with_positive(two_means(similarity.detach()), own)
 
 
-def k_means_partition(z1: Tensor, z2: Tensor, iterations: int = 50) -> Tensor:
+def k_means_partition(
+    z1: Tensor, z2: Tensor, iterations: int = 50, own: Tensor | None = None
+) -> Tensor:
     """Label each pair by two-means of the embeddings relative to its anchor.
 
     A view j relative to an anchor i is the elementwise product of their unit vectors, a_i * v_j.
@@ -77,7 +81,8 @@ def k_means_partition(z1: Tensor, z2: Tensor, iterations: int = 50) -> Tensor:
     similarities, and stop when nothing changes or after `iterations`. The products are never built:
     the distances to a centre c_i are matrix products of a_i^2 and v_j^2, and of a_i c_i and v_j.
 
-    Shapes: z1 (B, D), z2 (B, D) -> labels as in `partition` (B, B) int64.
+    Shapes: z1 (B, D), z2 (B, D) -> labels as in `partition` (B, B) int64. Of only some anchors
+    (R, D), `own` is the view of each (R,).
 
     Raises:
         ValueError: an embedding is not finite.
@@ -98,7 +103,7 @@ def k_means_partition(z1: Tensor, z2: Tensor, iterations: int = 50) -> Tensor:
         if torch.equal(moved, high):
             break
         high = moved
-    return _with_positive(high)
+    return _with_positive(high, own)
 
 
 def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
@@ -135,17 +140,28 @@ def spectral_partition(z1: Tensor, z2: Tensor) -> Tensor:
     return (side == side.T).long()
 
 
-def make_partition(name: PartitionName, z1: Tensor, z2: Tensor, similarity: Tensor) -> Tensor:
+def make_partition(
+    name: PartitionName, z1: Tensor, z2: Tensor, similarity: Tensor, own: Tensor | None = None
+) -> Tensor:
     """Return the partition of that name.
 
-    Shapes: z1 (B, D), z2 (B, D), their similarities (B, B) -> labels (B, B) int64.
+    Shapes: z1 (B, D), z2 (B, D), their similarities (B, B) -> labels (B, B) int64. Where z1 is only
+    some of the anchors (R, D), `own` is the view of each (R,).
 
     Raises:
+        InputError: a spectral cut of only some of the anchors.
         ValueError: a similarity or an embedding is not finite.
     """
     if name == "two_means":
-        return partition(similarity)
-    return k_means_partition(z1, z2) if name == "k_means" else spectral_partition(z1, z2)
+        return partition(similarity, own)
+    if name == "k_means":
+        return k_means_partition(z1, z2, own=own)
+    if own is not None:
+        raise InputError(
+            "Expected `partition` to be 'two_means' or 'k_means' where the anchors are nodes, got "
+            "'spectral', which looks at all pairs of them at once"
+        )
+    return spectral_partition(z1, z2)
 
 
 def _sorted(values: Tensor) -> Tensor:
@@ -158,8 +174,9 @@ def _sorted(values: Tensor) -> Tensor:
     return values.sort(dim=1).values
 
 
-def _with_positive(high: Tensor) -> Tensor:
-    return (high == high.diagonal().unsqueeze(1)).long()
+def _with_positive(high: Tensor, own: Tensor | None = None) -> Tensor:
+    positive = high.diagonal().unsqueeze(1) if own is None else high.gather(1, own.unsqueeze(1))
+    return (high == positive).long()
 
 
 def _check_finite(values: Tensor, what: str) -> None:

@@ -15,6 +15,8 @@ from torch import Tensor
 from robust_augcl.contrast.losses import check_batch
 from robust_augcl.contrast.objective import LossSettings, PairObjective, Views
 from robust_augcl.contrast.progcl.weights import MixtureSettings, MixtureWeighter
+from robust_augcl.contrast.row_losses import mixed_nce_rows
+from robust_augcl.contrast.rows import Rows
 from robust_augcl.progress import Report, silent
 from robust_augcl.seeds import spawn
 
@@ -52,6 +54,17 @@ class MixedNegatives(PairObjective):
             similarity,
             self.weighter.hardness(similarity.detach()),
             order.to(similarity.device),
+            temperature=self.settings.temperature,
+            positive_in_denominator=self.settings.positive_in_denominator,
+        )
+
+    def row_losses(self, rows: Rows) -> Tensor:
+        # The nodes that are not the anchor; one permutation for each block of anchors.
+        order = torch.randperm(min(self.hardest, rows.inter.size(1) - 1), generator=self._generator)
+        return mixed_nce_rows(
+            rows,
+            self.weighter.hardness(rows.inter.detach()),
+            order.to(rows.inter.device),
             temperature=self.settings.temperature,
             positive_in_denominator=self.settings.positive_in_denominator,
         )

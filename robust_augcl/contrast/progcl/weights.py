@@ -15,6 +15,7 @@ from torch import Tensor
 
 from robust_augcl.contrast.losses import cosine_similarities
 from robust_augcl.contrast.progcl.mixture import BetaMixture
+from robust_augcl.contrast.rows import Rows
 from robust_augcl.contrast.weighting import HardnessWeighter, PairViews, Weights, mean_normalised
 from robust_augcl.progress import Report, silent
 from robust_augcl.validation import require_positive
@@ -96,6 +97,13 @@ class MixtureWeighter(HardnessWeighter):
         # on the diagonal, so that this is the mean of the negatives.
         others = (hardness.sum(1) - hardness.diagonal()) / max(size - 1, 1)
         return mean_normalised(hardness.diagonal_scatter(others))
+
+    def weigh_rows(self, rows: Rows) -> Weights:
+        hardness = self.hardness(rows.inter.detach())
+        own = rows.own.unsqueeze(1)
+        # As above: the mean of the negatives stands in for the anchor's own.
+        others = (hardness.sum(1, keepdim=True) - hardness.gather(1, own)) / (hardness.size(1) - 1)
+        return mean_normalised(hardness.scatter(1, own, others), own=rows.own)
 
     @property
     def info(self) -> dict[str, Any]:
