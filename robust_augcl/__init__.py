@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from robust_augcl.campaign.evaluation import evaluate
     from robust_augcl.campaign.resolving import use_model
     from robust_augcl.campaign.result import Result, load, open_run
+    from robust_augcl.data._attacked_files import AttackedGraphs, load_attacked
     from robust_augcl.data._graph_files import read_graphs
     from robust_augcl.data._written_graphs import write_graphs
     from robust_augcl.graphs.entrance import admit
@@ -38,11 +39,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "Adapter": "models.adapter",
     "Attack": "adversary.attack_base",
+    "AttackedGraphs": "data._attacked_files",
     "Campaign": "campaign.campaign",
     "Result": "campaign.result",
     "arithmetic_in_force": "arithmetic",
     "evaluate": "campaign.evaluation",
     "load": "campaign.result",
+    "load_attacked": "data._attacked_files",
     "open_run": "campaign.result",
     "use_arithmetic": "arithmetic",
     "use_model": "campaign.resolving",
@@ -64,6 +67,7 @@ _HOMES = {
 __all__ = [
     "Adapter",
     "Attack",
+    "AttackedGraphs",
     "Campaign",
     "Machines",
     "PackedGraphs",
@@ -78,6 +82,7 @@ __all__ = [
     "arithmetic_in_force",
     "evaluate",
     "load",
+    "load_attacked",
     "load_suite",
     "open_run",
     "read_graphs",

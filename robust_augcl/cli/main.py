@@ -23,6 +23,8 @@ from robust_augcl.cli.words import check_arguments, complaint
 from robust_augcl.errors import InputError, one_line, unknown
 from robust_augcl.registry.families import families
 
+Texts = tuple[str, ...]
+
 
 class _Commands(click.Group):
     """The commands; an unknown one is said in our words."""
@@ -60,7 +62,7 @@ def cli() -> None:
     help="Import the code of installed packages, to find out what is broken.",
 )
 @options.plug_ins
-def list_(names: tuple[str, ...], form: str, check: bool, plug_ins: tuple[str, ...]) -> None:
+def list_(names: Texts, form: str, check: bool, plug_ins: Texts) -> None:
     """List suites, attacks, encoders, methods and data sources, with where they come from.
 
     Families of suites, bases and augmentations of contrastive learning are listed too, and optional
@@ -110,7 +112,7 @@ def evaluate(**given: Any) -> None:
 @cli.command()
 @options.folder
 @options.plug_ins
-def status(folder: Path, plug_ins: tuple[str, ...]) -> None:
+def status(folder: Path, plug_ins: Texts) -> None:
     """Show what the run in DIR holds.
 
     That is: results, what failed, what is being computed, and what could be freed.
@@ -128,7 +130,7 @@ def status(folder: Path, plug_ins: tuple[str, ...]) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @options.plug_ins
-def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: tuple[str, ...]) -> None:
+def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: Texts) -> None:
     """Free what the run in DIR does not need.
 
     That is: results of other settings, damaged and half-written files.
@@ -143,7 +145,7 @@ def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: tuple[str, ..
 @options.form("table", "json", "csv", "markdown")
 @click.option("--by-seed", is_flag=True, help="One row for each victim, not means.")
 @options.plug_ins
-def show(folder: Path, form: str, by_seed: bool, plug_ins: tuple[str, ...]) -> None:
+def show(folder: Path, form: str, by_seed: bool, plug_ins: Texts) -> None:
     """Show what stays right in the run in DIR: means over the seeds, with intervals.
 
     The other formats hold one row for each attack on each victim.
@@ -161,9 +163,9 @@ def report(
     out: Path | None,
     form: str,
     width: str,
-    models: tuple[str, ...],
-    adapters: tuple[str, ...],
-    plug_ins: tuple[str, ...],
+    models: Texts,
+    adapters: Texts,
+    plug_ins: Texts,
 ) -> None:
     """Write the report of the run in DIR: a page, report.md, data and figures.
 
@@ -181,7 +183,7 @@ def report(
 @click.option("-o", "--out", required=True, type=options.FOLDER, help="The folder of the site.")
 @click.option("--no-graphs", is_flag=True, help="Without the attacked graphs, which take space.")
 @options.plug_ins
-def site(folders: tuple[Path, ...], out: Path, no_graphs: bool, plug_ins: tuple[str, ...]) -> None:
+def site(folders: tuple[Path, ...], out: Path, no_graphs: bool, plug_ins: Texts) -> None:
     """Write the runs in DIR... as one static site, for a lab's own pages.
 
     It has a table of all models to sort and filter, the report of each run, and the graphs that
@@ -189,6 +191,20 @@ def site(folders: tuple[Path, ...], out: Path, no_graphs: bool, plug_ins: tuple[
     """
     use_arithmetic(chosen_arithmetic.of_folder(folders[0]))
     _call("siting:site", list(folders), out, not no_graphs, plug_ins=plug_ins)
+
+
+@cli.command()
+@options.folder
+@click.option("-o", "--out", required=True, type=options.FOLDER, help="The folder of the files.")
+@click.option("--attack", help="Only this attack, by its label in the suite.")
+@options.plug_ins
+def export(folder: Path, out: Path, attack: str | None, plug_ins: Texts) -> None:
+    """Write the graphs that attacks made in the run in DIR as plain files, which others can read.
+
+    For each attack on each model: a NumPy archive without pickles, and a list of edges as text.
+    `robust_augcl.load_attacked` reads an archive, and so does NumPy by itself.
+    """
+    _call("exporting:export", folder, out, attack, plug_ins=plug_ins)
 
 
 @cli.command()
@@ -202,9 +218,7 @@ def site(folders: tuple[Path, ...], out: Path, no_graphs: bool, plug_ins: tuple[
     help="A TOML file of claims [default: those that are installed].",
 )
 @options.plug_ins
-def claims(
-    folders: tuple[Path, ...], form: str, file: Path | None, plug_ins: tuple[str, ...]
-) -> None:
+def claims(folders: tuple[Path, ...], form: str, file: Path | None, plug_ins: Texts) -> None:
     """Say what the run in DIR means for published claims; several runs together.
 
     For each claim: what is claimed, what is reproduced by the same attack and protocol, the exact
@@ -219,13 +233,7 @@ def claims(
 @options.form("table", "json", "markdown")
 @options.given_models
 @options.plug_ins
-def audit(
-    folder: Path,
-    form: str,
-    models: tuple[str, ...],
-    adapters: tuple[str, ...],
-    plug_ins: tuple[str, ...],
-) -> None:
+def audit(folder: Path, form: str, models: Texts, adapters: Texts, plug_ins: Texts) -> None:
     """Audit the attacks of the run in DIR.
 
     Is each number the model's robustness, or a broken attack, victim or split?
@@ -243,12 +251,7 @@ def audit(
 @options.given_models
 @options.plug_ins
 def transfer(
-    folder: Path,
-    attack: str | None,
-    form: str,
-    models: tuple[str, ...],
-    adapters: tuple[str, ...],
-    plug_ins: tuple[str, ...],
+    folder: Path, attack: str | None, form: str, models: Texts, adapters: Texts, plug_ins: Texts
 ) -> None:
     """Show what edits that were made for one victim of the run in DIR do to the others.
 
@@ -262,13 +265,7 @@ def transfer(
 @options.replay_options
 @options.given_models
 @options.plug_ins
-def replay(
-    folder: Path,
-    models: tuple[str, ...],
-    adapters: tuple[str, ...],
-    plug_ins: tuple[str, ...],
-    **given: Any,
-) -> None:
+def replay(folder: Path, models: Texts, adapters: Texts, plug_ins: Texts, **given: Any) -> None:
     """Prove every record and certificate of the run in DIR again.
 
     This takes the stored graphs, edits and weights alone. It rebuilds each attacked graph, checks
@@ -305,7 +302,7 @@ def gate(**given: Any) -> None:
     "--out", "-o", type=options.FILE, metavar="FILE", required=True, help="Where it is written."
 )
 @options.plug_ins
-def baseline(folder: Path, out: Path, plug_ins: tuple[str, ...]) -> None:
+def baseline(folder: Path, out: Path, plug_ins: Texts) -> None:
     """Write what the run in DIR found into a small file, for `gate` to compare with.
 
     It holds what became of each target, and digests: no weights, no graphs.

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import click
 
+from robust_augcl.cli.exporting import name_of
 from robust_augcl.cli.showing import records_of
 from robust_augcl.cli.side_files import warn_of_audit
 from robust_augcl.cli.words import say
-from robust_augcl.data._written_graphs import write_graphs
 from robust_augcl.errors import ArtifactDamaged, InputError
 from robust_augcl.reports._view import View, view_of
 from robust_augcl.reports.markdown import files, is_current
 from robust_augcl.reports.site import INDEX, Shown, folder_name, index_page
 from robust_augcl.reports.written import read_stamp
 from robust_augcl.results.names import joined, layers_text
-from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
-from robust_augcl.review.attacked_graphs import attacked_graphs
+from robust_augcl.review.attacked_graphs import write_attacked
 from robust_augcl.store.files import write_atomically
 from robust_augcl.store.run_folder import RunFolder
 
@@ -93,19 +92,11 @@ def _write_graphs(folder: RunFolder, view: View, out: Path) -> dict[str, str]:
                     f"{section.dataset}, {model}, seed {record.cell.seed}, {section.protocol}, "
                     f"budget {section.budget}, edits of {section.attack_name(attack or '')}"
                 )
-                name = f"{_GRAPHS}/{_name_of(record)}"
                 try:
-                    graphs = attacked_graphs(folder, record)
-                    (out / _name_of(record)).parent.mkdir(parents=True, exist_ok=True)
-                    write_graphs(out / _name_of(record), graphs)
+                    files = write_attacked(folder, record, out / name_of(record))
                 except (InputError, ArtifactDamaged, OSError) as error:
                     say(f"warning: no attacked graphs of {about}: {error}")
                     continue
-                found[name] = about
+                for file, what in zip(files, ("", ", as a list of edges"), strict=True):
+                    found[f"{_GRAPHS}/{file.name}"] = about + what
     return found
-
-
-def _name_of(record: Record) -> str:
-    cell = record.cell
-    parts = (cell.dataset, cell.method, cell.layers, cell.protocol, cell.budget, cell.seed)
-    return f"{folder_name('-'.join(map(str, parts)))}-{record.key[-8:]}.jsonl"

@@ -1,26 +1,116 @@
-"""The graphs that an attack made, with its edits applied: for whoever wants to look at them."""
+"""The graphs that an attack made, as files for whoever wants to look at them."""
 
 from __future__ import annotations
 
-from robust_augcl.errors import InputError
-from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.results.records import Record
-from robust_augcl.review.edited import perturbation_of
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from robust_augcl.data._attacked_files import AttackedGraphs, archive_of, edge_list_of
+from robust_augcl.graphs.dataset import Dataset
+from robust_augcl.results.records import Outcome, Record
 from robust_augcl.steps.artifacts import dataset_of
+from robust_augcl.store.files import write_atomically
 from robust_augcl.store.run_folder import RunFolder
-from robust_augcl.threat.perturbations import apply_all
+
+_NO_EDITS = np.zeros((0, 3), dtype=np.int64)
 
 
-def attacked_graphs(folder: RunFolder, record: Record) -> PackedGraphs:
-    """The attacked targets of a record, in its order, each a graph with the edits in it.
+def attacked_graphs(folder: RunFolder, record: Record) -> AttackedGraphs:
+    """The attacked targets of a record, in its order, with their clean graphs.
+
+    A graph with many targets is held once.
 
     Raises:
-        InputError: the targets are nodes: each would be a copy of a whole graph.
         ArtifactDamaged: the data set that the record rests on is missing, damaged or another one.
     """
-    if any(outcome.node is not None for outcome in record.outcomes):
-        raise InputError("Expected targets that are graphs, got nodes in a graph")
     dataset = dataset_of(folder.load_artifact(record.dataset))
-    numbers = dataset.numbers_of([outcome.target for outcome in record.outcomes])
-    edits = [perturbation_of(outcome.added, outcome.removed) for outcome in record.outcomes]
-    return apply_all(dataset.part(numbers), edits)
+    outcomes = record.outcomes
+    numbers = sorted({outcome.graph for outcome in outcomes})
+    place = {number: index for index, number in enumerate(numbers)}
+    column = {
+        name: np.array([getattr(outcome, name) for outcome in outcomes], dtype=np.int64)
+        for name in ("clean", "attacked")
+    }
+    return AttackedGraphs(
+        about=_about(record),
+        **_clean(dataset, numbers),
+        graph=np.array([place[outcome.graph] for outcome in outcomes], dtype=np.int64),
+        number=np.array([outcome.graph for outcome in outcomes], dtype=np.int64),
+        node=np.array([-1 if o.node is None else o.node for o in outcomes], dtype=np.int64),
+        y=np.array([outcome.label for outcome in outcomes], dtype=np.int64),
+        added=_triples([_edits(record, outcome)[0] for outcome in outcomes]),
+        removed=_triples([_edits(record, outcome)[1] for outcome in outcomes]),
+        **column,
+    )
+
+
+def write_attacked(folder: RunFolder, record: Record, path: Path) -> list[Path]:
+    """Write the attacked graphs of a record: an archive, and beside it a list of edges.
+
+    Args:
+        folder: the run's.
+        record: one of its records.
+        path: the files without their endings.
+
+    Returns:
+        The files.
+
+    Raises:
+        ArtifactDamaged: as `attacked_graphs`.
+    """
+    graphs = attacked_graphs(folder, record)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contents = {".npz": archive_of(graphs), ".edges.txt": edge_list_of(graphs)}
+    files = [path.with_name(path.name + ending) for ending in contents]
+    for file, content in zip(files, contents.values(), strict=True):
+        write_atomically(file, content)
+    return files
+
+
+def _about(record: Record) -> dict[str, Any]:
+    """What the graphs are, for a reader who has nothing else."""
+    cell = record.cell
+    return {
+        "suite": cell.suite,
+        "data set": cell.dataset,
+        "encoder": cell.encoder,
+        "layers": cell.layers,
+        "method": cell.method,
+        "protocol": cell.protocol,
+        "attack": cell.attack,
+        "budget": cell.budget,
+        "seed": cell.seed,
+        "threat": record.threat,
+        "record": record.key,
+    }
+
+
+def _clean(dataset: Dataset, numbers: Sequence[int]) -> dict[str, np.ndarray]:
+    """The clean graphs of these numbers: `ptr`, `x` and `edges`."""
+    graphs = dataset.graphs.select(torch.tensor(numbers, dtype=torch.long))
+    once = graphs.edge_index[0] < graphs.edge_index[1]
+    source, target = graphs.edge_index[:, once].cpu()
+    graph = graphs.batch.cpu()[source]
+    first = graphs.ptr.cpu()[graph]
+    edges = torch.stack([graph, source - first, target - first], dim=1)
+    return {
+        "ptr": graphs.ptr.cpu().numpy(),
+        "x": graphs.x.cpu().float().numpy(),
+        "edges": edges.numpy(),
+    }
+
+
+def _edits(record: Record, outcome: Outcome) -> tuple[Any, Any]:
+    """The edits of an outcome: its own, or those that all targets share."""
+    of = getattr(record, "edits_of", None)
+    return (outcome.added, outcome.removed) if of is None else of(outcome)
+
+
+def _triples(edits: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
+    """Edits of each target as triples: target, i, j, with i < j."""
+    rows = [(place, *sorted(pair)) for place, pairs in enumerate(edits) for pair in pairs]
+    return np.array(sorted(rows), dtype=np.int64) if rows else _NO_EDITS

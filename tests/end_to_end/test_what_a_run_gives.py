@@ -13,6 +13,7 @@ import pytest
 
 import robust_augcl as ra
 from robust_augcl.errors import InputError
+from robust_augcl.registry.families import write_mark
 from robust_augcl.reports.written import TEXTS
 from robust_augcl.store.run_folder import RunFolder
 
@@ -97,18 +98,65 @@ def test_a_site_of_two_runs(finished, pair, tmp_path, command):
 def test_the_graphs_of_a_site_are_those_that_the_attack_made(pair, tmp_path, command):
     assert command("site", pair, "-o", tmp_path / "site").code == 0
     records = {record.key[-8:]: record for record in ra.load(pair).records}
-    paths = list((tmp_path / "site").rglob("*.jsonl"))
+    paths = list((tmp_path / "site").rglob("*.npz"))
     assert paths
+    check_attacked(paths, pair, records)
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert all(f"graphs/{path.name}" in index for path in paths)
+
+
+def check_attacked(paths, folder, records):
+    """Files of attacked graphs hold the clean graphs with the edits of their records."""
     for path in paths:
-        record = records[path.stem[-8:]]
-        dataset = RunFolder(pair).load_artifact(record.dataset).tensors
-        for graph, outcome in zip(ra.read_graphs(path), record.outcomes, strict=True):
+        record, found = records[path.stem[-8:]], ra.load_attacked(path)
+        dataset = RunFolder(folder).load_artifact(record.dataset).tensors
+        graphs = [found.data(target) for target in range(len(found))]
+        assert (path.parent / f"{path.stem}.edges.txt").exists()
+        for graph, outcome in zip(graphs, record.outcomes, strict=True):
             first, end = dataset["ptr"][outcome.graph : outcome.graph + 2].tolist()
             inside = (dataset["edge_index"][0] >= first) & (dataset["edge_index"][0] < end)
             clean = {tuple(pair) for pair in (dataset["edge_index"][:, inside] - first).T.tolist()}
             edits = {tuple(each) for i, j in outcome.added for each in ((i, j), (j, i))}
             assert {tuple(pair) for pair in graph.edge_index.T.tolist()} == clean | edits
             assert int(graph.y) == outcome.label
+
+
+def test_exported_graphs_are_those_that_attacks_made(pair, tmp_path, command):
+    out = tmp_path / "files"
+    answer = command("export", pair, "-o", out)
+    assert answer.code == 0, answer
+    records = {record.key[-8:]: record for record in ra.load(pair).records}
+    paths = list(out.glob("*.npz"))
+    assert {path.stem[-8:] for path in paths} == set(records)
+    check_attacked(paths, pair, records)
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert command("export", pair, "-o", out).code == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == first
+    few = tmp_path / "few"
+    label = next(iter(records.values())).cell.attack
+    assert command("export", pair, "-o", few, "--attack", label).code == 0
+    assert {path.name for path in few.glob("*.npz")} == {
+        path.name for path in paths if records[path.stem[-8:]].cell.attack == label
+    }
+    answer = command("export", pair, "-o", few, "--attack", "nobody")
+    assert answer.code == 2
+    assert "Unknown attack 'nobody'" in answer.err
+    assert command("export", pair, "-o", pair / "files").code == 2
+
+
+def test_commands_take_the_folder_of_a_family(pair, tmp_path, command):
+    family = tmp_path / "tu"
+    write_mark(family, "tu")
+    for member in ("tu-mutag", "tu-dd"):
+        shutil.copytree(pair, family / member)
+    answer = command("show", family, "--format", "csv")
+    assert answer.code == 0, answer
+    alone = command("show", pair, "--format", "csv").out
+    assert answer.out == alone * 2
+    assert "tu-mutag:" in answer.err
+    answer = command("export", family, "-o", tmp_path / "files")
+    assert answer.code == 2
+    assert "Expected the folder of one run, like" in answer.err
 
 
 def test_a_site_inside_a_run_is_refused(pair, tmp_path, command):
