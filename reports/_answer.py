@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from robust_augcl.reports._differences import sentences
+from robust_augcl.reports._comparison_words import sentences
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import verdicts_of
@@ -34,11 +34,12 @@ def _on_budget(view: View, section: Section) -> str:
     known = [each for each in worst if each is not None]
     if known and len(known) == len(worst) and all(each.exact for each in known):
         values = _listed(section, [each.high for each in known])
-        return f"{allowed}, {values} stay right in the exact worst case: no attack leaves less."
+        return f"{allowed}, {values} stay right in the exact worst case. No attack can do more."
     if known and all(each.low for each in known):
         return (
-            f"{allowed}, the worst case lies between what is proved and what attacks leave: "
-            f"{_brackets(section, worst)}."
+            f"{allowed}, the worst case is not known exactly. It lies between two ends: "
+            f"{_brackets(section, worst)}. The lower end counts graphs proved safe, the upper end "
+            "counts graphs that nobody has broken yet."
         )
     strongest = section.strongest
     if strongest is None:
@@ -46,7 +47,7 @@ def _on_budget(view: View, section: Section) -> str:
     values = _listed(section, [section.robust(strongest, *column) for column in section.columns])
     return (
         f"{allowed}, {values} stay right under {section.attack_name(strongest)}, the strongest "
-        "single attack here. A stronger one may leave less, as no worst case is known."
+        "single attack here. The worst case is not known: a stronger attack may break more."
     )
 
 

@@ -28,11 +28,10 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
     if not any(bracket.lower for bracket in there):
         return ""
     caption = (
-        "The share of test graphs, in percent, that is right before and after *every* allowed "
-        "set of edits: at least what is proved, at "
-        "most what no edits break that an attack here or the certificates' own search found. "
-        "Settled: proved, or broken. One number: all "
-        "are settled, and it is the exact worst case."
+        "The share of test graphs, in percent, that stays right whatever allowed edits are made. "
+        "The lower number counts graphs proved safe. The upper number counts graphs that nobody "
+        "has broken yet. A graph is settled if it is proved safe, or broken. Where there is one "
+        "number, all graphs are settled, and it is the exact worst case."
     )
     header = ["Budget", *(heading(first, *column) for column in first.columns)]
     body = [
@@ -68,13 +67,17 @@ def bracket_words(
         )
         high = percent(bracket.upper.mean)
         if (bracket.settled == 1 or group in exact) and not bracket.contradictions:
-            lines.append(f"Exact worst case, {about}: {high} % stay right")
+            lines.append(f"Exact worst case, {about}: {high} % of the graphs stay right")
         elif bracket.lower is None:
-            lines.append(f"Worst case, {about}: at most {high} % stay right; nothing is proved")
+            lines.append(
+                f"Worst case, {about}: at most {high} % of the graphs stay right; nothing is proved"
+            )
         else:
-            settled = f"{percent(bracket.settled)} % of the graphs are settled"
+            settled = f"{percent(bracket.settled)} % are proved safe or broken"
             low = percent(bracket.lower.mean)
-            lines.append(f"Worst case, {about}: {low} to {high} % stay right; {settled}")
+            lines.append(
+                f"Worst case, {about}: {low} to {high} % of the graphs stay right; {settled}"
+            )
     return [*lines, IN_SHORT] if told_in(lines) else lines
 
 
@@ -90,7 +93,7 @@ def _bracket_text(bracket: Bracket | None) -> str:
     if bracket.settled == 1 and not bracket.contradictions:
         return high
     low = percent(bracket.lower.mean) if bracket.lower else "?"
-    return f"{low} to {high}, {percent(bracket.settled)} settled"
+    return f"{low} to {high} ({percent(bracket.settled)} % of graphs settled)"
 
 
 def _group(section: Section, layers: int, method: str) -> Group:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from robust_augcl.errors import printable
-from robust_augcl.reports._differences import power_text
+from robust_augcl.reports._comparison_words import power_text
 from robust_augcl.reports._marks import MARK, NOT_AT_REST, noted
-from robust_augcl.reports._words import with_minus
+from robust_augcl.reports._words import sentence, with_minus
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results import claim_cells
 from robust_augcl.results.claim_cells import ClaimCell
@@ -34,7 +34,7 @@ def claims_section(rows: Sequence[ClaimRow], names: Names) -> str:
     if not told:
         return f"{silent}\n"
     body = [[escape(cell) for cell in _cells(row, names)] for row in told]
-    why = "".join(f"- {escape(row.claim.name)}: {escape(_why(row))}.\n" for row in told)
+    why = "".join(f"- {escape(row.claim.name)}: {escape(sentence(_why(row)))}.\n" for row in told)
     parts = [_caption(), noted(markdown_table(HEADER, body, left=2)), why]
     return "\n\n".join(part.strip("\n") for part in (*parts, *([silent] if silent else []))) + "\n"
 
@@ -42,17 +42,12 @@ def claims_section(rows: Sequence[ClaimRow], names: Names) -> str:
 def claims_in_short(rows: Sequence[ClaimRow]) -> str:
     """A line a claim that a run says something of, as Markdown, and how many it says none of."""
     lines = [
-        f"- {escape(row.claim.name)}: {row.verdict.word}. {escape(_sentence(_why(row)))}"
+        f"- {escape(row.claim.name)}: {row.verdict.word}. {escape(sentence(_why(row)))}."
         for row in rows
         if row.is_told
     ]
     silent = _silent(rows)
     return "\n".join([*lines, *([f"- {silent}"] if silent else [])])
-
-
-def _sentence(text: str) -> str:
-    """Words as a sentence."""
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def as_rows(rows: Sequence[ClaimRow], names: Names) -> dict[str, Any]:
@@ -61,30 +56,40 @@ def as_rows(rows: Sequence[ClaimRow], names: Names) -> dict[str, Any]:
     return {
         "caption": _caption(),
         "header": HEADER,
-        "rows": [{"cells": _cells(row, names), "why": _sentence(_why(row))} for row in told],
+        "rows": [{"cells": _cells(row, names), "why": f"{sentence(_why(row))}."} for row in told],
         "silent": _silent(rows),
     }
 
 
 def _silent(rows: Sequence[ClaimRow]) -> str:
     """Of how many claims a run says nothing; empty where there are none."""
-    others = sum(not row.is_told for row in rows)
-    if not others:
+    told = [row for row in rows if row.is_told]
+    if len(told) == len(rows):
         return ""
-    return (
-        f"Of {others} of {len(rows)} published claims this run measured nothing; `robust-augcl "
-        "claims` names for each what is missing."
-    )
+    return f"{_tested(rows, 'This run')} `robust-augcl claims` says of each what is missing."
+
+
+def _tested(rows: Sequence[ClaimRow], who: str) -> str:
+    """How many claims runs test, and on how many they touch: these have numbers, but no verdict."""
+    tested = sum(row.is_told and row.verdict.word != "not measured here" for row in rows)
+    touched = sum(row.is_told for row in rows) - tested
+    verbs = ("tests", "touches") if who == "This run" else ("test", "touch")
+    it = "It" if who == "This run" else "They"
+    more = " more" if tested else ""
+    number = "one" if touched == 1 else str(touched)
+    rest = f" {it} {verbs[1]} on {number}{more}." if touched else ""
+    return f"{who} {verbs[0]} {tested or 'none'} of the {len(rows)} published claims.{rest}"
 
 
 def _caption() -> str:
     return (
         "What others published, and what this run says of it. Differences are in points. "
-        "Reproduced: by the attacks and the protocol that the claim names, as the source counts, "
-        "with intervals that are simultaneous over the claim's cells. Exact: the difference of "
-        "robust accuracy in the exact worst case. Bracket: of each method, "
-        "in percent, what is proved to stand, and what the best attack leaves. Of several cells "
-        "the largest is shown. The verdict rests on what is reproduced alone."
+        "Reproduced: measured with the attacks and the protocol that the claim names. The 95 % "
+        "intervals hold together over all numbers of the claim. Exact: the difference of robust "
+        "accuracy in the exact worst case. Bracket: between which percentages the worst case of "
+        "each method lies. The lower number counts graphs proved safe. The upper number counts "
+        "graphs that nobody has broken yet. Where there are several numbers, the largest is shown. "
+        "The verdict rests on the column Reproduced alone."
     )
 
 
@@ -113,8 +118,8 @@ def claims_text(rows: Iterable[ClaimRow], names: Names, runs: int = 1) -> str:
     blocks = [_block(row, names) for row in told]
     others = [row for row in rows if not row.is_told]
     if others:
-        who = "this run" if runs == 1 else f"these {runs} runs"
-        lines = [f"Of {len(others)} of {len(rows)} claims {who} measured nothing:"]
+        who = "This run" if runs == 1 else f"These {runs} runs"
+        lines = _wrapped(f"{_tested(rows, who)} What the other {len(others)} lack:", "")
         reasons: dict[str, list[str]] = {}
         for row in others:
             reasons.setdefault(row.verdict.why, []).append(row.claim.name)
@@ -229,9 +234,9 @@ def _why(row: ClaimRow) -> str:
     """Why the verdict is what it is, and what the seeds could show."""
     text = row.verdict.why
     known = [c for c in row.reproduced or row.exact if c.detectable is not None]
-    if not known or "in 4 of 5 such runs" in text:
+    if not known or "in 4 of 5 runs" in text:
         return text
     weakest = max(known, key=lambda cell: cell.detectable or 0.0)
     shown = power_text(weakest.n_seeds, weakest.detectable or 0.0)
     where = "" if row.reproduced else " (in the exact worst case)"
-    return f"{text}; {shown}{where}"
+    return f"{text}. {shown}{where}"

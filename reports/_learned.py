@@ -55,20 +55,20 @@ def _unknown(section: Section, cells: Collection[Cell]) -> Iterator[str]:
     """On which victims nobody knows whether an attack is at strength."""
     if cells:
         named = "; ".join(_about(section, cell) for cell in _in_order(section, cells))
-        yield f"What it could have found is not proved on: {named}."
+        yield f"It is not known how many graphs it could have broken on: {named}."
 
 
 def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
     by_cell = {each.cell: each for each in found if not each.is_enough}
     weak = [by_cell[cell] for cell in _in_order(section, by_cell)]
     name, least = section.attack_name(attack), f"{percent(ENOUGH)} % or more"
-    whole = f"of what the {EXACT_NAME.lower()} breaks"
+    whole = f"of the graphs that the {EXACT_NAME.lower()} breaks"
     if not weak:
-        return f"{name}, which learns, finds {least} {whole} on each of {len(found)} victims."
+        return f"{name}, which learns, breaks {least} {whole} on each of {len(found)} models."
     named = "; ".join(_named(section, each) for each in weak)
     return (
-        f"{name}, which learns, finds {least} {whole} on {len(found) - len(weak)} of {len(found)} "
-        f"victims. It learned too little, or cannot find more, on: {named}."
+        f"{name}, which learns, breaks {least} {whole} on {len(found) - len(weak)} of "
+        f"{len(found)} models. On the others it learned too little, or cannot find more: {named}."
     )
 
 

@@ -16,16 +16,16 @@ NOT_AT_REST = "‡"
 """Stands beside a method, or a comparison of methods, whose victims were not at rest."""
 
 MEANINGS = {
-    MARK: "The attack, or what it rests on, failed its audit: do not believe this number before "
-    "reading why.",
-    NOT_AT_REST: "Some victims of the method were not at rest when their training ended: it may "
-    "differ from others in how far its victims have come.",
+    MARK: "The attack, or what it rests on, failed its audit. Do not rely on this number before "
+    "you have read why.",
+    NOT_AT_REST: "Some models of this method were still getting better when their training ended. "
+    "So it may differ from others only in how far its training came.",
 }
 """What each mark means, in a report."""
 
 _IN_SHORT = {
     MARK: "failed its audit: see `robust-augcl audit`",
-    NOT_AT_REST: "the victim was not at rest when its training ended",
+    NOT_AT_REST: "the model was still getting better when its training ended",
 }
 
 

@@ -12,7 +12,7 @@ from robust_augcl.reports._given import noted as noted_of_models
 from robust_augcl.reports._marks import MARK, NOT_AT_REST
 from robust_augcl.reports._methods import UNSUPERVISED
 from robust_augcl.reports._view import View
-from robust_augcl.reports._words import with_minus
+from robust_augcl.reports._words import sentence, with_minus
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.report_input import ReportInput
 
@@ -38,19 +38,27 @@ def verdict_on(view: View) -> str:
     """What the audit says as a whole, in one sentence."""
     audit = view.report.audit
     if audit is None:
-        return "These results were not audited: `robust-augcl audit` looks for broken attacks."
+        return "These results were not audited. `robust-augcl audit` looks for broken attacks."
     counts = audit.counts
     if counts["FAIL"]:
-        number = len(audit.failed)
-        marked = f"{number} result{' is' if number == 1 else 's are'} marked {MARK}"
-        return (
-            f"{_checks(counts['FAIL'])} of the audit failed: do not believe what it speaks "
-            f"against. {marked}."
-        )
+        return " ".join([f"{_checks(counts['FAIL'])} of the audit failed.", *_marked(view)])
     if counts["WARN"]:
         verb = "warns" if counts["WARN"] == 1 else "warn"
-        return f"No check of the audit failed, {_checks(counts['WARN'])} {verb}: read with care."
-    return f"All {counts['PASS']} checks of the audit that had something to look at passed."
+        return f"No check of the audit failed. {_checks(counts['WARN'])} {verb}."
+    return f"The audit passed: {_checks(counts['PASS'])} had something to look at."
+
+
+def _marked(view: View) -> Iterator[str]:
+    """Which results not to rely on, and whether the exact worst case is among them."""
+    audit = view.report.audit
+    failed = audit.failed.keys() if audit else ()
+    if not failed:
+        return
+    number = len(failed)
+    yield f"Do not rely on the {number} result{'' if number == 1 else 's'} marked {MARK}."
+    exact = {record.key for record in view.report.records if record.is_exact}
+    if exact and not exact & set(failed):
+        yield "The exact worst case does not depend on them."
 
 
 def _checks(number: int) -> str:
@@ -111,7 +119,7 @@ def _of_records(view: View) -> Iterator[Notice]:
     for line in noted_of_models(report):
         yield Notice("note", "probe of a given model", f"{line}.")
     for note, models in run_notes(report).items():
-        yield Notice("note", note, f"Noted while computing {'; '.join(models)}.")
+        yield Notice("note", sentence(note), f"This was noted for: {'; '.join(models)}.")
 
 
 def run_notes(report: ReportInput) -> dict[str, list[str]]:

@@ -79,16 +79,17 @@ def _lane(view: View, section: Section, attack: str, layers: int, lane: Lane) ->
 
 def _caption(section: Section, cut: bool) -> str:
     exact = (
-        "Bars: the exact worst case of the same model; the space between a bar's end and the dot "
-        "is what the attack missed. "
+        "A bar shows the exact worst case of the same method. The space between the end of the bar "
+        "and the dot is what the attack missed. "
         if section.exact
         else ""
     )
-    left = " Only the attacks that tell most are drawn; the table has all." if cut else ""
+    left = " Only the most telling attacks are drawn; the table has all." if cut else ""
     return (
-        f"{CLEAN_NAME}: classified right before any edit. Other rows: right before and after the "
-        f"attack's edits. Dots and lines: {section.intervals}. {exact}Dashed: always answering "
-        f"the commonest class. Rules of the attack: {section.threat}. {section.graphs}.{left}"
+        f"{CLEAN_NAME}: the share of graphs that are right before any edit. Other rows: the share "
+        f"that are right before and after the attack's edits. Dots with lines are "
+        f"{section.intervals}. {exact}The dashed line is a model that always answers the commonest "
+        f"class. Allowed edits: {section.threat}. There are {section.graphs}.{left}"
     )
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from robust_augcl.reports._aggregated import Comparison, comparisons
-from robust_augcl.reports._differences import (
-    models_caption,
+from robust_augcl.reports._comparison_words import (
+    UNROUNDED,
     p_text,
     points,
     verdict_text,
 )
+from robust_augcl.reports._differences import models_caption
+from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import MEANINGS
 from robust_augcl.reports._page_cells import cell_of, head
 from robust_augcl.reports._rest import drawn_name
@@ -53,10 +55,12 @@ def means_table(view: View) -> dict[str, Any]:
             *_filters(rows, ("class", "Class"), chosen=ALL),
         ],
         "caption": (
-            "Stays right: the share of test graphs that is right before and after the attack, "
-            f"{first.intervals}. Missed: what the attack left standing beyond the worst case of "
-            "the same model. Worst case: one number where it is exact; else it lies between what "
-            f"is proved and what no known edits break.{_assumed(view)} Click a head to sort."
+            "Stays right: the share of test graphs that are right before and after the attack. "
+            f"These are {first.intervals}. Missed: graphs that other edits break and this attack "
+            "did not, in points. Worst case: what stays right whatever allowed edits are made. "
+            "Where there are two numbers, the lower one counts graphs proved safe, and the upper "
+            f"one counts graphs that nobody has broken yet.{_assumed(view)}{_not_run(view)} Click a "
+            "column's head to sort."
         ),
         "footnotes": [f"{mark} {MEANINGS[mark]}" for mark in MEANINGS if mark in marks],
     }
@@ -67,6 +71,12 @@ def _assumed(view: View) -> str:
     if all(section.keeps_classes for section in view.sections):
         return ""
     return " Nothing proves that an edited graph keeps its class: that is assumed."
+
+
+def _not_run(view: View) -> str:
+    """Which attacks were not run with which budgets, in sentences that begin with a space."""
+    found = [text for section in view.sections if (text := not_run_text(section))]
+    return "".join(f" {text}" for text in dict.fromkeys(found))
 
 
 def _row_of(
@@ -192,17 +202,24 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
     equivalent = (
         ""
         if margin is None
-        else f" Equivalent: shown to differ by less than {100 * margin:.1f} points."
+        else f" Equivalent: the two are shown to differ by less than {100 * margin:.1f} points; "
+        "the suite states this margin."
     )
     shared = (
-        " All speaks for this data set, whose seeds share graphs." if first.section.shared else ""
+        " The seeds share graphs, so all this speaks for this data set only."
+        if first.section.shared
+        else ""
     )
+    no_equal = "" if margin is None else ", nor that they are equivalent"
     return (
-        "Left less right: the difference of the shares that stay right (in the row Clean: that "
-        "are right before any edit), in points, mean over the seeds, with 95 % intervals that hold "
-        "together. p is of no difference, corrected for the number of comparisons in its family. "
-        "Primary: what the suite names; only that is ever bold. Undecided: so many "
-        f"seeds show no difference, and no equality.{equivalent}{shared}"
+        "Points: the share of graphs that stay right with the left method, minus that with the "
+        "right one, mean over the seeds. (In the rows Clean it is the share that is right before "
+        f"any edit.) {UNROUNDED} The 95 % intervals hold together: they are corrected for the "
+        "number of comparisons in the family, and so is p. A small p speaks against equal methods. "
+        "Primary are the comparisons that the suite names before it runs; only these can be bold, "
+        "and they are bold where a difference is shown. Undecided: so many seeds do not show that "
+        f"the two differ{no_equal}.{equivalent} Seeds to decide: about how many would settle it, "
+        f"if the true difference were the one seen.{shared}"
     )
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from robust_augcl.reports._differences import bold_means
+from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import heading, marked_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import Missed, View, Worst
 from robust_augcl.reports.tables import escape, markdown_table, percent
-from robust_augcl.results.names import CLEAN, CLEAN_NAME, layers_text
+from robust_augcl.results.names import CLEAN, CLEAN_NAME, joined, layers_text
 from robust_augcl.results.statistics import Estimate
 
 _NOTHING = "-"
@@ -47,9 +48,9 @@ def comparison(section: Section) -> str:
         )
 
     caption = (
-        "Robust accuracy in percent: right when clean and right when attacked, of "
-        f"{section.graphs}; {CLEAN_NAME} is before any "
-        f"attack. Estimates are {section.intervals}. {bold_means(verdicts)}"
+        "The share of graphs, in percent, that are right before and after the attack. The row "
+        f"{CLEAN_NAME} is before any attack. There are {section.graphs}. The numbers are "
+        f"{section.intervals}. {joined(bold_means(verdicts), not_run_text(section), by=' ')}"
     )
     return _table(section, caption, section.attacks, cell)
 
@@ -93,8 +94,8 @@ def by_class(section: Section) -> str:
             means = [percent(each.mean) + mark if each else _NOTHING for each, mark in found]
             body.append([escape(section.attack_name(attack)), section.class_name(label), *means])
     caption = (
-        "Robust accuracy in percent among the graphs of each true class; intervals are "
-        "in the figure."
+        "The share of graphs of each true class, in percent, that are right before and after the "
+        "attack. Intervals are in the figure."
     )
     return noted(
         f"{caption}\n\n"
@@ -147,20 +148,17 @@ def missed_text(missed: Missed) -> str:
 
 
 def _gaps_caption(section: Section, worst: Sequence[Worst | None]) -> str:
-    missed = "graphs that some allowed edits break and the attack did not"
+    missed = (
+        "What each attack missed, in points: graphs that some allowed edits break and the attack "
+        "did not."
+    )
     if section.exact:
-        return (
-            "Robust accuracy less that of the exact worst case on the same model, in points: "
-            f"{missed}. They are {section.intervals}."
-        )
+        return f"{missed} The numbers are {section.intervals}."
     if all(each is None or each.exact for each in worst):
-        return (
-            "Robust accuracy less that of the worst case of the same model, in points: "
-            f"{missed}. The worst case is exact here: every graph is proved or broken."
-        )
+        return f"{missed} The worst case is exact here: every graph is proved safe, or broken."
     return (
-        "What each attack missed of the worst case of the same model, in points: at least what "
-        "other edits here broke beyond it, at most all that is not proved."
+        f"{missed} The lower number counts graphs that other edits here broke. The upper number "
+        "counts all graphs that are not proved safe."
     )
 
 
@@ -188,14 +186,15 @@ def costs(section: Section) -> str:
         ]
         by_attack.append([escape(section.attack_name(attack)), *seconds, *calls])
     by_attack_table = (
-        "Seconds and questions to the model, for one attack on one model; learning "
-        "included in the questions.\n\n"
+        "Seconds, and how often the model was asked, for one attack on one model. What an attack "
+        "asks while it learns is counted too.\n\n"
         + markdown_table(["Attack", "Learning", "Attacking", "Queries", "Gradients"], by_attack)
     )
     if section.is_given:  # nothing was trained here
         return by_attack_table
     return (
-        "Seconds a model; pretraining counts a warm-up that methods share for each of them.\n\n"
+        "Seconds for one model. Methods share a warm-up; its seconds are counted for each of "
+        "them.\n\n"
         + noted(
             markdown_table(
                 ["Method", "Layers", "Pretraining", "Training on labels"], by_method, left=2

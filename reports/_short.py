@@ -93,10 +93,12 @@ def subject(report: ReportInput) -> str:
     what = "one trained graph classifier still gets"
     if not one:
         what = f"{len(victims)} trained graph classifiers still get"
-    attacks = f"{len(report.records)} attack{'s' if len(report.records) != 1 else ''}"
+    number = len(report.records)
+    results = f"{number} result{'s' if number != 1 else ''}"
+    of = "each attack and budget" if one else "each classifier, attack and budget"
     return (
-        f"What {what} right when somebody edits the graphs: {attacks} on "
-        f"{'it' if one else 'them'}, one record each."
+        f"What {what} right when somebody edits the graphs. There {'is' if number == 1 else 'are'} "
+        f"{results}, one for {of}."
     )
 
 

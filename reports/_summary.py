@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from robust_augcl.reports import _learned
+from robust_augcl.reports._comparison_words import UNROUNDED
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import percent
 
@@ -15,17 +16,19 @@ def guide(section: Section) -> Iterator[str]:
     """What to make of the numbers, in sentences without markup that are written from them."""
     yield "A graph counts as robust only if it is right before the attack and right after it."
     yield (
-        f"Always answering the commonest class would score {percent(section.commonest)} % in "
-        "every row."
+        f"A model that always answers the commonest class would have "
+        f"{percent(section.commonest)} % in every row."
     )
+    if section.seeds_per_group[1] > 1:
+        yield UNROUNDED
     yield from _on_the_worst(section)
     yield from _learned.sentences(section)
     yield from _on_claims(section)
     yield from _on_classes(section)
     if len(section.seeds) == 1:
         yield (
-            "With one seed, intervals and tests speak for these trained models on these "
-            "graphs, not for the methods."
+            "There is one seed. So intervals and tests speak for these trained models on these "
+            "graphs, and not for the methods."
         )
 
 
@@ -36,16 +39,16 @@ def _on_the_worst(section: Section) -> Iterator[str]:
         return
     left, name = section.mean(strongest), section.attack_name(strongest)
     yield (
-        f"The strongest attack, {name}, leaves {percent(left)} % standing on average "
-        "over the columns;"
+        f"The strongest single attack is {name}. It leaves {percent(left)} % of the graphs right, "
+        f"on average over the {section.noun}s."
     )
     exact = section.mean(section.exact) if section.exact else None
     if left is None or exact is None:
-        yield "a stronger one may leave less, as the exact worst case is not known here."
+        yield "A stronger attack may leave less: the exact worst case is not known here."
     else:
         yield (
-            f"the exact worst case leaves {percent(exact)} %: {percent(left - exact)} "
-            "points of that are what the attack missed."
+            f"The exact worst case is {percent(exact)} %. So this attack missed "
+            f"{percent(left - exact)} points: graphs that other edits break."
         )
 
 
@@ -54,9 +57,9 @@ def _on_claims(section: Section) -> Iterator[str]:
     for attack in section.attacks:
         if attack in section.unproved:
             yield (
-                f"{section.names.attack(attack)} claims that no edits do more damage; that "
-                f"is proved for {percent(section.proved_share(attack))} % of its graphs, so it "
-                "stands here as one attack among others."
+                f"{section.names.attack(attack)} claims that no edits do more damage. That is "
+                f"proved for {percent(section.proved_share(attack))} % of its graphs only. So it "
+                "stands here as an attack like any other."
             )
 
 
@@ -72,8 +75,9 @@ def _on_classes(section: Section) -> Iterator[str]:
             f"{section.class_name(label)}: {percent(share)} %" for label, share in enumerate(shares)
         )
         yield (
-            f"Class by class, the row {section.attack_name(worst)} is, on average, "
-            f"{listed}. Edits break some classes far more than others, so the pooled figure says "
-            "as much about where a model draws its thresholds as about how robust it is: read it "
-            "by class."
+            f"By class, the row {section.attack_name(worst)} is, on average over the "
+            f"{section.noun}s, "
+            f"{listed}. Edits break some classes far more often than others. The figure over all "
+            "classes then depends on how a model divides its answers among the classes. So read "
+            "robustness class by class."
         )

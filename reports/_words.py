@@ -52,6 +52,28 @@ def threat_text(threat: dict[str, Any]) -> str:
     return text + "".join(f", {name} {value}" for name, value in sorted(rest.items()))
 
 
+def edits_text(budget: int | float) -> str:
+    """The edits that a budget allows.
+
+    >>> edits_text(1), edits_text(3), edits_text(0.05)
+    ('1 edit', 'up to 3 edits', "edits of up to 5 % of a graph's edges")
+    """
+    if isinstance(budget, float):
+        return f"edits of up to {100 * budget:g} % of a graph's edges"
+    return "1 edit" if budget == 1 else f"up to {budget} edits"
+
+
+def within_text(budget: int | float) -> str:
+    """A budget inside a sentence.
+
+    >>> within_text(3), within_text(0.05)
+    ('budget 3', "a budget of 5 % of a graph's edges")
+    """
+    if isinstance(budget, float):
+        return f"a budget of {100 * budget:g} % of a graph's edges"
+    return f"budget {budget}"
+
+
 def seeds_text(seeds: Iterable[int], to: str = " to ", between: str = ", ") -> str:
     """Seeds in words: what is written of many in a row are the first and the last.
 
@@ -74,6 +96,15 @@ def seeds_text(seeds: Iterable[int], to: str = " to ", between: str = ", ") -> s
         for row in rows
     ]
     return between.join(parts)
+
+
+def sentence(text: str) -> str:
+    """A text with a capital letter, as sentences begin with one.
+
+    >>> sentence("for 3 % of the anchors")
+    'For 3 % of the anchors'
+    """
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def with_minus(text: str) -> str:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from robust_augcl.reports._aggregated import Comparison, comparisons
-from robust_augcl.reports._differences import p_text, points, verdict_text
+from robust_augcl.reports._comparison_words import p_text, points, verdict_text
+from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import MARK, NOT_AT_REST
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
@@ -142,21 +143,24 @@ def _caption(section: Section, marks: list[str], has_primary: bool) -> str:
     """What the numbers are, of how many graphs and seeds, and what brackets and bold mean."""
     encoder = "" if section.is_given else f" {tex(section.encoder)},"
     bold = (
-        "Bold: better than each other method in the suite's primary comparisons. "
+        "Bold: shown to be better than each other method, in the comparisons that the suite names "
+        "before it runs. "
         if has_primary
         else ""
     )
     worst = (
         ""
         if section.exact
-        else "Worst case: one number where it is exact, else between what is proved and what no "
-        "known edits break. "
+        else "Worst case: one number where it is exact. Else the lower number counts graphs proved "
+        "safe, and the upper one graphs that nobody has broken yet. "
     )
+    missing = f"{tex(not_run_text(section))} "
     notes = "".join(f" {_MARKS[mark]}: {_NOTES[mark]}." for mark in marks)
     return (
         f"Robust accuracy in percent on {tex(section.dataset)},{encoder} {tex(section.protocol)} "
-        f"protocol: right before and after the edits, {tex(section.threat)}. "
-        f"{tex(section.graphs)}; {tex(section.intervals)}, in brackets. {worst}{bold}".rstrip()
+        "protocol: the share of graphs that are right before and after the edits. Allowed edits: "
+        f"{tex(section.threat)}. There are {tex(section.graphs)}. The numbers are "
+        f"{tex(section.intervals)}, in brackets. {worst}{bold}{missing}".rstrip()
         + notes
     )
 
@@ -166,15 +170,19 @@ def _primary(found: list[Comparison]) -> Iterator[str]:
     first = found[0]
     seeds = sorted({each.judged.n_seeds for each in found})
     margin = first.judged.margin
-    equal = "" if margin is None else f" Equivalent: within {100 * margin:.1f} points."
+    equal = (
+        ""
+        if margin is None
+        else f" Equivalent: shown to differ by less than {100 * margin:.1f} points."
+    )
     yield r"\begin{table}"
     yield r"\centering\small"
     yield (
         r"\caption{Differences of robust accuracy in the exact worst case, in points, means over "
-        f"{' or '.join(map(str, seeds))} seeds, with simultaneous 95\\,\\% intervals; p of no "
-        f"difference by Student's t over the seeds, corrected for {first.judged.size} comparisons "
-        f"(Holm).{equal}"
-        " Bold: a difference that is decided.}"
+        f"{' or '.join(map(str, seeds))} seeds, computed before rounding. The 95\\,\\% intervals "
+        "in brackets hold together. p is by Student's t over the seeds, corrected for "
+        f"{first.judged.size} comparisons (Holm).{equal}"
+        " Bold: a difference that is shown.}"
     )
     yield rf"\label{{tab:{_word(first.section.suite)}-primary}}"
     yield r"\begin{tabular}{@{}lrrl@{}}"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from robust_augcl.errors import printable
-from robust_augcl.reports._differences import sentences
+from robust_augcl.reports._comparison_words import sentences
+from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import MEANINGS, footnotes
 from robust_augcl.reports._notices import verdict_on
 from robust_augcl.reports._page_tables import worst_text
@@ -48,12 +49,17 @@ def means_text(report: ReportInput, width: int = WIDTH) -> str:
         first = family[0]
         tables = [_tables(view, section, width) for section in family]
         lines += _wrapped(family_title(first), width)
-        said = f"Right before and after the edits, in percent: {first.intervals}. {first.graphs}."
+        said = (
+            "The share of graphs, in percent, that are right before and after the edits. The "
+            f"numbers are {first.intervals}. There are {first.graphs}."
+        )
         if not all(with_intervals for _, with_intervals in tables):
-            said += " Where intervals do not fit this width, they are left out: report.md has them."
+            said += " Intervals that do not fit this width are left out; report.md has them."
         lines += _wrapped(said, width)
         for section, (table, _) in zip(family, tables, strict=True):
-            lines += ["", *_wrapped(_allowed(section), width), *table]
+            head = joined(f"{_allowed(section)}.", not_run_text(section), by=" ")
+            lines += ["", *_wrapped(head, width), *table]
+            lines += _wrapped(_worst_means(section, view), width)
         verdicts = verdicts_of(first)
         told = sentences(verdicts, verdicts.leading)
         lines += ["", *(line for text in told for line in _wrapped(text, width, "  ")), ""]
@@ -76,7 +82,7 @@ def last_lines(report: ReportInput, folder: Path, width: int = WIDTH) -> str:
     told: list[str] = []
     for family in view.families:
         verdicts = verdicts_of(family[0])
-        texts = [*_in_brief(view, family), *sentences(verdicts, verdicts.leading)]
+        texts = [*_in_brief(view, family), *sentences(verdicts, verdicts.leading, brief=True)]
         told += [line for text in texts for line in _wrapped(text, width, "  ")]
     room = MOST_LINES - len(ends)
     if len(told) > room:
@@ -98,15 +104,26 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
         if len(first.columns) > len(columns)
         else ""
     )
-    yield f"Right before any edit, in percent: {', '.join(clean)}{more}"
+    yield f"Right before any edit, in percent: {', '.join(clean)}{more}."
     for section in family[:_MOST_BUDGETS]:
         worst = [_worst(view.worst(section, *column), short=False) for column in columns]
-        yield f"Worst case, {section.threat}: {', '.join(worst)}"
+        yield f"Worst case, {section.threat}: {', '.join(worst)}."
 
 
 def _allowed(section: Section) -> str:
     text = section.threat
     return f"{text[0].upper()}{text[1:]}"
+
+
+def _worst_means(section: Section, view: View) -> str:
+    """What the two numbers of the last row count; empty where there are none."""
+    found = [view.worst(section, *column) for column in section.columns]
+    if all(each is None or each.exact or each.low is None for each in found):
+        return ""
+    return (
+        "Worst case: the lower number counts graphs proved safe, the upper number counts graphs "
+        "that nobody has broken yet."
+    )
 
 
 def _tables(view: View, section: Section, width: int) -> tuple[list[str], bool]:

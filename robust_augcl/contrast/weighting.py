@@ -243,32 +243,31 @@ class WeightStatistics:
         found = []
         if self.collapsed > self.CHANCE * self.rows:
             found.append(
-                f"the {self.measure} collapsed to 0 for {self._percent(self.collapsed)} of the "
-                "anchors, whose negatives were weighted 1"
+                f"for {self._percent(self.collapsed)} of the anchors the {self.measure} collapsed "
+                "to 0. Their negatives were given the weight 1"
             )
         if self.refused > self.CHANCE * self.rows:
             found.append(
-                f"alpha = 1/mean - delta is not positive for {self._percent(self.refused)} of "
-                "the anchors, whose negatives were weighted 1"
+                f"for {self._percent(self.refused)} of the anchors alpha = 1/mean - delta is not "
+                "positive. Their negatives were given the weight 1"
             )
         if self.flat > self.RARE * self.rows:
             found.append(
-                f"equal weights: the {self.measure} did not tell the negatives of "
-                f"{self._percent(self.flat)} of the anchors apart "
-                f"(within {self.FLAT:.0%} of their mean): there the loss is the plain one but "
-                "for a factor of the negatives"
+                f"equal weights: for {self._percent(self.flat)} of the anchors all negatives were "
+                f"given almost the same weight (within {100 * self.FLAT:.0f} % of their mean). "
+                "There weighting changes almost nothing"
             )
         if self.few > self.RARE * self.rows:
             found.append(
-                f"unstable weights: for {self._percent(self.few)} of the anchors fewer than "
-                f"{self.HANDFUL:.0%} of the negatives "
-                "carry the loss (effective number)"
+                f"uneven weights: for {self._percent(self.few)} of the anchors fewer than "
+                f"{100 * self.HANDFUL:.0f} % of the negatives carry almost all of the weight "
+                "(effective number)"
             )
         if self.uniform > self.RARE * self.rows:
             found.append(
-                f"too uniform embeddings: the similarities of {self._percent(self.uniform)} of "
-                "the anchors differ by less than "
-                f"{self.UNIFORM} (standard deviation), too little to cluster"
+                f"too uniform embeddings: for {self._percent(self.uniform)} of the anchors all "
+                "negatives are almost equally similar (standard deviation below "
+                f"{self.UNIFORM}). That is too little to find clusters in them"
             )
         return found
 

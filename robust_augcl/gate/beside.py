@@ -22,7 +22,7 @@ _LEAST_SECONDS = 0.05
 
 
 def audits(base: Baseline, new: Baseline) -> list[Answer]:
-    """What the audits say: a check that fails of something, or for more seeds, than before."""
+    """What the audits say: a check that fails of something, or of a larger share of the seeds."""
     if new.audit is None:
         if base.audit is None:
             return []
@@ -32,16 +32,21 @@ def audits(base: Baseline, new: Baseline) -> list[Answer]:
         before: dict[str, Counter[str]] = {}
     else:
         before = {found.check: _speaks_against(base, found) for found in _failed(base)}
+    seeds = [Counter(_about(held, record) for record in held.attacked) for held in (base, new)]
     answers, still = [], set()
     for found in _failed(new):
         still.add(found.check)
         against = _speaks_against(new, found)
         known = before.get(found.check, Counter())
-        fresh = [_grown(about, known[about], against[about]) for about in sorted(against - known)]
+        fresh = [
+            _grown(about, known[about], seeds[0][about], against[about], seeds[1][about])
+            for about in sorted(against)
+            if against[about] > _as_before(known[about], seeds[0][about], seeds[1][about])
+        ]
         if found.check in before and not fresh:
             continue
         names = "; ".join(fresh[:3]) + (f" and {len(fresh) - 3} more" if len(fresh) > 3 else "")
-        why = f"fails now{f' of {names}' if names else ''}: {found.evidence}"
+        why = f"fails now{f' for {names}' if names else ''}. {found.evidence}"
         answers.append(Answer(f"audit: {found.check}", _REGIME, "regressed", why))
     for check in sorted(set(before) - still):
         answers.append(
@@ -66,15 +71,29 @@ def _speaks_against(held: Baseline, found: Found) -> Counter[str]:
     return Counter(_about(held, held.attacked[place]) for place in set(found.records))
 
 
-def _grown(about: str, before: int, now: int) -> str:
-    """What a check speaks against now, or for more seeds than before."""
-    return f"{about} (for {counted(now, 'seed')}, before {before})" if before else about
+def _as_before(failed: int, held: int, now: int) -> int:
+    """Of how many seeds a check may fail, where it failed of so many of those that were held.
+
+    Another number of seeds may have as large a share, rounded up: a check that fails by chance,
+    fails more often of more seeds.
+
+    >>> _as_before(1, 3, 3), _as_before(1, 3, 10), _as_before(2, 4, 1), _as_before(0, 3, 10)
+    (1, 4, 1, 0)
+    """
+    return -(-failed * now // held) if held else 0
+
+
+def _grown(about: str, before: int, held: int, failed: int, now: int) -> str:
+    """What a check speaks against now, or for a larger share of the seeds than before."""
+    if not before:
+        return about
+    return f"{about} (for {failed} of {counted(now, 'seed')}, before for {before} of {held})"
 
 
 def _about(held: Baseline, record: Attacked) -> str:
     *about, _ = victim_cell(held, record.victim)
-    model = Model(*about)  # type: ignore[arg-type]
-    return f"{record.attack} on {model.text}, {budget_text(record.budget)}"
+    model = Model(*about).called(held.victims[record.victim].name)  # type: ignore[arg-type]
+    return f"{record.name} on {model}, {budget_text(record.budget)}"
 
 
 # --- what it took, and what was changed -----------------------------------------------------------
@@ -137,7 +156,7 @@ def _steps(held: Baseline) -> dict[_Step, list[float]]:
             found.setdefault(("pretraining", at), []).append(victim.pretrain_seconds)
             found.setdefault(("training", at), []).append(victim.train_seconds)
         seconds = record.fit_seconds + record.attack_seconds
-        name = f"{record.attack} ({budget_text(record.budget)})"
+        name = f"{record.name} ({budget_text(record.budget)})"
         found.setdefault((name, at), []).append(seconds)
     return found
 

@@ -38,7 +38,7 @@ def decide(base: Baseline, new: Baseline, rules: Rules | None = None) -> Gate:
     found = pairings(base, new)
     usable = [pairing for pairing in found if not pairing.why_not]
     answers = [
-        Answer(pairing.model.text, "none", "not comparable", pairing.why_not)
+        Answer(pairing.text, "none", "not comparable", pairing.why_not)
         for pairing in found
         if pairing.why_not and pairing.base.victims
     ]
@@ -53,7 +53,7 @@ def decide(base: Baseline, new: Baseline, rules: Rules | None = None) -> Gate:
 def _only_here(found: list[Pairing]) -> list[str]:
     """What one side alone has, in sentences."""
     notes = [
-        f"new, with nothing to compare it with: {pairing.model.text}"
+        f"new, with nothing to compare it with: {pairing.text}"
         for pairing in found
         if not pairing.base.victims
     ]
@@ -62,5 +62,5 @@ def _only_here(found: list[Pairing]) -> list[str]:
         if not pairing.why_not and pairing.is_paired and alone:
             shared = counted(len(pairing.shared), "shared seed")
             verb = "counts" if len(pairing.shared) == 1 else "count"
-            notes.append(f"{pairing.model.text}: only the {shared} {verb}")
+            notes.append(f"{pairing.text}: only the {shared} {verb}")
     return notes

@@ -20,11 +20,10 @@ class Model(NamedTuple):
     layers: int
     protocol: str
 
-    @property
-    def text(self) -> str:
-        """It in words."""
+    def called(self, name: str) -> str:
+        """It in words; `name` is what readers call its method."""
         encoder = "" if self.encoder == "given" else self.encoder
-        about = self.method, encoder, layers_text(self.layers), self.data
+        about = name, encoder, layers_text(self.layers), self.data
         return joined(*about, "" if self.protocol == "strict" else f"{self.protocol} protocol")
 
 
@@ -79,6 +78,13 @@ class Pairing:
     base: Side
     new: Side
     why_not: str = ""
+
+    @property
+    def text(self) -> str:
+        """The model in words; the baseline says what its method is called, where it has it."""
+        side = self.base if self.base.victims else self.new
+        first = min(side.victims)
+        return self.model.called(side.victim(first).name)
 
     @property
     def shared(self) -> list[int]:

@@ -177,7 +177,17 @@ def points(share: float) -> str:
     """A share in points, with one decimal.
 
     Example:
-        >>> points(0.0123), points(-0.5)
-        ('1.2 points', '-50.0 points')
+        >>> points(0.0123)
+        '1.2 points'
     """
-    return f"{100 * share:.1f} points"
+    return f"{signed(share)} points"
+
+
+def signed(share: float) -> str:
+    """A share in points without their name; below 0 with a minus sign, which is no hyphen.
+
+    Example:
+        >>> signed(0.0123), signed(-0.5) == "\N{MINUS SIGN}50.0"
+        ('1.2', True)
+    """
+    return f"{100 * share:z.1f}".replace("-", "\N{MINUS SIGN}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from xml.etree import ElementTree
 
 from robust_augcl.errors import cut, printable
-from robust_augcl.gate.questions import Answer, Gate, Outcome, Regime, counted
+from robust_augcl.gate.questions import Answer, Gate, Outcome, Regime, counted, signed
 
 COLUMNS = 80
 MOST_ROWS = 20
@@ -223,9 +223,9 @@ def _mark(answer: Answer) -> str:
 def _row(answer: Answer) -> str:
     """A row of the table in Markdown."""
     shares = (f"{100 * s:.1f}" if s is not None else "" for s in (answer.base, answer.new))
-    drop = "" if answer.drop is None else f"{100 * answer.drop:.1f}"
+    drop = "" if answer.drop is None else signed(answer.drop)
     if answer.low is not None and answer.high is not None:
-        drop += f" ({100 * answer.low:.1f} to {100 * answer.high:.1f})"
+        drop += f" ({signed(answer.low)} to {signed(answer.high)})"
     about, why = markdown(cut(answer.about, 200)), markdown(cut(answer.why, 300))
     return f"| {' | '.join((_mark(answer), about, *shares, drop, why))} |"
 

@@ -63,7 +63,7 @@ def same_weights(pairings: Sequence[Pairing]) -> list[Answer]:
         answers += _gone(pairing)
         answers.append(_clean(pairing))
         for budget, why_not in _worst_cases(pairing):
-            about = f"{pairing.model.text}: worst case, {budget_text(budget)}"
+            about = f"{pairing.text}: worst case, {budget_text(budget)}"
             if why_not:
                 answers.append(Answer(about, _REGIME, "not comparable", why_not))
                 continue
@@ -83,7 +83,7 @@ def _gone(pairing: Pairing) -> list[Answer]:
         return []
     named = ", ".join(map(str, gone[:5])) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
     why = f"the new results lack {counted(len(gone), 'seed')} of the baseline: {named}"
-    return [Answer(f"{pairing.model.text}: seeds", _REGIME, "not comparable", why)]
+    return [Answer(f"{pairing.text}: seeds", _REGIME, "not comparable", why)]
 
 
 # --- before any attack ----------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def _gone(pairing: Pairing) -> list[Answer]:
 
 def _clean(pairing: Pairing) -> Answer:
     """Do the same weights predict the same?"""
-    about, other, total, shares = f"{pairing.model.text}: clean accuracy", 0, 0, [0, 0]
+    about, other, total, shares = f"{pairing.text}: clean accuracy", 0, 0, [0, 0]
     for seed in pairing.same_weights:
         sides = _cleans(pairing, seed)
         other += sum(a != b for a, b in zip(*sides, strict=True))
@@ -230,7 +230,7 @@ def _attacks(pairing: Pairing) -> Iterator[tuple[str, list[_Counts], str]]:
     for seed in pairing.same_weights:
         there = pairing.new.attacked(seed)
         for key, base in pairing.base.attacked(seed).items():
-            about = f"{pairing.model.text}: attack {base.attack}, {budget_text(base.budget)}"
+            about = f"{pairing.text}: {base.name}, {budget_text(base.budget)}"
             new = there.get(key)
             _, counts, why_not = found.get(key, (about, [], ""))
             if new is None:

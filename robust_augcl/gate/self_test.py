@@ -172,6 +172,25 @@ def trials() -> list[Trial]:
         Trial("a flipped certificate", base, flipped_certificate(base), "regressed"),
         Trial("a lost certificate", base, lost_certificate(base), "regressed"),
         Trial("a newly failed audit", base, failed_audit(base), "regressed"),
+        Trial(
+            "an audit that fails for more of the same seeds",
+            failed_audit(base),
+            failed_audit(base, seeds=3),
+            "regressed",
+        ),
+        Trial(
+            "an audit that fails for as large a share of more seeds",
+            failed_audit(made_up(range(4), truth)),
+            failed_audit(base, seeds=2),
+            "holds",
+        ),
+        Trial(
+            "a prediction that rounding may have turned",
+            on_another_machine(base),
+            rounded(base),
+            "cannot tell",
+        ),
+        Trial("a prediction that only a fault can turn", base, rounded(base), "regressed"),
         Trial("another threat", base, another_threat(base), "not comparable"),
         Trial("a record that is gone", base, without_record(base), "not comparable"),
         Trial("seeds that are gone", base, made_up(seeds[:2], truth), "not comparable"),
@@ -224,9 +243,25 @@ def lost_certificate(held: Baseline) -> Baseline:
     return replace(held, worst=_with(held.worst, 0, replace(worst, proved=packed(proved))))
 
 
-def failed_audit(held: Baseline) -> Baseline:
-    """A check of the audit fails of one record."""
-    return replace(held, audit=[Found(_CHECK, "FAIL", "made up", [0])])
+def failed_audit(held: Baseline, seeds: int = 1) -> Baseline:
+    """A check of the audit fails of the weaker attack, for so many seeds."""
+    weaker = [place for place, record in enumerate(held.attacked) if record.attack == "weaker"]
+    return replace(held, audit=[Found(_CHECK, "FAIL", "made up", weaker[:seeds])])
+
+
+def on_another_machine(held: Baseline) -> Baseline:
+    """Computed on another processor in fast arithmetic, which may round otherwise."""
+    return replace(held, machines=[replace(_MACHINE, processor="another", arithmetic="fast")])
+
+
+def rounded(held: Baseline) -> Baseline:
+    """One clean prediction of the first seed is wrong that was right: of a target that breaks."""
+    victim, *others = held.victims
+    clean = list(held.bits(0, victim.clean))
+    stands = held.bits(0, held.worst[0].stands)
+    turned = zip(clean, stands, strict=True)
+    clean[list(turned).index((True, False))] = False
+    return replace(held, victims=[replace(victim, clean=packed(clean)), *others])
 
 
 def another_threat(held: Baseline) -> Baseline:

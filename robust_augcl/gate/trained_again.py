@@ -19,7 +19,7 @@ from typing import Final
 
 from robust_augcl.gate.drop import Drop, paired, unpaired
 from robust_augcl.gate.matching import Pairing, Side, budget_text, other_threat
-from robust_augcl.gate.questions import Answer, Rules, counted, points
+from robust_augcl.gate.questions import Answer, Rules, counted, points, signed
 from robust_augcl.results.intervals import ALPHA, mcnemar, paired_interval
 from robust_augcl.results.method_tests import correct
 from robust_augcl.results.seed_differences import SeedDifferences
@@ -117,7 +117,7 @@ def _questions(pairing: Pairing) -> Iterator[Question]:
 
     An attack that is the worst case, as an exhaustive search is, is asked for once.
     """
-    name = pairing.model.text
+    name = pairing.text
     worst = list(_worst_cases(pairing, name))
     yield from worst
     base, new = (_clean(side) for side in (pairing.base, pairing.new))
@@ -175,7 +175,7 @@ def _attacks(pairing: Pairing, name: str) -> Iterator[Question]:
     sides = pairing.base, pairing.new
     known = [{seed: side.attacked(seed) for seed in side.victims} for side in sides]
     for key, record in {k: r for own in known[0].values() for k, r in own.items()}.items():
-        about = f"{name}: under {record.attack}, {budget_text(record.budget)}"
+        about = f"{name}: under {record.name}, {budget_text(record.budget)}"
         base, new = (
             {
                 seed: _robust(side, seed, own[key].attacked)
@@ -293,8 +293,8 @@ def _answer(
 def _moved(mean: float, low: float, high: float) -> str:
     """A drop or a rise with its interval, in words."""
     if mean < 0:
-        return f"rose by {points(-mean)} ({100 * -high:.1f} to {100 * -low:.1f})"
-    return f"fell by {points(mean)} ({100 * low:.1f} to {100 * high:.1f})"
+        return f"rose by {points(-mean)} ({signed(-high)} to {signed(-low)})"
+    return f"fell by {points(mean)} ({signed(low)} to {signed(high)})"
 
 
 def _one_model(question: Question, size: float, rules: Rules, decides: bool) -> Answer:

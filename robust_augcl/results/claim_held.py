@@ -53,6 +53,30 @@ class ClaimBracket:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Lack:
+    """A part of a claim that a run lacks, in words.
+
+    Args:
+        needs: with what the claim was measured.
+        has: what the run did instead, as a verb and what it is about.
+    """
+
+    needs: str
+    has: str
+
+
+def lacking(who: str, lacks: Sequence[Lack]) -> str:
+    """What a run lacks of a claim, as a sentence without its end.
+
+    >>> lacking("this run", [Lack("the paper protocol", "used the strict protocol")])
+    'the claim was measured with the paper protocol; this run used the strict protocol'
+    """
+    needs = " and ".join(lack.needs for lack in lacks)
+    has = " and ".join(dict.fromkeys(lack.has for lack in lacks))
+    return f"the claim was measured with {needs}; {who} {has}"
+
+
 class Held:
     """What a run holds of a claim.
 
@@ -72,7 +96,7 @@ class Held:
         self._own = own & set(self._wanted)
         self._narrowed, self._lacks = self._narrow()
 
-    def lacks(self) -> list[str]:
+    def lacks(self) -> list[Lack]:
         """The parts without which the run says nothing of the claim; empty where all are there."""
         return self._lacks
 
@@ -85,46 +109,50 @@ class Held:
             return embedding_cells(self.report, self.claim, questions)
         return attacked_cells(self.report, self.claim, questions, self.groups)
 
-    def _narrow(self) -> tuple[list[Group], list[str]]:
+    def _narrow(self) -> tuple[list[Group], list[Lack]]:
         """What the run measured as the claim's source did, and the part that is missing."""
         claim = self.claim
         if claim.evaluation == "nodes":
-            return [], ["no node classification by linear evaluation, which no suite measures"]
+            return [], [Lack("node classification by linear evaluation", "cannot do that")]
         left, lacks = self._in_tables(list(self.groups), protocol=True)
         if lacks:
             return [], lacks
         if claim.evaluation == "embeddings":
             left, _ = self._in_tables(list(embedding_scores(self.report.measurements)))
             if not left:
-                return [], ["no embeddings scored without labels (`[representations]`)"]
+                needs = "embeddings that are scored without labels (`[representations]`)"
+                return [], [Lack(needs, "has none")]
         there = {group.method for group in left} & self._own
-        lacks = [f"no method {label}" for label in self._wanted if label not in there]
+        lacks = [
+            Lack(f"the method {label}", "lacks it") for label in self._wanted if label not in there
+        ]
         attacks = {group.attack for group in left}
         if claim.attacks and not attacks & set(claim.attacks):
-            lacks.append(f"no attack {' or '.join(claim.attacks)}")
+            named = " or ".join(map(self.report.names.attack, claim.attacks))
+            lacks.append(Lack(f"the attack {named}", "lacks it"))
         return ([] if lacks else left), lacks
 
     def _in_tables(
         self, groups: Sequence[Group], protocol: bool = False
-    ) -> tuple[list[Group], list[str]]:
+    ) -> tuple[list[Group], list[Lack]]:
         """The groups of the data sets, encoder, budget and layers that the claim names.
 
         With `protocol` of its protocol too. The second is the part that the run lacks.
         """
         claim, left = self.claim, list(groups)
         parts: list[tuple[str, Sequence[Any], str]] = [
-            ("data set", claim.datasets, "dataset"),
-            ("encoder", [claim.encoder] if claim.encoder else (), "encoder"),
-            ("protocol", [claim.run_as] if claim.run_as and protocol else (), "protocol"),
-            ("budget", [claim.budget] if claim.budget else (), "budget"),
-            ("number of layers", claim.layers, "layers"),
+            ("the data set {}", claim.datasets, "dataset"),
+            ("the encoder {}", [claim.encoder] if claim.encoder else (), "encoder"),
+            ("the {} protocol", [claim.run_as] if claim.run_as and protocol else (), "protocol"),
+            ("budget {}", [claim.budget] if claim.budget else (), "budget"),
+            ("{} layers", claim.layers, "layers"),
         ]
         for what, wanted, field in parts:
             kept = [g for g in left if not wanted or is_one(getattr(g, field), wanted)]
             if not kept:
                 here = sorted({getattr(group, field) for group in left}, key=str)
-                named = " or ".join(map(str, wanted))
-                return [], [f"no {what} {named} (here: {', '.join(map(str, here)) or 'none'})"]
+                used = what.format(" and ".join(map(str, here))) if here else "none"
+                return [], [Lack(what.format(" or ".join(map(str, wanted))), f"used {used}")]
             left = kept
         return left, []
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from robust_augcl.results.brackets import Bracket, brackets
 from robust_augcl.results.claim_cells import ClaimCell, Measured, judged_cells
-from robust_augcl.results.claim_held import ClaimBracket, Held, is_one
+from robust_augcl.results.claim_held import ClaimBracket, Held, is_one, lacking
 from robust_augcl.results.claims import Claim, Estimate, Verdict, judge_claim
 from robust_augcl.results.names import Names, layers_text
 from robust_augcl.results.report_input import ReportInput
@@ -179,8 +179,7 @@ def _verdict(
     lacks = {name: run.lacks() for name, run in held.items()}
     if all(lacks.values()):
         parts = {
-            f"{f'{name} has' if len(held) > 1 else 'this run has'} {' and '.join(what)}"
-            for name, what in lacks.items()
+            lacking(name if len(held) > 1 else "this run", what) for name, what in lacks.items()
         }
         return Verdict("not measured here", "; ".join(sorted(parts)))
     if not cells:

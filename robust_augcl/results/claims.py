@@ -281,5 +281,7 @@ def _undecided(estimates: Sequence[Estimate], missing: Sequence[str]) -> Verdict
     power = ""
     if known:
         least = f"{100 * max(known):.1f} points"
-        power = f"; these seeds would show a true difference of {least} in 4 of 5 such runs"
-    return Verdict("undecided at this scale", f"the intervals hold the claim and its denial{power}")
+        power = f". With these seeds, a true difference of {least} would be found in 4 of 5 runs"
+    return Verdict(
+        "undecided at this scale", f"the intervals allow the claim, and its denial{power}"
+    )

@@ -64,7 +64,7 @@ def test_an_alpha_that_is_not_positive_has_a_note_of_its_own():
         objective.weighter.model.network.layer3.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))
     objective.loss(*next(views_of()()), torch.arange(24))
     expected = (
-        "alpha = 1/mean - delta is not positive for 100 % of the anchors, whose "
-        "negatives were weighted 1"
+        "for 100 % of the anchors alpha = 1/mean - delta is not positive. "
+        "Their negatives were given the weight 1"
     )
     assert objective.notes == [expected]

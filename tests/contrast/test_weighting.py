@@ -87,8 +87,8 @@ def test_a_collapsed_reservation_gives_the_plain_loss_and_a_note():
     assert torch.equal(augcl(z1, z2), torch.ones(24, 24))
     (note,) = objective.notes
     assert (
-        note == "the uncertainty collapsed to 0 for 100 % of the anchors, whose negatives were "
-        "weighted 1"
+        note == "for 100 % of the anchors the uncertainty collapsed to 0. Their negatives were "
+        "given the weight 1"
     )
 
 

@@ -42,7 +42,7 @@ def test_every_published_claim_is_said_something_of(command, finished: Path) -> 
     assert heads[1:] == [
         "why", "source", "protocol", "claimed", "reproduced", "exact", "bracket",
     ]  # fmt: skip
-    assert "no protocol paper (here: strict)" in " ".join(block.split())
+    assert "the paper protocol; this run used the strict protocol" in " ".join(block.split())
 
 
 def test_claims_of_a_file_of_ones_own_as_json(command, finished: Path, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_the_report_shows_the_same_rows(finished: Path) -> None:
     page = (finished / "report-appendix.md").read_text()
     section = page.split("## Published claims")[1].split("\n## ")[0]
     assert "| augcl-robust-up-to-8 (second hand) |" in section
-    assert f"of {len(published_claims())} published claims this run measured nothing" in section
+    assert f"This run tests none of the {len(published_claims())} published claims." in section
     assert "graphcl-mutag" not in section
 
 
@@ -171,7 +171,7 @@ def test_two_runs_are_held_beside_a_claim_together(command, copied: Path, finish
     assert row["missing"] == alone["missing"]
     text = command("claims", finished, copied)
     assert text.code == 0
-    assert "claims these 2 runs measured nothing" in text.out
+    assert "These 2 runs test none of the" in text.out
     assert max(map(len, text.out.splitlines())) <= 80 + max(len(str(finished)), len(str(copied)))
     twice = refused(command("claims", finished, copied, finished, *own))
     assert "Expected each folder once" in twice

@@ -91,7 +91,7 @@ def test_a_few_breaks_less_are_chance_and_many_are_not(base):
     stronger = decide(replace(base, attacked=without_record(base, weaker, record, work)), base)
     assert stronger.outcome == "holds"
     assert [a.about for a in stronger.improved] == [
-        "method, gin, 2 layers, made up: attack weaker, 1 edit"
+        "A method, gin, 2 layers, made up: Weaker, 1 edit"
     ]
 
 
@@ -179,7 +179,7 @@ def test_a_clean_prediction_that_rounding_turned_says_nothing_of_proofs(base, wa
     assert "rounding" in why(found)
     portable = replace(turned, machines=base.machines)
     assert [a.about for a in decide(base, portable).of("regressed")] == [
-        "method, gin, 2 layers, made up: clean accuracy"
+        "A method, gin, 2 layers, made up: clean accuracy"
     ]
 
 
@@ -261,12 +261,12 @@ def test_seeds_that_are_gone_are_not_comparable_where_the_weights_are_the_same(b
 
 
 def test_a_method_that_is_gone_is_not_comparable_and_a_new_one_is_noted(base):
-    victims = [replace(victim, method="other") for victim in base.victims]
+    victims = [replace(victim, method="other", name="Other") for victim in base.victims]
     other = replace(base, victims=victims)
     found = decide(base, other)
     assert found.outcome == "not comparable"
     assert "the new results lack it" in why(found)
-    assert any("nothing to compare it with: other" in note for note in found.notes)
+    assert any("nothing to compare it with: Other," in note for note in found.notes)
 
 
 # --- trained again --------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_the_primary_alone_keeps_the_gate_from_holding(base):
     found = decide(base, made_up(SEEDS, Truth(robust=0.68), "again"))
     deciding = [a for a in found.answers if a.decides and a.regime == "trained again"]
     assert [a.about for a in deciding] == [
-        "method, gin, 2 layers, made up: exact worst case, 1 edit"
+        "A method, gin, 2 layers, made up: exact worst case, 1 edit"
     ]
     assert found.outcome == "holds"
     narrow = Truth(clean=0.895, robust=0.68)  # of clean accuracy nothing can be told
@@ -317,8 +317,8 @@ def two_methods(training: str = "", robust: float = 0.6) -> Baseline:
     one = made_up(SEEDS, Truth(), training)
     other = made_up(SEEDS, Truth(robust=robust), training, chance=Chance(1))
     count = len(one.victims)
-    victims = [replace(v, method="a") for v in one.victims]
-    victims += [replace(v, method="b", weights=v.weights) for v in other.victims]
+    victims = [replace(v, method="a", name="a") for v in one.victims]
+    victims += [replace(v, method="b", name="b", weights=v.weights) for v in other.victims]
     attacked = [*one.attacked, *(replace(r, victim=r.victim + count) for r in other.attacked)]
     worst = [*one.worst, *(replace(w, victim=w.victim + count) for w in other.worst)]
     return replace(one, victims=victims, attacked=attacked, worst=worst)
@@ -407,9 +407,20 @@ def test_a_check_that_fails_for_more_seeds_is_a_regression(base):
 
     every = decide(failing(0), failing(*range(0, 16, 2)))
     assert (every.outcome, every.exit_code) == ("regressed", 1)
-    assert "(for 8 seeds, before 1): seen" in why(every)
+    assert "(for 8 of 8 seeds, before for 1 of 8). seen" in why(every)
     assert decide(failing(0, 2), failing(4, 6)).outcome == "holds"
     assert decide(failing(0, 2), failing(4)).outcome == "holds"
+
+
+def test_a_check_may_fail_for_as_large_a_share_of_more_seeds(base):
+    """Eight seeds hold twice as many chances to fail as four do."""
+    few = self_test.failed_audit(made_up(range(4), Truth()))
+    for seeds, outcome in ((2, "holds"), (3, "regressed")):
+        found = decide(few, self_test.failed_audit(base, seeds))
+        assert found.outcome == outcome
+    assert "(for 3 of 8 seeds, before for 1 of 4)" in why(found)
+    passes = made_up(range(4), Truth())
+    assert decide(passes, self_test.failed_audit(base)).outcome == "regressed"
 
 
 def test_that_nobody_audited_is_said(base):
@@ -433,7 +444,7 @@ def test_the_drop_of_a_weaker_attack_is_above_0_in_every_output(base):
 def test_times_are_ratios_on_the_same_processor(base):
     slow = replace(base, attacked=[replace(r, attack_seconds=1.5) for r in base.attacked])
     notes = " ".join(decide(base, slow).notes)
-    assert "weaker (1 edit) 1.50" in notes
+    assert "Weaker (1 edit) 1.50" in notes
     assert "training 1.00" in notes
     assert "peak memory of attacks, new over baseline (same processor): 1.00" in notes
     elsewhere = replace(slow, machines=[replace(slow.machines[0], processor="another")])

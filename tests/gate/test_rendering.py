@@ -73,7 +73,8 @@ def test_no_wrapped_line_of_text_is_a_command_to_a_runner():
     commands = 0
     for before in range(1, 80):
         name = f"{'a' * before} ::stop-commands::x"
-        named = replace(base, victims=[replace(each, method=name) for each in base.victims])
+        victims = [replace(each, method=name, name=name) for each in base.victims]
+        named = replace(base, victims=victims)
         lines = FORMS["text"](decide(named, named)).splitlines()
         assert not any(line.lstrip().startswith("::") for line in lines)
         commands += any(line.lstrip().startswith(":\u200b:stop") for line in lines)

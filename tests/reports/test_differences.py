@@ -61,8 +61,9 @@ def test_a_primary_difference_is_bold_and_says_its_power(campaign: Campaign) -> 
     found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     # Mean 10 points, s 1.58, error 0.71; t(0.975; 4) = 2.776.
     assert found[2:] == ["**+10.0** (+8.0 to +12.0)", "< 0.001", "better", "2.7", "-"]
-    assert "**Primary**, 1 comparison in the family" in text
-    assert "AUGCL \N{MINUS SIGN} GraphCL (Exact worst case): +10.0 points" in text
+    assert "**Primary**: 1 comparison in the family" in text
+    told_of = "AUGCL \N{MINUS SIGN} GraphCL, exact worst case, 1 edit: robust accuracy differs by"
+    assert f"{told_of} +10.0 points (95 % interval +8.0 to +12.0). AUGCL is better than" in text
     secondary = row(text, "AUGCL \N{MINUS SIGN} No pretraining", "Exact worst case")
     assert "**" not in secondary[2]
     assert secondary[4] == "better"
@@ -94,8 +95,11 @@ def test_without_primary_pairs_nothing_is_bold(campaign: Campaign) -> None:
 
 def test_undecided_says_how_many_seeds_would_decide(campaign: Campaign) -> None:
     records = made(campaign, [61, 59, 63], [60] * 3, [60] * 3, 100)
-    found = row(told(records, PAIR), "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
+    text = told(records, PAIR)
+    found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     assert (found[4], found[6]) == ("undecided", "34")
+    assert "This is undecided: 3 seeds do not show that the two differ." in text
+    assert "about 34 seeds would settle whether they differ." in text
 
 
 def test_equivalent_within_the_margin_of_the_suite(campaign: Campaign) -> None:
@@ -105,7 +109,8 @@ def test_equivalent_within_the_margin_of_the_suite(campaign: Campaign) -> None:
     stated = {**PAIR, "comparisons": {**pairs, "margin": 0.02}}
     text = told(records, stated)
     assert row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4] == "equivalent"
-    assert "Equivalent: within 2.0 points" in text
+    assert "Equivalent: the two are shown to differ by less than 2.0 points" in text
+    assert "The two are equivalent: they are shown to differ by less than 2.0 points." in text
     assert (
         row(told(records, PAIR), "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")[4]
         == "undecided"
@@ -118,7 +123,7 @@ def test_one_seed_is_one_model_each_and_only_there_mcnemar(campaign: Campaign) -
     found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     # 9 discordant graphs, all for one side: p = 2 / 2^9. Bonett and Price, by hand.
     assert found[2:] == ["+9.0 (+2.7 to +15.0)", "0.004", "one model each"]
-    assert "not two methods: of these one model each says nothing" in text
+    assert "and not two methods. One model each says nothing of methods." in text
     assert "One trained model each: whether the methods differ, several seeds must show." in text
     assert not any("**" in line for line in text.splitlines() if line.startswith("|"))
     several = told(made(campaign, [59, 60], [50, 50], [50, 51], 100), PAIRS)
@@ -163,10 +168,10 @@ def test_seeds_of_a_fixed_data_set_decide_less(campaign: Campaign) -> None:
 def test_a_pair_that_is_missing_still_counts_in_the_primary_family(campaign: Campaign) -> None:
     records = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
     two = {**SUITE, "comparisons": {"pairs": [["augcl", "none"], ["graphcl", "augcl"]]}}
-    assert "**Primary**, 2 comparisons in the family" in told(records, two)
+    assert "**Primary**: 2 comparisons in the family" in told(records, two)
     for gone in ("graphcl", "none"):  # once a left method, once a right one
         text = told([record for record in records if record.cell.method != gone], two)
-        assert "**Primary**, 2 comparisons in the family" in text
+        assert "**Primary**: 2 comparisons in the family" in text
 
 
 def test_no_budget_takes_the_place_of_the_first(campaign: Campaign) -> None:

@@ -12,7 +12,9 @@ from robust_augcl.reports.markdown import appendix, page
 from robust_augcl.results.learned import found_of_exact
 from robust_augcl.results.records import Outcome, Record
 
-SENTENCE = "RL-S2V, which learns, finds 90.0 % or more of what the exact worst case breaks on "
+SENTENCE = (
+    "RL-S2V, which learns, breaks 90.0 % or more of the graphs that the exact worst case breaks on "
+)
 
 
 def records_of(campaign, found):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from report_inputs import data_of, report_of
 
-from robust_augcl.reports._differences import power_text
+from robust_augcl.reports._comparison_words import power_text
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import view_of
 from robust_augcl.reports.markdown import appendix, page, render
@@ -103,7 +103,7 @@ def test_first_lines_say_what_it_is_and_the_numbers(campaign: Campaign) -> None:
         if record.cell.attack == "exhaustive":
             assert f"{100 * record.robust_accuracy:.1f} % ({record.method_name})" in head
             assert f"{100 * record.clean_accuracy:.1f} % ({record.method_name})" in head
-    assert "stay right in the exact worst case: no attack leaves less" in head
+    assert "stay right in the exact worst case. No attack can do more." in head
     assert "One trained model each" in head
 
 
@@ -149,11 +149,11 @@ def test_what_the_seeds_would_show_is_understood_at_once(campaign: Campaign) -> 
         if verdicts.is_primary(each)
     )
     least = f"{100 * judged.detectable:.1f}"
-    told = f"5 seeds would show a true difference of {least} points in 4 of 5 such runs"
+    told = f"With 5 seeds, a true difference of {least} points would be found in 4 of 5 runs."
     assert told in page(report)
     assert "power" not in page(report)
     assert power_text(5, 1.2) == (
-        "5 seeds would show no difference, however large, in 4 of 5 such runs"
+        "With 5 seeds, no difference would be found in 4 of 5 runs, however large"
     )
 
 
@@ -253,7 +253,8 @@ def test_many_pairs_are_told_in_short(campaign: Campaign) -> None:
     assert "only Clean, GradArgmax, Exact worst case are shown" in text
     report = report_of(records, measurements=data_of(records))
     head = page(report).split("## The answer")[1].split("![")[0]
-    assert "1/mean \N{MINUS SIGN} plain, elsewhere under attack: undecided in" in head
+    listed = "RandSampling, GradArgmax, RL-S2V, Exact worst case; 1 edit"
+    assert f"Secondary comparisons ({listed}): 1/mean \N{MINUS SIGN} plain undecided in" in head
     assert "\N{MINUS SIGN} raw" not in head
     few = appendix(report_of(campaign(layers=[2], attacks=attacks)))
     assert len({row[1] for row in table(few, "Differences between methods")[1:]}) == 5
@@ -358,7 +359,7 @@ def test_without_the_exact_worst_case_it_says_what_is_unknown(campaign: Campaign
     assert "Exact worst case" not in text
     _, random, learned = table(text, "How far each attack is from the worst case")
     assert all(cell.startswith("at least ") for cell in (*random[1:], *learned[1:]))
-    assert "as no worst case is known" in text
+    assert "The worst case is not known: a stronger attack may break more." in text
 
 
 def claiming(record: Record, unproved: int) -> Record:

@@ -53,7 +53,7 @@ def test_what_the_seeds_cannot_tell_is_undecided_with_their_power() -> None:
     row = row_of(far)
     assert row.verdict.word == "undecided at this scale"
     shown = max(cell.detectable for cell in row.reproduced)
-    assert f"{100 * shown:.1f} points in 4 of 5 such runs" in row.verdict.why
+    assert f"{100 * shown:.1f} points would be found in 4 of 5 runs" in row.verdict.why
 
 
 def test_one_cell_reproduces_a_maximum_and_all_must_refute_it() -> None:

@@ -71,7 +71,7 @@ def test_two_cells_of_one_data_set_count_once():
 
 def test_undecided_says_what_so_many_seeds_show():
     verdict = judge_claim(claim(), [cell(-0.01, 0.09, detectable=0.031)])
-    assert "3.1 points in 4 of 5 such runs" in verdict.why
+    assert "3.1 points would be found in 4 of 5 runs" in verdict.why
 
 
 intervals = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(sorted)

@@ -24,15 +24,15 @@ from robust_augcl.plan.declared import defaults_of
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"dataset": "MUTAG"}, "no data set components 40-50 (here: MUTAG)"),
-        ({"dataset": "components 15-20"}, "no data set components 40-50"),
-        ({"dataset": f"{DATA}, scale 0.1"}, "no data set components 40-50"),
-        ({"budget": 1.0}, "no budget 1 (here: 1.0)"),
-        ({"protocol": "strict"}, "no protocol paper (here: strict)"),
-        ({"encoder": "gcn"}, "no encoder gin (here: gcn)"),
-        ({"budget": 2}, "no budget 1 (here: 2)"),
-        ({"layers": 3}, "no number of layers 2 (here: 3)"),
-        ({"attack": "prbcd"}, "no attack rand_sampling or grad_argmax"),
+        ({"dataset": "MUTAG"}, "the data set components 40-50; this run used the data set MUTAG"),
+        ({"dataset": "components 15-20"}, "the data set components 40-50; this run used"),
+        ({"dataset": f"{DATA}, scale 0.1"}, "the data set components 40-50; this run used"),
+        ({"budget": 1.0}, "budget 1; this run used budget 1.0"),
+        ({"protocol": "strict"}, "the paper protocol; this run used the strict protocol"),
+        ({"encoder": "gcn"}, "the encoder gin; this run used the encoder gcn"),
+        ({"budget": 2}, "budget 1; this run used budget 2"),
+        ({"layers": 3}, "2 layers; this run used 3 layers"),
+        ({"attack": "prbcd"}, "the attack rand_sampling or grad_argmax; this run lacks it"),
     ],
 )
 def test_the_part_that_is_missing_is_named(change: dict, part: str) -> None:
@@ -69,21 +69,21 @@ def test_one_of_several_sizes_can_show_a_maximum_and_not_refute_it(left: int, wo
 def test_what_only_begins_like_a_data_set_is_another_one(dataset: str) -> None:
     row = row_of(records(70, 60, dataset=dataset), ANY_SIZE)
     assert row.verdict.word == "not measured here"
-    assert f"no data set components (here: {dataset})" in row.verdict.why
+    assert f"the data set components; this run used the data set {dataset}" in row.verdict.why
 
 
 def test_a_method_that_is_missing_is_named() -> None:
     made = [r for r in records(70, 60) if r.cell.method == "augcl"]
     row = row_of(made)
     assert (row.verdict.word, row.is_told) == ("not measured here", False)
-    assert "no method graphcl" in row.verdict.why
+    assert "the method graphcl; this run lacks it" in row.verdict.why
 
 
 def test_a_label_does_not_make_a_method() -> None:
     """A suite may call anything augcl; what the plug-in is decides."""
     made = [replace(r, method_traits=method_called("x", "mine")) for r in records(70, 60)]
     why = row_of(made).verdict.why
-    assert "no method augcl and no method graphcl" in why
+    assert "the method augcl and the method graphcl; this run lacks" in why
 
 
 def test_nodes_are_not_measured() -> None:

@@ -170,8 +170,7 @@ def test_where_no_run_has_a_part_each_is_named() -> None:
     (row,) = rows_of_runs(runs, [THREE])
     assert row.verdict.word == "not measured here"
     for name in runs:
-        assert f"{name} has no data set" in row.verdict.why
-        assert f"(here: {name})" in row.verdict.why
+        assert f"; {name} used the data set {name}" in row.verdict.why
 
 
 def test_seeds_that_took_the_place_of_others_give_no_verdict() -> None:

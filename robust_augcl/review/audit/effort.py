@@ -49,16 +49,16 @@ def larger_budgets_do_no_less(evidence: Evidence) -> Finding:
     bad = [*exact, *(pair for pair in worse if pair[0].traits.chooses)]
     if bad or worse:
         text = (
-            "More graphs stand with the larger budget: "
-            f"{versus(bad or worse, 'than with', lambda r: str(r.cell.budget))}."
+            "An attack leaves more graphs right with the larger budget: "
+            f"{versus(bad or worse, lambda r: f'with budget {r.cell.budget} it')}."
         )
         return Finding(name, "FAIL" if bad else "WARN", text, keys_of(r for r, _ in bad or worse))
     drops = [smaller.robust_accuracy - larger.robust_accuracy for larger, smaller in pairs]
     return Finding(
         name,
         "PASS",
-        f"{len(pairs)} pairs of budgets: the larger one does {min(drops):+.1%} to "
-        f"{max(drops):+.1%} more damage.",
+        f"{len(pairs)} pairs of budgets: with the larger one, the share of graphs that stay right "
+        f"changes by {_points(-max(drops))} to {_points(-min(drops))} points.",
     )
 
 
@@ -91,14 +91,14 @@ def more_iterations_change_little(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "WARN",
-            f"Robust accuracy still falls: {listed(list(texts))}.",
+            f"With more iterations, attacks still break more graphs: {listed(list(texts))}.",
             keys_of(record for change in moving for record in change.records),
         )
     return Finding(
         name,
         "PASS",
-        f"More iterations lowered robust accuracy by {max(c.damage for c in changes):.1%} at the "
-        f"most, in {len(changes)} cases.",
+        f"{len(changes)} comparisons: more iterations lowered the share of graphs that stay right "
+        f"by at most {100 * max(c.damage for c in changes):z.1f} points.",
     )
 
 
@@ -116,6 +116,11 @@ class _Change(NamedTuple):
     text: str = ""
 
 
+def _points(share: float) -> str:
+    """A change in points, with its sign."""
+    return f"{100 * share:+z.1f}"
+
+
 def _by_effort(evidence: Evidence) -> Iterator[_Change]:
     """Two records of one attack that differ in its effort alone."""
     for group in grouped(evidence.records, _but_effort):
@@ -125,7 +130,10 @@ def _by_effort(evidence: Evidence) -> Iterator[_Change]:
             if little < much:
                 damage = less.robust_accuracy - more.robust_accuracy
                 if damage > _FLAT and decidedly_weaker(less, more, 1):
-                    text = f"{name_of(less)}: {damage:+.1%} damage with {much} instead of {little}"
+                    text = (
+                        f"{name_of(less)} leaves {100 * damage:.1f} points fewer right with "
+                        f"{much} iterations than with {little}"
+                    )
                     yield _Change(damage, (less,), text)
                 else:
                     yield _Change(damage)
@@ -139,8 +147,8 @@ def _by_halves(evidence: Evidence) -> Iterator[_Change]:
         if more > _FEW_GRAPHS:
             records = tuple(r for r in evidence.records if r.key in facts.records)
             text = (
-                f"{facts.name}: {facts.only_full} of {facts.num_graphs} graphs break with "
-                f"{facts.what} {facts.full}, not with {facts.half}"
+                f"{facts.name} breaks {facts.only_full} of {facts.num_graphs} graphs only with "
+                f"{facts.what} {facts.full}, and not with {facts.half}"
             )
             yield _Change(damage, records, text)
         else:
@@ -180,8 +188,8 @@ def large_budget_reaches_what_can_be_broken(evidence: Evidence) -> Finding:
     shown = [
         f"{facts.name} with {facts.budget} edits: {facts.error}"
         if facts.error
-        else f"{facts.name} with {facts.budget} edits breaks {facts.broken} of "
-        f"{facts.num_graphs}, random edits {facts.only_random} others"
+        else f"{facts.name}, with {facts.budget} edits, breaks {facts.broken} of "
+        f"{facts.num_graphs} graphs; random edits break {facts.only_random} of the others"
         for facts, own in zip(evidence.large, statuses, strict=True)
         if own == status
     ]

@@ -229,10 +229,21 @@ def grouped(records: Iterable[Record], key: Callable[[Record], Any]) -> list[lis
 
 
 def name_of(record: Record) -> str:
-    """A cell in words."""
+    """A cell in words: the attack, its victim, the budget."""
+    return f"{record.traits.name} on {victim_name(record)}, budget {record.cell.budget}"
+
+
+def victim_name(record: Record) -> str:
+    """The victim of a record in words; the protocol is named where it is not the strict one."""
     cell = record.cell
-    about = f"{cell.attack} on {cell.method}", layers_text(cell.layers), f"seed {cell.seed}"
-    return joined(*about, cell.protocol, f"budget {cell.budget}")
+    about = record.method_name, layers_text(cell.layers), f"seed {cell.seed}"
+    return joined(*about, "" if cell.protocol == "strict" else f"{cell.protocol} protocol")
+
+
+def attack_name(record: Record) -> str:
+    """An attack in words; the protocol is named where it is not the strict one."""
+    protocol = record.cell.protocol
+    return record.traits.name + ("" if protocol == "strict" else f" ({protocol} protocol)")
 
 
 def keys_of(records: Iterable[Record]) -> tuple[str, ...]:
@@ -240,6 +251,15 @@ def keys_of(records: Iterable[Record]) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(record.key for record in sorted(records, key=lambda record: record.cell))
     )
+
+
+def percent(share: float, signed: bool = False) -> str:
+    """A share as a percentage.
+
+    >>> percent(0.613), percent(0.02, signed=True)
+    ('61.3 %', '+2.0 %')
+    """
+    return f"{100 * share:{'+z' if signed else ''}.1f} %"
 
 
 def listed(names: Sequence[str], limit: int = 3) -> str:

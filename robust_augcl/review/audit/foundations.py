@@ -42,8 +42,9 @@ def victim_is_deterministic(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{len(evidence.victims)} victims, {looked} graphs: the same bits twice, and one by "
-        f"one within {largest:.1g}.",
+        f"{len(evidence.victims)} models were asked twice about some graphs, {looked} in all: both "
+        f"answers are the same to the bit. Asked one by one, they differ by at most {largest:.1g} "
+        "of their size.",
     )
 
 
@@ -59,7 +60,7 @@ def gradients_are_usable(evidence: Evidence) -> Finding:
     )
     if without:
         text = (
-            "There are none, though attacks follow them: "
+            "Attacks follow gradients, but a model has none: "
             f"{evidence.victims[without[0]].no_gradients}."
         )
         return Finding(name, "FAIL", text, keys_of(r for r in white if r.victim.key in without))
@@ -78,10 +79,10 @@ def gradients_are_usable(evidence: Evidence) -> Finding:
     if bad or some:
         facts = with_gradients[(bad or some)[0]]
         text = (
-            f"{len(bad or some)} of {len(with_gradients)} victims: of {facts.num_graphs} "
-            f"graphs, {facts.zero_gradients} have no gradient "
-            f"at all and {facts.nonfinite_gradients} one that is not finite; an attack that "
-            "follows it is blind there."
+            f"An attack that follows gradients is blind on some graphs of {len(bad or some)} of "
+            f"{len(with_gradients)} models. Of one of them: of {facts.num_graphs} graphs, the "
+            f"gradient of {facts.zero_gradients} is zero, and that of "
+            f"{facts.nonfinite_gradients} is not finite."
         )
         return Finding(
             name,
@@ -93,8 +94,8 @@ def gradients_are_usable(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{len(with_gradients)} victims, {looked} graphs: all gradients are finite, none is "
-        "all zeros.",
+        f"{len(with_gradients)} models, {looked} graphs in all: every gradient is finite, and none "
+        "is zero.",
     )
 
 
@@ -112,8 +113,8 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
         shown = [
             f"{f.name}: {f.error}"
             if f.error
-            else f"{f.name} breaks {f.fragile_broken} of {f.num_graphs} graphs that any edit "
-            f"breaks, {f.constant_broken} that none does"
+            else f"{f.name} breaks {f.fragile_broken} of {f.num_graphs} graphs of a model that any "
+            f"edit breaks, and {f.constant_broken} of a model that no edit can break"
             for f in bad
         ]
         spoiled = {key for facts in bad for key in facts.records}
@@ -128,8 +129,8 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{names}: {count} of {count} graphs of a victim that any edit breaks, none of a "
-        "constant one.",
+        f"Each of these breaks all {count} graphs of a model that any edit breaks, and none of a "
+        f"model that no edit can break: {names}.",
     )
 
 
@@ -143,8 +144,8 @@ def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
     mixed = [r for r in strict if (facts := evidence.data.get(r.dataset.key)) and facts.overlap]
     if bad or mixed:
         shown = [
-            f"{name_of(r)}: {evidence.uses[r.key].selection or 0} chose the victim's epoch, "
-            f"{evidence.uses[r.key].fit or 0} taught the attack"
+            f"{name_of(r)}: {evidence.uses[r.key].selection or 0} chose the model's epoch, "
+            f"the attack learned on {evidence.uses[r.key].fit or 0}"
             for r in bad
         ]
         shown += [f"{name_of(r)}: the parts of its data set overlap" for r in mixed if r not in bad]
@@ -161,11 +162,11 @@ def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
         )
     given = [r for r in strict if evidence.uses[r.key].selection is None]
     own = len(strict) - len(given)
-    told = [f"{own} strict records: no test graph chose a victim's epoch or taught an attack."]
+    told = [f"{own} results: no test graph chose a model's epoch, and no attack learned on one."]
     if given:
         told = told if own else []
         told.append(
-            f"{len(given)} records of given models: no test graph taught an attack; on which "
+            f"{len(given)} results of given models: no attack learned on a test graph. On which "
             "graphs the models were trained is not known here."
         )
     return Finding(name, "PASS", " ".join(told))
@@ -180,7 +181,7 @@ def parts_of_the_data_differ(evidence: Evidence) -> Finding:
     if twins:
         shown = [f"{f.duplicates} of {len(f.edges)} in {f.name}" for f in twins.values()]
         text = (
-            "Test graphs that equal one for training or validation, to message passing: "
+            "Message passing cannot tell some test graphs from graphs for training or validation: "
             f"{listed(shown)}."
         )
         return Finding(
@@ -190,8 +191,8 @@ def parts_of_the_data_differ(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{looked:,} test graphs of {len(evidence.data)} data sets: none has a twin in another "
-        "part.",
+        f"{looked:,} test graphs of {len(evidence.data)} data sets: message passing can tell each "
+        "from every graph for training or validation.",
     )
 
 

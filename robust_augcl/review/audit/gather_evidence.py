@@ -24,6 +24,7 @@ from robust_augcl.review.audit.evidence import (
     PlantedFacts,
     Use,
     VictimFacts,
+    attack_name,
     grouped,
 )
 from robust_augcl.review.audit.files import Files
@@ -190,7 +191,9 @@ class Gatherer:
         for group in grouped(records, lambda r: (r.cell.attack, r.cell.protocol)):
             facts = look(group)
             if facts is not None:
-                found.append(replace(facts, records=tuple(r.key for r in group)))
+                keys, shown = tuple(r.key for r in group), attack_name(group[0])
+                on = "" if isinstance(facts, PlantedFacts) else f" on {group[0].method_name}"
+                found.append(replace(facts, records=keys, name=f"{shown}{on}"))
         return found
 
     # --- single looks, each once ------------------------------------------------------------------
@@ -302,7 +305,8 @@ class Gatherer:
         """What one attack does after it has learned on, on those victims that are tried."""
         for record in self._tried(group):
             if (facts := self._learned_on(record)) is not None:
-                yield facts
+                about = f"{attack_name(record)} on {record.method_name}, seed {record.cell.seed}"
+                yield replace(facts, name=about)
 
     def _learned_on(self, record: Record) -> LearningFacts | None:
         """On the record's victim; None where the attack does not learn, or cannot be tried so."""

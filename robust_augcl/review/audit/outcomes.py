@@ -10,7 +10,15 @@ from robust_augcl.results.findings import Finding
 from robust_augcl.results.intervals import ALPHA, mcnemar, t_interval
 from robust_augcl.results.names import target_text
 from robust_augcl.results.records import Outcome, Record, Target
-from robust_augcl.review.audit.evidence import Evidence, grouped, keys_of, listed, name_of
+from robust_augcl.review.audit.evidence import (
+    Evidence,
+    grouped,
+    keys_of,
+    listed,
+    name_of,
+    percent,
+    victim_name,
+)
 
 
 def never_beats_clean(evidence: Evidence) -> Finding:
@@ -37,23 +45,23 @@ def never_beats_clean(evidence: Evidence) -> Finding:
             (wrong if impossible or record.traits.chooses else lucky).append(record)
     if wrong or lucky:
         shown = [
-            f"{name_of(r)}: right {r.clean_accuracy:.1%} before, {r.attacked_accuracy:.1%} after"
+            f"{name_of(r)}: {percent(r.clean_accuracy)} of the graphs are right before, "
+            f"{percent(r.attacked_accuracy)} after"
             for r in wrong or lucky
         ]
         return Finding(
             name,
             "FAIL" if wrong else "WARN",
-            f"More graphs put right than broken: {listed(shown)}.",
+            f"These attacks put more graphs right than they break: {listed(shown)}.",
             keys_of(wrong or lucky),
         )
     most = max(evidence.records, key=lambda r: r.attacked_accuracy - r.clean_accuracy)
     return Finding(
         name,
         "PASS",
-        f"In {len(evidence.records)} records no attack puts more graphs right than it breaks "
-        "beyond chance; accuracy on attacked less "
-        f"clean graphs is {most.attacked_accuracy - most.clean_accuracy:+.1%} at the most "
-        f"({name_of(most)}).",
+        f"{len(evidence.records)} results: in none does the attack put more graphs right than it "
+        "breaks, beyond chance. The weakest attack changes accuracy by "
+        f"{100 * (most.attacked_accuracy - most.clean_accuracy):+z.1f} points ({name_of(most)}).",
     )
 
 
@@ -82,14 +90,12 @@ def own_loss_rises(evidence: Evidence) -> Finding:
     ]
     if rising:
         return Finding(
-            name, "FAIL", f"The victims' margins rise: {_names(rising)}.", keys_of(rising)
+            name, "FAIL", f"The models' margins rise under: {_names(rising)}.", keys_of(rising)
         )
     if flat or idle:
-        parts = [f"The victims' margins do not fall: {_names(flat)}."] if flat else []
+        parts = [f"The models' margins do not fall under: {_names(flat)}."] if flat else []
         parts += (
-            [f"Learning never lowered the accuracy below its first look: {_names(idle)}."]
-            if idle
-            else []
+            [f"These attacks never got better while they learned: {_names(idle)}."] if idle else []
         )
         return Finding(name, "WARN", " ".join(parts), keys_of([*flat, *idle]))
     if not means:
@@ -97,8 +103,8 @@ def own_loss_rises(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"Mean change of the margin on graphs right when clean: {min(means):+.2f} to "
-        f"{max(means):+.2f} logits.",
+        "Each attack lowers the model's margin on graphs that were right before it. The mean "
+        f"change lies between {min(means):+.2f} and {max(means):+.2f} logits.",
     )
 
 
@@ -130,7 +136,7 @@ def within_budget(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "FAIL",
-            f"Over budget, or an edge counted twice: {listed(shown)}.",
+            f"More edits than the budget, or an edge twice: {listed(shown)}.",
             keys_of([record for record, _ in over]),
         )
     if nothing:
@@ -145,8 +151,8 @@ def within_budget(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"Mean edits a graph are {min(spent):.2f} to {max(spent):.2f}; no graph is over its "
-        "budget.",
+        "No graph has more edits than its budget. Attacks make "
+        f"{min(spent):.2f} to {max(spent):.2f} edits a graph on average.",
     )
 
 
@@ -174,8 +180,8 @@ def edits_reproduce_the_verdict(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{len(done)} records, {sum(r.num_graphs for r in done):,} attacked graphs, predicted "
-        "again: all hold.",
+        f"The stored edits of {len(done)} results were applied again to "
+        f"{sum(r.num_graphs for r in done):,} graphs: each prediction is as stored.",
     )
 
 
@@ -196,8 +202,8 @@ def label_is_preserved(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"Components of {sum(r.num_graphs for r in counted):,} attacked graphs, counted by "
-        "union-find: each is its class.",
+        f"The components of {sum(r.num_graphs for r in counted):,} attacked graphs were counted: "
+        "no edit changed the true class.",
     )
 
 
@@ -229,17 +235,17 @@ def victim_has_learned(evidence: Evidence) -> Finding:
     if not leads:
         return Finding(name, "n/a", "There are no records.")
     if bad or unsure:
-        shown = list(dict.fromkeys(_victim(r) for r in bad or unsure))
+        shown = list(dict.fromkeys(victim_name(r) for r in bad or unsure))
         text = (
-            f"{'No better' if bad else 'Not better beyond chance'} than always answering "
+            f"These models are no better{'' if bad else ', beyond chance,'} than always answering "
             f"the commonest class: {listed(shown)}."
         )
         return Finding(name, "FAIL" if bad else "WARN", text, keys_of(bad or unsure))
     return Finding(
         name,
         "PASS",
-        f"Clean accuracy of {len(leads)} victims is at least {100 * min(leads):.1f} points "
-        "above always answering one class.",
+        f"The clean accuracy of each of {len(leads)} models is at least "
+        f"{100 * min(leads):.1f} points above that of always answering one class.",
     )
 
 
@@ -259,10 +265,6 @@ def _allowed(record: Record, outcome: Outcome, edges: Mapping[Target, int]) -> f
     return min(
         budget if isinstance(budget, int) else max(1.0, known * budget + 1e-9) for budget in budgets
     )
-
-
-def _victim(record: Record) -> str:
-    return name_of(record).split(" on ", 1)[-1].rsplit(", budget", 1)[0]
 
 
 def _names(records: list[Record]) -> str:

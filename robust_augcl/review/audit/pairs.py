@@ -9,7 +9,7 @@ from typing import Any
 
 from robust_augcl.results.intervals import ALPHA, mcnemar
 from robust_augcl.results.records import Outcome, Record, Target
-from robust_augcl.review.audit.evidence import listed, name_of
+from robust_augcl.review.audit.evidence import attack_name, listed, name_of, percent
 
 TIE = 1e-4
 """Margins may differ by this share of their usual size between two ways of computing them."""
@@ -81,12 +81,12 @@ def tie_of(margins: Sequence[float]) -> float:
     return TIE * median(map(abs, margins)) + _ROUNDED if margins else 0.0
 
 
-def versus(pairs: Sequence[Pair], word: str, short: Callable[[Record], str]) -> str:
-    """Pairs in words: what each of the two leaves."""
+def versus(pairs: Sequence[Pair], short: Callable[[Record], str] = attack_name) -> str:
+    """Pairs in words: how many graphs each of the two leaves right."""
     return listed(
         [
-            f"{name_of(a)} leaves {a.robust_accuracy:.1%}, {word} {short(b)} "
-            f"{b.robust_accuracy:.1%}"
+            f"{name_of(a)} leaves {percent(a.robust_accuracy)} of the graphs right, {short(b)} "
+            f"leaves {percent(b.robust_accuracy)}"
             for a, b in pairs
         ]
     )

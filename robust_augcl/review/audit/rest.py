@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from robust_augcl.results.findings import AT_REST, ATTACKERS_AT_REST, Finding, Status
-from robust_augcl.results.names import joined, layers_text
+from robust_augcl.results.names import Names, joined, layers_text
 from robust_augcl.results.rest import FEWEST_EPOCHS, SHARE_OF_EPOCHS, Rest
 from robust_augcl.review.audit.evidence import Evidence, LearningFacts, keys_of, listed
 
@@ -29,17 +29,18 @@ def victims_are_at_rest(evidence: Evidence) -> Finding:
             for record in evidence.records
             if record.key in evidence.rests and not evidence.rests[record.key].at_rest
         )
+        names = Names.of(evidence.records)
         text = (
-            f"{len(moving)} of {len(victims)} victims are not at rest (fewer than {FEWEST_EPOCHS} "
-            f"epochs, or than {SHARE_OF_EPOCHS:.0%} of all, after the best one): "
-            f"{listed([_named(rest) for rest in moving])}."
+            f"{len(moving)} of {len(victims)} models were not at rest when their training ended. "
+            f"Fewer than {FEWEST_EPOCHS} epochs, or than {100 * SHARE_OF_EPOCHS:.0f} % of all, "
+            f"came after the best one: {listed([_named(rest, names) for rest in moving])}."
         )
         return Finding(AT_REST, "WARN", text, keys_of(records))
     fewest = min(victims.values(), key=lambda rest: rest.epochs - rest.epoch)
     return Finding(
         AT_REST,
         "PASS",
-        f"{len(victims)} victims: each was trained for {fewest.epochs - fewest.epoch} epochs or "
+        f"Each of {len(victims)} models was trained for {fewest.epochs - fewest.epoch} epochs or "
         "more after its best one.",
     )
 
@@ -60,12 +61,16 @@ def attackers_are_at_rest(evidence: Evidence) -> Finding:
     moving = [facts for facts in tried if _moves(facts)]
     if moving:
         shown = listed([_learning(facts) for facts in moving])
-        text = f"{len(moving)} of {len(tried)} attackers tried are not at rest: {shown}."
+        text = f"{len(moving)} of {len(tried)} attacks got better when they learned on: {shown}."
         return Finding(ATTACKERS_AT_REST, "WARN", text, _cells(evidence, moving))
     fewest = min(facts.num_graphs for facts in tried)
-    few = f" Two points show on {ENOUGH_GRAPHS} graphs or more." if fewest < ENOUGH_GRAPHS else ""
+    few = (
+        f" Fewer than {ENOUGH_GRAPHS} graphs cannot show a change of two points."
+        if fewest < ENOUGH_GRAPHS
+        else ""
+    )
     most = max(tried, key=lambda facts: facts.damage)
-    text = f"{len(tried)} attackers learned on. What changed most: {_learning(most)}.{few}"
+    text = f"{len(tried)} attacks learned on. The largest change: {_learning(most)}.{few}"
     return Finding(ATTACKERS_AT_REST, "PASS", text)
 
 
@@ -81,9 +86,9 @@ def _moves(facts: LearningFacts) -> bool:
 
 
 def _learning(facts: LearningFacts) -> str:
-    more = f"{facts.more} {facts.what} more than {facts.spent}"
-    change = f"robust accuracy changes by {-facts.damage:+.1%} on {facts.num_graphs} graphs"
-    return f"{facts.name}: with {more} {change}"
+    more = f"{facts.spent + facts.more} {facts.what} instead of {facts.spent}"
+    change = f"the share of graphs that stay right changes by {-100 * facts.damage:+z.1f} points"
+    return f"{facts.name}: with {more}, {change} (on {facts.num_graphs} graphs)"
 
 
 def _cells(evidence: Evidence, against: list[LearningFacts]) -> tuple[str, ...]:
@@ -91,8 +96,8 @@ def _cells(evidence: Evidence, against: list[LearningFacts]) -> tuple[str, ...]:
     return keys_of(record for record in evidence.records if record.key in keys)
 
 
-def _named(rest: Rest) -> str:
+def _named(rest: Rest, names: Names) -> str:
     cell = rest.cell
-    about = joined(cell.method, layers_text(cell.layers), f"seed {cell.seed}")
+    about = joined(names.method(cell.method), layers_text(cell.layers), f"seed {cell.seed}")
     protocol = f" ({cell.protocol})" if cell.protocol != "strict" else ""
     return f"{about}{protocol}: {rest.text}"

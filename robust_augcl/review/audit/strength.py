@@ -5,15 +5,19 @@ They are paired tests, not bare comparisons.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from robust_augcl.results.findings import Finding
 from robust_augcl.results.names import target_text
 from robust_augcl.results.records import Record, Target
 from robust_augcl.review.audit.evidence import (
     Evidence,
+    attack_name,
     grouped,
     keys_of,
     listed,
     name_of,
+    percent,
 )
 from robust_augcl.review.audit.pairs import (
     Pair,
@@ -58,18 +62,49 @@ def more_access_does_no_less(evidence: Evidence) -> Finding:
         return Finding(name, "n/a", "No two attacks of different access were run on one victim.")
     bad = [pair for pair in pairs if decidedly_weaker(*pair, len(pairs), fair=True)]
     if bad:
-        text = (
-            "Beyond chance (paired test) weaker than an attack that knows less: "
-            f"{versus(bad, 'against', lambda r: r.cell.attack)}."
-        )
-        return Finding(name, "FAIL", text, keys_of(ours for ours, _ in bad))
+        return Finding(name, "FAIL", _weaker(pairs, bad), keys_of(ours for ours, _ in bad))
     behind = sum(ours.robust_accuracy > theirs.robust_accuracy for ours, theirs in pairs)
     return Finding(
         name,
         "PASS",
-        f"In {len(pairs)} paired tests none that knows more is decidedly weaker ({behind} "
-        "times it is behind).",
+        f"{len(pairs)} paired tests: no attack that sees more of a model is weaker than one that "
+        f"sees less, beyond chance. It is behind in {behind} of them.",
     )
+
+
+_SEES = {
+    "gradient": "which sees the model's gradients",
+    "query": "which sees the model's predictions",
+    "none": "which sees nothing of the model",
+}
+"""What attacks of each access see."""
+
+
+def _sees(record: Record) -> str:
+    """An attack, and what it sees."""
+    traits = record.traits
+    learned = ", but learned on it" if traits.access == "none" and traits.learns else ""
+    return f"{attack_name(record)}, {_SEES[traits.access]}{learned},"
+
+
+def _weaker(pairs: Sequence[Pair], bad: Sequence[Pair]) -> str:
+    """Which attacks break fewer graphs than attacks that see less, and on how many models."""
+
+    def kind(pair: Pair) -> tuple[str, str]:
+        return _sees(pair[0]), _sees(pair[1])
+
+    told = []
+    for which in dict.fromkeys(map(kind, bad)):
+        own = [pair for pair in bad if kind(pair) == which]
+        models, tried = (
+            len({ours.victim.key for ours, theirs in some if kind((ours, theirs)) == which})
+            for some in (bad, pairs)
+        )
+        told.append(
+            f"{which[0]} does less damage than {which[1]} on {models} of {tried} models "
+            f"(for example, {versus(own[:1])})"
+        )
+    return f"{'. '.join(told)}. A paired test says that this is more than chance."
 
 
 def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
@@ -85,17 +120,17 @@ def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
     if broken:
         shown = [f"{name_of(record)}, {target_text(first)}" for record, _, first in broken]
         text = (
-            "Broken, though the exact search says that no edit breaks them (one of the two "
-            f"is wrong): {listed(shown)}."
+            "An attack broke graphs of which the exact search says that no edit breaks them. One "
+            f"of the two is wrong: {listed(shown)}."
         )
         return Finding(
             name, "FAIL", text, keys_of(record for pair in broken for record in pair[:2])
         )
     if unproved:
-        shown = [f"{name_of(r)}: {r.exact_share:.1%} of its graphs" for r in unproved]
+        shown = [f"{name_of(r)}: {percent(r.exact_share)} of its graphs" for r in unproved]
         text = (
-            "These attacks claim to be exact, which is not proved for all graphs, so they count "
-            f"as attacks among others: {listed(shown)}."
+            "These attacks claim to be exact. That is not proved for all graphs, so they count "
+            f"as attacks like any other. It is proved for: {listed(shown)}."
         )
         return Finding(name, "WARN", text, keys_of(unproved))
     if not compared:
@@ -104,7 +139,8 @@ def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{compared:,} attacked graphs: none is broken that the exact search could not break.",
+        f"{compared:,} comparisons with the exact search: no attack broke a graph that the search "
+        "could not break.",
     )
 
 
@@ -139,14 +175,16 @@ def nothing_broken_that_is_proved(evidence: Evidence) -> Finding:
     if broken:
         shown = [f"{name_of(record)}, {target_text(first)}" for record, first in broken]
         text = (
-            "Broken, though a certificate proves that no allowed edits break them (one of "
-            f"the two is wrong): {listed(shown)}."
+            "An attack broke graphs of which a certificate proves that no allowed edits break "
+            f"them. One of the two is wrong: {listed(shown)}."
         )
         return Finding(name, "FAIL", text, keys_of(record for record, _ in broken))
     if not compared:
         return Finding(name, "n/a", "Nothing is certified here.")
     return Finding(
-        name, "PASS", f"{compared:,} times an attack met a certified graph: it broke none."
+        name,
+        "PASS",
+        f"Attacks tried {compared:,} times to break a graph that is proved safe: none did.",
     )
 
 
@@ -176,11 +214,13 @@ def worst_of_attacks_is_the_worst(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "FAIL",
-            f"A graph fares better: {versus(bad, 'against', lambda r: r.cell.attack)}.",
+            "Some graph has a larger margin than after one of the combined attacks: "
+            f"{versus(bad)}.",
             keys_of(u for u, _ in bad),
         )
     return Finding(
         name,
         "PASS",
-        f"{compared} comparisons, graph by graph: no margin is larger than the attack's.",
+        f"{compared} comparisons, graph by graph: what combines attacks leaves no graph a larger "
+        "margin than any of them.",
     )
