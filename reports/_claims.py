@@ -233,10 +233,9 @@ def _widest(row: ClaimRow, names: Names) -> str:
 def _why(row: ClaimRow) -> str:
     """Why the verdict is what it is, and what the seeds could show."""
     text = row.verdict.why
-    known = [c for c in row.reproduced or row.exact if c.detectable is not None]
+    known = [c for c in row.reproduced if c.detectable is not None]
     if not known or "in 4 of 5 runs" in text:
         return text
     weakest = max(known, key=lambda cell: cell.detectable or 0.0)
     shown = power_text(weakest.n_seeds, weakest.detectable or 0.0)
-    where = "" if row.reproduced else " (in the exact worst case)"
-    return f"{text}. {shown}{where}"
+    return f"{text}. {shown}"

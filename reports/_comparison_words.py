@@ -30,7 +30,8 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False) ->
     Args:
         verdicts: of the section.
         pairs: of methods.
-        brief: leave out what more seeds would show, and all comparisons that are not primary.
+        brief: leave out the attack, what more seeds would show, and comparisons that are not
+            primary. These are of the exact worst case, as all primary ones.
     """
     section = verdicts.section
     lines: list[str] = []
@@ -39,7 +40,7 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False) ->
             if verdicts.is_primary(judged):
                 where = joined(
                     _name(section, pair),
-                    _in_a_sentence(section.attack_name(attack)),
+                    "" if brief else _in_a_sentence(section.attack_name(attack)),
                     edits_text(section.budget),
                     layers_text(layers) if len(section.layers) > 1 else "",
                 )
@@ -50,7 +51,7 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False) ->
         lines += _elsewhere(verdicts, pairs)
     judged_all = [each for pair in pairs for each in verdicts.by_attack(*pair).values()]
     changed = [f"{each.text}." for each in section.report.rules.changed] if judged_all else []
-    unrounded = [UNROUNDED] if _is_rounded_apart(verdicts, pairs) else []
+    unrounded = [UNROUNDED] if not brief and _is_rounded_apart(verdicts, pairs) else []
     return [*lines, *unrounded, *_why_none(section, judged_all), *changed]
 
 
@@ -101,8 +102,7 @@ def _brief(found: Judged) -> str:
     text = f"{points(found.difference)} points"
     if found.low is None or found.high is None:
         return f"{text}, {found.verdict}."
-    interval = f"95 % interval {points(found.low)} to {points(found.high)}"
-    return f"{text} ({interval}), {verdict_text(found)}."
+    return f"{text} ({points(found.low)} to {points(found.high)}), {verdict_text(found)}."
 
 
 def _elsewhere(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:

@@ -101,7 +101,15 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
         else ["Points", "p, corrected", "Verdict", "Found in 80 %", "Seeds to decide"]
     )
     header = ["Difference", "Attack", *(["Layers"] if several else []), *columns]
-    caption = models_caption() if of_models else methods_caption(section, rows[0][3])
+    first = rows[0][3]
+    as_above = verdicts.primary.found and not verdicts.is_primary(first)
+    caption = (
+        models_caption()
+        if of_models
+        else f"{_family_text(first)} Its columns are those of the table above."
+        if as_above
+        else methods_caption(section, first)
+    )
     return noted(f"{caption}\n\n{markdown_table(header, body, left=3 if several else 2)}")
 
 
@@ -146,10 +154,8 @@ def methods_caption(section: Section, found: Judged) -> str:
         if section.shared
         else ""
     )
-    number = f"{found.size} comparison{'s' if found.size != 1 else ''}"
-    kind = "**Primary**" if found.family == "primary" else found.family.capitalize()
     return (
-        f"{kind}: {number} in the family. Points: the robust accuracy of the left {section.noun} "
+        f"{_family_text(found)} Points: the robust accuracy of the left {section.noun} "
         "minus that of the right one, mean over the seeds. (In the row "
         f"{CLEAN_NAME} it is the clean accuracy.) {UNROUNDED} The 95 % intervals are over the "
         "seeds and hold together (Bonferroni). p is by Student's t over the seeds, corrected in "
@@ -158,6 +164,13 @@ def methods_caption(section: Section, found: Judged) -> str:
         "would find. Seeds to decide: about how many would settle it, if the true difference were "
         "the one seen."
     )
+
+
+def _family_text(found: Judged) -> str:
+    """The family of a comparison, and how many it has."""
+    number = f"{found.size} comparison{'s' if found.size != 1 else ''}"
+    kind = "**Primary**" if found.family == "primary" else found.family.capitalize()
+    return f"{kind}: {number} in the family."
 
 
 def models_caption() -> str:

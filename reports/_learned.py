@@ -66,9 +66,11 @@ def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
     if not weak:
         return f"{name}, which learns, breaks {least} {whole} on each of {len(found)} models."
     named = "; ".join(_named(section, each) for each in weak)
+    others = "the others" if len(weak) < len(found) else "these"
     return (
-        f"{name}, which learns, breaks {least} {whole} on {len(found) - len(weak)} of "
-        f"{len(found)} models. On the others it learned too little, or cannot find more: {named}."
+        f"{name}, which learns, breaks {least} {whole} on "
+        f"{len(found) - len(weak) or 'none'} of {len(found)} models. On {others} it learned too "
+        f"little, or cannot find more: {named}."
     )
 
 

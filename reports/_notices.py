@@ -45,7 +45,7 @@ def verdict_on(view: View) -> str:
     if counts["WARN"]:
         verb = "warns" if counts["WARN"] == 1 else "warn"
         return f"No check of the audit failed. {_checks(counts['WARN'])} {verb}."
-    return f"The audit passed: {_checks(counts['PASS'])} had something to look at."
+    return f"The audit found no fault: {_checks(counts['PASS'])} passed."
 
 
 def _marked(view: View) -> Iterator[str]:

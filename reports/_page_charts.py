@@ -79,8 +79,8 @@ def _lane(view: View, section: Section, attack: str, layers: int, lane: Lane) ->
 
 def _caption(section: Section, cut: bool) -> str:
     exact = (
-        "A bar shows the exact worst case of the same method. The space between the end of the bar "
-        "and the dot is what the attack missed. "
+        "A bar shows the exact worst case of the same method. Under an attack, the space between "
+        "the end of the bar and the dot is what the attack missed. "
         if section.exact
         else ""
     )

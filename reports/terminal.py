@@ -106,8 +106,11 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
     )
     yield f"Right before any edit, in percent: {', '.join(clean)}{more}."
     for section in family[:_MOST_BUDGETS]:
-        worst = [_worst(view.worst(section, *column), short=False) for column in columns]
-        yield f"Worst case, {section.threat}: {', '.join(worst)}."
+        worst = [
+            f"{drawn_name(first, *column)} {_worst(view.worst(section, *column), short=False)}"
+            for column in columns
+        ]
+        yield f"Worst case, {section.threat}: {', '.join(worst)}{more}."
 
 
 def _allowed(section: Section) -> str:

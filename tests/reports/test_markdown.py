@@ -282,8 +282,8 @@ def test_gap_by_hand(campaign: Campaign) -> None:
     _, *body = table(text, "How far each attack is from the worst case")
     assert [row[0] for row in body] == ["RL-S2V"]
     assert body[0][1].startswith("20.0 (")
-    assert "leaves 70.0 % standing" in text
-    assert "leaves 50.0 %: 20.0 points" in text
+    assert "It leaves 70.0 % of the graphs right" in text
+    assert "The exact worst case is 50.0 %. So this attack missed 20.0 points" in text
     assert "Warning:" not in appendix(report_of(records))
     # The other way round, the search cannot have been exact.
     records = [
@@ -409,7 +409,7 @@ def test_a_foreign_attack_that_combines_stands_apart(campaign: Campaign) -> None
     text = whole(report_of(records))
     rows = [row[0] for row in table(text, "Accuracy under attack")[1:]]
     assert rows == ["Clean", "GradArgmax", "Best of both", "Exact worst case"]
-    assert "The strongest attack, GradArgmax, leaves" in text
+    assert "The strongest single attack is GradArgmax. It leaves" in text
 
 
 def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:

@@ -63,7 +63,7 @@ def test_the_caption_says_graphs_seeds_and_intervals(campaign: Campaign) -> None
         r"means over 5 seeds with 95 \% intervals over the seeds",
         "1 edge added, inside one component",
         "strict protocol",
-        "Bold: better than each other method",
+        "Bold: shown to be better than each other method",
     ):
         assert needed in caption
     assert all(command in text for command in (r"\toprule", r"\midrule", r"\bottomrule"))

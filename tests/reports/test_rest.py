@@ -35,7 +35,7 @@ from robust_augcl.results.rest import victim_cell
 from robust_augcl.results.transfers import Entry, Transfer, Transfers, matrix
 
 Campaign = Callable[..., list[Record]]
-TOLD = "‡ Some victims of the method were not at rest"
+TOLD = "‡ Some models of this method were still getting better"
 
 
 def victims(records: list[Record], moving: Callable[[Record], bool]) -> list[Measurement]:
@@ -291,7 +291,8 @@ def test_sentences_on_the_worst_case_are_marked(campaign: Campaign, moving: list
 HOW_ELSE = {
     "_rest.py": "the place itself",
     "_sections.py": "says what a method is called",
-    "_differences.py": "marks the row, and says it in words",
+    "_differences.py": "marks the row",
+    "_comparison_words.py": "says it in words",
     "_claims.py": "marks the columns: what is claimed rests on no victim of ours",
     "_methods.py": "names pretrained encoders in a figure of no victims",
     "_settings.py": "lists settings, no result",

@@ -173,7 +173,7 @@ def test_only_what_is_proved_of_a_claim_is_held_against_others(record, outcomes)
     below = record("below", outcomes([i in (3, 50) for i in range(90)]))
     finding = strength.nothing_below_the_exact_worst_case(Evidence([partly, below]))
     expect(finding, "WARN", partly)
-    assert "budget 1: 98.9% of its graphs" in finding.evidence
+    assert "budget 1: 98.9 % of its graphs" in finding.evidence
     refuted = replace(claims, outcomes=[replace(o, exact=True) for o in claims.outcomes])
     found = strength.nothing_below_the_exact_worst_case(Evidence([refuted, below]))
     expect(found, "FAIL", below, refuted)

@@ -126,7 +126,7 @@ def test_victims_that_still_got_better_are_named(record, outcomes):
     evidence = Evidence([one, two], rests={one.key: still, two.key: moving})
     found = rest.victims_are_at_rest(evidence)
     expect(found, "WARN", two)
-    assert "1 of 2 victims" in found.evidence
+    assert "1 of 2 models" in found.evidence
     assert "augcl, 2 layers, seed 1: best epoch 81 of 100" in found.evidence
     assert Audit("0" * 64, (found,)).at_rest == found
     expect(rest.victims_are_at_rest(replace(evidence, rests={one.key: still})), "PASS")
