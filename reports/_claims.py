@@ -39,10 +39,11 @@ def claims_section(rows: Sequence[ClaimRow], names: Names) -> str:
     return "\n\n".join(part.strip("\n") for part in (*parts, *([silent] if silent else []))) + "\n"
 
 
-def claims_in_short(rows: Sequence[ClaimRow]) -> str:
+def claims_in_short(rows: Sequence[ClaimRow], names: Names) -> str:
     """A line a claim that a run says something of, as Markdown, and how many it says none of."""
     lines = [
-        f"- {escape(row.claim.name)}: {row.verdict.word}. {escape(sentence(_why(row)))}."
+        f"- {escape(claimed(row.claim, names))} ({escape(row.claim.source)}): {row.verdict.word}. "
+        f"{escape(sentence(_why(row)))}."
         for row in rows
         if row.is_told
     ]

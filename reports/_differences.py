@@ -98,7 +98,7 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
     columns = (
         ["Points", "McNemar", "Verdict"]
         if of_models
-        else ["Points", "p, corrected", "Verdict", "Found in 80 %", "Seeds to decide"]
+        else ["Points", "p, corrected", "Verdict", "Detectable (80 % power)", "Seeds to decide"]
     )
     header = ["Difference", "Attack", *(["Layers"] if several else []), *columns]
     first = rows[0][3]
@@ -159,8 +159,9 @@ def methods_caption(section: Section, found: Judged) -> str:
         "minus that of the right one, mean over the seeds. (In the row "
         f"{CLEAN_NAME} it is the clean accuracy.) {UNROUNDED} The 95 % intervals are over the "
         "seeds and hold together (Bonferroni). p is by Student's t over the seeds, corrected in "
-        "the family (Holm). Holm's later steps may decide where an interval still holds 0."
-        f"{margin}{shared} Found in 80 %: the smallest true difference that 80 % of such runs "
+        "the family (Holm). A comparison can be decided although its interval holds 0: "
+        "Holm's correction is less strict than the interval's."
+        f"{margin}{shared} Detectable: the smallest true difference that 80 % of such runs "
         "would find. Seeds to decide: about how many would settle it, if the true difference were "
         "the one seen."
     )

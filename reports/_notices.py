@@ -45,7 +45,7 @@ def verdict_on(view: View) -> str:
     if counts["WARN"]:
         verb = "warns" if counts["WARN"] == 1 else "warn"
         return f"No check of the audit failed. {_checks(counts['WARN'])} {verb}."
-    return f"The audit found no fault: {_checks(counts['PASS'])} passed."
+    return f"The audit passed: all {_checks(counts['PASS'])} that apply here."
 
 
 def _marked(view: View) -> Iterator[str]:

@@ -59,8 +59,8 @@ def means_table(view: View) -> dict[str, Any]:
             f"These are {first.intervals}. Missed: graphs that other edits break and this attack "
             "did not, in points. Worst case: what stays right whatever allowed edits are made. "
             "Where there are two numbers, the lower one counts graphs proved safe, and the upper "
-            f"one counts graphs that nobody has broken yet.{_assumed(view)}{_not_run(view)} Click a "
-            "column's head to sort."
+            f"one counts graphs that nobody has broken yet.{_assumed(view)}{_not_run(view)} Click "
+            "a column's head to sort."
         ),
         "footnotes": [f"{mark} {MEANINGS[mark]}" for mark in MEANINGS if mark in marks],
     }

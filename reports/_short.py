@@ -32,7 +32,7 @@ def short_page(view: View, drawn: Sequence[str]) -> str:
         lines.append(image("Accuracy over budgets, by model", "budgets"))
     for family in view.families:
         lines += _numbers(view, family)
-    lines += ["## Published claims", claims_in_short(view.claims)]
+    lines += ["## Published claims", claims_in_short(view.claims, view.report.names)]
     lines += ["## How to read this", *_how_to_read(view)]
     lines += ["## How to reproduce", _REPRODUCE]
     return "\n\n".join(line.strip("\n") for line in lines if line) + "\n"

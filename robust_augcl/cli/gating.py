@@ -98,7 +98,7 @@ def self_test() -> None:
         found = trial.gate()
         caught = found.outcome == trial.expected
         missed += not caught
-        click.echo(f"{'caught' if caught else 'MISSED':<8}{trial.name}: {found.outcome}")
+        click.echo(f"{'right' if caught else 'WRONG':<8}{trial.name}: {found.outcome}")
         click.echo(f"{'':<8}{plain(found.sentence)}")
     if missed:
         raise click.ClickException(f"{missed} planted changes are not told as they should")
