@@ -87,6 +87,38 @@ def largest_component(read: ReadGraph) -> ReadGraph:
     return ReadGraph(read.x[keep], number[edges[:, inside]], read.y[keep], notes=notes)
 
 
+def with_edges_of(read: ReadGraph, path: Path) -> ReadGraph:
+    """Return the graph with the edges of an adjacency matrix in a file of SciPy's `save_npz`.
+
+    Raises:
+        InputError: no such file; a matrix of other nodes, of weights that are not 0 or 1, or with
+            edges in one direction only.
+    """
+    nodes = read.y.numel()
+    try:
+        found = sp.csr_matrix(sp.load_npz(path))
+        found.sum_duplicates()
+    except _UNREADABLE as error:
+        raise InputError(
+            f"Expected {path} to be a sparse matrix of SciPy's save_npz ({type(error).__name__}: "
+            f"{cut(str(error))})"
+        ) from error
+    if found.shape != (nodes, nodes):
+        raise InputError(f"Expected {path} to hold {nodes} x {nodes} entries, got {found.shape}")
+    if not np.isin(found.data, (0, 1)).all():
+        raise InputError(f"Expected {path} to hold weights of 0 and 1 alone")
+    if (found != found.T).nnz:
+        raise InputError(f"Expected {path} to hold each edge in both directions")
+    entries = found.tocoo()
+    apart = (entries.row != entries.col) & (entries.data != 0)
+    edges = torch.from_numpy(np.stack([entries.row[apart], entries.col[apart]]).astype(np.int64))
+    before, after = read.edge_index.size(1) // 2, edges.size(1) // 2
+    notes = (*read.notes, f"edges: {after:,} of {path.name} instead of {before:,}")
+    if loops := int((found.diagonal() != 0).sum()):
+        notes += (f"self-loops: {loops} dropped",)
+    return read._replace(edge_index=edges, notes=notes)
+
+
 def _matrix(archive: Any, prefix: str) -> sp.csr_matrix:
     """The sparse matrix of an archive under a prefix."""
     parts = [np.asarray(archive[f"{prefix}_{name}"]) for name in ("data", "indices", "indptr")]
