@@ -27,6 +27,7 @@ _MAY_NAME = {
     "scipy.sparse.csr csr_matrix",
     "collections defaultdict",
     "__builtin__ list",
+    "_codecs encode",  # bytes, as Python 3 writes them for Python 2
 }
 """What the pickles may name."""
 _MAY_NOT_BE_USED = {

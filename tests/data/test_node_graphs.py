@@ -1,0 +1,309 @@
+"""Sources of one graph with classes of its nodes: what is read, split, refused, and never run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from generators import seeded
+from small_planetoid import NODES, a_graph, arrays, as_python_2, write_planetoid, write_wikics
+from torch_geometric.data import Data
+from torch_geometric.transforms import NormalizeFeatures
+
+from robust_augcl.data.amazon import AmazonGraph
+from robust_augcl.data.coauthor import CoauthorGraph
+from robust_augcl.data.npz import AttackedGraph
+from robust_augcl.data.planetoid import PlanetoidGraph
+from robust_augcl.data.wikics import WikiCSGraph
+from robust_augcl.errors import InputError
+from robust_augcl.graphs.data_source import Split, share_of_each
+from robust_augcl.graphs.dataset import load_dataset
+from robust_augcl.seeds import spawn
+from robust_augcl.testing import check_data_source
+
+SPLIT = Split(test=0.8, validation=0.1)
+FOLDER = os.environ.get("ROBUST_AUGCL_ARCHIVES")
+
+
+def loaded(source, archives, seed=0, split=SPLIT):
+    return load_dataset(source, split, archives, seeded(seed))
+
+
+def undirected(graphs):
+    return {(i, j) for i, j in graphs.edge_index.T.tolist() if i < j}
+
+
+@pytest.fixture
+def planetoid(tmp_path):
+    write_planetoid(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def every_form(planetoid):
+    """A folder with every form of file, and the sources that read them."""
+    for folder, name in (
+        ("Amazon", "amazon_electronics_photo"),
+        ("Coauthor", "ms_academic_cs"),
+        ("npz", "polblogs"),
+    ):
+        (planetoid / folder).mkdir()
+        np.savez(planetoid / folder / f"{name}.npz", **arrays())
+    write_wikics(planetoid)
+    whole = AttackedGraph(name="PolBlogs", largest_component=False)
+    return planetoid, (PlanetoidGraph(), AmazonGraph(), CoauthorGraph(), whole, WikiCSGraph())
+
+
+def test_every_form_holds_the_same_graph(every_form):
+    archives, sources = every_form
+    x, y, edges = a_graph()
+    for source in sources:
+        data = loaded(source, archives)
+        assert undirected(data.graphs) == set(edges), source.label
+        assert data.y.tolist() == y.tolist()
+        assert data.targets.node.tolist() == list(range(len(y)))
+        given = Data(x=torch.from_numpy(x))
+        if source.label == "WikiCS (11,701 nodes)":
+            given.x = given.x - 0.5
+        assert torch.allclose(data.graphs.x, NormalizeFeatures()(given).x)
+
+
+def test_every_form_keeps_the_contract(every_form):
+    archives, sources = every_form
+    for source in sources:
+        check_data_source(source, archives)
+
+
+def test_random_parts_are_of_the_seed_and_of_each_class(planetoid):
+    one, again, other = (loaded(PlanetoidGraph(), planetoid, seed) for seed in (0, 0, 1))
+    assert torch.equal(one.test, again.test)
+    assert not torch.equal(one.test, other.test)
+    assert len(one.train) == len(one.validation) == 54
+    assert len(one.test) == 432
+    assert one.y[one.train].bincount().tolist() == [27, 27]
+
+
+def test_public_parts_are_those_of_the_files(planetoid):
+    files = planetoid / "Planetoid"
+    listed = sorted(map(int, (files / "ind.cora.test.index").read_text().split()))
+    data = loaded(PlanetoidGraph(parts_from="public"), planetoid)
+    nodes = data.targets.node
+    assert nodes[data.train].tolist() == list(range(8))
+    assert nodes[data.test].tolist() == listed
+    assert nodes[data.validation].tolist() == list(range(8, 508))
+
+
+def test_published_parts_of_wikics_are_those_of_the_chosen_split(tmp_path):
+    write_wikics(tmp_path)
+    for number in (0, 1):
+        source = WikiCSGraph(parts_from="public", public_split=number)
+        data = loaded(source, tmp_path)
+        assert data.targets.node[data.train].tolist() == list(range(number, NODES, 6))
+        assert len(data.test) == NODES // 2
+        assert len(data.y) == NODES * 5 // 6  # nodes that are in no part are no targets
+
+
+def test_listed_parts_are_taken_as_they_are(planetoid):
+    lists = {"train": (3, 4), "validation": (10,), "test": (50, 51)}
+    source = PlanetoidGraph(parts_from="lists", **lists)
+    data = loaded(source, planetoid)
+    for name, nodes in lists.items():
+        assert tuple(data.targets.node[getattr(data, name)].tolist()) == nodes
+    with pytest.raises(InputError, match=r"from 0 to 539, got 540"):
+        loaded(PlanetoidGraph(parts_from="lists", **{**lists, "test": (540,)}), planetoid)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"train": (1,)}, "only where `parts_from` is 'lists'"),
+        ({"parts_from": "lists", "train": (1,), "test": (2,)}, "`validation` to be one or more"),
+        (
+            {"parts_from": "lists", "train": (1,), "validation": (2,), "test": (2,)},
+            "name each node once",
+        ),
+        ({"fraction": 0.0}, "`fraction`"),
+        (
+            {
+                "parts_from": "lists",
+                "train": (1,),
+                "validation": (2,),
+                "test": (3,),
+                "fraction": 0.5,
+            },
+            "where nodes are listed",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        PlanetoidGraph(**settings)
+
+
+def test_a_split_that_was_not_published_is_refused(every_form):
+    archives, _ = every_form
+    with pytest.raises(InputError, match="no split was published"):
+        loaded(AmazonGraph(parts_from="public"), archives)
+
+
+def test_a_share_of_the_nodes_keeps_the_edges_between_them(planetoid):
+    whole = loaded(PlanetoidGraph(normalise=False), planetoid)
+    data = loaded(PlanetoidGraph(normalise=False, fraction=0.5), planetoid)
+    assert data.graphs.num_nodes == NODES // 2
+    assert data.y.bincount().tolist() == [NODES // 4] * 2
+    told = whole.targets_at(torch.arange(NODES)).node  # all nodes, in their order
+    assert torch.equal(told, torch.arange(NODES))
+    drawn = share_of_each(whole.y, 0.5, spawn(seeded(0))).tolist()
+    number = {node: place for place, node in enumerate(drawn)}
+    kept = {(i, j) for i, j in undirected(whole.graphs) if i in number and j in number}
+    assert undirected(data.graphs) == {(number[i], number[j]) for i, j in kept}
+    assert torch.equal(data.graphs.x, whole.graphs.x[drawn])
+
+
+# --- archives of arrays ---------------------------------------------------------------------------
+
+
+def test_the_largest_component_is_that_of_networkx(tmp_path):
+    (tmp_path / "npz").mkdir()
+    np.savez(tmp_path / "npz" / "cora.npz", **arrays(apart=7))
+    data = loaded(AttackedGraph(), tmp_path)
+    _, y, edges = a_graph()
+    drawn = nx.Graph([(i, j) for i, j in edges if max(i, j) < NODES - 7])
+    nodes = sorted(max(nx.connected_components(drawn), key=len))
+    assert data.y.tolist() == [int(y[node]) for node in nodes]
+    number = {node: place for place, node in enumerate(nodes)}
+    assert undirected(data.graphs) == {
+        tuple(sorted((number[i], number[j]))) for i, j in drawn.edges if i in number
+    }
+    assert any(note.startswith("largest component: ") for note in data.notes)
+    assert "self-loops: 1 dropped" in data.notes
+
+
+def test_nodes_without_features_are_told_apart_by_their_number(tmp_path):
+    (tmp_path / "npz").mkdir()
+    np.savez(tmp_path / "npz" / "polblogs.npz", **arrays(with_features=False))
+    data = loaded(AttackedGraph(name="PolBlogs", largest_component=False), tmp_path)
+    assert torch.equal(data.graphs.x, torch.eye(NODES))
+
+
+class _Trap:
+    """What writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_arrays_of_objects_are_never_unpickled(tmp_path):
+    (tmp_path / "npz").mkdir()
+    sprung, path = tmp_path / "sprung", tmp_path / "npz" / "cora.npz"
+    trap = np.array([_Trap(sprung)], dtype=object)
+    np.savez(path, **{**arrays(), "idx_to_node": trap})
+    loaded(AttackedGraph(largest_component=False), tmp_path)
+    np.savez(path, **{**arrays(), "labels": trap})
+    with pytest.raises(InputError, match="NumPy archive of a graph"):
+        loaded(AttackedGraph(), tmp_path)
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": np.zeros(3, dtype=int)}, "one whole label"),
+        ({"labels": np.full(NODES, 0.5)}, "one whole label"),
+        ({"adj_indices": np.full(1, 9)}, "NumPy archive of a graph"),
+        ({"attr_shape": np.array([59, 12])}, "NumPy archive of a graph"),
+        ({"adj_data": None}, "NumPy archive of a graph"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, change, words):
+    (tmp_path / "npz").mkdir()
+    made = {name: value for name, value in {**arrays(), **change}.items() if value is not None}
+    np.savez(tmp_path / "npz" / "cora.npz", **made)
+    with pytest.raises(InputError, match=words):
+        loaded(AttackedGraph(), tmp_path)
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "npz").mkdir()
+    (tmp_path / "npz" / "cora.npz").write_bytes(b"not an archive")
+    with pytest.raises(InputError, match="NumPy archive of a graph"):
+        loaded(AttackedGraph(), tmp_path)
+
+
+# --- pickles of Planetoid -------------------------------------------------------------------------
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(planetoid):
+    sprung, path = planetoid / "sprung", planetoid / "Planetoid" / "ind.cora.tx"
+    path.write_bytes(pickle.dumps(_Trap(sprung), protocol=2))
+    with pytest.raises(InputError, match="arrays alone"):
+        loaded(PlanetoidGraph(), planetoid)
+    path.write_bytes(pickle.dumps(_Trap(sprung)))  # a newer protocol names things in another way
+    with pytest.raises(InputError, match="arrays alone"):
+        loaded(PlanetoidGraph(), planetoid)
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", as_python_2(pickle.dumps({}, 2))])
+def test_a_damaged_pickle_is_refused(planetoid, content):
+    (planetoid / "Planetoid" / "ind.cora.allx").write_bytes(content)
+    with pytest.raises(InputError, match=r"ind\.cora\.allx|files of Cora"):
+        loaded(PlanetoidGraph(), planetoid)
+
+
+def test_a_missing_file_is_named(planetoid):
+    (planetoid / "Planetoid" / "ind.cora.graph").unlink()
+    with pytest.raises(InputError, match=r"ind\.cora\.graph"):
+        loaded(PlanetoidGraph(), planetoid)
+
+
+def test_the_fingerprint_is_of_all_files(planetoid):
+    source = PlanetoidGraph()
+    before = source.fingerprint(planetoid)
+    assert before == source.fingerprint(planetoid)
+    path = planetoid / "Planetoid" / "ind.cora.test.index"
+    path.write_text("\n".join(reversed(path.read_text().split())) + "\n")
+    assert source.fingerprint(planetoid) != before
+
+
+# --- the archives at hand -------------------------------------------------------------------------
+
+KNOWN = [
+    # source, nodes, undirected edges, features, classes
+    (PlanetoidGraph(), 2708, 5278, 1433, 7),
+    (PlanetoidGraph(name="CiteSeer"), 3327, 4552, 3703, 6),
+    (AmazonGraph(), 7650, 119081, 745, 8),
+    (AttackedGraph(), 2485, 5069, 1433, 7),
+    (AttackedGraph(largest_component=False), 2708, 5278, 1433, 7),
+    (AttackedGraph(name="CiteSeer"), 2110, 3668, 3703, 6),
+    (AttackedGraph(name="CiteSeer", largest_component=False), 3312, 4536, 3703, 6),
+    (AttackedGraph(name="PolBlogs"), 1222, 16714, 1490, 2),
+    (AttackedGraph(name="PolBlogs", largest_component=False), 1490, 16715, 1490, 2),
+]
+
+
+@pytest.mark.skipif(not FOLDER, reason="set ROBUST_AUGCL_ARCHIVES to a folder of archives")
+@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known[0].label)
+def test_an_archive_has_the_known_numbers(known):
+    source, nodes, edges, features, classes = known
+    found = source.admitted(Path(FOLDER), seeded(0))
+    assert found.graphs.num_graphs == 1
+    assert found.graphs.x.shape == (nodes, features)
+    assert int(found.graphs.num_undirected_edges) == edges
+    assert found.targets.y.unique().tolist() == list(range(classes))
+    assert f"{nodes:,} nodes" in source.label
+
+
+@pytest.mark.skipif(not FOLDER, reason="set ROBUST_AUGCL_ARCHIVES to a folder of archives")
+@pytest.mark.parametrize(("name", "train"), [("Cora", 140), ("CiteSeer", 120)])
+def test_public_parts_of_an_archive_have_the_known_sizes(name, train):
+    data = loaded(PlanetoidGraph(name=name, parts_from="public"), Path(FOLDER))
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [train, 500, 1000]
