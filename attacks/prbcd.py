@@ -12,7 +12,7 @@ edit is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -20,18 +20,23 @@ from torch import Tensor
 
 from robust_augcl.adversary.attack_base import Attack, FitGraphs, Proposer, at_most, in_parts
 from robust_augcl.adversary.victim import Access, VictimView
+from robust_augcl.attacks._blocks import Blocks, project
 from robust_augcl.attacks._edit_sets import with_edits
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
+from robust_augcl.threat.candidates import first_lowest
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
 from robust_augcl.validation import require_not_negative, require_one_of, require_positive
 
 _LEAST = 1e-7
 """The least weight: a weight of 0 would have no gradient in some models."""
-_BISECTIONS = 40
-"""Steps of the bisection in `project`: the interval shrinks to 2 ** -40 of its width."""
+Gradient = Callable[[Tensor, Tensor], Tensor]
+"""From candidates (K,) and their weights (K,) to the gradient of the loss in these weights (K,)."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From logits (B, C) and the numbers of their graphs (B,) to losses (B,)."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,15 @@ class PRBCD(Attack):
 
     An epoch has four parts: a gradient step on the weights; the projection onto those that add up
     to the budget at the most; a look at the edits of the largest weights; a new draw of at least
-    half of the block, those of small weight. After `resampling` epochs the block stays, the best
-    block so far is taken up again, and steps get smaller. In the end edits are drawn with their
-    weights as probabilities.
+    half of the block, those of small weight. No candidate is drawn again before all were. After
+    `resampling` epochs the block stays, the best block so far is taken up again, and steps get
+    smaller. In the end edits are drawn with their weights as probabilities.
 
     The block holds only allowed candidates, so the threat model is kept. Departures from PyTorch
     Geometric: A block is drawn without replacement. The answer is the best of all edit sets that
     were looked at, the clean graph among them; there it is the best of the last draws, even if the
-    clean graph was better. A graph is done when a set breaks it.
+    clean graph was better. A graph is done when a set breaks it. A set is looked at once in an
+    ascent.
 
     Args:
         epochs: gradient steps.
@@ -74,6 +80,7 @@ class PRBCD(Attack):
     access: ClassVar[Access] = Access.GRADIENT
     display_name: ClassVar[str] = "PRBCD"
     effort: ClassVar[str | None] = "epochs"
+    revision: ClassVar[int] = 2  # blocks of other chance, sums in another order
     paper: ClassVar[Mapping[str, Any]] = {
         "targets": "nearest",
         "loss": "prob_margin",
@@ -108,6 +115,7 @@ class PRBCD(Attack):
         return in_parts(
             lambda graphs: _Ascent(self, victim, graphs.to(victim.device), threat, generator).run(),
             report,
+            limits().climbed_graphs,
         )
 
 
@@ -138,6 +146,32 @@ def wrongness(loss: str, logits: Tensor, y: Tensor, target: Tensor | None = None
     return gap.tanh() if loss == "tanh_margin" else gap
 
 
+@dataclass
+class _Climb:
+    """Where the ascent stands for R graphs that are not broken yet.
+
+    Args:
+        graph: the graphs, ascending (R,).
+        block, weights: the candidates and how much of each is made (R, W).
+        kept_block, kept_weights: the best of them so far (R, W).
+        kept_loss: their loss (R,).
+        seen, losses: the edit sets that were looked at (R, T, K), and their losses (R, T).
+    """
+
+    graph: Tensor
+    block: Tensor
+    weights: Tensor
+    kept_block: Tensor
+    kept_weights: Tensor
+    kept_loss: Tensor
+    seen: Tensor
+    losses: Tensor
+
+    def take(self, rows: Tensor) -> _Climb:
+        """Return the ascent of some of the graphs."""
+        return _Climb(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
 class _Ascent:
     """The blocks of some graphs."""
 
@@ -153,7 +187,7 @@ class _Ascent:
         self.candidates = threat.enumerate(graphs)
         self.budgets = torch.minimum(threat.budgets(graphs), self.candidates.counts)
         widest = max(attack.block_size, 2 * int(self.budgets.max()))
-        self.sizes = self.candidates.counts.clamp(max=widest)
+        self.blocks = Blocks(self.candidates, self.candidates.counts.clamp(max=widest), generator)
         self.best = self.budgets.new_full((graphs.num_graphs, int(self.budgets.max())), -1)
         logits = victim.logits(graphs)
         self.best_loss = wrongness(attack.loss, logits, graphs.y)
@@ -174,142 +208,140 @@ class _Ascent:
         None stands for the nearest wrong class.
         """
         attack = self.attack
-        block = torch.full(
-            (self.graphs.num_graphs, int(self.sizes.max())), -1, device=self.sizes.device
-        )
-        weights = torch.zeros(block.shape, device=block.device)
-        block, weights = self.resampled(block, weights)
-        kept_block, kept_weights = block.clone(), weights.clone()
-        kept_loss = torch.full_like(self.best_loss, -torch.inf)
+
+        def loss(logits: Tensor, index: Tensor) -> Tensor:
+            towards = None if target is None else target[index]
+            return wrongness(attack.loss, logits, self.graphs.y[index], towards)
+
+        if not bool(self.alive.any()):
+            return
+        gradient = self.victim.partial_edits(self.graphs, self.candidates, loss)
+        climb = self.begin()
         for epoch in range(attack.epochs):
-            if not bool(self.alive.any()):
+            if len(climb.graph) == 0:
                 return
-            weights = self.step(block, weights, target, epoch)
+            climb.weights = self.step(climb, gradient, epoch)
             # Is this the best block so far?
-            loss = self.look(self.largest(block, weights), target)
-            better = loss > kept_loss
-            kept_loss = torch.where(better, loss, kept_loss)
-            kept_block[better], kept_weights[better] = block[better], weights[better]
+            found = self.look(climb, self.largest(climb, climb.weights).unsqueeze(1), loss)
+            better = found.squeeze(1) > climb.kept_loss
+            climb.kept_loss[better] = found[better, 0]
+            climb.kept_block[better] = climb.block[better]
+            climb.kept_weights[better] = climb.weights[better]
+            climb = climb.take(self.alive[climb.graph])
             # Draw anew what has little weight, until the best block is taken up again.
             if epoch + 1 < attack.resampling:
-                block, weights = self.resampled(block, weights)
+                climb.block, climb.weights = self.resampled(climb)
             elif epoch + 1 == attack.resampling:
-                block, weights = kept_block.clone(), kept_weights.clone()
-        # Draw edits with their weights as probabilities; a draw over the budget does not count.
-        for _ in range(attack.samples):
-            keys = torch.rand(block.shape, generator=self.generator).to(block.device)
-            drawn = keys < kept_weights
-            drawn &= (drawn.sum(1) <= self.budgets).unsqueeze(1)
-            self.look(self.largest(kept_block, drawn.float()), target)
+                climb.block, climb.weights = climb.kept_block.clone(), climb.kept_weights.clone()
+        self.draw(climb, loss)
 
-    def step(self, block: Tensor, weights: Tensor, target: Tensor | None, epoch: int) -> Tensor:
-        """Return the weights (G, W) after a gradient step and the projection (algorithm 1).
+    def begin(self) -> _Climb:
+        """Return the beginning of an ascent: a first block of each graph that is not broken."""
+        graph = self.alive.nonzero().squeeze(1)
+        none = torch.full((len(graph), int(self.blocks.sizes.max())), -1, device=graph.device)
+        block = self.blocks.filled(graph, none)
+        weights = torch.where(block >= 0, _LEAST, 0.0)
+        return _Climb(
+            graph,
+            block,
+            weights,
+            block.clone(),
+            weights.clone(),
+            self.best_loss.new_full((len(graph),), -torch.inf),
+            # The set of no edits is known, and no answer of an ascent.
+            block.new_full((len(graph), 1, self.best.size(1)), -1),
+            self.best_loss.new_full((len(graph), 1), -torch.inf),
+        )
+
+    def step(self, climb: _Climb, gradient: Gradient, epoch: int) -> Tensor:
+        """Return the weights (R, W) after a gradient step and the projection (algorithm 1).
 
         After `resampling` epochs the steps get smaller.
         """
+        budgets, is_edit = self.budgets[climb.graph], climb.block >= 0
         rate = (
             self.attack.learning_rate
-            * self.budgets
-            / self.graphs.sizes
+            * budgets
+            / self.graphs.sizes[climb.graph]
             / max(epoch - self.attack.resampling + 1, 1) ** 0.5
         )
-        weights = weights + rate.unsqueeze(1) * self.gradient(block, weights, target)
+        slopes = torch.zeros_like(climb.weights)
+        slopes[is_edit] = gradient(climb.block[is_edit], climb.weights[is_edit]).to(slopes.dtype)
+        weights = climb.weights + rate.unsqueeze(1) * slopes
         # A weight of -inf outside of the block stays out of the projection.
-        weights = project(weights.masked_fill(block < 0, -torch.inf), self.budgets)
-        return weights.clamp(_LEAST, 1 - _LEAST).masked_fill(block < 0, 0.0)
+        weights = project(weights.masked_fill(~is_edit, -torch.inf), budgets)
+        return weights.clamp(_LEAST, 1 - _LEAST).masked_fill(~is_edit, 0.0)
 
-    def gradient(self, block: Tensor, weights: Tensor, target: Tensor | None) -> Tensor:
-        """Return the gradient of the loss in the weights (G, W), 0 for graphs that are done."""
-        place = ((block >= 0) & self.alive.unsqueeze(1)).nonzero(as_tuple=True)
-        rows = self.alive.nonzero().squeeze(1)
-        allowed = self.candidates.take(block[place])
-        number = torch.zeros_like(self.sizes)
-        number[rows] = torch.arange(len(rows), device=rows.device)
-        allowed = replace(allowed, graph=number[allowed.graph], num_graphs=len(rows))
+    def largest(self, climb: _Climb, weights: Tensor) -> Tensor:
+        """Return the candidates of the largest weights, in ascending order (R, K).
 
-        def loss(logits: Tensor, index: Tensor) -> Tensor:
-            y = self.graphs.y[rows[index]]
-            towards = None if target is None else target[rows[index]]
-            return wrongness(self.attack.loss, logits, y, towards)
-
-        gradients = torch.zeros_like(weights)
-        gradient = self.victim.relaxed(self.graphs.select(rows), allowed, weights[place], loss)[1]
-        gradients[place] = gradient.to(gradients.dtype)
-        return gradients
-
-    def largest(self, block: Tensor, weights: Tensor) -> Tensor:
-        """Return the candidates of the largest weights (G, K).
-
-        They are within each graph's budget, and above the least weight.
+        They are within each graph's budget, and above the least weight. There is no candidate -1.
         """
         width = self.best.size(1)
-        order = weights.argsort(dim=1, descending=True, stable=True)[:, :width]
-        used = torch.arange(width, device=block.device) < self.budgets.unsqueeze(1)
-        return torch.where(used & (weights.gather(1, order) > _LEAST), block.gather(1, order), -1)
+        heaviest = weights.topk(min(width, weights.size(1)), dim=1)
+        used = torch.arange(width, device=weights.device) < self.budgets[climb.graph].unsqueeze(1)
+        numbers = climb.block.gather(1, heaviest.indices)
+        return torch.where(used & (heaviest.values > _LEAST), numbers, -1).sort(dim=1).values
 
-    def look(self, rows: Tensor, target: Tensor | None) -> Tensor:
-        """Return the loss with these edits (G, K), and keep what is better than the best.
+    def draw(self, climb: _Climb, loss: Loss) -> None:
+        """Look at edits that are drawn with the weights of the best block as probabilities.
 
-        The loss is -inf for graphs that are done or not edited: (G, K) -> (G,).
+        A draw over the budget does not count.
         """
-        graph = (self.alive & (rows >= 0).any(1)).nonzero().squeeze(1)
-        losses = torch.full_like(self.best_loss, -torch.inf)
-        if len(graph) == 0:
-            return losses
-        y = self.graphs.y[graph]
-        logits = self.victim.logits(with_edits(self.graphs, self.candidates, rows[graph], graph))
-        loss, wrong = wrongness(self.attack.loss, logits, y), logits.argmax(1) != y
-        better = wrong | (loss > self.best_loss[graph])
-        self.best_loss[graph[better]] = loss[better]
-        self.best[graph[better]] = rows[graph[better]]
-        self.alive[graph[wrong]] = False
-        towards = None if target is None else target[graph]
-        losses[graph] = wrongness(self.attack.loss, logits, y, towards)
-        return losses
+        climb.block = climb.kept_block
+        draws = []
+        for _ in range(self.attack.samples):
+            keys = torch.rand(climb.block.shape, generator=self.generator).to(climb.block.device)
+            drawn = keys < climb.kept_weights
+            drawn &= (drawn.sum(1) <= self.budgets[climb.graph]).unsqueeze(1)
+            draws.append(self.largest(climb, drawn.to(climb.weights.dtype)))
+        self.look(climb, torch.stack(draws, dim=1), loss)
 
-    def resampled(self, block: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def look(self, climb: _Climb, sets: Tensor, loss: Loss) -> Tensor:
+        """Return the losses with these sets of edits, and keep what is better than the best.
+
+        A set that the same ascent looked at is not asked about again. The loss without edits is
+        -inf. Shapes: sets (R, S, K), each in ascending order -> (R, S).
+        """
+        num_seen = climb.seen.size(1)
+        climb.seen = torch.cat([climb.seen, sets], dim=1)
+        climb.losses = torch.cat([climb.losses, climb.losses.new_zeros(sets.shape[:2])], dim=1)
+        is_same = (sets.unsqueeze(2) == climb.seen.unsqueeze(1)).all(3)
+        first = is_same.int().argmax(2)
+        column = num_seen + torch.arange(sets.size(1), device=sets.device)
+        row, number = (first == column).nonzero(as_tuple=True)
+        if len(row):
+            graph, asked = climb.graph[row], sets[row, number]
+            logits = self.victim.logits(with_edits(self.graphs, self.candidates, asked, graph))
+            climb.losses[row, num_seen + number] = loss(logits, graph)
+            self.keep_best(graph, asked, logits)
+        return climb.losses.gather(1, first)
+
+    def keep_best(self, graph: Tensor, sets: Tensor, logits: Tensor) -> None:
+        """Keep the best of edit sets (L, K) of graphs (L,), ascending, where it is a better one.
+
+        The first that breaks a graph is the best.
+        """
+        y = self.graphs.y[graph]
+        is_wrong = logits.argmax(1) != y
+        loss = wrongness(self.attack.loss, logits, y).masked_fill(is_wrong, torch.inf)
+        best = first_lowest(graph, -loss, self.graphs.num_graphs)
+        best = best[best >= 0]
+        best = best[loss[best] > self.best_loss[graph[best]]]
+        self.best_loss[graph[best]], self.best[graph[best]] = loss[best], sets[best]
+        self.alive[graph[is_wrong]] = False
+
+    def resampled(self, climb: _Climb) -> tuple[Tensor, Tensor]:
         """Return blocks in which at most the heavier half stays, and the rest is drawn anew.
 
-        Shapes: block (G, W), weights (G, W) -> the same.
+        The weights of what stays do not change. Shapes: (R, W), (R, W).
         """
-        order = weights.argsort(dim=1, descending=True, stable=True)
-        column = torch.arange(block.size(1), device=block.device)
-        heavier_half = column < (self.sizes - self.sizes // 2).unsqueeze(1)
-        old_weights = weights.gather(1, order)
-        stays = (old_weights > _LEAST) & heavier_half
-        kept = torch.where(stays, block.gather(1, order), -1)
-        # The candidates that stay come first, the others follow in random order.
-        keys = torch.rand(len(self.candidates), generator=self.generator, dtype=torch.float64)
-        keys = keys.to(block.device)
-        keys[kept[stays]] = -0.5
-        ranked = torch.argsort(self.candidates.graph + (keys + 0.5) / 2)
-        filled = column < self.sizes.unsqueeze(1)
-        place = (self.candidates.ptr[:-1].unsqueeze(1) + column)[filled]
-        new_block = torch.full_like(block, -1)
-        new_block[filled] = ranked[place]
-        by_candidate = torch.full((len(self.candidates),), _LEAST, device=weights.device)
-        by_candidate[kept[stays]] = old_weights[stays]
-        if len(self.candidates) == 0:
-            return new_block, torch.zeros(new_block.shape, device=weights.device)
-        return new_block, torch.where(new_block >= 0, by_candidate[new_block.clamp(min=0)], 0.0)
-
-
-def project(values: Tensor, budgets: Tensor) -> Tensor:
-    """Return the nearest weights between 0 and 1 that add up to the budget at the most, row by row.
-
-    They are the values less a number, clipped. Bisection finds the number (Geisler et al. 2021).
-
-    Shapes: values (G, W), budgets (G,) -> (G, W).
-
-    >>> weights = project(torch.tensor([[0.25, 0.5], [1.5, 0.5]]), torch.tensor([1, 1]))
-    >>> weights.round(decimals=4).tolist()
-    [[0.25, 0.5], [1.0, 0.0]]
-    """
-    low, high = (values.masked_fill(values.isinf(), torch.inf) - 1).amin(1), values.amax(1)
-    over = values.clamp(0, 1).sum(1) > budgets
-    low, high = torch.where(over, low, 0.0), torch.where(over, high, 0.0)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        too_much = (values - middle.unsqueeze(1)).clamp(0, 1).sum(1) > budgets
-        low, high = torch.where(too_much, middle, low), torch.where(too_much, high, middle)
-    return (values - torch.where(over, (low + high) / 2, 0.0).unsqueeze(1)).clamp(0, 1)
+        order = climb.weights.argsort(dim=1, descending=True, stable=True)
+        sizes = self.blocks.sizes[climb.graph].unsqueeze(1)
+        heavier_half = torch.arange(order.size(1), device=order.device) < sizes - sizes // 2
+        weights = climb.weights.gather(1, order)
+        stays = (weights > _LEAST) & heavier_half
+        kept = torch.where(stays, climb.block.gather(1, order), -1)
+        block = self.blocks.filled(climb.graph, kept)
+        fresh = torch.where(block >= 0, _LEAST, 0.0)
+        return block, torch.where(stays, weights, fresh)

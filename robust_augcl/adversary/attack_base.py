@@ -279,15 +279,15 @@ class Fitted:
     seconds: float
 
 
-def in_parts(attack: Proposer, report: Report) -> Proposer:
-    """A proposer that attacks a few graphs at a time (`PackedGraphs.portions`).
+def in_parts(attack: Proposer, report: Report, most: int | None = None) -> Proposer:
+    """A proposer that attacks a few graphs at a time, `most` (`PackedGraphs.portions`).
 
     This bounds memory, and lets the attack tell how far it is.
     """
 
     def propose(graphs: PackedGraphs) -> list[Perturbation]:
         answers: list[Perturbation] = []
-        for part in graphs.portions():
+        for part in graphs.portions(most):
             answers += attack(graphs.select(part))
             report(
                 len(answers) / graphs.num_graphs,

@@ -33,6 +33,7 @@ from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalP
 from robust_augcl.models.verdicts import Verdicts
 from robust_augcl.oracle.edge_gradients import Loss, RelaxedEdits, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.pair_logits import PairLogits
+from robust_augcl.oracle.partial_edits import PartialEdits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
 from robust_augcl.threat.candidates import Candidates
 
@@ -250,6 +251,24 @@ class Victim:
             raise ValueError(f"Expected a victim of known parts: {self.refuses(Access.WEIGHTS)}")
         return copy.deepcopy(found)
 
+    def partial_edits(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, loss: Loss
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Prepare graphs for questions about candidates that are made in part.
+
+        The answer takes numbers of candidates (K,), sorted by graph, and their parts (K,); it
+        returns the gradient in these (K,), as `relaxed` does. One gradient call a graph and time.
+        """
+        packed, candidates = pack(graphs).to(self.device), candidates.to(self.device)
+        ready = PartialEdits(self._model, packed, candidates, loss)
+
+        def ask(index: Tensor, parts: Tensor) -> Tensor:
+            index = index.to(self.device)
+            self.gradient_calls += len(candidates.graph[index].unique_consecutive())
+            return ready(index, parts.to(self.device))
+
+        return ask
+
     def restricted(self, access: Access) -> VictimView:
         """Return the victim as an attack of this access level sees it."""
         return VictimView(self, access)
@@ -322,3 +341,10 @@ class VictimView:
     def parts(self) -> LocalParts:
         """See `Victim.parts`; needs access to the weights."""
         return cast(LocalParts, self._ask(Access.WEIGHTS, "parts")())
+
+    def partial_edits(
+        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, loss: Loss
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """See `Victim.partial_edits`; needs gradient access."""
+        ask = self._ask(Access.GRADIENT, "partial_edits")(graphs, candidates, loss)
+        return cast(Callable[[Tensor, Tensor], Tensor], ask)

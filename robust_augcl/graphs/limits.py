@@ -58,6 +58,7 @@ class Limits:
             a matrix, of which there are some ten.
         embedded_graphs: graphs that an encoder embeds at once, to be scored without labels.
         listed_pairs: pairs of nodes of the graphs whose allowed edits are listed at once: 100 MiB.
+        climbed_graphs: graphs whose edits an ascent of gradients weighs together.
         played_graphs: graphs on which a learned policy acts at once.
         played_nodes: nodes of these graphs.
 
@@ -85,6 +86,7 @@ class Limits:
     row_pairs: int = 2**20
     embedded_graphs: int = 500
     listed_pairs: int = 2_000_000
+    climbed_graphs: int = 300
     played_graphs: int = 200
     played_nodes: int = 50_000
 

@@ -192,13 +192,13 @@ class PackedGraphs:
         place = torch.searchsorted(self.edge_keys, keys).clamp(max=self.edge_keys.numel() - 1)
         return self.edge_keys[place] == keys
 
-    def portions(self) -> list[Tensor]:
+    def portions(self, most: int | None = None) -> list[Tensor]:
         """The numbers of the graphs, in runs of which every pair of nodes fits into memory.
 
-        A run has 50 graphs, or fewer large ones.
+        A run has `most` graphs, by default 50, or fewer large ones.
         """
         return runs(
-            (torch.ones_like(self.sizes), limits().portion_graphs),
+            (torch.ones_like(self.sizes), limits().portion_graphs if most is None else most),
             (self.sizes * (self.sizes - 1) // 2, limits().portion_pairs),
         )
 

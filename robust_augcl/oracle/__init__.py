@@ -7,5 +7,5 @@ Two edits:    `pair_logits`, from `pair_states` (the oracle for pairs), `states_
 Both oracles: `edits`, `neighbourhoods` (who is near whom), `trees` (what is computed only once)
 Search:       `edit_sets` (sets of edits), `beam_search`, `pair_search`
 Proofs:       `bounds` (a lower bound on margins), `certificates` (search and bound together)
-Gradients:    `edge_gradients`
+Gradients:    `edge_gradients`, `partial_edits`
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.models.message_passing import WeightedSum
 
-_NEGLIGIBLE = 1e-6  # a weight for which no message is computed, where its gradient needs none
+NEGLIGIBLE = 1e-6  # a weight for which no message is computed, where its gradient needs none
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """A loss of some graphs (B,) from their logits (B, C) and their numbers (B,)."""
@@ -120,6 +121,14 @@ class RelaxedEdits:
     weights: Tensor
 
 
+class Messages(NamedTuple):
+    """Weighted messages beside those of the edges: from `source` to `target`, (K,) each."""
+
+    source: Tensor
+    target: Tensor
+    weight: Tensor
+
+
 def of_relaxed(
     model: Classifier, edits: RelaxedEdits, loss: Loss, numbers: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -134,29 +143,66 @@ def of_relaxed(
         loss: of detached logits, so that it learns nothing of the model.
         numbers: of the graphs, for the loss (G,).
     """
-    graphs, plain = edits.graphs, model.plain_sums
+    if not model.plain_sums:
+        return _by_messages(model, edits, loss, numbers)
+    losses, exchanged = what_nodes_exchange(model, edits, loss, numbers)
+    sent = torch.cat([states for states, _ in exchanged], dim=1)
+    wanted = torch.cat([gradient for _, gradient in exchanged], dim=1)
+    of_pairs = _between(sent, wanted, edits.graphs, edits.graph, edits.pairs)
+    return losses, edits.change * of_pairs.sum(1)
+
+
+def _by_messages(
+    model: Classifier, edits: RelaxedEdits, loss: Loss, numbers: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same as `of_relaxed` for any model, with a message for each edit."""
+    graphs = edits.graphs
     weights = edits.weights.detach().to(graphs.x.dtype).requires_grad_()
-    made = torch.arange(len(weights), device=weights.device)
-    if plain:
-        made = (weights > _NEGLIGIBLE).nonzero().squeeze(1)
-    ends = (edits.pairs + graphs.ptr[edits.graph])[:, made]
+    ends = edits.pairs + graphs.ptr[edits.graph]
     edges = torch.cat([graphs.edge_index, ends, ends.flip(0)], dim=1)
-    with torch.enable_grad(), _sums(model) as sums:
-        x = graphs.x.detach().requires_grad_()
-        extra = (weights * edits.change)[made]
+    with torch.enable_grad():
+        extra = weights * edits.change
         of_edges = torch.cat([graphs.x.new_ones(graphs.edge_index.size(1)), extra, extra])
-        of_edges = of_edges.detach() if plain else of_edges
-        logits = model.with_edges(replace(graphs, x=x), edges, of_edges)
-        seen = logits.detach().requires_grad_()
-        losses = loss(seen, numbers)
-        (wanted,) = torch.autograd.grad(losses.sum(), seen)
-        inputs = [received for _, received in sums] if plain else [weights]
-        gradients = torch.autograd.grad(logits, inputs, wanted)
-    if not plain:
-        return losses.detach(), gradients[0]
-    sent = torch.cat([states.detach() for states, _ in sums], dim=1)
-    of_pairs = _between(sent, torch.cat(gradients, dim=1), graphs, edits.graph, edits.pairs)
-    return losses.detach(), edits.change * of_pairs.sum(1)
+        logits = model.with_edges(graphs, edges, of_edges)
+        losses, wanted = _losses_and_slopes(logits, loss, numbers)
+        (gradient,) = torch.autograd.grad(logits, weights, wanted)
+    return losses, gradient
+
+
+def what_nodes_exchange(
+    model: Classifier, edits: RelaxedEdits, loss: Loss, numbers: Tensor
+) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """Each graph's loss (G,), and round by round what nodes send and want, (N, H) each.
+
+    What a node wants is the gradient of the loss in what it receives. An edit of a weight below a
+    millionth is left out. The model must have plain sums.
+
+    Args:
+        model: in evaluation mode.
+        edits: the graphs with their edits.
+        loss: as in `of_relaxed`.
+        numbers: of the graphs, for the loss (G,).
+    """
+    graphs = edits.graphs
+    made = (edits.weights > NEGLIGIBLE).nonzero().squeeze(1)
+    ends = edits.pairs[:, made] + graphs.ptr[edits.graph[made]]
+    weight = edits.weights[made].detach().to(graphs.x.dtype) * edits.change[made]
+    added = Messages(torch.cat([ends[0], ends[1]]), torch.cat([ends[1], ends[0]]), weight.repeat(2))
+    with torch.enable_grad(), _sums(model, added) as sums:
+        # The graphs' own edges are sorted, so their sums are fast.
+        logits = model.with_edges(graphs, graphs.edges, None)
+        losses, wanted = _losses_and_slopes(logits, loss, numbers)
+        gradients = torch.autograd.grad(logits, [received for _, received in sums], wanted)
+    sent = [states.detach() for states, _ in sums]
+    return losses, list(zip(sent, gradients, strict=True))
+
+
+def _losses_and_slopes(logits: Tensor, loss: Loss, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Each graph's loss (G,), and its gradient in the logits (G, C)."""
+    seen = logits.detach().requires_grad_()
+    losses = loss(seen, numbers)
+    (slopes,) = torch.autograd.grad(losses.sum(), seen)
+    return losses.detach(), slopes
 
 
 def _of_losses(
@@ -169,17 +215,25 @@ def _of_losses(
 
 
 @contextmanager
-def _sums(model: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
+def _sums(model: nn.Module, added: Messages | None = None) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Collect what the model's weighted sums are given and what they return, (N, H) each.
 
-    They are listed in the order in which they run.
+    They are listed in the order in which they run. Messages `added` come on top of each sum. What
+    lies before the first sum needs no gradient.
     """
     calls: list[tuple[Tensor, Tensor]] = []
+
+    def note(_: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        if added is not None:
+            sent = given[0].index_select(0, added.source) * added.weight.unsqueeze(1)
+            out = out.index_add(0, added.target, sent)
+        if not out.requires_grad:
+            out = out.detach().requires_grad_()
+        calls.append((given[0], out))
+        return out
+
     modules = [module for module in model.modules() if isinstance(module, WeightedSum)]
-    handles = [
-        module.register_forward_hook(lambda _, given, out: calls.append((given[0], out)))
-        for module in modules
-    ]
+    handles = [module.register_forward_hook(note) for module in modules]
     try:
         yield calls
     finally:

@@ -27,6 +27,12 @@ QUESTIONS = {
         lambda view, graphs: view.edge_gradients(graphs, ADD.enumerate(graphs), graphs.y),
     ),
     "relaxed": (Access.GRADIENT, lambda view, graphs: torch.cat(relaxed(view, graphs))),
+    "partial_edits": (
+        Access.GRADIENT,
+        lambda view, graphs: view.partial_edits(
+            graphs, ADD.enumerate(graphs), lambda logits, index: logits[:, 0]
+        )(*torch.tensor([[0, 1], [1, 0]])),
+    ),
 }
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import warnings
 from itertools import combinations
 
+import numpy as np
 import pytest
 import torch
 from attacked import ONE, THREATS, attacked, broken, pairs_of
 from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 
 from robust_augcl.adversary.victim import Access, Victim
+from robust_augcl.attacks._blocks import Blocks, project
 from robust_augcl.attacks.exhaustive import Exhaustive
-from robust_augcl.attacks.prbcd import PRBCD, _Ascent, project, wrongness
+from robust_augcl.attacks.prbcd import PRBCD, _Ascent, wrongness
 from robust_augcl.attacks.rand_sampling import RandSampling
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.graphs.packed import PackedGraphs
@@ -52,14 +55,48 @@ def test_the_projection_is_theirs(seed, width, budget, spread):
         assert float(own.sum()) <= budget + 1e-3
 
 
-def test_the_projection_is_the_nearest_allowed_point():
-    values = torch.randn(1, 6, generator=seeded(0)) + 0.6
-    got = project(values, torch.tensor([2]))[0]
-    assert float(got.sum()) == pytest.approx(2, abs=1e-5)
-    points = torch.rand(200_000, 6, generator=seeded(1))
-    points = points[points.sum(1) <= 2]
-    nearest = (points - values).square().sum(1).min()
-    assert float((got - values[0]).square().sum()) <= float(nearest)
+def by_bisection(values, budget):
+    """The projection as the paper finds it: 60 halvings of where the number can lie."""
+    if values.clamp(0, 1).sum() <= budget:
+        return values.clamp(0, 1)
+    low, high = values.min() - 1, values.max()
+    for _ in range(60):
+        middle = (low + high) / 2
+        too_much = (values - middle).clamp(0, 1).sum() > budget
+        low, high = (middle, high) if too_much else (low, middle)
+    return (values - high).clamp(0, 1)
+
+
+@given(
+    values=st.lists(st.sampled_from([-2.0, -0.5, 0.0, 0.3, 0.5, 1.0, 1.3, 40.0]), min_size=1),
+    noise=st.sampled_from([0.0, 1e-3, 0.4]),
+    budget=st.integers(1, 4),
+)
+def test_the_projection_is_that_of_bisection_with_equal_values_too(values, noise, budget):
+    row = torch.tensor(values, dtype=torch.double)
+    row += noise * torch.rand(len(values), generator=seeded(0), dtype=torch.double)
+    got = project(row.unsqueeze(0), torch.tensor([budget]))[0]
+    torch.testing.assert_close(got, by_bisection(row, budget), atol=1e-9, rtol=0)
+    assert float(got.sum()) <= budget + 1e-9
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_the_projection_solves_the_quadratic_programme(number):
+    draws = seeded(number)
+    values = torch.randn(6, generator=draws, dtype=torch.double) * 2 + 0.4
+    budget = 1 + number % 3
+    solved = minimize(
+        lambda weights: 0.5 * np.square(weights - values.numpy()).sum(),
+        np.full(6, budget / 6),
+        jac=lambda weights: weights - values.numpy(),
+        bounds=[(0, 1)] * 6,
+        constraints=[{"type": "ineq", "fun": lambda weights: budget - weights.sum()}],
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    assert solved.success
+    got = project(values.unsqueeze(0), torch.tensor([budget]))[0]
+    np.testing.assert_allclose(got.numpy(), solved.x, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["margin", "prob_margin", "tanh_margin"])
@@ -236,24 +273,72 @@ def test_blocks_hold_different_candidates_of_their_graph_and_keep_the_heavy_half
     victim, reference_graphs, threat
 ):
     ascent = an_ascent(victim, reference_graphs, threat, block_size=20)
-    block = torch.full((24, int(ascent.sizes.max())), -1)
-    block, weights = ascent.resampled(block, torch.zeros(block.shape))
-    weights = torch.where(block >= 0, torch.rand(block.shape, generator=seeded(0)), 0.0)
-    weights[3] = weights[3].clamp(max=1e-7)  # nothing of this block is worth keeping
-    again, new_weights = ascent.resampled(block, weights)
+    ascent.alive[:] = True
+    climb = ascent.begin()
+    weights = torch.rand(climb.block.shape, generator=seeded(0))
+    climb.weights = torch.where(climb.block >= 0, weights, 0.0)
+    climb.weights[3] = climb.weights[3].clamp(max=1e-7)  # nothing of this block is worth keeping
+    again, new_weights = ascent.resampled(climb)
     for number in range(24):
-        size = int(ascent.sizes[number])
-        for row in (block[number], again[number]):
+        size = int(ascent.blocks.sizes[number])
+        for row in (climb.block[number], again[number]):
             own = row[row >= 0]
             assert len(own.unique()) == len(own) == size
             assert bool((ascent.candidates.graph[own] == number).all())
-        before = dict(zip(block[number].tolist(), weights[number].tolist(), strict=True))
+        before = dict(
+            zip(climb.block[number].tolist(), climb.weights[number].tolist(), strict=True)
+        )
         after = dict(zip(again[number].tolist(), new_weights[number].tolist(), strict=True))
         kept = sorted(
             (weight for edit, weight in before.items() if edit >= 0 and weight > 1e-6), reverse=True
         )[: size - size // 2]
         assert sorted((w for w in after.values() if w > 1e-6), reverse=True) == kept
         assert all(before[edit] == weight for edit, weight in after.items() if weight > 1e-6)
+
+
+def test_every_candidate_is_drawn_once_before_any_comes_again(reference_graphs):
+    candidates = ThreatModel().enumerate(reference_graphs)
+    sizes = candidates.counts.clamp(max=40)
+    blocks, graph = Blocks(candidates, sizes, seeded(0)), torch.tensor([2, 5])
+    none = torch.full((2, 40), -1)
+    rounds = int(candidates.counts[graph].min()) // 40
+    assert rounds > 1
+    drawn = torch.cat([blocks.filled(graph, none) for _ in range(rounds)], dim=1)
+    for row, number in zip(drawn, graph.tolist(), strict=True):
+        assert len(row.unique()) == 40 * rounds
+        assert bool((candidates.graph[row] == number).all())
+
+
+def test_first_draws_are_uniform(reference_graphs):
+    graphs = reference_graphs.select(torch.tensor([4]))
+    candidates = ThreatModel().enumerate(graphs)
+    one, graph = torch.full((1, 1), -1), torch.tensor([0])
+    draws, count = seeded(0), len(candidates)
+    first = [
+        int(Blocks(candidates, torch.tensor([1]), draws).filled(graph, one))
+        for _ in range(20 * count)
+    ]
+    seen = torch.bincount(torch.tensor(first), minlength=count).double()
+    # Chi-squared has a mean of `count` and a spread of sqrt(2 count): five of them are too many.
+    assert float(((seen - 20) ** 2 / 20).sum()) < count + 5 * (2 * count) ** 0.5
+
+
+def test_no_set_of_edits_is_asked_about_twice_in_an_ascent(victim, reference_graphs, monkeypatch):
+    asked = []
+    view = victim.restricted(Access.GRADIENT)
+    real = type(view).logits
+
+    def logits(self, graphs):
+        asked.extend(
+            (int(data.num_nodes), int(data.y), tuple(data.edge_index.flatten().tolist()))
+            for data in graphs.to_data_list()
+        )
+        return real(self, graphs)
+
+    monkeypatch.setattr(type(view), "logits", logits)
+    attacked(PRBCD(targets="nearest"), victim, reference_graphs, ThreatModel(2))
+    assert len(asked) > 60
+    assert len(set(asked)) == len(asked)
 
 
 def test_a_relaxed_edit_lies_between_none_and_all_of_it(victim, reference_graphs):
