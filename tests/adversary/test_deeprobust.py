@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from node_graphs import at_node, random_node_graph
+from node_graphs import at_node, candidates_at, flips_by_gradient, random_node_graph
 from scipy import sparse
 from torch import nn
 
@@ -21,7 +21,6 @@ from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.copied_gcn import classifier_of_gcn
 from robust_augcl.models.margins import margins
 from robust_augcl.registry.optional import DEEPROBUST
-from robust_augcl.threat.candidates import Candidates
 
 needs_deeprobust = pytest.mark.skipif(bool(DEEPROBUST.missing), reason=DEEPROBUST.problem)
 
@@ -43,14 +42,6 @@ def ours_of(gcn: nn.Module) -> GraphClassifier:
     return classifier_of_gcn(
         gcn.gc1.weight, gcn.gc2.weight, gcn.gc1.bias, gcn.gc2.bias, relu=gcn.with_relu
     )
-
-
-def candidates_at(graph: PackedGraphs, node: int) -> Candidates:
-    """Every pair of a node with another one."""
-    others = torch.tensor([other for other in range(graph.num_nodes) if other != node])
-    pairs = torch.stack([others.clamp(max=node), others.clamp(min=node)])
-    exists = graph.has_edges(*pairs)
-    return Candidates(torch.zeros_like(others), pairs, exists, 1, True)
 
 
 # --- edits ----------------------------------------------------------------------------------------
@@ -148,14 +139,7 @@ def test_fga_follows_our_gradient(seed):
     dense.remember(graph.x, torch.from_numpy(given.adjacency.toarray()))
     after = theirs.fga(given, dense, node, 3)
 
-    victim, current = Victim(model), at_node(graph, node, int(y[node]))
-    for _ in range(3):
-        candidates = candidates_at(current, node)
-        gradient = victim.edge_gradients(current, candidates, current.y).sum(1)
-        gain = torch.where(candidates.exists, -gradient, gradient)
-        best = candidates.pairs[:, gain.argmax()]
-        current = current.flip(torch.tensor([0]), best.unsqueeze(1))
-    expected = edits_between(given.adjacency, adjacency_of(current.edge_index, 40).toarray())
+    expected = flips_by_gradient(Victim(model), graph, node, int(y[node]), 3)
     found = edits_between(given.adjacency, after)
     assert found.num_edits == 3
     assert torch.equal(found.added, expected.added)

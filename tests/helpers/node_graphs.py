@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.perturbations import Perturbation
 
 
 def random_node_graph(
@@ -30,3 +33,27 @@ def at_node(graph: PackedGraphs, node: int, y: int) -> PackedGraphs:
     return PackedGraphs(
         graph.x, graph.edge_index, graph.ptr, torch.tensor([y]), torch.tensor([node])
     )
+
+
+def candidates_at(graph: PackedGraphs, node: int) -> Candidates:
+    """Every pair of a node with another one."""
+    others = torch.cat([torch.arange(node), torch.arange(node + 1, graph.num_nodes)])
+    pairs = torch.stack([others.clamp(max=node), others.clamp(min=node)])
+    exists = graph.has_edges(pairs[0], pairs[1])
+    return Candidates(torch.zeros_like(others), pairs, exists, 1, True)
+
+
+def flips_by_gradient(
+    victim: Victim, graph: PackedGraphs, node: int, y: int, edits: int
+) -> Perturbation:
+    """Flip the pair at a node that raises the loss of its class the fastest, edit by edit."""
+    current = at_node(graph, node, y)
+    for _ in range(edits):
+        candidates = candidates_at(current, node)
+        gradient = victim.edge_gradients(current, candidates, current.y).sum(1)
+        gain = torch.where(candidates.exists, -gradient, gradient)
+        best = candidates.pairs[:, gain.argmax()]
+        current = current.flip(torch.tensor([0]), best.unsqueeze(1))
+    clean = candidates_at(graph, node)
+    changed = clean.exists != current.has_edges(clean.pairs[0], clean.pairs[1])
+    return clean.perturbation(changed.nonzero().flatten())
