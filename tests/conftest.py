@@ -39,6 +39,15 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 VECTORS = Path(__file__).parent / "vectors"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long files of tests/workers begin first, and not last.
+
+    Two processes take file by file. Whoever takes a long one last leaves the other one idle.
+    """
+    workers = Path(__file__).parent / "workers"
+    items.sort(key=lambda item: workers not in item.path.parents)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Small graphs: several threads only wait for one another."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from shared import shared_folder
 from tried_once import drawn_once, tried_once
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _made_once() -> Iterator[None]:
+def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The tests of this folder make many audits and reports of a few runs."""
-    with drawn_once(), tried_once():
+    shared = shared_folder(tmp_path_factory)
+    with drawn_once(shared), tried_once(shared):
         yield

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from command_line import compute, finish
+from command_line import compute
+from finished_runs import finished_run
 from forged_inputs import Forger
-from small_suites import EVERYTHING, FORGED, TINY
+from shared import shared_folder
+from small_suites import EVERYTHING, FORGED, PAIR, TINY
 from tried_once import drawn_once, tried_once
 
 from robust_augcl import foreign
@@ -39,9 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _made_once() -> Iterator[None]:
-    """The tests of this folder make hundreds of audits and reports of a few runs."""
-    with drawn_once(), tried_once():
+def _made_once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """The tests of this folder make hundreds of audits and reports of a few runs.
+
+    New figures are drawn only for a file of tests that says `DRAWS = True`.
+    """
+    shared = shared_folder(tmp_path_factory)
+    sketched = not getattr(request.module, "DRAWS", False)
+    with drawn_once(shared, sketched), tried_once(shared):
         yield
 
 
@@ -87,27 +96,23 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny suite, seeds 0 and 1, one worker. Not to be changed."""
-    return finish(
-        tiny, tmp_path_factory.mktemp("finished") / "tiny", "--seeds", "0,1", "--workers", "1"
-    )
+    return finished_run(tmp_path_factory, "tiny", TINY, "--seeds", "0,1")
 
 
 @pytest.fixture(scope="session")
 def pair_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The suite's file: the tiny one with two of its three methods, so with a pair of victims."""
     path = tmp_path_factory.mktemp("suite") / "tiny.toml"
-    without = TINY.replace('[[methods]]\nname = "augcl"\npasses = 2\n', "")
-    assert without != TINY
-    path.write_text(without)
+    path.write_text(PAIR)
     return path
 
 
 @pytest.fixture(scope="session")
-def pair(pair_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of it, one seed: 8 records. Not to be changed."""
-    return finish(pair_suite, tmp_path_factory.mktemp("pair") / "tiny", "--workers", "1")
+    return finished_run(tmp_path_factory, "tiny", PAIR)
 
 
 @pytest.fixture
@@ -139,10 +144,9 @@ def everything_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def everything(everything_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of it. Not to be changed."""
-    out = tmp_path_factory.mktemp("everything") / "run"
-    return finish(everything_suite, out, "--seeds", "0", "--workers", "1")
+    return finished_run(tmp_path_factory, "everything", EVERYTHING, "--seeds", "0")
 
 
 @pytest.fixture
@@ -155,7 +159,4 @@ def forger(everything: Path, everything_suite: Path, tmp_path: Path) -> Forger:
 @pytest.fixture(scope="session")
 def one_victim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of one victim with every kind of file. Tests leave it as it was."""
-    at = tmp_path_factory.mktemp("one-victim")
-    suite = at / "forged.toml"
-    suite.write_text(FORGED)
-    return finish(suite, at / "run", "--workers", "1", "--quiet")
+    return finished_run(tmp_path_factory, "forged", FORGED, "--quiet")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import ending_attacks
 import pytest
-from command_line import Answer, call, call_apart
+from command_line import call, call_apart
 from small_suites import ONE_ATTACK
 
 from robust_augcl.store.housekeeping import survey
@@ -38,22 +38,14 @@ def suite_of(endings, *names):
     return path
 
 
-def run(suite, out, workers):
-    arguments = ["run", str(suite), "--out", str(out), "--workers", workers]
-    if workers == "1":
-        return call_apart(*arguments)
-    command = [sys.executable, "-m", "robust_augcl", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    return Answer(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.mark.parametrize(
     ("workers", "names"),
     [("1", [*ENDINGS]), ("2", ["Exits", "ExitsAtOnce", "OwnBase", "Interrupts", "Unreadable"])],
 )
 def test_every_ending_is_a_failed_step_and_the_others_go_on(endings, tmp_path, workers, names):
     out = tmp_path / "out"
-    code, _, told = run(suite_of(endings, *names), out, workers)
+    arguments = ("run", suite_of(endings, *names), "--out", out, "--workers", workers)
+    code, _, told = call_apart(*arguments)
     assert code == 1, told
     assert "Traceback" not in told
     for name in names:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
+from command_line import call_apart
 from small_suites import ONE_ATTACK
 
 ATTACK = """
@@ -25,30 +24,20 @@ class Choosy(RandSampling):
 """
 
 
-def command(*arguments):
-    """Run a command in a process of its own: an attack that ended it would end the tests."""
-    return subprocess.run(
-        [sys.executable, "-m", "robust_augcl", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-
-
 def test_it_is_a_finding_of_the_audit_and_of_replay(tmp_path):
     path, suite, out = tmp_path / "choosy.py", tmp_path / "suite.toml", tmp_path / "out"
     path.write_text(ATTACK)
     suite.write_text(ONE_ATTACK.format(attack=f"{path}:Choosy"))
-    done = command("run", suite, "--out", out, "--workers", "1", "--quiet")
-    assert (out / "report.md").exists(), done.stderr
+    # In copies of this process: an attack that ended it would end the tests.
+    done = call_apart("run", suite, "--out", out, "--workers", "1", "--quiet")
+    assert (out / "report.md").exists(), done.err
     consent = ("--plugin", f"{path}:Choosy")
-    audit = command("audit", out, "--format", "json", *consent)
-    findings = {each["check"]: each for each in json.loads(audit.stdout)["findings"]}
+    audit = call_apart("audit", out, "--format", "json", *consent)
+    findings = {each["check"]: each for each in json.loads(audit.out)["findings"]}
     planted = findings["breaks a broken victim, not a constant one"]
     assert planted["status"] == "FAIL"
     assert "Choosy: it ended its process (exit code 0)" in planted["evidence"]
-    replay = command("replay", out, *consent)
-    assert replay.returncode != 0
-    told = replay.stdout + replay.stderr
+    replay = call_apart("replay", out, *consent)
+    assert replay.code != 0
+    told = replay.out + replay.err
     assert "computing it again ended the process: it ended its process" in told

@@ -15,6 +15,7 @@ from small_suites import ONE_ATTACK
 
 from robust_augcl.results.findings import Audit
 
+DRAWS = True  # the runs that are killed draw too
 HARNESS = Path(__file__).parent / "killed_runs.py"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+from finished_runs import finished_run
 from small_suites import MEASURED
 
 from robust_augcl.store.run_folder import RunFolder
@@ -15,9 +18,14 @@ def suite(tmp_path):
     return path
 
 
-def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_path, command):
-    out = tmp_path / "run"
-    assert command("run", suite, "--out", out, "--workers", "1").code == 0
+@pytest.fixture
+def out(tmp_path_factory, tmp_path):
+    """A copy of a finished run of it."""
+    made = finished_run(tmp_path_factory, "beside", MEASURED)
+    return shutil.copytree(made, tmp_path / "run")
+
+
+def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, out, command):
     folder = RunFolder(out)
     found = folder.load_measurements(folder.existing_manifest())
     kinds = [measurement.kind for measurement in found]
@@ -44,9 +52,7 @@ def test_measurements_are_computed_shown_kept_and_not_computed_again(suite, tmp_
     assert command("replay", out).code == 0
 
 
-def test_a_damaged_measurement_is_computed_again(suite, tmp_path, command):
-    out = tmp_path / "run"
-    assert command("run", suite, "--out", out, "--workers", "1").code == 0
+def test_a_damaged_measurement_is_computed_again(suite, out, command):
     folder = RunFolder(out)
     before = folder.load_measurements(folder.existing_manifest())
     for name in ("certificate", "representation"):

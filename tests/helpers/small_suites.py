@@ -78,6 +78,9 @@ name = "exhaustive"
 """
 """Three methods and four attacks: 12 results and 22 steps a seed."""
 
+PAIR = TINY.replace('[[methods]]\nname = "augcl"\npasses = 2\n', "")
+"""Two of the three methods, so a pair of victims: 8 results."""
+
 MEASURED = f"""
 name = "measured"
 {_COMPONENTS}

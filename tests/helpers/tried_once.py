@@ -1,4 +1,4 @@
-"""The audit's trials of attacks, and figures, each once for the same content in a test process.
+"""The audit's trials of attacks, and figures, each once for the same content in a call of pytest.
 
 Tests make hundreds of audits of a few runs. What an audit tries depends on the attack, the victim
 and the data alone. So the second audit of the same takes the facts of the first. Where a test has
@@ -7,40 +7,89 @@ replaced code that trials run, everything is tried as ever, and nothing of it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from shared import Kept
 
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.adversary.patched import Standing
 from robust_augcl.plan.step import Step
 from robust_augcl.reports import _figures, markdown
-from robust_augcl.reports._figures import Gallery
+from robust_augcl.reports._figures import Gallery, figures
+from robust_augcl.reports.written import ENDINGS
 from robust_augcl.results.records import Record
+from robust_augcl.results.report_input import ReportInput
 from robust_augcl.review.audit import facts_of_attacks
 from robust_augcl.review.audit.files import Files
 
 _OTHER_ROOMS = ("store", "reports", "cli", "campaign", "workers", "results", "testing")
 """Packages of which no code runs in a trial."""
 
-_known: dict[tuple[object, ...], Any] = {}
-_gallery = Gallery()
+
+class _Shared(Gallery):
+    """Figures that other processes may have drawn."""
+
+    def __init__(self, drawn: Kept) -> None:
+        super().__init__()
+        self._drawn = drawn  # type: ignore[assignment]
 
 
 @contextmanager
-def drawn_once() -> Iterator[None]:
-    """Let a figure of the same content be drawn once, not once a command."""
+def drawn_once(shared: Path, sketched: bool = False) -> Iterator[None]:
+    """Let a figure of the same content be drawn once, not once a command.
+
+    Args:
+        shared: the folder that all processes of this call of pytest know.
+        sketched: whether figures that nobody has drawn yet are left undrawn: files that tell the
+            content stand for them. Most tests of whole runs compare the bytes and look at none.
+    """
+    gallery = (_Sketches if sketched else _Shared)(_kept(shared / "drawn"))
     with pytest.MonkeyPatch.context() as patch:
         for module in (_figures, markdown):
-            patch.setattr(module, "Gallery", lambda: _gallery)
+            patch.setattr(module, "Gallery", lambda: gallery)
         yield
 
 
+class _Sketches(_Shared):
+    """Instead of drawing a figure that nobody has drawn yet, tell its content."""
+
+    def draw(self, report: ReportInput, but: Collection[str] = ()) -> dict[str, bytes]:
+        files: dict[str, bytes] = {}
+        for name, drawing in figures(report).items():
+            if name in but:
+                continue
+            known = name, drawing.content
+            files |= self._drawn[known] if known in self._drawn else _sketch(*known)
+        return files
+
+    def take(self, report: ReportInput, files: Mapping[str, bytes]) -> None:
+        """Nothing is gained: what is told of a figure costs nothing."""
+
+
+def _sketch(name: str, content: Sequence[str]) -> dict[str, bytes]:
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()
+    return {f"{name}.{ending}": f"{name} of {digest}".encode() for ending in ENDINGS}
+
+
+@cache
+def _kept(folder: Path) -> Kept:
+    return Kept(folder)
+
+
 @contextmanager
-def tried_once() -> Iterator[None]:
-    """Let the trials of audits be made once for the same content, while code is as it is now."""
+def tried_once(shared: Path) -> Iterator[None]:
+    """Let the trials of audits be made once for the same content, while code is as it is now.
+
+    Args:
+        shared: the folder that all processes of this call of pytest know.
+    """
+    known = _kept(shared / "tried")
     names = ("try_planted", "try_large", "try_halved", "try_learned")
     planted, large, halved, learned = (getattr(facts_of_attacks, name) for name in names)
 
@@ -48,9 +97,9 @@ def tried_once() -> Iterator[None]:
         """What was found of the same; other people's code is tried again each time."""
         if not _is_ours(attack) or not before.is_so():
             return make()
-        if of not in _known:
-            _known[of] = make()
-        return _known[of]
+        if of not in known:
+            known[of] = make()
+        return known[of]
 
     def try_planted(step: Step) -> Any:
         return once(("planted", step.key), step.settings["attack"], lambda: planted(step))
