@@ -41,6 +41,7 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
     if section.is_given:
         return _given_table(section)
     scored = any(m.kind == "representation" for m in measurements)
+    linear = any(m.kind == "linear_victim" for m in measurements)
     body = []
     for layers, method in section.columns:
         cells = []
@@ -55,6 +56,11 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
                     of_model(measurements, "representation", section, layers, method, UNSUPERVISED)
                 )
             )
+        if linear:
+            probed = of_model(
+                measurements, "linear_victim", section, layers, method, section.protocol
+            )
+            cells.append(_over_seeds([m.values["accuracy"]["test"] for m in probed]))
         pretrained = of_model(measurements, "pretraining", section, layers, method, "")
         seconds = [record.pretrain_seconds for record in section.group(CLEAN, layers, method)]
         cells.append(f"{sum(seconds) / len(seconds):,.1f}" if seconds else _NOTHING)
@@ -67,6 +73,7 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         "Layers",
         *(escape(section.attack_name(attack)) for attack in section.attacks),
         *(["SVM, no labels"] if scored else []),
+        *(["Clean, all test targets"] if linear else []),
         "Pretraining, s",
         "False negatives: of pairs",
         "of weight",
@@ -89,6 +96,12 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
             "without labels (the papers' unsupervised protocol); in brackets a 95 % t "
             "interval over the seeds, where there are several."
         )
+    if linear:
+        caption += (
+            " Clean, all test targets: accuracy in percent of the linear head on frozen "
+            "embeddings over all test targets, whether or not they are attacked; in brackets a "
+            "95 % t interval over the seeds, where there are several."
+        )
     return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
 
 
@@ -108,7 +121,11 @@ def _given_table(section: Section) -> str:
 
 
 def _svm(found: Sequence[Measurement]) -> str:
-    means = [sum(m.values["accuracy"]) / len(m.values["accuracy"]) for m in found]
+    return _over_seeds([sum(m.values["accuracy"]) / len(m.values["accuracy"]) for m in found])
+
+
+def _over_seeds(means: Sequence[float]) -> str:
+    """The mean of one accuracy a seed, with an interval where there are several."""
     if not means:
         return _NOTHING
     text = percent(sum(means) / len(means))

@@ -20,7 +20,8 @@ class Measurement:
 
     Args:
         kind: "pretraining": losses, calibration and the diagnosis of weights; "victim": its losses
-            by epoch, and which epoch was chosen (`results.rest`); "representation": an
+            by epoch, and which epoch was chosen (`results.rest`); "linear_victim": what each
+            penalty gave, and the accuracy on all targets of each part; "representation": an
             accuracy for each fold; "attacker": the curve of its learning; "certificate": for each
             test graph whether it is certified, whether that is settled, and the edits that break it
             (pairs added and removed), if the search found any. "dataset": features, what was
@@ -31,7 +32,15 @@ class Measurement:
             included; 0 of a victim and of a data set.
     """
 
-    kind: Literal["pretraining", "victim", "representation", "certificate", "attacker", "dataset"]
+    kind: Literal[
+        "pretraining",
+        "victim",
+        "linear_victim",
+        "representation",
+        "certificate",
+        "attacker",
+        "dataset",
+    ]
     cell: Cell
     values: dict[str, Any]
     seconds: float

@@ -87,7 +87,7 @@ def _load_adam(
     state = unprefixed("adam", tensors)
     for name, parameter in model.named_parameters():
         own = {
-            what: state[f"{name}|{what}"].to(parameter.device)
+            what: state[f"{name}|{what}"].to(parameter.device, copy=True)
             for what in ("step", "exp_avg", "exp_avg_sq")
             if f"{name}|{what}" in state
         }
