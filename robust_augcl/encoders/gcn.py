@@ -31,6 +31,7 @@ class GCN(LocalEncoder):
     # An edit changes the degrees of its ends, and so what they send in the first round.
     hops_before_first_round = 1
     self_loops: ClassVar[bool] = True
+    reads_features: ClassVar[bool] = False
 
     def build(self, generator: torch.Generator) -> None:
         sizes = [self.in_features] + [self.width] * (self.layers - 1)

@@ -25,6 +25,7 @@ class GIN(LocalEncoder):
     """
 
     self_loops: ClassVar[bool] = True
+    reads_features: ClassVar[bool] = False
     plain_sums = True
 
     def build(self, generator: torch.Generator) -> None:

@@ -59,6 +59,11 @@ class Limits:
         embedded_graphs: graphs that an encoder embeds at once, to be scored without labels.
         listed_pairs: pairs of nodes of the graphs whose allowed edits are listed at once: 100 MiB.
         climbed_graphs: graphs whose edits an ascent of gradients weighs together.
+        copied_numbers: features of the copies of one graph that is held for many targets: 1 GiB.
+        ball_numbers: features of the surroundings of target nodes that are evaluated at once, if
+            each were the whole graph: 256 MiB.
+        asked_places: rows (an edit, and a node near the target) that the oracle for target nodes
+            looks at together; some 100 bytes each.
         played_graphs: graphs on which a learned policy acts at once.
         played_nodes: nodes of these graphs.
 
@@ -87,6 +92,9 @@ class Limits:
     embedded_graphs: int = 500
     listed_pairs: int = 2_000_000
     climbed_graphs: int = 300
+    copied_numbers: int = 2**28
+    ball_numbers: int = 2**26
+    asked_places: int = 2_000_000
     played_graphs: int = 200
     played_nodes: int = 50_000
 

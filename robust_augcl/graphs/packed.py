@@ -186,9 +186,9 @@ class PackedGraphs:
 
         Shapes: (P,), (P,) -> (P,) bool.
         """
-        if self.edge_keys.numel() == 0:
-            return torch.zeros_like(source, dtype=torch.bool)
         keys = source * self.num_nodes + target
+        if self.edge_keys.numel() == 0:
+            return torch.zeros_like(keys, dtype=torch.bool)
         place = torch.searchsorted(self.edge_keys, keys).clamp(max=self.edge_keys.numel() - 1)
         return self.edge_keys[place] == keys
 
@@ -234,8 +234,7 @@ class PackedGraphs:
         """
         if graph.numel() == 0:
             return self
-        ends = pairs + self.ptr[graph]
-        both = torch.cat([ends, ends.flip(0)], dim=1)
+        both = torch.cat([pairs, pairs.flip(0)], dim=1) + self.ptr[graph].repeat(2)
         keys = both[0] * self.num_nodes + both[1]
         there = self.has_edges(both[0], both[1])
         kept, edge_attr = self.edge_keys, self.edge_attr
@@ -302,8 +301,8 @@ class PackedGraphs:
         return self._with_each(Tensor.clone)
 
     def _with_each(self, change: Callable[[Tensor], Tensor]) -> PackedGraphs:
-        held = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return replace(self, **{name: change(of) for name, of in held if of is not None})
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: change(of) for name, of in held.items() if of is not None})
 
     def same_as(self, other: PackedGraphs) -> bool:
         """Whether all tensors are equal, bit by bit."""
@@ -318,6 +317,10 @@ class PackedGraphs:
     def with_labels(self, y: Tensor) -> PackedGraphs:
         """Return the same graphs and targets with other classes (G,)."""
         return replace(self, y=y)
+
+    def with_features(self, x: Tensor) -> PackedGraphs:
+        """Return the same graphs and targets with other features (N, F)."""
+        return replace(self, x=x)
 
     def __getitem__(self, index: int) -> Data:
         """Return one graph as a `Data` of its own (copies, not views)."""

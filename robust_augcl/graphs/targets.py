@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from robust_augcl.errors import InputError
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 
 
@@ -55,10 +56,14 @@ class Targets:
         return list(zip(self.graph.tolist(), nodes, strict=True))
 
     def pack(self, graphs: PackedGraphs) -> PackedGraphs:
-        """Return one graph a target (T graphs): a copy of its graph that carries node and class.
+        """Return one graph a target (T graphs): its graph, which carries node and class.
 
-        The copies take memory for each target. Of a large graph, pack a few targets at a time.
+        Where the targets are nodes of the only graph, it is held once. Else there are copies, which
+        take memory for each target.
         """
+        if self.node is not None and graphs.num_graphs == 1:
+            node, y = self.node.to(graphs.device), self.y.to(graphs.device)
+            return NodeTargets(replace(graphs, target_node=None), node, y)
         copies = graphs.select(self.graph)
         device = copies.device
         node = None if self.node is None else self.node.to(device)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from robust_augcl.graphs.limits import limits
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.graphs.ragged import runs
 from robust_augcl.graphs.unfolding import Unfolding
 from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalParts
 from robust_augcl.models.encoder_base import Encoder, LocalEncoder
@@ -49,6 +53,8 @@ class GraphClassifier(Classifier):
 
     def forward(self, graphs: PackedGraphs, edge_weight: Tensor | None = None) -> Tensor:
         """Return the logits (B, C) of packed graphs; edge_weight (E,) or None."""
+        if isinstance(graphs, NodeTargets) and edge_weight is None:
+            return self._of_nodes(graphs)
         edges = graphs.edges if edge_weight is None else graphs.edge_index
         return self.with_edges(graphs, edges, edge_weight)
 
@@ -62,6 +68,33 @@ class GraphClassifier(Classifier):
             states if graphs.target_node is None else nodes[graphs.target_rows]
         )
         return logits
+
+    def _of_nodes(self, targets: NodeTargets) -> Tensor:
+        """The logits (B, C) of nodes of one graph: of those without edits by one evaluation."""
+        edited = torch.zeros_like(targets.nodes, dtype=torch.bool)
+        edited[targets.flips[0]] = True
+        if self.training or not isinstance(self.encoder, LocalEncoder):
+            edited = torch.ones_like(edited)  # what it takes from how far away is not known
+        whole, some = (~edited).nonzero().squeeze(1), edited.nonzero().squeeze(1)
+        pieces = [self(targets.select(whole).together)] if whole.numel() else []
+        for number in runs((targets.sizes[some] * targets.graph.x.size(1), limits().ball_numbers)):
+            pieces.append(self(self._apart(targets.select(some[number]))))
+        if not pieces:
+            return targets.graph.x.new_zeros(0, self.num_classes)
+        order = torch.cat([whole, some])
+        return torch.cat(pieces)[order.argsort()]
+
+    def _apart(self, targets: NodeTargets) -> PackedGraphs:
+        """Graphs of which each holds all that the logits of one target come from."""
+        if self.training or not isinstance(self.encoder, LocalEncoder):
+            return targets.copies
+        # The degree of a node that sends in the first round is that of its whole neighbourhood.
+        return targets.around(self.encoder.layers + self.encoder.hops_before_first_round)
+
+    @property
+    def node_parts(self) -> LocalParts | None:
+        known = not self.training and isinstance(self.encoder, LocalEncoder)
+        return LocalParts(cast(LocalEncoder, self.encoder), self.head) if known else None
 
     @property
     def plain_sums(self) -> bool:

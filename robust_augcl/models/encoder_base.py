@@ -127,7 +127,8 @@ class LocalEncoder(Encoder):
     So the states that an edit changes can be computed without the others. In round l the new state
     of a node is update(l, the sum of what its neighbours send, ...), and a node sends
     message(l, its state, ...). The state of a graph is readout(the node states of the rounds in
-    `summed_rounds`, concatenated and summed over the nodes).
+    `summed_rounds`, concatenated and summed over the nodes). The states of nodes that `pool`
+    returns are those of these rounds, concatenated.
 
     In evaluation mode this must agree with `forward`; the contract tests compare them.
     `hops_before_first_round` is 1 if messages depend on degrees, else 0.
@@ -139,6 +140,8 @@ class LocalEncoder(Encoder):
 
     self_loops: ClassVar[bool] = False
     """Whether a node is among its own neighbours."""
+    reads_features: ClassVar[bool] = True
+    """Whether `update` looks at the features: if not, they are not looked up for it."""
 
     @property
     def summed_rounds(self) -> tuple[int, ...]:

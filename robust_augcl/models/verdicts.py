@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from robust_augcl.errors import InputError, RobustAugclError, message_of
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.models.margins import gaps
@@ -187,4 +187,6 @@ def _asked(double: Classifier, graphs: PackedGraphs) -> Tensor:
 
 
 def _in_double(graphs: PackedGraphs) -> PackedGraphs:
-    return replace(graphs, x=graphs.x.double())
+    if isinstance(graphs, NodeTargets):
+        return graphs.in_double()
+    return graphs.with_features(graphs.x.double())
