@@ -68,7 +68,7 @@ class Exhaustive(Attack):
         self, victim: VictimView, graphs: PackedGraphs, threat: ThreatModel
     ) -> list[Perturbation]:
         """Return for each graph the edit of the smallest margin, if it is below the clean one."""
-        candidates = threat.enumerate(graphs)
+        candidates = threat.enumerate(graphs, victim.reach)
         y = graphs.y[candidates.graph].to(victim.device)
         margin = margins(victim.candidate_logits(graphs, candidates), y).to(graphs.device)
         worst = candidates.best(margin)

@@ -105,7 +105,7 @@ class _Evolution:
         generator: torch.Generator,
     ) -> None:
         self.attack, self.victim, self.graphs, self.generator = attack, victim, graphs, generator
-        self.candidates = threat.enumerate(graphs)
+        self.candidates = threat.enumerate(graphs, victim.reach)
         self.neighbourhood = Neighbourhood.of(graphs, self.candidates)
         self.budgets = torch.minimum(threat.budgets(graphs), self.candidates.counts)
 

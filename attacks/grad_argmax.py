@@ -97,7 +97,7 @@ class _Paths:
         )
         self.current = graphs.select(self.owner)
         # Those of the clean graphs: a pair is edited at most once.
-        self.listed = threat.enumerate(graphs)
+        self.listed = threat.enumerate(graphs, victim.reach)
         self.copies = ranges(self.listed.ptr[self.owner], self.listed.counts[self.owner])
         self.candidates = self._candidates_of_paths()
         self.budgets = torch.minimum(threat.budgets(self.current), self.candidates.counts)

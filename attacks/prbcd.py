@@ -184,7 +184,7 @@ class _Ascent:
         generator: torch.Generator,
     ) -> None:
         self.attack, self.victim, self.graphs, self.generator = attack, victim, graphs, generator
-        self.candidates = threat.enumerate(graphs)
+        self.candidates = threat.enumerate(graphs, victim.reach)
         self.budgets = torch.minimum(threat.budgets(graphs), self.candidates.counts)
         widest = max(attack.block_size, 2 * int(self.budgets.max()))
         self.blocks = Blocks(self.candidates, self.candidates.counts.clamp(max=widest), generator)

@@ -12,6 +12,7 @@ from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.model import ThreatModel
+from robust_augcl.threat.node_space import NodeCandidateSpace
 from robust_augcl.threat.perturbations import Perturbation
 
 
@@ -37,12 +38,17 @@ class RandSampling(Attack):
         report: Report = silent,
     ) -> Proposer:
         def propose(graphs: PackedGraphs) -> list[Perturbation]:
-            candidates = threat.enumerate(graphs)
+            space, budgets = threat.space(graphs), threat.budgets(graphs)
+            if isinstance(space, NodeCandidateSpace):  # of one large graph, which is not listed
+                drawn = space.draw(budgets, generator)
+                every = torch.arange(len(drawn)).split(drawn.counts.tolist())
+                return [drawn.perturbation(mine) for mine in every]
+            candidates = space.list()
             # The first k of a random order of each graph's candidates are a uniform draw without
             # replacement.
             keys = torch.rand(len(candidates), generator=generator, dtype=torch.float64)
             order = torch.argsort(candidates.graph + keys.to(graphs.device))
-            counts = torch.minimum(threat.budgets(graphs), candidates.counts).tolist()
+            counts = torch.minimum(budgets, candidates.counts).tolist()
             firsts = candidates.ptr.tolist()
             return [
                 candidates.perturbation(order[first : first + count])

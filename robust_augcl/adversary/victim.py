@@ -28,10 +28,13 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.errors import AccessViolation
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalParts
 from robust_augcl.models.verdicts import Verdicts
 from robust_augcl.oracle.edge_gradients import Loss, RelaxedEdits, by_states, by_weights, of_relaxed
+from robust_augcl.oracle.node_gradients import node_gradients
+from robust_augcl.oracle.node_logits import NodeLogits, pieces_of
 from robust_augcl.oracle.pair_logits import PairLogits
 from robust_augcl.oracle.partial_edits import PartialEdits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
@@ -60,6 +63,7 @@ class Victim:
     def __init__(self, model: Classifier) -> None:
         self._model = model.eval().requires_grad_(False)
         self._verdicts = Verdicts(self._model)
+        self._of_nodes = NodeLogits(self._model)
         self.num_classes = model.num_classes
         self.device = model.device
         self.queries = 0
@@ -101,7 +105,7 @@ class Victim:
         """Logits (G, C), one query a graph."""
         packed = pack(graphs).to(self.device)
         self.queries += packed.num_graphs
-        parts = chunks(packed.sizes)
+        parts = pieces_of(self._model, packed)
         pieces = (
             [self._model(packed)]
             if len(parts) == 1
@@ -120,7 +124,7 @@ class Victim:
         """
         packed = graphs.to(self.device)
         pieces = [torch.zeros(0, self.num_classes, dtype=torch.double, device=self.device)]
-        for index in chunks(packed.sizes):
+        for index in pieces_of(self._model, packed):
             piece = self._verdicts.precise(packed.select(index))
             if piece is None:
                 return None
@@ -140,7 +144,13 @@ class Victim:
         self.queries += len(candidates)
         candidates = candidates.to(self.device)
         questions = Questions(packed, candidates.graph, candidates.pairs, candidates.changes)
-        return self._verdicts.decide(candidate_logits(self._model, questions), questions.edited)
+        every = torch.arange(len(questions), device=self.device)
+        logits = (
+            self._of_nodes(questions.edited(every))
+            if isinstance(packed, NodeTargets)
+            else candidate_logits(self._model, questions)
+        )
+        return self._verdicts.decide(logits, questions.edited)
 
     @torch.no_grad()
     def pair_logits(
@@ -152,14 +162,20 @@ class Victim:
         returns the logits (P, C) of the graphs after both. One query a pair that is asked about;
         what is prepared is nothing that is shown.
         """
-        ready = PairLogits(self._model, pack(graphs).to(self.device), candidates.to(self.device))
+        packed = pack(graphs).to(self.device)
+        ready = PairLogits(self._model, packed, candidates.to(self.device))
 
         @torch.no_grad()
         def ask(one: Tensor, other: Tensor) -> Tensor:
             self.queries += one.numel()
             one, other = one.to(self.device), other.to(self.device)
+            logits = (
+                self._of_nodes(ready.edited(one, other))
+                if isinstance(packed, NodeTargets)
+                else ready(one, other)
+            )
             return self._verdicts.decide(
-                ready(one, other), lambda index: ready.edited(one[index], other[index])
+                logits, lambda index: ready.edited(one[index], other[index])
             )
 
         return ask
@@ -179,6 +195,9 @@ class Victim:
         packed = pack(graphs).to(self.device)
         columns = towards.to(self.device).reshape(packed.num_graphs, -1)
         self.gradient_calls += columns.numel()
+        if isinstance(packed, NodeTargets):
+            out = node_gradients(self._model, packed, candidates.to(self.device), columns)
+            return out if towards.dim() == 2 else out.squeeze(2)
         plain = self._model.plain_sums
         out = packed.x.new_zeros(len(candidates), 2, columns.size(1))
         ptr = candidates.ptr.to(self.device)
@@ -221,20 +240,13 @@ class Victim:
             part.to(self.device) for part in (candidates.graph, candidates.pairs, weights)
         )
         change = (torch.where(candidates.exists, -1, 1) * candidates.changes).to(self.device)
-        losses, gradient = (
-            packed.x.new_zeros(packed.num_graphs),
-            packed.x.new_zeros(len(candidates)),
-        )
+        x = packed.graph.x if isinstance(packed, NodeTargets) else packed.x
+        losses, gradient = x.new_zeros(packed.num_graphs), x.new_zeros(len(candidates))
         for index in chunks(packed.sizes + 2 * ptr.diff()):
             first, last = int(index[0]), int(index[-1]) + 1
             own = slice(int(ptr[first]), int(ptr[last]))
-            edits = RelaxedEdits(
-                packed.select(index),
-                graph[own] - first,
-                pairs[:, own],
-                change[own],
-                weights[own],
-            )
+            numbers, parts = graph[own] - first, (pairs[:, own], change[own], weights[own])
+            edits = RelaxedEdits(packed.select(index), numbers, *parts)
             losses[first:last], gradient[own] = of_relaxed(self._model, edits, loss, index)
         return losses, gradient
 
@@ -269,6 +281,14 @@ class Victim:
 
         return ask
 
+    @property
+    def reach(self) -> int | None:
+        """How many hops from a target node the nearer end of an edit lies that matters, at most.
+
+        None where that is not known.
+        """
+        return self._model.reach
+
     def restricted(self, access: Access) -> VictimView:
         """Return the victim as an attack of this access level sees it."""
         return VictimView(self, access)
@@ -281,12 +301,13 @@ class VictimView:
     copies. Whatever lies beyond the level raises `AccessViolation`.
     """
 
-    __slots__ = ("_ask", "access", "device", "num_classes")
+    __slots__ = ("_ask", "access", "device", "num_classes", "reach")
 
     def __init__(self, victim: Victim, access: Access) -> None:
         self.access = access
         self.num_classes = victim.num_classes
         self.device = victim.device
+        self.reach = victim.reach
 
         def ask(needed: Access, what: str) -> Callable[..., Any]:
             if access < needed:

@@ -32,6 +32,7 @@ class GCN(LocalEncoder):
     hops_before_first_round = 1
     self_loops: ClassVar[bool] = True
     reads_features: ClassVar[bool] = False
+    plain_sums = True  # a degree is such a sum too
 
     def build(self, generator: torch.Generator) -> None:
         sizes = [self.in_features] + [self.width] * (self.layers - 1)

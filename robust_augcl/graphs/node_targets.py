@@ -94,7 +94,7 @@ class NodeTargets(PackedGraphs):
         return torch.full_like(self.nodes, self.graph.num_nodes)
 
     @cached_property
-    def ptr(self) -> Tensor:  # type: ignore[override]
+    def ptr(self) -> Tensor:
         size, device = self.graph.num_nodes, self.device
         return torch.arange(0, self.num_nodes + 1, size, device=device)
 
@@ -244,23 +244,43 @@ class NodeTargets(PackedGraphs):
         return graph.flip(*self.flips)
 
     @property
-    def x(self) -> Tensor:  # type: ignore[override]
+    def x(self) -> Tensor:
         return self.copies.x
 
     @property
-    def edge_index(self) -> Tensor:  # type: ignore[override]
+    def edge_index(self) -> Tensor:
         return self.copies.edge_index
 
     @property
-    def edge_attr(self) -> Tensor | None:  # type: ignore[override]
+    def edge_attr(self) -> Tensor | None:
         return None if self.graph.edge_attr is None else self.copies.edge_attr
 
     @property
-    def added_edge(self) -> Tensor | None:  # type: ignore[override]
+    def added_edge(self) -> Tensor | None:
         return self.graph.added_edge
 
 
-_NODES_ASKED = 8
+def degree_of_targets(graphs: PackedGraphs) -> Tensor:
+    """The degree of the target node of each graph (G,).
+
+    Raises:
+        ValueError: the targets are graphs.
+    """
+    if isinstance(graphs, NodeTargets):
+        return graphs.degree_of_targets
+    return graphs.degree[graphs.target_rows]
+
+
+def in_two_components(graphs: PackedGraphs, graph: Tensor, pairs: Tensor) -> Tensor:
+    """Whether the nodes of pairs (2, P), numbered within their graphs (P,), are not connected."""
+    if isinstance(graphs, NodeTargets) and graphs.flips[0].numel() == 0:
+        parts = graphs.graph.components[pairs]
+    else:
+        parts = graphs.components[pairs + graphs.ptr[graph]]
+    return parts[0] != parts[1]
+
+
+_NODES_ASKED = 64
 """At how many nodes candidates of a target lie, about: what a portion is measured by."""
 
 

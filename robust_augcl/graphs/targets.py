@@ -62,8 +62,8 @@ class Targets:
         take memory for each target.
         """
         if self.node is not None and graphs.num_graphs == 1:
-            node, y = self.node.to(graphs.device), self.y.to(graphs.device)
-            return NodeTargets(replace(graphs, target_node=None), node, y)
+            whole = replace(graphs, target_node=None)
+            return NodeTargets(whole, self.node.to(graphs.device), self.y.to(graphs.device))
         copies = graphs.select(self.graph)
         device = copies.device
         node = None if self.node is None else self.node.to(device)

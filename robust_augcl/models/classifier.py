@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -90,11 +89,6 @@ class GraphClassifier(Classifier):
             return targets.copies
         # The degree of a node that sends in the first round is that of its whole neighbourhood.
         return targets.around(self.encoder.layers + self.encoder.hops_before_first_round)
-
-    @property
-    def node_parts(self) -> LocalParts | None:
-        known = not self.training and isinstance(self.encoder, LocalEncoder)
-        return LocalParts(cast(LocalEncoder, self.encoder), self.head) if known else None
 
     @property
     def plain_sums(self) -> bool:

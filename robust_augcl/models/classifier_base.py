@@ -110,17 +110,12 @@ class Classifier(nn.Module, ABC):
         return None
 
     @property
-    def node_parts(self) -> LocalParts | None:
-        """The parts that give the logits of nodes from states near them, None without any."""
-        return None
-
-    @property
     def reach(self) -> int | None:
         """How many hops from a target node the nearer end of an edit lies that matters, at most.
 
         None where that is not known.
         """
-        parts = self.node_parts
+        parts = self.parts
         if parts is None:
             return None
         return parts.encoder.layers - 1 + parts.encoder.hops_before_first_round

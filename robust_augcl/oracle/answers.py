@@ -34,6 +34,10 @@ class Answers(Protocol):
 
     device: torch.device
 
+    @property
+    def reach(self) -> int | None:
+        """How many hops from a target node an edit matters; None where that is not known."""
+
     def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
         """Logits (G, C) of G graphs."""
 

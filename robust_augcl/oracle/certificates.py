@@ -21,7 +21,7 @@ from robust_augcl.graphs.ragged import take
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
 from robust_augcl.oracle.bounds import MarginBounds, margin_bounds
-from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem
+from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem, is_all, reach_of_search
 from robust_augcl.oracle.pair_search import Harmless, search_pairs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.candidates import Candidates
@@ -156,7 +156,7 @@ def _worst_single_edits(
 ) -> SingleEdits:
     """The same of graphs that are searched together."""
     graphs = graphs.to(victim.device)
-    candidates = threat.enumerate(graphs)
+    candidates = threat.enumerate(graphs, victim.reach)
     logits = victim.candidate_logits(graphs, candidates)
     best = BestSets(victim.logits(graphs), graphs.y, 1)
     every = torch.arange(len(candidates), device=graphs.device)
@@ -205,7 +205,8 @@ def _certify(
     victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel, limit: int
 ) -> Certificate:
     """Certify graphs that are searched together."""
-    budgets, candidates = threat.budgets(graphs), threat.enumerate(graphs)
+    reach = reach_of_search(victim.reach, graphs, threat)
+    budgets, candidates = threat.budgets(graphs), threat.enumerate(graphs, reach)
     clean = victim.logits(graphs)
     is_right = clean.argmax(1) == graphs.y
     bounds = None
@@ -227,7 +228,7 @@ def _certify(
         stop_when_broken=True,
         harmless=None if bounds is None else _harmless(bounds, candidates),
     )
-    complete = (size <= tried) & found.exhausted
+    complete = (size <= tried) & found.exhausted & is_all(reach, graphs, threat)
     survives = complete & ~found.broken
     searched = _searched_margin(found, tried, survives, bounds)
     return Certificate(

@@ -72,7 +72,7 @@ def by_states(
     >>> torch.allclose(by_states(*asked), by_weights(*asked), atol=1e-6)
     True
     """
-    with torch.enable_grad(), _sums(model) as sums:
+    with torch.enable_grad(), weighted_sums(model) as sums:
         x = graphs.x.detach().requires_grad_()
         logits = model.with_edges(replace(graphs, x=x), graphs.edge_index, None)
         received = [received for _, received in sums]
@@ -188,7 +188,7 @@ def what_nodes_exchange(
     ends = edits.pairs[:, made] + graphs.ptr[edits.graph[made]]
     weight = edits.weights[made].detach().to(graphs.x.dtype) * edits.change[made]
     added = Messages(torch.cat([ends[0], ends[1]]), torch.cat([ends[1], ends[0]]), weight.repeat(2))
-    with torch.enable_grad(), _sums(model, added) as sums:
+    with torch.enable_grad(), weighted_sums(model, added) as sums:
         # The graphs' own edges are sorted, so their sums are fast.
         logits = model.with_edges(graphs, graphs.edges, None)
         losses, wanted = _losses_and_slopes(logits, loss, numbers)
@@ -215,7 +215,7 @@ def _of_losses(
 
 
 @contextmanager
-def _sums(model: nn.Module, added: Messages | None = None) -> Iterator[list[tuple[Tensor, Tensor]]]:
+def weighted_sums(model: nn.Module, added: Messages | None = None) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Collect what the model's weighted sums are given and what they return, (N, H) each.
 
     They are listed in the order in which they run. Messages `added` come on top of each sum. What

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robust_augcl.graphs.limits import limits
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges
 from robust_augcl.models.margins import margins
@@ -48,7 +50,7 @@ class SearchProblem:
             ask=victim.candidate_logits,
             ask_pairs=victim.pair_logits,
             graphs=graphs,
-            candidates=threat.enumerate(graphs),
+            candidates=threat.enumerate(graphs, reach_of_search(victim.reach, graphs, threat)),
             clean=victim.logits(graphs),
             budgets=threat.budgets(graphs),
         )
@@ -75,6 +77,25 @@ class Found:
     def perturbations(self, candidates: Candidates) -> list[Perturbation]:
         """Return the edits, graph by graph."""
         return [candidates.perturbation(row[row >= 0]) for row in self.edits]
+
+
+def reach_of_search(reach: int | None, graphs: PackedGraphs, threat: ThreatModel) -> int | None:
+    """Up to how many hops from a target node the candidates of a search lie; None: anywhere.
+
+    One edit matters only within the reach of the victim. Several may bring any node nearer, so they
+    are looked for everywhere, but in graphs that are too large for that.
+    """
+    of_pairs = graphs.sizes.double() * (graphs.sizes - 1) / 2
+    several = graphs.num_graphs > 0 and int(threat.budgets(graphs).max()) > 1
+    if several and threat.at == "anywhere" and float(of_pairs.sum()) <= limits().listed_pairs:
+        return None
+    return reach
+
+
+def is_all(reach: int | None, graphs: PackedGraphs, threat: ThreatModel) -> Tensor:
+    """Whether the candidates up to this reach make up all sets of edits that matter (G,)."""
+    everywhere = reach is None or threat.at != "anywhere" or not isinstance(graphs, NodeTargets)
+    return torch.full_like(graphs.y, everywhere, dtype=torch.bool) | (threat.budgets(graphs) == 1)
 
 
 def edited(

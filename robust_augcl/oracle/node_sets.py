@@ -91,7 +91,7 @@ class NodeOracle:
     >>> ends = NodeTargets(graph, torch.tensor([0, 2]), torch.tensor([0, 0]))
     >>> edited = ends.flip(torch.tensor([1]), torch.tensor([[0], [2]]))
     >>> with torch.no_grad():
-    ...     found = NodeOracle(model.node_parts, graph).logits(edited)
+    ...     found = NodeOracle(model.parts, graph).logits(edited)
     ...     torch.allclose(found, model(edited), atol=1e-6)
     True
     """
@@ -105,9 +105,7 @@ class NodeOracle:
         self._pooled: list[Tensor] = []
         for index in range(encoder.layers):
             sent = encoder.message(index, self._states[-1], self._degree)
-            pooled = embedding_bag(
-                graph.edge_index[1], sent, graph.first_edge[:-1], mode="sum"
-            )
+            pooled = embedding_bag(graph.edge_index[1], sent, graph.first_edge[:-1], mode="sum")
             if encoder.self_loops:
                 pooled = pooled + sent
             self._sent.append(sent)

@@ -17,22 +17,27 @@ Example: on a path of three nodes one edge may be added, since only the ends are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from robust_augcl.errors import ThreatViolation
+from robust_augcl.errors import InputError, ThreatViolation
+from robust_augcl.graphs.node_targets import NodeTargets, degree_of_targets, in_two_components
 from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.revisions import LATER, in_addresses
 from robust_augcl.threat.candidate_space import CandidateSpace
 from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.node_space import NodeCandidateSpace
 from robust_augcl.threat.perturbations import Perturbation, check_form, pack_edits
+from robust_augcl.validation import require_one_of
 
 _MOST_EDITS = 2**31 - 1
 Operation = Literal["add", "delete"]
+Place = Literal["anywhere", "target", "neighbours"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,26 @@ class ThreatModel:
             the clean graph.
         allow_existing: whether an edge that exists may be "added", which changes nothing (the
             published attacks do).
+        at: where the edited edges lie, of targets that are nodes: "anywhere"; at the "target"
+            itself (a direct attack); or at its "neighbours" in the clean graph and not at the
+            target (an influencer attack).
+        share_of: what a budget that is a fraction is one of: the edges of the "graph", or the
+            "degree" of the target node.
+        shared: whether all target nodes of a graph are attacked by the same edits (a global
+            attack).
 
     Raises:
-        ValueError: a budget that is not positive, a fraction above 1, no operation.
+        ValueError: a budget that is not positive, a fraction above 1, no operation, an unknown
+            word; a rule that contradicts another one.
     """
 
     budget: int | float = 1
     operations: tuple[Operation, ...] = ("add",)
     within_component: bool = False
     allow_existing: bool = False
+    at: Place = field(default="anywhere", metadata=LATER)
+    share_of: Literal["graph", "degree"] = field(default="graph", metadata=LATER)
+    shared: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         if not self.budget > 0:
@@ -76,6 +92,27 @@ class ThreatModel:
                 "Expected `operations` to be 'add', 'delete' or both, each once, got "
                 f"{list(self.operations)}"
             )
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Refuse places and shares that are unknown, or that do not go together."""
+        require_one_of(self, "at", get_args(Place))
+        require_one_of(self, "share_of", ("graph", "degree"))
+        if self.share_of == "degree" and not isinstance(self.budget, float):
+            raise ValueError(
+                "Expected `budget` to be a fraction where it is a share of the target's degree, "
+                f"got {self.budget}"
+            )
+        if self.shared and (self.at != "anywhere" or self.share_of != "graph"):
+            raise ValueError(
+                "Expected `at` to be 'anywhere' and `share_of` to be 'graph' where all targets "
+                f"share their edits, got {self.at!r} and {self.share_of!r}"
+            )
+
+    @property
+    def of_nodes(self) -> bool:
+        """Whether its rules are about targets that are nodes."""
+        return self.at != "anywhere" or self.share_of != "graph" or self.shared
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -85,27 +122,45 @@ class ThreatModel:
             >>> ThreatModel(3).rules
             {'operations': ('add',), 'within_component': False, 'allow_existing': False}
         """
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "budget"}
+        return {f.name: getattr(self, f.name) for f in in_addresses(self) if f.name != "budget"}
 
     def budgets(self, graphs: PackedGraphs) -> Tensor:
         """The number of edits allowed in each graph (G,)."""
         if isinstance(self.budget, int):
             return torch.full_like(graphs.sizes, self.budget)
+        whole = graphs.num_undirected_edges
+        if self.share_of == "degree":
+            whole = degree_of_targets(graphs)
         # The small term keeps 0.1 of 30 edges at 3, which binary floating point puts just below.
-        return (
-            (graphs.num_undirected_edges.double() * self.budget + 1e-9).floor().long().clamp(min=1)
-        )
+        return (whole.double() * self.budget + 1e-9).floor().long().clamp(min=1)
 
     def candidates(self, data: Data) -> Tensor:
         """Every allowed single edit of one graph as pairs of nodes i < j: (2, M)."""
         return self.enumerate(PackedGraphs.from_data_list([data])).pairs
 
-    def enumerate(self, graphs: PackedGraphs) -> Candidates:
-        """Every allowed single edit of every graph, by graph, then i, then j."""
-        return self.space(graphs).list()
+    def enumerate(self, graphs: PackedGraphs, reach: int | None = None) -> Candidates:
+        """Every allowed single edit of every graph, by graph, then i, then j.
 
-    def space(self, graphs: PackedGraphs) -> CandidateSpace:
+        Args:
+            graphs: the graphs.
+            reach: of target nodes of one graph: only edits with an end within so many hops of the
+                target are listed. By itself, no other edit changes what a model says that reaches
+                no farther (`Classifier.reach`).
+        """
+        space = self.space(graphs)
+        return space.list(reach) if isinstance(space, NodeCandidateSpace) else space.list()
+
+    def space(self, graphs: PackedGraphs) -> CandidateSpace | NodeCandidateSpace:
         """The allowed single edits of every graph, to be counted, drawn or looked at by node."""
+        if isinstance(graphs, NodeTargets):
+            return NodeCandidateSpace(graphs, self._space(graphs.graph), self.at)
+        if self.at == "anywhere":
+            return self._space(graphs)
+        raise InputError(
+            f"Expected target nodes of one graph for edits at the {self.at}, got other targets"
+        )
+
+    def _space(self, graphs: PackedGraphs) -> CandidateSpace:
         return CandidateSpace(
             graphs,
             edges="delete" in self.operations or self.allow_existing,
@@ -130,6 +185,16 @@ class ThreatModel:
             raise ThreatViolation(
                 f"Expected one perturbation a graph, {graphs.num_graphs}, got {len(perturbations)}"
             )
+        if self.shared and perturbations:
+            first = perturbations[0]
+            if any(each is not first for each in perturbations):
+                raise ThreatViolation(
+                    "Expected one perturbation for all targets, which share their edits, got "
+                    "several"
+                )
+            if len(perturbations) > 1:
+                self.check_all(graphs.select(torch.zeros(1, dtype=torch.long)), [first])
+                return
         for index, perturbation in enumerate(perturbations):
             check_form(index, perturbation)
         graph, pairs, added = pack_edits(perturbations)
@@ -144,33 +209,42 @@ class ThreatModel:
                 )
 
         self._check_counts(graphs, torch.bincount(graph, minlength=graphs.num_graphs))
-        sizes = graphs.sizes.cpu()
-        refuse((pairs < 0).any(0) | (pairs >= sizes[graph]).any(0), "a node that does not exist")
-        refuse(pairs[0] == pairs[1], "a loop")
+        for bad, what in self._forbidden(graphs, graph, pairs, added):
+            refuse(bad, what)
+
+    def _forbidden(
+        self, graphs: PackedGraphs, graph: Tensor, pairs: Tensor, added: Tensor
+    ) -> Iterator[tuple[Tensor, str]]:
+        """Which edits break a rule, rule by rule (K,); what a rule looks at, those before hold."""
+        sizes, none = graphs.sizes.cpu(), torch.zeros_like(added)
+        yield (pairs < 0).any(0) | (pairs >= sizes[graph]).any(0), "a node that does not exist"
+        yield pairs[0] == pairs[1], "a loop"
         low, high = pairs.min(0).values, pairs.max(0).values
         keys = (graph * int(sizes.max()) + low) * int(sizes.max()) + high
         order = keys.sort(stable=True)
         duplicate = torch.zeros_like(added)
         duplicate[order.indices[1:]] = order.values.diff() == 0
-        refuse(duplicate, "the same undirected edge twice")
-        refuse(
-            added if "add" not in self.operations else torch.zeros_like(added),
-            "additions are not allowed",
-        )
-        refuse(
-            ~added if "delete" not in self.operations else torch.zeros_like(added),
-            "deletions are not allowed",
-        )
-        ends = (pairs + graphs.ptr.cpu()[graph]).to(graphs.device)
+        yield duplicate, "the same undirected edge twice"
+        yield none if "add" in self.operations else added, "additions are not allowed"
+        yield none if "delete" in self.operations else ~added, "deletions are not allowed"
+        of, own = graph.to(graphs.device), pairs.to(graphs.device)
+        ends = own + graphs.ptr[of]
         exists = graphs.has_edges(ends[0], ends[1]).cpu()
         if not self.allow_existing:
-            refuse(added & exists, "an edge that is already there")
-        refuse(~added & ~exists, "an edge that is not there")
+            yield added & exists, "an edge that is already there"
+        yield ~added & ~exists, "an edge that is not there"
         if self.within_component:
-            parts = graphs.components
-            refuse(
-                added & (parts[ends[0]] != parts[ends[1]]).cpu(), "its ends lie in two components"
-            )
+            apart = in_two_components(graphs, of, own).cpu()
+            yield added & apart, "its ends lie in two components"
+        if self.at != "anywhere":
+            there = self._at_place(graphs, of, own).cpu()
+            yield ~there, f"an edge that does not lie at the {self.at}"
+
+    def _at_place(self, graphs: PackedGraphs, graph: Tensor, pairs: Tensor) -> Tensor:
+        """Whether edits (2, K) of targets (K,) lie where they are allowed (K,)."""
+        space = self.space(graphs)
+        assert isinstance(space, NodeCandidateSpace)
+        return space.lie_there(graph, pairs)
 
     def _check_counts(self, graphs: PackedGraphs, counts: Tensor) -> None:
         """Raise `ThreatViolation` if a graph has more edits than its budget; counts (B,)."""

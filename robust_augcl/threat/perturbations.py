@@ -13,6 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.errors import ThreatViolation
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 
 
@@ -89,8 +90,15 @@ def pack_edits(perturbations: Sequence[Perturbation]) -> tuple[Tensor, Tensor, T
 def apply_all(graphs: PackedGraphs, perturbations: Sequence[Perturbation]) -> PackedGraphs:
     """Return new graphs with the edits applied, one perturbation a graph.
 
-    Nothing is checked here.
+    Targets of one graph that all have the very same perturbation share the edited graph. Nothing is
+    checked here.
     """
+    if isinstance(graphs, NodeTargets) and graphs.num_graphs > 1:
+        first = perturbations[0]
+        if graphs.flips[0].numel() == 0 and all(each is first for each in perturbations):
+            edited = apply_all(graphs.select(torch.zeros(1, dtype=torch.long)), [first])
+            assert isinstance(edited, NodeTargets)
+            return graphs.edited_together(edited.flips[1])
     graph, pairs, added = (part.to(graphs.device) for part in pack_edits(perturbations))
     ends = pairs + graphs.ptr[graph]
     effective = added != graphs.has_edges(ends[0], ends[1])  # adding what is there changes nothing
