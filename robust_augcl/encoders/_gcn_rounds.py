@@ -30,6 +30,8 @@ class GCNRounds(LocalEncoder):
 
     hops_before_first_round = 1
     self_loops = True
+    reads_features = False
+    plain_sums = True  # a degree is such a sum too
 
     def build(self, generator: torch.Generator) -> None:
         sides = [self.in_features, *[2 * self.width] * (self.layers - 1), self.width]

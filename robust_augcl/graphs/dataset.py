@@ -30,6 +30,7 @@ class Dataset:
         num_classes: C.
         targets: T targets. None: the targets are the graphs, with the classes that they carry.
         notes: what was mended, left out or not used when the graphs came in, in words.
+        chosen: the numbers of the test targets that are attacked, ascending. None: all are.
 
     >>> from torch_geometric.data import Data
     >>> path = Data(x=torch.ones(3, 1), edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]))
@@ -48,6 +49,12 @@ class Dataset:
     num_classes: int
     targets: Targets | None = None
     notes: tuple[str, ...] = ()
+    chosen: Tensor | None = None
+
+    @property
+    def attacked(self) -> Tensor:
+        """The numbers of the targets that are attacked, ascending: those for test, or some."""
+        return self.test if self.chosen is None else self.chosen
 
     @property
     def y(self) -> Tensor:

@@ -55,6 +55,7 @@ def node_gradients(
     clean = (~edited).nonzero().squeeze(1)
     groups = [clean] if model.plain_sums and clean.numel() else list(clean.split(1))
     groups += edited.nonzero().squeeze(1).split(1)
+    groups = [group for group in groups if group.numel()]
     ptr = candidates.ptr
     gradients = _through_sums if model.plain_sums else _through_weights
     for group in groups:

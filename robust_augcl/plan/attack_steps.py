@@ -114,6 +114,8 @@ class AttackPlanner:
             "seed": seed,
             "fingerprint": self.fingerprint,
         }
+        if suite.targets is not None and suite.targets.choice != "all":
+            settings["targets"] = suite.targets
         title = f"{suite.source.label}, seed {seed}"
         plug_ins = revisions_of("data source", suite.source)
         return self.step("dataset", title, settings, {}, plug_ins=plug_ins)

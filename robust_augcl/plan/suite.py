@@ -16,6 +16,7 @@ from typing import Any
 from robust_augcl import foreign, registry
 from robust_augcl.errors import MOST_IN_VALUE, InputError, cut, one_line, shown, unknown
 from robust_augcl.graphs.data_source import Split
+from robust_augcl.graphs.target_choice import TargetChoice
 from robust_augcl.models.linear_evaluation import LinearEvaluation
 from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
@@ -148,6 +149,7 @@ def _made(table: Mapping[str, Any], source: str) -> Suite:
         seeds=general.seeds,
         methods=parse_methods(table, source),
         attacks=parse_attacks(table, source),
+        targets=parse_optional(table, source, "targets", TargetChoice),
         representations=parse_optional(table, source, "representations", Representations),
         certificates=parse_certificates(table, source),
         scale=general.scale,

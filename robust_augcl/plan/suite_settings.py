@@ -14,6 +14,7 @@ from robust_augcl.contrast.node_pretrain import NodePretraining
 from robust_augcl.contrast.pretrain import Pretraining
 from robust_augcl.errors import shown
 from robust_augcl.graphs.data_source import DataSource, Split
+from robust_augcl.graphs.target_choice import TargetChoice
 from robust_augcl.models.linear_evaluation import LinearEvaluation
 from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
@@ -127,7 +128,8 @@ class EncoderSettings:
 class ThreatSettings:
     """The threat as a suite states it, with one budget or several.
 
-    Whether an edge that exists may be "added" is the protocol's to say.
+    Whether an edge that exists may be "added" is the protocol's to say. The other rules are those
+    of `threat.model.ThreatModel`; `setting` is "evasion".
 
     Raises:
         ValueError: a value out of range, or budgets that are equal or of both kinds.
@@ -140,8 +142,18 @@ class ThreatSettings:
     budget: int | float | tuple[int | float, ...] = 1
     operations: tuple[str, ...] = ("add",)
     within_component: bool = False
+    at: str = "anywhere"
+    share_of: str = "graph"
+    shared: bool = False
+    setting: str = "evasion"
 
     def __post_init__(self) -> None:
+        if self.setting != "evasion":
+            raise ValueError(
+                "Expected `setting` to be 'evasion', an edited graph before a fixed model, got "
+                f"{shown(self.setting)}: poisoning, where models are trained on the edited graph, "
+                "is not built"
+            )
         different = len(set(self.budgets)) == len(self.budgets)
         one_kind = len({type(budget) for budget in self.budgets}) == 1
         if not (1 <= len(self.budgets) <= _MOST_BUDGETS and different and one_kind):
@@ -159,7 +171,8 @@ class ThreatSettings:
 
     def model(self, budget: int | float) -> ThreatModel:
         """The threat model with one of the budgets."""
-        rules = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "budget"}
+        names = {f.name for f in fields(self)} - {"budget", "setting"}
+        rules = {name: getattr(self, name) for name in names}
         return ThreatModel(budget, **rules)
 
 
@@ -226,6 +239,7 @@ class Suite:
         budgets: all budgets, ascending.
         protocols, seeds: each cell is run under all of these.
         methods, attacks: what is compared, under which attacks.
+        targets: which test targets are attacked, None for all.
         representations: how encoders are scored without labels, None for not at all.
         certificates: what is proved of the victims, None for nothing.
         scale: of the numbers of graphs, and of an attack's learning steps, as they came from the
@@ -262,6 +276,7 @@ class Suite:
     certificates: Certificates | None
     scale: float
     victims: tuple[GivenModel, ...] = ()
+    targets: TargetChoice | None = None
     linear: LinearEvaluation | None = None
     comparisons: Comparisons = field(default_factory=Comparisons)
     arithmetic: str = DEFAULT

@@ -45,6 +45,7 @@ _TABLES = (
     "training",
     "linear",
     "threat",
+    "targets",
     "methods",
     "victims",
     "attacks",

@@ -21,6 +21,9 @@ class StoredThreat:
     operations: Annotated[list[Literal["add", "delete"]], Field(min_length=1, max_length=2)]
     within_component: bool
     allow_existing: bool
+    at: Literal["anywhere", "target", "neighbours"] = "anywhere"
+    share_of: Literal["graph", "degree"] = "graph"
+    shared: bool = False
 
 
 @dataclass(frozen=True)

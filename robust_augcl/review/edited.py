@@ -51,8 +51,8 @@ class EditedTargets:
         label_rule: str,
         found: Iterable[Sequence[Edits]] = (),
     ) -> None:
-        self.graphs, self.victim = dataset.part(dataset.test), victim
-        self.names = dataset.targets_at(dataset.test).names()
+        self.graphs, self.victim = dataset.part(dataset.attacked), victim
+        self.names = dataset.targets_at(dataset.attacked).names()
         self._rule, self._found = label_rule, found
         self._sizes = self.graphs.sizes.tolist()
         self._rows: dict[_Key, int] = {}

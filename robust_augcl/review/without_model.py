@@ -37,11 +37,11 @@ def is_missing(victim: Artifact) -> bool:
 
 def check_record_without_model(record: Record, dataset: Dataset, label_rule: str) -> Proof:
     """What is proved of a record without its victim: targets, classes, edits, kept classes."""
-    if [o.target for o in record.outcomes] != dataset.targets_at(dataset.test).names():
+    if [o.target for o in record.outcomes] != dataset.targets_at(dataset.attacked).names():
         return Proof("", ["the attacked graphs are not the test graphs of the data set"])
     told = torch.tensor([o.label for o in record.outcomes])
     names = [o.target for o in record.outcomes]
-    problems = differing("class", told != dataset.part(dataset.test).y, names)
+    problems = differing("class", told != dataset.part(dataset.attacked).y, names)
     problems += _edits(dataset, perturbations_of(record), threat_of(record), label_rule)
     if problems:
         return Proof("", problems)
@@ -57,7 +57,7 @@ def check_certificate_without_model(
     That nothing is certified that has a witness, and settled what is neither, follows too.
     """
     names = targets_of(stored)
-    if names != dataset.targets_at(dataset.test).names():
+    if names != dataset.targets_at(dataset.attacked).names():
         return Proof("", ["the certified graphs are not the test graphs of the data set"])
     certified, settled = torch.tensor(stored.certified), torch.tensor(stored.settled)
     broken = torch.tensor([witness is not None for witness in stored.witnesses])
@@ -77,10 +77,12 @@ def _edits(
 
     Shapes: one perturbation a test target.
     """
-    graphs = dataset.part(dataset.test)
+    graphs = dataset.part(dataset.attacked)
     try:
         threat.check_all(graphs, edits)
     except ThreatViolation as error:
         return [str(error)]
     lost = unproved_labels(apply_all(graphs, edits), label_rule)
-    return differing("true class after the edits", lost, dataset.targets_at(dataset.test).names())
+    return differing(
+        "true class after the edits", lost, dataset.targets_at(dataset.attacked).names()
+    )

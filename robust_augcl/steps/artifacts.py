@@ -62,6 +62,8 @@ def dataset_artifact(dataset: Dataset, info: dict[str, Any]) -> Artifact:
     if graphs.edge_attr is not None and graphs.added_edge is not None:
         tensors |= {"edge_attr": graphs.edge_attr, "added_edge": graphs.added_edge}
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    if dataset.chosen is not None:
+        parts["attacked"] = dataset.chosen
     return Artifact({**tensors, **parts}, {**info, "num_classes": dataset.num_classes})
 
 
@@ -86,7 +88,8 @@ def dataset_of(artifact: Artifact) -> Dataset:
     named = unprefixed("target", of)
     targets = Targets(named["graph"], named.get("node"), named["y"]) if named else None
     parts = of["train"], of["validation"], of["test"]
-    return Dataset(graphs, *parts, artifact.info["num_classes"], targets)
+    classes, chosen = artifact.info["num_classes"], of.get("attacked")
+    return Dataset(graphs, *parts, classes, targets, chosen=chosen)
 
 
 _checked: set[str] = set()

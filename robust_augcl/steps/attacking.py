@@ -35,7 +35,7 @@ def fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
     """The graphs that the protocol lets an attack learn on."""
     if settings["fit"] == "train":
         return FitGraphs(dataset.part(dataset.train), dataset.part(dataset.validation))
-    test = dataset.part(dataset.test)
+    test = dataset.part(dataset.attacked)
     return FitGraphs(test, test)
 
 
@@ -149,7 +149,7 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
     others = list(inputs.records.values())
     dataset = dataset_of(artifacts["dataset"])
     victim = victim_of(artifacts["victim"], context.device)
-    test = dataset.part(dataset.test)
+    test = dataset.part(dataset.attacked)
     with steady(victim, test):
         result = run_attack(
             settings["attack"],
@@ -163,7 +163,7 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
             report=context.report,
         )
         edited = apply_all(test, result.perturbations)
-        refuse_other_classes(edited, settings["label_rule"], dataset.test)
+        refuse_other_classes(edited, settings["label_rule"], dataset.attacked)
         exact = _exact(settings["attack"], victim, test, settings["threat"], result)
     other_seconds = sum(other.attack_seconds for other in others)
     return Record(
@@ -212,7 +212,7 @@ def _outcomes(
     dataset: Dataset, test: PackedGraphs, result: AttackResult, exact: Tensor
 ) -> list[Outcome]:
     """What the attack did to each test target, in the order of the data set."""
-    names = dataset.targets_at(dataset.test).names()
+    names = dataset.targets_at(dataset.attacked).names()
     return [
         Outcome(
             graph=names[i][0],

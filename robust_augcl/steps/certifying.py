@@ -62,11 +62,11 @@ def _certified(step: Step, inputs: Inputs, context: Context, part: int, parts: i
     data, victim_artifact = inputs.artifacts["dataset"], inputs.artifacts["victim"]
     dataset, victim = dataset_of(data), victim_of(victim_artifact, context.device)
     threat = step.settings["threat"]
-    portions = dataset.part(dataset.test).portions()[part::parts]
+    portions = dataset.part(dataset.attacked).portions()[part::parts]
     total = sum(map(len, portions))
     info: dict[str, Any] = {name: [] for name in _columns_of(dataset)}
     for portion in portions:
-        numbers = dataset.test[portion]
+        numbers = dataset.attacked[portion]
         graphs = dataset.part(numbers)
         with steady(victim, graphs):
             found = certify(victim, graphs, threat, limit=step.settings["pairs"])
@@ -129,7 +129,7 @@ def _merged(inputs: Inputs, parts: Mapping[str, Artifact]) -> Artifact:
         for part in parts.values()
         for place, target in enumerate(targets_of(stored_certificate(part.info, "a part")))
     }
-    targets = dataset.targets_at(dataset.test).names()
+    targets = dataset.targets_at(dataset.attacked).names()
     total = sum(len(part.info["graphs"]) for part in parts.values())
     if found.keys() != set(targets) or total != len(targets):
         raise ArtifactDamaged("The parts of the certificate are not of the test graphs, each once")

@@ -35,7 +35,7 @@ def compute_dataset(step: Step, inputs: Inputs, context: Context) -> Artifact:
             f"Expected the files of {source.label} that this run was planned with, got others: "
             "they have changed, or --archives names another folder here"
         )
-    dataset = load_dataset(source, split, context.archives, _draws(step))
+    dataset = _with_choice(step, load_dataset(source, split, context.archives, _draws(step)))
     made = dataset_artifact(dataset, _header(source))
     return replace(made, about={NOTES: list(dataset.notes)})
 
@@ -54,7 +54,7 @@ def described(artifact: Artifact, threat: ThreatModel, source: DataSource) -> di
     """
     try:
         dataset = dataset_of(artifact)
-        graph = dataset.targets_at(dataset.test).graph
+        graph = dataset.targets_at(dataset.attacked).graph
         graphs, of_target = graph.unique(return_inverse=True)
         # An edge that is "added" though it is there changes nothing.
         space = replace(threat, allow_existing=False).space(dataset.graphs.select(graphs))
@@ -113,7 +113,16 @@ def split_again(step: Step, dataset: Dataset) -> Artifact:
     else:
         made = split_by_parts(graphs, parts, targets)
     made = replace(made, num_classes=max(made.num_classes, source.classes))
-    return dataset_artifact(made, _header(source))
+    return dataset_artifact(_with_choice(step, made), _header(source))
+
+
+def _with_choice(step: Step, dataset: Dataset) -> Dataset:
+    """The data set with the targets that its step chooses to attack, where that is not all."""
+    if "targets" not in step.settings:
+        return dataset
+    choice, source, seed = (step.settings[name] for name in ("targets", "source", "seed"))
+    draws = generator("targets", plain(source), plain(choice), seed)
+    return replace(dataset, chosen=choice.of(dataset, draws))
 
 
 def _stored_parts(dataset: Dataset) -> torch.Tensor:

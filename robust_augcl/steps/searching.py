@@ -34,7 +34,7 @@ def compute_search(step: Step, inputs: Inputs, context: Context) -> Artifact:
     """
     settings, artifacts = step.settings, inputs.artifacts
     dataset = dataset_of(artifacts["dataset"])
-    victim, test = victim_of(artifacts["victim"], context.device), dataset.part(dataset.test)
+    victim, test = victim_of(artifacts["victim"], context.device), dataset.part(dataset.attacked)
     with steady(victim, test):
         found = search_together(
             settings["attack"],

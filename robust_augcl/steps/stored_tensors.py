@@ -40,7 +40,10 @@ def check_dataset(artifact: Artifact) -> None:
     target_names = {"target.graph", "target.y"}
     carried = {"edge_attr", "added_edge"}
     wanted = names.union(*(some for some in (target_names, carried) if of.keys() & some))
-    need(of.keys() - {"target.node"} == wanted, f"data set's tensors: {', '.join(sorted(wanted))}")
+    need(
+        of.keys() - {"target.node", "attacked"} == wanted,
+        f"data set's tensors: {', '.join(sorted(wanted))}",
+    )
     need(type(count) is int and 1 <= count <= strict.MOST_CLASSES, "data set's `num_classes`")
     x, ptr = of["x"], of["ptr"]
     need(x.dim() == 2 and x.is_floating_point(), "data set's `x`, features of nodes")
@@ -62,6 +65,11 @@ def check_dataset(artifact: Artifact) -> None:
     parts = [of[name] for name in ("train", "validation", "test")]
     for name, part in zip(("train", "validation", "test"), parts, strict=True):
         _check_numbers(name, part, num_targets)
+    if "attacked" in of:
+        _check_numbers("attacked", of["attacked"], num_targets)
+        chosen = of["attacked"]
+        ascend = bool((chosen.diff() > 0).all()) and bool(torch.isin(chosen, of["test"]).all())
+        need(ascend, "data set's `attacked`, test targets, ascending")
     together = torch.cat(parts)
     need(together.unique().numel() == together.numel(), "data set's split: each target once")
 

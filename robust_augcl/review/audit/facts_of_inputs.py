@@ -70,7 +70,7 @@ def use_of_test_graphs(files: Files, record: Record, step: Step) -> Use:
     if handed is None:
         return Use(selected, None)
     keys = files.keys(record)
-    test, others = keys[dataset.test], torch.cat([dataset.train, dataset.validation])
+    test, others = keys[dataset.attacked], torch.cat([dataset.train, dataset.validation])
     # A test graph that equals a training graph cannot be told from it: that is another check's.
     fair = torch.isin(test, keys[others])
     return Use(selected, int((torch.isin(test, handed) & ~fair).sum()))
@@ -86,7 +86,7 @@ def data_facts(files: Files, record: Record) -> DataFacts:
     """What the parts of the record's data set are."""
     dataset, keys = files.dataset(record), files.keys(record)
     others = torch.cat([dataset.train, dataset.validation])
-    targets = dataset.targets_at(dataset.test).names()
+    targets = dataset.targets_at(dataset.attacked).names()
     edges = test_graphs(dataset).num_undirected_edges.tolist()
     in_both = torch.isin(dataset.test, others).sum()
     return DataFacts(

@@ -95,7 +95,7 @@ class Files:
 
 def test_graphs(dataset: Dataset) -> PackedGraphs:
     """The test graphs of a data set."""
-    return dataset.part(dataset.test)
+    return dataset.part(dataset.attacked)
 
 
 def some_numbers(dataset: Dataset) -> Tensor:
@@ -103,8 +103,8 @@ def some_numbers(dataset: Dataset) -> Tensor:
 
     Its order goes by class or by chance.
     """
-    count = min(_LOOKED_AT, dataset.test.numel())
-    return dataset.test[torch.linspace(0, dataset.test.numel() - 1, count).long()]
+    count = min(_LOOKED_AT, dataset.attacked.numel())
+    return dataset.attacked[torch.linspace(0, dataset.attacked.numel() - 1, count).long()]
 
 
 def some_graphs(dataset: Dataset) -> PackedGraphs:

@@ -60,14 +60,14 @@ def components(size: int, edges: Iterable[list[int]]) -> Forest:
 
 def forests(dataset: Dataset) -> dict[int, Forest]:
     """The components of each test graph, by its number."""
-    graphs = dataset.part(dataset.test)
+    graphs = dataset.part(dataset.attacked)
     local = (graphs.edge_index - graphs.ptr[graphs.batch[graphs.edge_index[0]]]).T
     once = local[:, 0] < local[:, 1]
     pairs, ends = local.tolist(), graphs.edge_ptr.tolist()
     keep = once.tolist()
     found = {}
     for place, (number, size) in enumerate(
-        zip(dataset.test.tolist(), graphs.sizes.tolist(), strict=True)
+        zip(dataset.attacked.tolist(), graphs.sizes.tolist(), strict=True)
     ):
         edges = [pairs[edge] for edge in range(ends[place], ends[place + 1]) if keep[edge]]
         found[number] = components(size, edges)
