@@ -20,14 +20,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from enum import IntEnum
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from robust_augcl.errors import AccessViolation
+from robust_augcl.adversary.victim_view import Access as Access
+from robust_augcl.adversary.victim_view import VictimView as VictimView
 from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalParts
@@ -39,15 +38,6 @@ from robust_augcl.oracle.pair_logits import PairLogits
 from robust_augcl.oracle.partial_edits import PartialEdits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
 from robust_augcl.threat.candidates import Candidates
-
-
-class Access(IntEnum):
-    """What an attack may ask of a victim; each level includes those before it."""
-
-    NONE = 0
-    QUERY = 1
-    GRADIENT = 2
-    WEIGHTS = 3
 
 
 class Victim:
@@ -292,80 +282,3 @@ class Victim:
     def restricted(self, access: Access) -> VictimView:
         """Return the victim as an attack of this access level sees it."""
         return VictimView(self, access)
-
-
-class VictimView:
-    """A victim limited to an access level.
-
-    It carries no module, no parameters and no autograd graph; at the level of weights it hands out
-    copies. Whatever lies beyond the level raises `AccessViolation`.
-    """
-
-    __slots__ = ("_ask", "access", "device", "num_classes", "reach")
-
-    def __init__(self, victim: Victim, access: Access) -> None:
-        self.access = access
-        self.num_classes = victim.num_classes
-        self.device = victim.device
-        self.reach = victim.reach
-
-        def ask(needed: Access, what: str) -> Callable[..., Any]:
-            if access < needed:
-                raise AccessViolation(
-                    f"The attack declared access {access.name.lower()!r} and asked for {what}"
-                )
-            method: Callable[..., Any] = getattr(victim, what)
-            return method
-
-        self._ask = ask
-
-    def logits(self, graphs: PackedGraphs | Sequence[Data]) -> Tensor:
-        """See `Victim.logits`; needs query access."""
-        return cast(Tensor, self._ask(Access.QUERY, "logits")(graphs))
-
-    def candidate_logits(
-        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
-    ) -> Tensor:
-        """See `Victim.candidate_logits`; needs query access."""
-        return cast(Tensor, self._ask(Access.QUERY, "candidate_logits")(graphs, candidates))
-
-    def pair_logits(
-        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """See `Victim.pair_logits`; needs query access."""
-        return cast(
-            Callable[[Tensor, Tensor], Tensor],
-            self._ask(Access.QUERY, "pair_logits")(graphs, candidates),
-        )
-
-    def edge_gradients(
-        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor
-    ) -> Tensor:
-        """See `Victim.edge_gradients`; needs gradient access."""
-        return cast(
-            Tensor, self._ask(Access.GRADIENT, "edge_gradients")(graphs, candidates, towards)
-        )
-
-    def relaxed(
-        self,
-        graphs: PackedGraphs | Sequence[Data],
-        candidates: Candidates,
-        weights: Tensor,
-        loss: Loss,
-    ) -> tuple[Tensor, Tensor]:
-        """See `Victim.relaxed`; needs gradient access."""
-        return cast(
-            tuple[Tensor, Tensor],
-            self._ask(Access.GRADIENT, "relaxed")(graphs, candidates, weights, loss),
-        )
-
-    def parts(self) -> LocalParts:
-        """See `Victim.parts`; needs access to the weights."""
-        return cast(LocalParts, self._ask(Access.WEIGHTS, "parts")())
-
-    def partial_edits(
-        self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, loss: Loss
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """See `Victim.partial_edits`; needs gradient access."""
-        ask = self._ask(Access.GRADIENT, "partial_edits")(graphs, candidates, loss)
-        return cast(Callable[[Tensor, Tensor], Tensor], ask)

@@ -131,10 +131,11 @@ class NodeTargets(PackedGraphs):
         size = self.graph.num_nodes
         return (of * size + pairs.amin(0)) * size + pairs.amax(0)
 
-    def portions(self) -> list[Tensor]:
+    def portions(self, most: int | None = None) -> list[Tensor]:
         """The numbers of the targets, in runs for which the candidates at a few nodes fit."""
-        most = max(1, limits().portion_pairs // (_NODES_ASKED * self.graph.num_nodes))
-        return runs((torch.ones_like(self.sizes), min(most, limits().portion_graphs)))
+        fit = max(1, limits().portion_pairs // (_NODES_ASKED * self.graph.num_nodes))
+        most = limits().portion_graphs if most is None else most
+        return runs((torch.ones_like(self.sizes), min(fit, most)))
 
     # --- other targets, other edits ---------------------------------------------------------------
 

@@ -215,7 +215,9 @@ def _of_losses(
 
 
 @contextmanager
-def weighted_sums(model: nn.Module, added: Messages | None = None) -> Iterator[list[tuple[Tensor, Tensor]]]:
+def weighted_sums(
+    model: nn.Module, added: Messages | None = None
+) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Collect what the model's weighted sums are given and what they return, (N, H) each.
 
     They are listed in the order in which they run. Messages `added` come on top of each sum. What
