@@ -28,6 +28,7 @@ class RandSampling(Attack):
 
     access: ClassVar[Access] = Access.NONE
     display_name: ClassVar[str] = "RandSampling"
+    shares_edits: ClassVar[bool] = True
 
     def prepare(
         self,
@@ -40,6 +41,9 @@ class RandSampling(Attack):
         def propose(graphs: PackedGraphs) -> list[Perturbation]:
             space, budgets = threat.space(graphs), threat.budgets(graphs)
             if isinstance(space, NodeCandidateSpace):  # of one large graph, which is not listed
+                if threat.shared:
+                    one = space.draw_one(int(budgets[0]), generator)
+                    return [one] * graphs.num_graphs
                 drawn = space.draw(budgets, generator)
                 every = torch.arange(len(drawn)).split(drawn.counts.tolist())
                 return [drawn.perturbation(mine) for mine in every]

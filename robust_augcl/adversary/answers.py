@@ -46,10 +46,13 @@ def copies(proposed: Sequence[Perturbation], budgets: Tensor) -> list[Perturbati
         raise ThreatViolation(
             f"Expected one perturbation a graph, {budgets.numel()}, got {len(proposed)}"
         )
-    return [
-        _copy(index, perturbation, budget)
-        for index, (perturbation, budget) in enumerate(zip(proposed, budgets.tolist(), strict=True))
-    ]
+    made: dict[tuple[int, int], Perturbation] = {}  # what stands for many graphs is copied once
+    for index, (perturbation, budget) in enumerate(zip(proposed, budgets.tolist(), strict=True)):
+        name = id(perturbation), budget
+        if name not in made:
+            made[name] = _copy(index, perturbation, budget)
+    names = zip(map(id, proposed), budgets.tolist(), strict=True)
+    return [made[name] for name in names]
 
 
 def _copy(index: int, perturbation: Perturbation, budget: int) -> Perturbation:

@@ -62,6 +62,7 @@ class Attack(ABC):
         encoders: names of encoders that its own networks are made of. When they are revised, the
             attack is computed again.
         nodes_only: whether its targets must be nodes in graphs.
+        shares_edits: whether it can attack all targets of a graph by the same edits.
         needs: the optional part without which it cannot run (`registry.optional`); None for none.
         revision: raised when its code changes what it learns or proposes (see revisions.py).
 
@@ -80,6 +81,7 @@ class Attack(ABC):
     effort: ClassVar[str | None] = None
     encoders: ClassVar[tuple[str, ...]] = ()
     nodes_only: ClassVar[bool] = False
+    shares_edits: ClassVar[bool] = False
     needs: ClassVar[str | None] = None
     revision: ClassVar[int] = 1
 

@@ -56,7 +56,12 @@ from robust_augcl.adversary.attack_base import (
     Proposer,
 )
 from robust_augcl.adversary.global_state import NUMERIC, clean, put_back
-from robust_augcl.adversary.supported import check_answers, check_supported, check_targets
+from robust_augcl.adversary.supported import (
+    check_answers,
+    check_supported,
+    check_targets,
+    check_threat,
+)
 from robust_augcl.adversary.victim import Victim, VictimView
 from robust_augcl.errors import GuardViolation
 from robust_augcl.graphs.packed import PackedGraphs
@@ -232,6 +237,7 @@ def run_attack(
             victim that cannot answer what the attack may ask.
     """
     check_supported(attack, threat)
+    check_threat(threat, graphs)
     make_ready(attack, victim, graphs)
     with clean(victim.model):
         clean_logits = victim.logits(graphs)

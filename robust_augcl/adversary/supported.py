@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.adversary.victim import Victim
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.threat.model import ThreatModel
 
@@ -23,6 +24,11 @@ def check_supported(attack: Attack, threat: ThreatModel) -> None:
         raise ValueError(
             f"Expected `budget` to be at most {limit} for the attack {type(attack).__name__}, "
             f"got {threat.budget}"
+        )
+    if threat.shared and not attack.shares_edits:
+        raise ValueError(
+            "Expected an attack that can edit a graph once for all of its targets, as the threat "
+            f"says (`shared`), got {type(attack).__name__}, which edits it for each"
         )
     if reason := attack.refuses(threat):
         raise ValueError(
@@ -47,4 +53,15 @@ def check_targets(attack: Attack, graphs: PackedGraphs) -> None:
         raise ValueError(
             f"Expected targets that are nodes for the attack {type(attack).__name__}, which knows "
             "no other ones, got graphs"
+        )
+
+
+def check_threat(threat: ThreatModel, graphs: PackedGraphs) -> None:
+    """Raise `ValueError` if a threat has rules about nodes of one graph, and the targets are
+    others.
+    """
+    if threat.of_nodes and not isinstance(graphs, NodeTargets):
+        raise ValueError(
+            "Expected targets that are nodes of one graph for a threat with `at`, `share_of` or "
+            "`shared`, got others"
         )

@@ -72,7 +72,8 @@ def _about(record: Record) -> dict[str, Any]:
     }
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(record: Record, outcome: Outcome) -> dict[str, Any]:
+    added, removed = record.edits_of(outcome)
     return {
         "graph": outcome.graph,
         "node": outcome.node,
@@ -86,10 +87,10 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "robust": outcome.robust,
         "broken": outcome.broken,
         "exact": outcome.exact,
-        "num_added": len(outcome.added),
-        "num_removed": len(outcome.removed),
-        "added": outcome.added,
-        "removed": outcome.removed,
+        "num_added": len(added),
+        "num_removed": len(removed),
+        "added": added,
+        "removed": removed,
     }
 
 

@@ -17,9 +17,12 @@ from pydantic import AfterValidator
 
 from robust_augcl.errors import ArtifactDamaged, shown
 from robust_augcl.results import record_lines, strict
+from robust_augcl.results.outcome import Outcome as Outcome
+from robust_augcl.results.outcome import SharedEdits as SharedEdits
+from robust_augcl.results.outcome import Target as Target
 from robust_augcl.results.stored_tables import environment_table, threat_table
 from robust_augcl.results.traits import MethodTraits, Traits
-from robust_augcl.revisions import BESIDE
+from robust_augcl.revisions import BESIDE, LATER
 
 SCHEMA = 2
 """The version of this format; a reader refuses any other."""
@@ -54,67 +57,6 @@ class Cell:
     budget: strict.Budget
 
 
-Target = tuple[int, int | None]
-"""What is attacked: a graph's number in the data set, and the node in it; None: the whole graph."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One attacked target: a graph, or a node in a graph.
-
-    Args:
-        graph: the graph's number in the data set.
-        label: its true class.
-        clean, attacked: the victim's predictions before and after the edits.
-        clean_margin, attacked_margin: the true class's logit less the best other one.
-        added, removed: the edits, pairs of nodes.
-        node: the target's number in its graph; None where the target is the graph as a whole.
-        exact: proved to be the worst case: these edits break the target, or it is wrong when
-            clean, or no allowed edits break it. Only proved where the attack claims to be exact.
-
-    Example:
-        >>> outcome = Outcome(7, 1, 1, 0, 0.8, -0.2, added=[[2, 5]], removed=[])
-        >>> outcome.broken, outcome.robust, outcome.target
-        (True, False, (7, None))
-    """
-
-    __pydantic_config__ = strict.STRICT
-
-    graph: strict.Index
-    label: strict.Index
-    clean: strict.Index
-    attacked: strict.Index
-    clean_margin: strict.Margin
-    attacked_margin: strict.Margin
-    added: list[strict.Pair]
-    removed: list[strict.Pair]
-    node: strict.Index | None = None
-    exact: bool = False
-
-    @property
-    def target(self) -> Target:
-        """What was attacked: the graph, and the node in it where the target is a node."""
-        return self.graph, self.node
-
-    @property
-    def clean_right(self) -> bool:
-        return self.clean == self.label
-
-    @property
-    def attacked_right(self) -> bool:
-        return self.attacked == self.label
-
-    @property
-    def robust(self) -> bool:
-        """Right when clean and right when attacked."""
-        return self.clean_right and self.attacked_right
-
-    @property
-    def broken(self) -> bool:
-        """Right when clean and wrong when attacked."""
-        return self.clean_right and not self.attacked_right
-
-
 @dataclass(frozen=True)
 class ArtifactRef:
     """A stored artifact that a record rests on: its key, and the digest of its content."""
@@ -145,6 +87,8 @@ class Record:
         queries, gradient_calls: what the attack asked of the victim, learning included.
         environment: versions, commit, machine, device, threads, peak memory.
         notes: warnings raised on the way, e.g. of a collapsed uncertainty model.
+        shared_edits: the edits of the one graph that all targets lie in, added and removed, where
+            all are attacked by the same ones; then outcomes carry none. None: each has its own.
 
     >>> record = robust_augcl.open_run("runs/mine").records[0]  # doctest: +SKIP
     >>> record.cell.attack, record.robust_accuracy, record.is_exact  # doctest: +SKIP
@@ -175,6 +119,13 @@ class Record:
     gradient_calls: strict.Whole
     environment: Annotated[dict[str, Any], AfterValidator(environment_table)]
     notes: list[strict.Note] = field(default_factory=list)
+    shared_edits: SharedEdits | None = field(default=None, metadata=LATER)
+
+    def edits_of(self, outcome: Outcome) -> tuple[list[strict.Pair], list[strict.Pair]]:
+        """The edits that one of the outcomes is after: added, and removed."""
+        if self.shared_edits is not None:
+            return self.shared_edits.added, self.shared_edits.removed
+        return outcome.added, outcome.removed
 
     @property
     def num_graphs(self) -> int:
@@ -258,6 +209,8 @@ class Record:
         header = {"schema": SCHEMA, **asdict(self)}
         try:
             lines = [_canonical(outcome) for outcome in header.pop("outcomes")]
+            if self.shared_edits is None:  # as records were before there were any
+                del header["shared_edits"]
             header["digest"] = _digest(_canonical(header), lines)
         except ValueError:
             raise ValueError(
@@ -326,6 +279,8 @@ def _contradiction(record: Record) -> str | None:
             return f"classes from 0 to {highest}, got another for graph {outcome.graph}"
     if len({outcome.target for outcome in record.outcomes}) < len(record.outcomes):
         return "each target once, got one twice"
+    if record.shared_edits is not None and any(o.added or o.removed for o in record.outcomes):
+        return "outcomes without edits where all share theirs, got some with"
     budget, allowed = record.cell.budget, record.threat["budget"]
     if type(budget) is not type(allowed) or budget != allowed:
         return f"the budget of its cell in its threat, got {budget!r} and {allowed!r}"

@@ -218,8 +218,12 @@ def table_as(cls: type[T], value: dict[str, Any]) -> T:
 
 
 def require_all(cls: type[object], held: Any, source: str, what: str) -> None:
-    """Raise `ArtifactDamaged` where a table lacks a field of a dataclass, defaults or not."""
-    names = [f.name for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]
+    """Raise `ArtifactDamaged` where a table lacks a field of a dataclass, defaults or not.
+
+    Fields that came later (`revisions.LATER`) may be left out.
+    """
+    of = dataclasses.fields(cls)  # type: ignore[arg-type]
+    names = [f.name for f in of if f.init and not f.metadata.get("later")]
     for name in names:
         if name not in held:
             raise ArtifactDamaged(f"{source}: expected {what}, got none of its field `{name}`")

@@ -120,7 +120,10 @@ class EditedTargets:
         cost = self.graphs.sizes[places]
         for chunk in runs((cost, _CHUNKS * limits().nodes)):
             some = [new[number] for number in chunk.tolist()]
-            edits = [perturbation_of(added, removed) for _, added, removed in some]
+            # Edits that targets share are made once.
+            made = {(added, removed): None for _, added, removed in some}
+            edits_of = {pairs: perturbation_of(*pairs) for pairs in made}
+            edits = [edits_of[added, removed] for _, added, removed in some]
             edited = apply_all(self.graphs.select(places[chunk]), edits)
             answer = self.judge.predict(edited, places[chunk])
             first = len(self._lost)
@@ -138,7 +141,7 @@ def perturbation_of(
 
 def stored_edits(record: Record) -> list[Edits]:
     """The edits of each target of a record, as they are stored."""
-    return [(outcome.added, outcome.removed) for outcome in record.outcomes]
+    return [record.edits_of(outcome) for outcome in record.outcomes]
 
 
 def edits_of(perturbation: Perturbation) -> Edits:

@@ -210,7 +210,9 @@ def _check_predictions(stored: _Stored, found: Answer, names: Sequence[Target]) 
 
 
 def perturbations_of(record: Record) -> list[Perturbation]:
-    """The stored edits of each target."""
+    """The stored edits of each target; of shared ones the same object for all."""
+    if (shared := record.shared_edits) is not None:
+        return [perturbation_of(shared.added, shared.removed)] * len(record.outcomes)
     return [perturbation_of(o.added, o.removed) for o in record.outcomes]
 
 

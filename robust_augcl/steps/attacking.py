@@ -18,7 +18,7 @@ from robust_augcl.graphs.labels import refuse_other_classes
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.plan.declared import declared, method_settings
 from robust_augcl.plan.step import Step, plain
-from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import ArtifactRef, Cell, Outcome, Record, SharedEdits
 from robust_augcl.seeds import generator
 from robust_augcl.steps.artifacts import FITTED_ON, dataset_of, fitted_of, prefixed, victim_of
 from robust_augcl.steps.context import Context, environment
@@ -28,7 +28,7 @@ from robust_augcl.steps.inputs import Inputs
 from robust_augcl.steps.searching import searched
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.threat.model import ThreatModel
-from robust_augcl.threat.perturbations import apply_all
+from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 
 def fit_graphs(settings: Mapping[str, Any], dataset: Dataset) -> FitGraphs:
@@ -131,7 +131,7 @@ def _edits(records: Sequence[Record]) -> dict[str, Tensor]:
         (attack, graph, *pair, is_added)
         for attack, record in enumerate(records)
         for graph, outcome in enumerate(record.outcomes)
-        for pairs, is_added in ((outcome.added, True), (outcome.removed, False))
+        for pairs, is_added in zip(record.edits_of(outcome), (True, False), strict=True)
         for pair in pairs
     ]
     attack, graph, first, second, added = torch.tensor(edits, dtype=torch.long).reshape(-1, 5).T
@@ -169,7 +169,8 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
     return Record(
         key=step.key,
         cell=_cell(step),
-        outcomes=_outcomes(dataset, test, result, exact),
+        outcomes=_outcomes(dataset, test, result, exact, settings["threat"].shared),
+        shared_edits=_shared(settings["threat"], result),
         **declared(step),
         method_settings=method_settings(settings),
         attack_settings=plain(settings["attack"]),
@@ -188,6 +189,14 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
         environment=environment(context),
         notes=artifacts["victim"].info["notes"],
     )
+
+
+def _shared(threat: ThreatModel, result: AttackResult) -> SharedEdits | None:
+    """The edits that all targets share, where the threat says that they do."""
+    if not threat.shared or not result.perturbations:
+        return None
+    edits = result.perturbations[0]
+    return SharedEdits(edits.added.T.tolist(), edits.removed.T.tolist())
 
 
 def _fitted(
@@ -209,10 +218,14 @@ def _exact(
 
 
 def _outcomes(
-    dataset: Dataset, test: PackedGraphs, result: AttackResult, exact: Tensor
+    dataset: Dataset, test: PackedGraphs, result: AttackResult, exact: Tensor, shared: bool
 ) -> list[Outcome]:
-    """What the attack did to each test target, in the order of the data set."""
+    """What the attack did to each test target, in the order of the data set.
+
+    Where targets share their edits, outcomes have none.
+    """
     names = dataset.targets_at(dataset.attacked).names()
+    own = [Perturbation()] * test.num_graphs if shared else result.perturbations
     return [
         Outcome(
             graph=names[i][0],
@@ -221,8 +234,8 @@ def _outcomes(
             attacked=int(result.attacked_prediction[i]),
             clean_margin=round(float(result.clean_margin[i]), 6),
             attacked_margin=round(float(result.attacked_margin[i]), 6),
-            added=result.perturbations[i].added.T.tolist(),
-            removed=result.perturbations[i].removed.T.tolist(),
+            added=own[i].added.T.tolist(),
+            removed=own[i].removed.T.tolist(),
             node=names[i][1],
             exact=bool(exact[i]),
         )

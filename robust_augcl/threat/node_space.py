@@ -16,6 +16,7 @@ from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.threat.candidate_space import CandidateSpace
 from robust_augcl.threat.candidates import Candidates
+from robust_augcl.threat.perturbations import Perturbation
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,11 @@ class NodeCandidateSpace:
         order = torch.argsort(found.graph + keys.to(found.graph.device))
         taken = torch.minimum(wanted.to(found.counts.device), found.counts)
         return found.take(order[ranges(found.ptr[:-1], taken)].sort().values)
+
+    def draw_one(self, number: int, generator: torch.Generator) -> Perturbation:
+        """Draw edits that all targets share, uniformly from those of the graph."""
+        drawn = self.anywhere.draw(number, generator)
+        return drawn.perturbation(torch.arange(len(drawn), device=drawn.graph.device))
 
     def list(self, reach: int | None = None) -> Candidates:
         """Every candidate, target by target; with an end within `reach` hops of it, if that is set.

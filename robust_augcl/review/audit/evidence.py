@@ -147,12 +147,14 @@ class DataFacts:
         overlap: graphs that stand in two parts.
         duplicates: test graphs that message passing cannot tell from one for training or
             validation.
+        degrees: neighbours of each test target, where targets are nodes.
     """
 
     name: str
     edges: Mapping[Target, int]
     overlap: int = 0
     duplicates: int = 0
+    degrees: Mapping[Target, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from robust_augcl.errors import ArtifactDamaged
+from robust_augcl.graphs.node_targets import degree_of_targets
 from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Record
 from robust_augcl.review.audit.evidence import DataFacts, Use, VictimFacts
@@ -87,11 +88,15 @@ def data_facts(files: Files, record: Record) -> DataFacts:
     dataset, keys = files.dataset(record), files.keys(record)
     others = torch.cat([dataset.train, dataset.validation])
     targets = dataset.targets_at(dataset.attacked).names()
-    edges = test_graphs(dataset).num_undirected_edges.tolist()
+    graphs = test_graphs(dataset)
+    edges = graphs.num_undirected_edges.tolist()
+    of_nodes = graphs.target_node is not None
+    degrees = degree_of_targets(graphs).tolist() if of_nodes else []
     in_both = torch.isin(dataset.test, others).sum()
     return DataFacts(
         name=f"{record.cell.dataset}, seed {record.cell.seed}",
         edges=dict(zip(targets, edges, strict=True)),
         overlap=int(in_both + torch.isin(dataset.train, dataset.validation).sum()),
+        degrees=dict(zip(targets, degrees, strict=False)),
         duplicates=int(torch.isin(keys[dataset.test], keys[others]).sum()),
     )

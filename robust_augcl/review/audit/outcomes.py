@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from statistics import fmean
 
 from robust_augcl.results.findings import Finding
 from robust_augcl.results.intervals import ALPHA, mcnemar, t_interval
 from robust_augcl.results.names import target_text
-from robust_augcl.results.records import Outcome, Record, Target
+from robust_augcl.results.records import Outcome, Record
 from robust_augcl.review.audit.evidence import (
+    DataFacts,
     Evidence,
     grouped,
     keys_of,
@@ -117,11 +117,13 @@ def within_budget(evidence: Evidence) -> Finding:
     over, nothing, spent = [], [], []
     for record in evidence.records:
         facts = evidence.data.get(record.dataset.key)
-        edits = [_edits(o) for o in record.outcomes]
-        allowed = [_allowed(record, o, facts.edges if facts else {}) for o in record.outcomes]
+        # Edits that all targets share are looked at once.
+        looked_at = record.outcomes[: 1 if record.shared_edits else None]
+        edits = [_edits(record, o) for o in looked_at]
+        allowed = [_allowed(record, o, facts) for o in looked_at]
         bad = [
             o.target
-            for o, pairs, most in zip(record.outcomes, edits, allowed, strict=True)
+            for o, pairs, most in zip(looked_at, edits, allowed, strict=True)
             if len(pairs) > most
             or len(set(pairs)) < len(pairs)
             or any(len(pair) < 2 for pair in pairs)
@@ -249,17 +251,20 @@ def victim_has_learned(evidence: Evidence) -> Finding:
     )
 
 
-def _edits(outcome: Outcome) -> list[frozenset[int]]:
-    """Its edits as undirected pairs."""
-    return [frozenset(pair) for pair in (*outcome.added, *outcome.removed)]
+def _edits(record: Record, outcome: Outcome) -> list[frozenset[int]]:
+    """The edits of a target as undirected pairs."""
+    added, removed = record.edits_of(outcome)
+    return [frozenset(pair) for pair in (*added, *removed)]
 
 
-def _allowed(record: Record, outcome: Outcome, edges: Mapping[Target, int]) -> float:
+def _allowed(record: Record, outcome: Outcome, facts: DataFacts | None) -> float:
     """Edits that the target's budget allows: the record's own, or its cell's if that is less."""
     budgets = [
         budget for budget in (record.cell.budget, record.threat.get("budget")) if budget is not None
     ]
-    known = edges.get(outcome.target, math.inf)  # of unknown graphs nothing is said
+    of_degree = record.threat.get("share_of") == "degree"
+    whole = {} if facts is None else facts.degrees if of_degree else facts.edges
+    known = whole.get(outcome.target, math.inf)  # of unknown graphs nothing is said
     # The same rounding as the threat model's: down, at least 1. The small term keeps 0.1 of 30
     # edges at 3.
     return min(
