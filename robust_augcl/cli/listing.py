@@ -24,6 +24,7 @@ from robust_augcl.registry.catalogue import OURS
 PLURALS = {
     "suite": "suites",
     "family": "families of suites",
+    "measurement": "measurements",
     "attack": "attacks",
     "encoder": "encoders",
     "method": "methods",

@@ -21,7 +21,7 @@ from robust_augcl.cli.evaluate_options import EvaluateOptions, evaluate_options
 from robust_augcl.cli.gate_options import GateOptions, gate_options
 from robust_augcl.cli.words import check_arguments, complaint
 from robust_augcl.errors import InputError, one_line, unknown
-from robust_augcl.registry.families import families
+from robust_augcl.registry.families import MEASUREMENTS, families
 
 Texts = tuple[str, ...]
 
@@ -85,6 +85,9 @@ def run(**given: Any) -> None:
     folder.
     """
     wanted = options.RunOptions(**given)
+    if wanted.suite in MEASUREMENTS:
+        _call("scaling:run_scaling", wanted, plug_ins=wanted.plug_ins)
+        return
     if wanted.suite in families():
         use_arithmetic(chosen_arithmetic.of_suite(families()[wanted.suite].members[0]))
         _call("running:run_family", wanted, plug_ins=wanted.plug_ins)

@@ -11,7 +11,7 @@ from robust_augcl import foreign, patience
 from robust_augcl.errors import InputError, cut, one_line
 from robust_augcl.patience import ImportTookTooLong
 from robust_augcl.registry import own
-from robust_augcl.registry.families import FAMILY, families
+from robust_augcl.registry.families import FAMILY, MEASUREMENTS, families
 from robust_augcl.registry.installed import installed
 from robust_augcl.registry.loading import claims_to, load
 from robust_augcl.registry.named_files import in_file
@@ -22,6 +22,7 @@ KINDS = (own.SUITE, *own.GROUPS)
 
 OURS = "ours"
 PART = "optional part"
+MEASUREMENT = "measurement"
 
 
 class Entry(NamedTuple):
@@ -79,11 +80,12 @@ def catalogue(*, check: bool = False) -> list[Entry]:
 
 
 def _families() -> list[Entry]:
-    """Families of suites, with their members."""
-    return [
+    """Families of suites with their members, and what else `run` takes."""
+    found = [
         Entry(FAMILY, name, OURS, f"{family.title}: {', '.join(family.members)}")
         for name, family in families().items()
     ]
+    return found + [Entry(MEASUREMENT, name, OURS, text) for name, text in MEASUREMENTS.items()]
 
 
 def _optional_parts() -> list[Entry]:

@@ -15,6 +15,11 @@ from robust_augcl.validation import read_text
 
 FAMILY = "family"
 """The kind of what is no suite, but names several."""
+MEASUREMENTS = {
+    "scaling": "How time and memory of AUGCL's parts, pretraining and attacks grow; how stable "
+    "its clusters are"
+}
+"""What `run` measures by itself, without a suite: name and one line."""
 MARK = "family.json"
 """The file in the folder of a family's run that names the folders in it."""
 _MOST_BYTES = 2**16
