@@ -14,9 +14,9 @@ from robust_augcl.reports._differences import differences
 from robust_augcl.reports._given import given_lines
 from robust_augcl.reports._learned import shares
 from robust_augcl.reports._methods import methods_table
-from robust_augcl.reports._notices import run_notes
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._settings import of_section, shared
+from robust_augcl.reports._training_notes import WHAT_FOLLOWS, training_notes
 from robust_augcl.reports._transfer import matrices
 from robust_augcl.reports._view import View
 from robust_augcl.reports.tables import escape, image
@@ -133,8 +133,7 @@ _DRAWN = (
 
 def _notes(report: ReportInput) -> str:
     """What steps warned of, and for which models. What the audit warns of stands apart."""
-    lines = [
-        f"- {escape(note)} ({'; '.join(escape(model) for model in models)})"
-        for note, models in run_notes(report).items()
-    ]
-    return "\n".join(lines) or "Nothing: no step warned. What the audit warns of stands above."
+    lines = [f"- {escape(of)}: {escape(text)}." for of, text in training_notes(report)]
+    if not lines:
+        return "Nothing: no step warned. What the audit warns of stands above."
+    return "\n".join([WHAT_FOLLOWS, "", *lines])

@@ -71,15 +71,15 @@ def _silent(rows: Sequence[ClaimRow]) -> str:
 
 
 def _tested(rows: Sequence[ClaimRow], who: str) -> str:
-    """How many claims runs test, and on how many they touch: these have numbers, but no verdict."""
+    """How many claims runs test, and of how many they have numbers that decide nothing."""
     tested = sum(row.is_told and row.verdict.word != "not measured here" for row in rows)
-    touched = sum(row.is_told for row in rows) - tested
-    verbs = ("tests", "touches") if who == "This run" else ("test", "touch")
-    it = "It" if who == "This run" else "They"
-    more = " more" if tested else ""
-    number = "one" if touched == 1 else str(touched)
-    rest = f" {it} {verbs[1]} on {number}{more}." if touched else ""
-    return f"{who} {verbs[0]} {tested or 'none'} of the {len(rows)} published claims.{rest}"
+    other = sum(row.is_told for row in rows) - tested
+    tests, it_has = ("tests", "it has") if who == "This run" else ("test", "they have")
+    text = f"{who} {tests} {tested or 'none'} of the {len(rows)} published claims."
+    if not other:
+        return text
+    number = f"{other} more" if tested else f"{'one' if other == 1 else other} of them"
+    return f"{text} For {number} {it_has} numbers that were measured in another way."
 
 
 def _caption() -> str:

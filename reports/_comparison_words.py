@@ -24,7 +24,9 @@ _SILENT = {"one model each", "no verdict"}
 """Verdicts of which the last sentences tell why, and of which no number says how often."""
 
 
-def sentences(verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False) -> list[str]:
+def sentences(
+    verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False, primary: bool = True
+) -> list[str]:
     """What the primary comparisons of these pairs say, and how often which word stands elsewhere.
 
     Args:
@@ -32,10 +34,11 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False) ->
         pairs: of methods.
         brief: leave out the attack, what more seeds would show, and comparisons that are not
             primary. These are of the exact worst case, as all primary ones.
+        primary: tell the primary comparisons one by one; False: they are shown otherwise.
     """
     section = verdicts.section
     lines: list[str] = []
-    for pair in pairs:
+    for pair in pairs if primary else ():
         for (attack, layers), judged in verdicts.by_attack(*pair).items():
             if verdicts.is_primary(judged):
                 where = joined(
@@ -44,9 +47,9 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False) ->
                     edits_text(section.budget),
                     layers_text(layers) if len(section.layers) > 1 else "",
                 )
-                said = _brief(judged) if brief else " ".join(_said(judged, section, pair))
+                words = _brief(judged) if brief else " ".join(said(judged, section, pair))
                 moving = _moving(section, layers, pair, " Some of their victims were not at rest.")
-                lines.append(f"{where}: {said}{moving}")
+                lines.append(f"{where}: {words}{moving}")
     if not brief:
         lines += _elsewhere(verdicts, pairs)
     judged_all = [each for pair in pairs for each in verdicts.by_attack(*pair).values()]
@@ -55,17 +58,30 @@ def sentences(verdicts: Verdicts, pairs: Sequence[Pair], brief: bool = False) ->
     return [*lines, *unrounded, *_why_none(section, judged_all), *changed]
 
 
-def _said(found: Judged, section: Section, pair: Pair) -> Iterator[str]:
-    """A comparison in sentences: the difference, the verdict; if it is open, what would settle."""
+def said(found: Judged, section: Section, pair: Pair) -> Iterator[str]:
+    """A comparison in sentences: the difference, the verdict; if it is open, what would settle.
+
+    Args:
+        found: what is said of the comparison.
+        section: it stands in.
+        pair: the two methods.
+    """
     left, right = (section.method_name(method) for method in pair)
     if found.low is None or found.high is None:
         yield f"robust accuracy differs by {points(found.difference)} points."
+        return
+    equal = "" if found.margin is None else f"less than {size_text(found.margin)} points"
+    if found.verdict == "undecided" and not has_interval(found):
+        yield (
+            f"{found.n_seeds} seeds cannot tell. Robust accuracy differs by "
+            f"{points(found.difference)} points, but the 95 % interval holds every difference."
+        )
+        yield from _what_would_settle(found, equal)
         return
     yield (
         f"robust accuracy differs by {points(found.difference)} points (95 % interval "
         f"{points(found.low)} to {points(found.high)})."
     )
-    equal = "" if found.margin is None else f"less than {size_text(found.margin)} points"
     if found.decided:
         small = f", but by {equal}" if found.within_margin else ""
         yield f"{left} is {found.verdict} than {right}{small}."
@@ -100,9 +116,24 @@ def _what_would_settle(found: Judged, equal: str) -> Iterator[str]:
 def _brief(found: Judged) -> str:
     """A comparison in half a sentence."""
     text = f"{points(found.difference)} points"
-    if found.low is None or found.high is None:
+    if found.low is None or found.high is None or not has_interval(found):
         return f"{text}, {found.verdict}."
     return f"{text} ({points(found.low)} to {points(found.high)}), {verdict_text(found)}."
+
+
+def has_interval(found: Judged) -> bool:
+    """Whether a comparison has an interval that says something: it leaves some difference out."""
+    if found.low is None or found.high is None:
+        return False
+    return found.low > -1 or found.high < 1
+
+
+def points_text(found: Judged) -> str:
+    """A difference in points with its interval, where that says something."""
+    text = points(found.difference)
+    if found.low is None or found.high is None or not has_interval(found):
+        return text
+    return f"{text} ({points(found.low)} to {points(found.high)})"
 
 
 def _elsewhere(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:

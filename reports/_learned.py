@@ -13,6 +13,9 @@ from robust_augcl.results.learned import ENOUGH, Found, found_of_exact
 from robust_augcl.results.names import EXACT_NAME, joined, layers_text
 from robust_augcl.results.records import Cell
 
+_FEW = 3
+"""So many victims are named one by one in short."""
+
 
 def shares(section: Section) -> str:
     """A table of the shares by victim, with the sentences; empty where there is nothing to tell."""
@@ -51,6 +54,24 @@ def sentences(section: Section) -> Iterator[str]:
             yield from _unknown(section, victims - {each.cell for each in own})
 
 
+def in_short(section: Section) -> Iterator[str]:
+    """The same in one point an attack; many victims are told as a range, and not by name."""
+    found = found_of_exact(section.records)
+    for attack in section.attacks:
+        own = [each for each in found if each.cell.attack == attack]
+        if not own:
+            continue
+        weak = [each for each in own if not each.is_enough]
+        told = _sentence if len(weak) <= _FEW else _range
+        victims = {r.cell for r in section.records if r.cell.attack == attack}
+        unknown = victims - {each.cell for each in own}
+        if len(unknown) <= _FEW:
+            rest = list(_unknown(section, unknown))
+        else:
+            rest = [f"Of {len(unknown)} more models it is not known how many it could break."]
+        yield " ".join([told(section, attack, own), *rest])
+
+
 def _unknown(section: Section, cells: Collection[Cell]) -> Iterator[str]:
     """On which victims nobody knows whether an attack is at strength."""
     if cells:
@@ -71,6 +92,18 @@ def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
         f"{name}, which learns, breaks {least} {whole} on "
         f"{len(found) - len(weak) or 'none'} of {len(found)} models. On {others} it learned too "
         f"little, or cannot find more: {named}."
+    )
+
+
+def _range(section: Section, attack: str, found: Sequence[Found]) -> str:
+    """How much an attack found on all victims, from the least to the most."""
+    ends = [percent(end(each.share for each in found)) for end in (min, max)]
+    enough = sum(each.is_enough for each in found)
+    return (
+        f"{section.attack_name(attack)}, which learns, breaks {ends[0]} to {ends[1]} % of the "
+        f"graphs that the {EXACT_NAME.lower()} breaks, and {percent(ENOUGH)} % or more on "
+        f"{enough or 'none'} of {len(found)} models. Where it breaks less, it learned too little, "
+        "or cannot find more. The appendix tells it of each model."
     )
 
 

@@ -64,7 +64,7 @@ def footnotes(text: str) -> str:
 
     Example:
         >>> footnotes("61.0‡")
-        '\\n‡ the victim was not at rest when its training ended\\n'
+        '\\n‡ the model was still getting better when its training ended\\n'
     """
     told = [f"{mark} {meaning}\n" for mark, meaning in _IN_SHORT.items() if mark in text]
     return "".join(["\n", *told]) if told else ""

@@ -10,10 +10,9 @@ from robust_augcl.reports._data import warnings_of
 from robust_augcl.reports._given import left_out
 from robust_augcl.reports._given import noted as noted_of_models
 from robust_augcl.reports._marks import MARK, NOT_AT_REST
-from robust_augcl.reports._methods import UNSUPERVISED
+from robust_augcl.reports._training_notes import WHAT_FOLLOWS, training_notes
 from robust_augcl.reports._view import View
 from robust_augcl.reports._words import sentence, with_minus
-from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.report_input import ReportInput
 
 Kind = Literal["fail", "warn", "note"]
@@ -59,6 +58,11 @@ def _marked(view: View) -> Iterator[str]:
     exact = {record.key for record in view.report.records if record.is_exact}
     if exact and not exact & set(failed):
         yield "The exact worst case does not depend on them."
+
+
+def what_follows(view: View) -> str:
+    """What a reader concludes from notes on trainings; empty where there are none."""
+    return WHAT_FOLLOWS if training_notes(view.report) else ""
 
 
 def _checks(number: int) -> str:
@@ -118,23 +122,5 @@ def _of_records(view: View) -> Iterator[Notice]:
         yield Notice("note", "left out", f"{line}.")
     for line in noted_of_models(report):
         yield Notice("note", "probe of a given model", f"{line}.")
-    for note, models in run_notes(report).items():
-        yield Notice("note", sentence(note), f"This was noted for: {'; '.join(models)}.")
-
-
-def run_notes(report: ReportInput) -> dict[str, list[str]]:
-    """What steps warned of, and for which models.
-
-    Of the encoders that were pretrained for scores without labels, only measurements tell.
-    """
-    noted = [(record.cell, record.cell.protocol, record.notes) for record in report.records]
-    for m in report.measurements:
-        if m.kind == "pretraining" and m.cell.protocol == UNSUPERVISED:
-            noted.append((m.cell, "without labels", m.values.get("notes", [])))
-    where: dict[str, set[str]] = {}
-    for cell, protocol, notes in noted:
-        for note in notes:
-            name, layers = report.names.method(cell.method), layers_text(cell.layers)
-            model = joined(cell.dataset, protocol, name, layers, f"seed {cell.seed}")
-            where.setdefault(note, set()).add(model)
-    return {note: sorted(models) for note, models in sorted(where.items())}
+    for noted in training_notes(report):
+        yield Notice("note", noted.of, f"{sentence(noted.text)}.")

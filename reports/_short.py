@@ -8,7 +8,7 @@ from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._answer import answer
 from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_in_short
-from robust_augcl.reports._notices import Notice, notices, verdict_on
+from robust_augcl.reports._notices import Notice, notices, verdict_on, what_follows
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View
@@ -84,6 +84,8 @@ def _to_know(view: View, found: Sequence[Notice]) -> Iterator[str]:
     if len(found) > len(shown):
         shown.append(f"- {len(found) - len(shown)} more stand in [the page](report.html).")
     yield "\n".join(shown)
+    if follows := what_follows(view):
+        yield follows
 
 
 def subject(report: ReportInput) -> str:
@@ -93,12 +95,23 @@ def subject(report: ReportInput) -> str:
     what = "one trained graph classifier still gets"
     if not one:
         what = f"{len(victims)} trained graph classifiers still get"
+    return f"What {what} right when somebody edits the graphs. {_counted(report, len(victims))}"
+
+
+def _counted(report: ReportInput, victims: int) -> str:
+    """How many results there are, and of what."""
     number = len(report.records)
-    results = f"{number} result{'s' if number != 1 else ''}"
-    of = "each attack and budget" if one else "each classifier, attack and budget"
+    if number == 1:
+        return "There is 1 result."
+    pairs = len({(record.cell.attack, record.cell.budget) for record in report.records})
+    under = f"{pairs} pairs of attack and budget" if pairs > 1 else "1 attack, with 1 budget"
+    if victims == 1 and number == pairs:
+        return f"There are {number} results, one for each pair of attack and budget."
+    if number == victims * pairs:
+        return f"There are {number} results: {victims} classifiers, {under}."
     return (
-        f"What {what} right when somebody edits the graphs. There {'is' if number == 1 else 'are'} "
-        f"{results}, one for {of}."
+        f"There are {number} results, one for each classifier, attack and budget that were run "
+        "together."
     )
 
 
@@ -120,8 +133,9 @@ def _numbers(view: View, family: Sequence[Section]) -> Iterator[str]:
 
 def _how_to_read(view: View) -> Iterator[str]:
     for family in view.families:
-        title = f"**{escape(family_title(family[0]))}.** " if len(view.families) > 1 else ""
-        yield title + escape(" ".join(guide(family[0])))
+        if len(view.families) > 1:
+            yield f"**{escape(family_title(family[0]))}**"
+        yield _listed(guide(family[0]))
 
 
 def _listed(lines: Iterator[str] | Sequence[str]) -> str:

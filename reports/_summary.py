@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from robust_augcl.reports import _learned
 from robust_augcl.reports._comparison_words import UNROUNDED
 from robust_augcl.reports._sections import Section
+from robust_augcl.reports._words import edits_text
 from robust_augcl.reports.tables import percent
 
 _UNEVEN = 0.2  # classes further apart than this are worth a sentence
 
 
 def guide(section: Section) -> Iterator[str]:
-    """What to make of the numbers, in sentences without markup that are written from them."""
+    """What to make of the numbers: points without markup that are written from them."""
     yield "A graph counts as robust only if it is right before the attack and right after it."
     yield (
         f"A model that always answers the commonest class would have "
@@ -22,7 +23,7 @@ def guide(section: Section) -> Iterator[str]:
     if section.seeds_per_group[1] > 1:
         yield UNROUNDED
     yield from _on_the_worst(section)
-    yield from _learned.sentences(section)
+    yield from _learned.in_short(section)
     yield from _on_claims(section)
     yield from _on_classes(section)
     if len(section.seeds) == 1:
@@ -38,16 +39,16 @@ def _on_the_worst(section: Section) -> Iterator[str]:
     if strongest is None:
         return
     left, name = section.mean(strongest), section.attack_name(strongest)
-    yield (
-        f"The strongest single attack is {name}. It leaves {percent(left)} % of the graphs right, "
-        f"on average over the {section.noun}s."
+    told = (
+        f"With {edits_text(section.budget)}, the strongest single attack is {name}. It leaves "
+        f"{percent(left)} % of the graphs right, on average over the {section.noun}s."
     )
     exact = section.mean(section.exact) if section.exact else None
     if left is None or exact is None:
-        yield "A stronger attack may leave less: the exact worst case is not known here."
+        yield f"{told} A stronger attack may leave less: the exact worst case is not known here."
     else:
         yield (
-            f"The exact worst case is {percent(exact)} %. So this attack missed "
+            f"{told} The exact worst case is {percent(exact)} %. So this attack missed "
             f"{percent(left - exact)} points: graphs that other edits break."
         )
 

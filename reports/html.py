@@ -18,7 +18,7 @@ from robust_augcl.reports import _claims
 from robust_augcl.reports._answer import answer
 from robust_augcl.reports._audit import ORDER_OF_STATUS
 from robust_augcl.reports._maps import maps_of
-from robust_augcl.reports._notices import notices, verdict_on
+from robust_augcl.reports._notices import notices, verdict_on, what_follows
 from robust_augcl.reports._page_charts import charts
 from robust_augcl.reports._page_tables import comparisons_table, means_table
 from robust_augcl.reports._sections import Section
@@ -66,7 +66,11 @@ def html_page(view: View, drawn: Sequence[str], stamp: str) -> str:
         comparisons=comparisons_table(view),
         maps=maps_of(view),
         claims=_claims.as_rows(view.claims, report.names),
-        guide=[" ".join(guide(section)) for section in leading(view.families)],
+        guide=[
+            (family_title(section) if len(view.families) > 1 else "", list(guide(section)))
+            for section in leading(view.families)
+        ],
+        what_follows=what_follows(view),
         audit_summary=audit.summary if audit else "",
         findings=sorted(audit.findings, key=lambda f: ORDER_OF_STATUS[f.status]) if audit else (),
         files=[*ABOUT_FILES.items(), *((f"{name}.svg", "figure") for name in drawn)],

@@ -15,6 +15,7 @@ from robust_augcl.reports._page_tables import worst_text
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title
+from robust_augcl.reports._terminal_comparisons import compared
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst, view_of
 from robust_augcl.reports.tables import percent
@@ -60,12 +61,18 @@ def means_text(report: ReportInput, width: int = WIDTH) -> str:
             head = joined(f"{_allowed(section)}.", not_run_text(section), by=" ")
             lines += ["", *_wrapped(head, width), *table]
             lines += _wrapped(_worst_means(section, view), width)
-        verdicts = verdicts_of(first)
-        told = sentences(verdicts, verdicts.leading)
-        lines += ["", *(line for text in told for line in _wrapped(text, width, "  ")), ""]
+        lines += ["", *_compared(first, width), ""]
     text = "\n".join(lines).rstrip("\n") + "\n"
     notes = footnotes(text).strip("\n").splitlines()
     return text + "".join(f"{line}\n" for note in notes for line in _wrapped(note, width, "  "))
+
+
+def _compared(section: Section, width: int) -> list[str]:
+    """The comparisons of methods: the primary ones as a table, then sentences."""
+    found = compared(verdicts_of(section), width)
+    told = [line for text in found.sentences for line in _wrapped(text, width, "  ")]
+    between = [""] if found.table and told else []
+    return [*_wrapped(found.caption, width), *found.table, *between, *told]
 
 
 def last_lines(report: ReportInput, folder: Path, width: int = WIDTH) -> str:

@@ -173,6 +173,16 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def says_nothing(low: float, high: float) -> bool:
+    """Whether an interval of a drop leaves no drop and no rise out.
+
+    Example:
+        >>> says_nothing(-1.0, 1.0), says_nothing(-1.0, 0.4)
+        (True, False)
+    """
+    return low <= -1 and high >= 1
+
+
 def points(share: float) -> str:
     """A share in points, with one decimal.
 

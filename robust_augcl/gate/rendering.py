@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from xml.etree import ElementTree
 
 from robust_augcl.errors import cut, printable
-from robust_augcl.gate.questions import Answer, Gate, Outcome, Regime, counted, signed
+from robust_augcl.gate.questions import Answer, Gate, Outcome, Regime, counted, says_nothing, signed
 
 COLUMNS = 80
 MOST_ROWS = 20
@@ -224,7 +224,11 @@ def _row(answer: Answer) -> str:
     """A row of the table in Markdown."""
     shares = (f"{100 * s:.1f}" if s is not None else "" for s in (answer.base, answer.new))
     drop = "" if answer.drop is None else signed(answer.drop)
-    if answer.low is not None and answer.high is not None:
+    if (
+        answer.low is not None
+        and answer.high is not None
+        and not says_nothing(answer.low, answer.high)
+    ):
         drop += f" ({signed(answer.low)} to {signed(answer.high)})"
     about, why = markdown(cut(answer.about, 200)), markdown(cut(answer.why, 300))
     return f"| {' | '.join((_mark(answer), about, *shares, drop, why))} |"

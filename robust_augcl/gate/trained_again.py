@@ -19,7 +19,7 @@ from typing import Final
 
 from robust_augcl.gate.drop import Drop, paired, unpaired
 from robust_augcl.gate.matching import Pairing, Side, budget_text, other_threat
-from robust_augcl.gate.questions import Answer, Rules, counted, points, signed
+from robust_augcl.gate.questions import Answer, Rules, counted, points, says_nothing, signed
 from robust_augcl.results.intervals import ALPHA, mcnemar, paired_interval
 from robust_augcl.results.method_tests import correct
 from robust_augcl.results.seed_differences import SeedDifferences
@@ -283,15 +283,22 @@ def _answer(
     if high < rules.tolerance:
         return dataclasses.replace(found, outcome="holds", why=f"{text}, within {allowed}")
     needed = drop.seeds_needed(rules.tolerance, size)
-    more = f"about {needed} seeds a side would tell" if needed else "no number of seeds would tell"
+    more = f"about {needed:,} seeds a side would tell" if needed else "no number of seeds would"
     why = f"{text}: {allowed} lies within the interval, {more}"
-    if high >= rules.tolerance and low >= rules.tolerance:
+    if says_nothing(low, high):
+        why = (
+            f"{seeds} cannot tell: the mean {_moved(drop.mean)}, but its interval holds every "
+            f"change; by the spread of these seeds, {more}"
+        )
+    elif high >= rules.tolerance and low >= rules.tolerance:
         why = f"{text}, beyond {allowed}, but not after the correction for all comparisons"
     return dataclasses.replace(found, why=why, seeds_needed=needed)
 
 
-def _moved(mean: float, low: float, high: float) -> str:
-    """A drop or a rise with its interval, in words."""
+def _moved(mean: float, low: float = -1.0, high: float = 1.0) -> str:
+    """A drop or a rise in words, with its interval where that says something."""
+    if says_nothing(low, high):
+        return f"{'rose' if mean < 0 else 'fell'} by {points(abs(mean))}"
     if mean < 0:
         return f"rose by {points(-mean)} ({signed(-high)} to {signed(-low)})"
     return f"fell by {points(mean)} ({signed(low)} to {signed(high)})"

@@ -1,7 +1,8 @@
 """Where a stored result is not the one that the same step gives when it is computed again.
 
 Bits are compared: results are the same to the bit on one machine. Left out is what is measured once
-and decides nothing: seconds, and where a result was computed (`MEASURED_ONCE`).
+and decides nothing: seconds, and where a result was computed (`MEASURED_ONCE`). Of notes it counts
+what they say: an earlier version may have said the same in other words.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 from robust_augcl.results.names import target_text
+from robust_augcl.results.note_words import notes_in_present_words
 from robust_augcl.results.records import Record
 from robust_augcl.store.artifact import Artifact
 
@@ -19,6 +21,7 @@ MEASURED_ONCE = ("environment", "seconds")
 """How the names of fields end that no two runs share."""
 OURS = "robust-augcl"
 """The distribution of our own plug-ins; their version decides nothing, their revisions do."""
+_NOTES = "notes"
 _SHOWN = 5
 
 
@@ -41,7 +44,11 @@ def artifacts_differ(stored: Artifact, made: Artifact) -> list[str]:
         >>> artifacts_differ(one, one), artifacts_differ(one, other)
         ([], ['computed again it has other losses'])
     """
-    names = list(_unequal(stored.info, made.info))
+    info, made_info = (
+        {name: as_said(name, value) for name, value in artifact.info.items()}
+        for artifact in (stored, made)
+    )
+    names = list(_unequal(info, made_info))
     tensors = sorted({*stored.tensors, *made.tensors})
     names += [name for name in tensors if not _same_tensor(stored, made, name)]
     about, made_about = (
@@ -91,7 +98,17 @@ def made_by_without_our_version(
 
 
 def _compared(name: str, value: Any) -> Any:
-    return made_by_without_our_version(value) if name == "made_by" else value
+    return made_by_without_our_version(value) if name == "made_by" else as_said(name, value)
+
+
+def as_said(name: str, value: Any) -> Any:
+    """A field as it is compared: notes in the present words, everything else as it is.
+
+    Example:
+        >>> as_said("losses", [0.5]), as_said("notes", ["collapsed"])
+        ([0.5], ['collapsed'])
+    """
+    return notes_in_present_words(value) if name == _NOTES else value
 
 
 def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from robust_augcl.plan.step import Step
 from robust_augcl.results.names import target_text
 from robust_augcl.results.records import Record
 from robust_augcl.results.rest import best_epoch, last_epoch
-from robust_augcl.review.differences import same
+from robust_augcl.review.differences import as_said, same
 from robust_augcl.review.proofs import Proof
 from robust_augcl.review.stored_run import StoredRun
 from robust_augcl.steps.artifacts import (
@@ -153,7 +153,11 @@ def of_its_inputs(record: Record, run: StoredRun) -> list[str]:
 
 def others(held: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     """What an artifact holds that is not what is expected, in words."""
-    wrong = [name for name, value in expected.items() if not same(held.get(name), value)]
+    wrong = [
+        name
+        for name, value in expected.items()
+        if not same(as_said(name, held.get(name)), as_said(name, value))
+    ]
     return [f"its {' and '.join(wrong)} are not those of its step"] if wrong else []
 
 

@@ -247,6 +247,23 @@ def test_another_threat_is_named_where_models_were_trained_again(base):
     assert "`operations` was ['add'], now ['add', 'delete']" in why(found)
 
 
+def test_two_seeds_say_first_that_they_cannot_tell():
+    """An interval that leaves no drop out is no finding: it is not printed."""
+    truth = replace(Truth(), spread=0.05)
+    found = decide(made_up(range(2), truth), made_up(range(2), truth, "again"))
+    (worst,) = (a for a in found.answers if a.decides and a.regime == "trained again")
+    assert (worst.low, worst.high) == (-1.0, 1.0)
+    assert worst.why.startswith("2 paired seeds cannot tell: the mean ")
+    assert "but its interval holds every change; by the spread of these seeds, " in worst.why
+    assert f"about {worst.seeds_needed:,} seeds a side would tell" in worst.why
+    for form in ("text", "markdown", "junit", "github"):
+        assert "100.0" not in FORMS[form](found)
+    more = decide(made_up(range(4), truth), made_up(range(4), truth, "again"))
+    (of_more,) = (a for a in more.answers if a.decides and a.regime == "trained again")
+    assert "cannot tell" not in of_more.why
+    assert " to " in of_more.why
+
+
 def test_seeds_that_are_gone_are_not_comparable_where_the_weights_are_the_same(base):
     """A bug in what is left out would pass."""
     fewer = made_up(range(2), Truth())

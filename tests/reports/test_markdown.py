@@ -132,6 +132,7 @@ def test_many_methods_are_called_methods_and_not_models(campaign: Campaign) -> N
     methods = ["none", "graphcl", "augcl", "d", "e"]
     text = page(report_of(campaign(methods=methods, layers=[2], seeds=[0, 1], n=30)))
     assert "10 trained graph classifiers" in text
+    assert "There are 40 results: 10 classifiers, 4 pairs of attack and budget." in text
     assert "% (5 methods)" in text
     assert "5 models" not in text
     deep = page(report_of(campaign(methods=methods, layers=[2, 3], n=30)))
@@ -409,7 +410,7 @@ def test_a_foreign_attack_that_combines_stands_apart(campaign: Campaign) -> None
     text = whole(report_of(records))
     rows = [row[0] for row in table(text, "Accuracy under attack")[1:]]
     assert rows == ["Clean", "GradArgmax", "Best of both", "Exact worst case"]
-    assert "The strongest single attack is GradArgmax. It leaves" in text
+    assert "With 1 edit, the strongest single attack is GradArgmax. It leaves" in text
 
 
 def test_a_section_for_each_protocol_and_data_set(campaign: Campaign) -> None:
@@ -437,8 +438,8 @@ def test_settings_and_warnings_are_there(campaign: Campaign) -> None:
     assert "proved for every attacked graph by counting its components" in text
     assert "`type AUGCL, temperature 0.5`" in text
     warnings = text.split("## Noted while computing")[1]
-    assert warnings.count("reservation \\| collapsed") == 1
-    assert "AUGCL, 2 layers, seed 0" in warnings
+    assert warnings.count("reservation \\| collapsed") == 6  # three methods, two depths
+    assert "- AUGCL, 2 layers, seed 0: the reservation \\| collapsed." in warnings
     quiet = appendix(report_of(campaign())).split("## Noted while computing")[1]
     assert quiet.split("<!--")[0].strip().startswith("Nothing: no step warned.")
 

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,13 +20,17 @@ from robust_augcl.reports._aggregated import (
     difference_rows,
     mean_rows,
 )
+from robust_augcl.reports._comparison_words import points_text, said
+from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import view_of
 from robust_augcl.reports.terminal import MOST_LINES, last_lines, means_text
 from robust_augcl.results.findings import Audit, Finding
 from robust_augcl.results.records import Record
+from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import estimate
 
 Campaign = Callable[..., list[Record]]
+NAMES = {"none": "No pretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
 MANY = ["none", "graphcl", "augcl", "a method of a rather long name", "e", "f", "g", "h", "i"]
 
 
@@ -76,6 +81,74 @@ def test_means_are_those_of_the_statistics(campaign: Campaign) -> None:
             assert found is not None
             cell = f"{100 * found.mean:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})"
             assert cell in line
+
+
+PAIRS = [["augcl", "graphcl"], ["graphcl", "none"], ["augcl", "none"]]
+
+
+def of_primary_pairs(records: list[Record], margin: float | None = 0.02) -> ReportInput:
+    stated = {"pairs": PAIRS, **({} if margin is None else {"margin": margin})}
+    return report_of(records, None, None, data_of(records), {"comparisons": stated}, 3)
+
+
+@pytest.mark.parametrize("layers", [[2], [2, 3]])
+def test_primary_comparisons_are_a_table(campaign: Campaign, layers: list[int]) -> None:
+    records = campaign(layers=layers, seeds=[0, 1, 2])
+    report = of_primary_pairs(records)
+    lines = means_text(report, 100).splitlines()
+    (head,) = (line for line in lines if line.split()[:1] == ["Points"])
+    rows = lines[lines.index(head) + 1 :][: 3 * len(layers)]
+    found = verdicts_of(view_of(report).sections[0])
+    expected = []
+    for left, right in PAIRS:
+        for (_, depth), judged in found.by_attack(left, right).items():
+            if found.is_primary(judged):
+                name = f"{NAMES[left]} \N{MINUS SIGN} {NAMES[right]}"
+                ends = (judged.difference, judged.low, judged.high)
+                shown = [f"{100 * end:+.1f}".replace("-", "\N{MINUS SIGN}") for end in ends]
+                expected.append(
+                    f"{name}{f', {depth} layers' if len(layers) > 1 else ''} {shown[0]} "
+                    f"({shown[1]} to {shown[2]}) {judged.verdict} "
+                    f"{judged.seeds_needed if judged.verdict == 'undecided' else '-'}"
+                )
+    assert [" ".join(row.split()) for row in rows] == expected
+    flat = " ".join(" ".join(lines).split())
+    assert "nor that it is below 2.0 points" in flat
+    assert "Secondary comparisons (" in flat
+    assert "This is undecided" not in flat
+
+
+def test_a_table_of_comparisons_that_is_too_wide_is_told_in_lines(campaign: Campaign) -> None:
+    report = of_primary_pairs(campaign(layers=[2], seeds=[0, 1, 2]), margin=None)
+    for width in range(40, 100):
+        lines = means_text(report, width).splitlines()
+        assert max(map(len, lines)) <= width
+        flat = " ".join(" ".join(lines).split())
+        is_table = any(line.split()[:1] == ["Points"] for line in lines)
+        told = re.findall(r"(?:AUGCL|GraphCL) . (?:GraphCL|No pretraining): [^;.]*\.\d", flat)
+        assert len(told) == (0 if is_table else 3)
+        assert "nor that it is below" not in flat
+    assert is_table
+    assert "Primary comparisons" not in means_text(report_of(campaign(layers=[2])), 100)
+
+
+def test_an_interval_that_leaves_nothing_out_is_not_shown(campaign: Campaign) -> None:
+    """Two seeds and three comparisons that are corrected together: everything is possible."""
+    records = campaign(layers=[2], seeds=[0, 1], n=30)
+    report = dataclasses.replace(of_primary_pairs(records), planned_seeds=2)
+    (section,) = view_of(report).sections
+    verdicts = verdicts_of(section)
+    (judged,) = (
+        each
+        for each in verdicts.by_attack("augcl", "graphcl").values()
+        if verdicts.is_primary(each)
+    )
+    wide = dataclasses.replace(judged, low=-1.0, high=1.0, verdict="undecided")
+    assert points_text(wide) == points_text(dataclasses.replace(wide, low=None, high=None))
+    assert "(" in points_text(dataclasses.replace(wide, high=0.99))
+    (first, *_) = said(wide, section, ("augcl", "graphcl"))
+    assert first.startswith("2 seeds cannot tell. Robust accuracy differs by ")
+    assert "100.0" not in first
 
 
 def test_names_that_would_move_the_cursor_are_written_out(campaign: Campaign) -> None:
