@@ -42,8 +42,8 @@ def claims_section(rows: Sequence[ClaimRow], names: Names) -> str:
 def claims_in_short(rows: Sequence[ClaimRow], names: Names) -> str:
     """A line a claim that a run says something of, as Markdown, and how many it says none of."""
     lines = [
-        f"- {escape(claimed(row.claim, names))} ({escape(row.claim.source)}): {row.verdict.word}. "
-        f"{escape(sentence(_why(row)))}."
+        f"- {escape(row.claim.source)} claims: {escape(claimed(row.claim, names))}. "
+        f"{sentence(row.verdict.word)}: {escape(_why(row))}."
         for row in rows
         if row.is_told
     ]
@@ -71,15 +71,10 @@ def _silent(rows: Sequence[ClaimRow]) -> str:
 
 
 def _tested(rows: Sequence[ClaimRow], who: str) -> str:
-    """How many claims runs test, and of how many they have numbers that decide nothing."""
+    """How many claims runs test. Of the others that they hold numbers of, it is told why not."""
     tested = sum(row.is_told and row.verdict.word != "not measured here" for row in rows)
-    other = sum(row.is_told for row in rows) - tested
-    tests, it_has = ("tests", "it has") if who == "This run" else ("test", "they have")
-    text = f"{who} {tests} {tested or 'none'} of the {len(rows)} published claims."
-    if not other:
-        return text
-    number = f"{other} more" if tested else f"{'one' if other == 1 else other} of them"
-    return f"{text} For {number} {it_has} numbers that were measured in another way."
+    verb = "tests" if who == "This run" else "test"
+    return f"{who} {verb} {tested or 'none'} of the {len(rows)} published claims."
 
 
 def _caption() -> str:

@@ -103,7 +103,7 @@ def _range(section: Section, attack: str, found: Sequence[Found]) -> str:
         f"{section.attack_name(attack)}, which learns, breaks {ends[0]} to {ends[1]} % of the "
         f"graphs that the {EXACT_NAME.lower()} breaks, and {percent(ENOUGH)} % or more on "
         f"{enough or 'none'} of {len(found)} models. Where it breaks less, it learned too little, "
-        "or cannot find more. The appendix tells it of each model."
+        "or cannot find more. The appendix lists each model."
     )
 
 

@@ -53,7 +53,9 @@ def outcome_rows(
         rest = rested.get(victim_cell(record.cell))
         about = {**_about(record), "at_rest": rest.at_rest if rest else None}
         known = proved.get((bracket_group(record.cell, record.cell.budget), record.cell.seed), {})
-        rows += [{**about, **_row(o), "certified": known.get(o.target)} for o in record.outcomes]
+        rows += [
+            {**about, **_row(record, o), "certified": known.get(o.target)} for o in record.outcomes
+        ]
     return [{name: row[name] for name in _ORDER} for row in rows]
 
 

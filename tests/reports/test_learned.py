@@ -82,7 +82,7 @@ def test_of_nine_victims_few_below_nine_tenths_are_named_and_more_are_a_range(ca
         f"and 90.0 % or more on {9 - weak or 'none'} of 9 models. "
     )
     assert (among in guide) != few
-    assert ("The appendix tells it of each model." in guide) != few
+    assert ("The appendix lists each model." in guide) != few
     told = {"none": "No pretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
     for place, (method, seed) in enumerate(names):
         victim = f"{told[method]}, 2 layers, seed {seed} (80.0 %, 8 of 10)"
