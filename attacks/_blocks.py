@@ -14,7 +14,10 @@ from robust_augcl.threat.candidates import Candidates
 
 
 class Blocks:
-    """Draws candidates of graphs at random: all of a graph once before any comes again.
+    """Draws candidates of graphs in a random order, which begins again at its end.
+
+    All of a graph come once, or stand in its block already, before any comes again. The paper draws
+    each independently.
 
     Args:
         candidates: of G graphs.

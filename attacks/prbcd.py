@@ -45,15 +45,16 @@ class PRBCD(Attack):
 
     An epoch has four parts: a gradient step on the weights; the projection onto those that add up
     to the budget at the most; a look at the edits of the largest weights; a new draw of at least
-    half of the block, those of small weight. No candidate is drawn again before all were. After
-    `resampling` epochs the block stays, the best block so far is taken up again, and steps get
-    smaller. In the end edits are drawn with their weights as probabilities.
+    half of the block, those of small weight. After `resampling` epochs the block stays, the best
+    block so far is taken up again, and steps get smaller. In the end edits are drawn with their
+    weights as probabilities.
 
-    The block holds only allowed candidates, so the threat model is kept. Departures from PyTorch
-    Geometric: A block is drawn without replacement. The answer is the best of all edit sets that
-    were looked at, the clean graph among them; there it is the best of the last draws, even if the
-    clean graph was better. A graph is done when a set breaks it. A set is looked at once in an
-    ascent.
+    The block holds only allowed candidates, so the threat model is kept. Departures from the paper
+    and from PyTorch Geometric: A graph's candidates are drawn in one random order, again and again,
+    those in the block left out; there, draws are independent. The answer is the best of all edit
+    sets that were looked at, the clean graph among them; there it is the best of the last draws,
+    even if the clean graph was better. A graph is done when a set breaks it. A set is looked at
+    once in an ascent.
 
     Args:
         epochs: gradient steps.
@@ -267,6 +268,8 @@ class _Ascent:
         )
         slopes = torch.zeros_like(climb.weights)
         slopes[is_edit] = gradient(climb.block[is_edit], climb.weights[is_edit]).to(slopes.dtype)
+        # A gradient that is no finite number tells no direction.
+        slopes = slopes.nan_to_num_(0.0, 0.0, 0.0)
         weights = climb.weights + rate.unsqueeze(1) * slopes
         # A weight of -inf outside of the block stays out of the projection.
         weights = project(weights.masked_fill(~is_edit, -torch.inf), budgets)

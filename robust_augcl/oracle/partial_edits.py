@@ -9,8 +9,11 @@ about.
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges, take
@@ -27,6 +30,11 @@ from robust_augcl.threat.candidates import Candidates
 
 _PAIRS_AT_ONCE = 2_048
 """Ends of edits that are compared at once: more of them falls out of the processor's cache."""
+_ALIKE = 1e-6
+"""What nodes send is the same if it differs by no more than this, as a share of the largest.
+
+Products of matrices may give equal rows last bits that differ.
+"""
 
 
 class PartialEdits:
@@ -76,7 +84,12 @@ class PartialEdits:
         Graphs of which no candidate is named are left alone. In the others, candidates that are not
         named are not made. Shapes: index (K,), sorted by graph, each at most once; parts (K,) ->
         (K,).
+
+        Raises:
+            ValueError: candidates that are not sorted by graph, or one that is named twice; not one
+                part each.
         """
+        self._check(index, parts)
         if not self._model.plain_sums:
             return self._evaluated(index, parts)
         self._exchange(self._take_over(index, parts))
@@ -87,6 +100,21 @@ class PartialEdits:
         self._gradient[unknown] = take(self._change, unknown) * between
         self._known_since[unknown] = take(since, is_unknown)
         return take(self._gradient, index)
+
+    def _check(self, index: Tensor, parts: Tensor) -> None:
+        """Refuse candidates in another order, or twice."""
+        if parts.shape != index.shape:
+            raise ValueError(
+                "Expected `parts` to be one for each candidate, "
+                f"got {tuple(parts.shape)} for {tuple(index.shape)}"
+            )
+        graph = take(self._candidates.graph, index)
+        if bool((graph[1:] < graph[:-1]).any()):
+            raise ValueError("Expected `index` to be sorted by graph, got an earlier graph later")
+        times = torch.bincount(index, minlength=1)
+        if int(times.max()) > 1:
+            twice = int(times.argmax())
+            raise ValueError(f"Expected `index` to name each candidate once, got {twice} twice")
 
     def _take_over(self, index: Tensor, parts: Tensor) -> Tensor:
         """Note the parts of a question; return the graphs that must be evaluated again (B,)."""
@@ -116,9 +144,10 @@ class PartialEdits:
         sizes = self._graphs.sizes[numbers]
         for some in chunks(sizes):
             graph = numbers[some]
+            edits = self._edits_of(graph)
+            _, rounds = what_nodes_exchange(self._model, edits, self._loss, graph)
             nodes = ranges(self._graphs.ptr[graph], sizes[some])
-            _, rounds = what_nodes_exchange(self._model, self._edits_of(graph), self._loss, graph)
-            self._exchanged.keep(nodes, rounds)
+            self._exchanged.keep(nodes, edits.graphs.ptr[edits.graphs.batch], rounds)
 
     def _edits_of(self, numbers: Tensor) -> RelaxedEdits:
         """The edits that are made in the graphs `numbers` (B,)."""
@@ -156,34 +185,37 @@ class PartialEdits:
 class _Exchanged:
     """What nodes send and want in all rounds, as of the last evaluation of their graph.
 
-    Without features all nodes send the same before the first round. Then the product of that round
-    is one of a node, whoever sends, and no pair needs to be looked at.
+    Without features, the nodes of a graph often send the same in the first round. Then the product
+    of that round is one of the node that wants, whoever sends. No pair needs to be looked at. What
+    nodes send is compared, for features alone do not tell: an encoder may number nodes.
 
     Args:
         x: features of the nodes (N, F).
     """
 
     def __init__(self, x: Tensor) -> None:
-        self._num_nodes = len(x)
-        self._are_alike = bool((x == x[:1]).all())
-        self._here, self._there = (x.new_zeros(0, 0) for _ in range(2))
+        self._here, self._there = (x.new_zeros(len(x), 0) for _ in range(2))
         self._of_anyone = x.new_zeros(len(x))
 
-    def keep(self, nodes: Tensor, rounds: list[tuple[Tensor, Tensor]]) -> None:
-        """Keep what the nodes (B,) exchange: round by round what they send and want, (B, H)."""
-        if self._are_alike:
-            (states, gradients), *rounds = rounds
-            self._of_anyone[nodes] = (gradients * states[0]).sum(1)
-        sent = [states for states, _ in rounds]
-        wanted = [gradients for _, gradients in rounds]
-        here, there = (
-            torch.cat([*one, *other], dim=1) for one, other in ((sent, wanted), (wanted, sent))
-        )
-        if self._here.size(1) != here.size(1):
-            self._here, self._there = (
-                here.new_zeros(self._num_nodes, here.size(1)) for _ in range(2)
-            )
-        self._here[nodes], self._there[nodes] = here, there
+    def keep(self, nodes: Tensor, first: Tensor, rounds: list[tuple[Tensor, Tensor]]) -> None:
+        """Keep what the nodes exchange: round by round what they send and want.
+
+        Shapes: nodes (B,); first, the first node of each one's graph, as a number from 0 to B - 1
+        (B,); rounds of (B, H) and (B, H).
+        """
+        (states, gradients), *deeper = rounds
+        spread = (states - states.index_select(0, first)).abs().amax()
+        if bool(spread <= _ALIKE * states.abs().amax()):
+            self._of_anyone[nodes] = (gradients * states).sum(1)
+            by_pairs = deeper
+        else:
+            self._of_anyone[nodes] = 0.0
+            # The first round's columns come last, where graphs that need none have zeros.
+            by_pairs = [*deeper, rounds[0]]
+        nothing = states[:, :0]
+        self._here = _with_rows(self._here, nodes, torch.cat([nothing, *chain(*by_pairs)], 1))
+        swapped = ((wanted, sent) for sent, wanted in by_pairs)
+        self._there = _with_rows(self._there, nodes, torch.cat([nothing, *chain(*swapped)], 1))
 
     def between(self, ends: Tensor) -> Tensor:
         """Products of what one end sends and the other wants, both ways: (2, K) -> (K,)."""
@@ -193,3 +225,15 @@ class _Exchanged:
             some = slice(first, first + _PAIRS_AT_ONCE)
             of_pairs[some] += take(self._here, i[some]).mul_(take(self._there, j[some])).sum(1)
         return of_pairs
+
+
+def _with_rows(table: Tensor, rows: Tensor, values: Tensor) -> Tensor:
+    """Return the table (N, W) with values (B, H) in the rows (B,), and zeros behind them.
+
+    Where H > W it is another table, as wide as the values.
+    """
+    missing = values.size(1) - table.size(1)
+    if missing > 0:
+        table = pad(table, (0, missing))
+    table[rows] = pad(values, (0, max(-missing, 0)))
+    return table

@@ -80,6 +80,19 @@ def test_the_projection_is_that_of_bisection_with_equal_values_too(values, noise
     assert float(got.sum()) <= budget + 1e-9
 
 
+def test_the_projection_of_rows_of_other_budgets_and_of_none():
+    values = torch.tensor(
+        [[0.7, 0.7, 0.7, -torch.inf], [0.2, 9.0, -3.0, 0.2], [0.0, -1.0, 0.0, -9.0]]
+    )
+    got = project(values, torch.tensor([0, 2, 1]))
+    assert got.tolist() == [[0.0] * 4, pytest.approx([0.2, 1.0, 0.0, 0.2]), [0.0] * 4]
+    equal = project(torch.full((2, 7), 5.0), torch.tensor([1, 7]))
+    torch.testing.assert_close(equal, torch.tensor([[1 / 7] * 7, [1.0] * 7]))
+    assert project(torch.zeros(0, 3), torch.zeros(0).long()).shape == (0, 3)
+    alone = torch.full((1, 2), -torch.inf)
+    assert project(alone, torch.tensor([1])).tolist() == [[0.0, 0.0]]
+
+
 @pytest.mark.parametrize("number", range(8))
 def test_the_projection_solves_the_quadratic_programme(number):
     draws = seeded(number)
@@ -224,6 +237,28 @@ def test_it_attacks_an_encoder_with_batch_normalisation(random_graphs):
         for attack in (PRBCD(), RandSampling())
     )
     assert climbed > random
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_gradients_that_are_no_numbers_lead_nowhere(victim, reference_graphs, monkeypatch, bad):
+    ascents = []
+    real = type(victim).partial_edits
+
+    def partial_edits(self, *asked):
+        ask = real(self, *asked)
+
+        def answer(index, parts):
+            gradient = ask(index, parts)
+            assert parts.isfinite().all()
+            return torch.where(index % 3 == 0, bad, gradient)
+
+        ascents.append(asked)
+        return answer
+
+    monkeypatch.setattr(type(victim), "partial_edits", partial_edits)
+    result = attacked(PRBCD(), victim, reference_graphs, ThreatModel(3))
+    assert ascents
+    assert int(broken(result, reference_graphs.y).sum()) > 3  # the other candidates' gradients lead
 
 
 def test_the_same_generator_gives_the_same_edits(victim, reference_graphs):

@@ -16,11 +16,11 @@ PAPER = ThreatModel(within_component=True, allow_existing=True)
 EVERY_PAIR = ThreatModel(allow_existing=True)
 
 
-def new_model(encoder, seed=0):
+def new_model(encoder, seed=0, layers=3):
     """In double precision; normalisation and biases are not at their start."""
     generator = seeded(seed)
     model = GraphClassifier(
-        encoder(in_features=3, width=6, layers=3, generator=generator),
+        encoder(in_features=3, width=6, layers=layers, generator=generator),
         num_classes=3,
         hidden=5,
         generator=generator,
