@@ -18,6 +18,7 @@ from robust_augcl.adversary.dense_victim import DenseVictim
 from robust_augcl.adversary.plain_graph import PlainGraph, adjacency_of, edits_between
 from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.errors import InputError
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
 from robust_augcl.progress import Report, silent
@@ -76,9 +77,8 @@ class DeepRobustAttack(Attack):
             return f"it may {missing[0]} edges, and nothing can stop it"
         if "add" in self.operations and threat.within_component:
             return "it may join two components"
-        at = getattr(threat, "at", "anywhere")
-        if self.everywhere and at != "anywhere":
-            return f"its edits may be anywhere, not only at: {at}"
+        if self.everywhere and threat.at != "anywhere":
+            return f"its edits may be anywhere, not only at: {threat.at}"
         return None
 
     @abstractmethod
@@ -112,7 +112,7 @@ class DeepRobustAttack(Attack):
                 graph, nodes = plain.of(targets), _nodes(targets)
                 return Task(graph, nodes, edits, threat.operations, surrogate, generator)
 
-            if getattr(threat, "shared", False):
+            if threat.shared:
                 return [self._answer(task_of(graphs, budgets[0]))] * graphs.num_graphs
             answers = []
             for number, budget in enumerate(budgets):
@@ -157,6 +157,7 @@ class PlainGraphs:
     def of(self, graphs: PackedGraphs) -> PlainGraph:
         """The one graph of these targets, with their true classes and all others that are known."""
         one = _first(graphs)
+        one = _graph_of(one) or one
         if self._last is None or not _same(self._last[0], one):
             self._last = one, self._made(one)
         plain = self._last[1]
@@ -168,7 +169,8 @@ class PlainGraphs:
         adjacency = adjacency_of(one.edge_index, one.num_nodes)
         y = np.zeros(one.num_nodes, dtype=np.int64)
         known = np.zeros(0, dtype=np.int64)
-        if _same(_first(self._known), one):
+        known_in = _first(self._known)
+        if _same(_graph_of(known_in) or known_in, one):
             known = _nodes(self._known)
         if self._guesses or not len(known):
             y = self._predicted(one)
@@ -210,8 +212,7 @@ def training_of(fit: FitGraphs) -> tuple[PlainGraph, np.ndarray]:
 
 def _graph_of(graphs: PackedGraphs) -> PackedGraphs | None:
     """The one graph that holds all targets, None where each has its own."""
-    found: PackedGraphs | None = getattr(graphs, "graph", None)
-    return found
+    return graphs.graph if isinstance(graphs, NodeTargets) else None
 
 
 def _first(graphs: PackedGraphs) -> PackedGraphs:

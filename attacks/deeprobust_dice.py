@@ -26,6 +26,7 @@ class DeepRobustDICE(DeepRobustAttack):
     display_name: ClassVar[str] = "DICE (DeepRobust)"
     guesses: ClassVar[bool] = True
     everywhere: ClassVar[bool] = True
+    shares_edits: ClassVar[bool] = True
 
     def work(self, task: Task) -> Any:
         return deeprobust_attacks.dice(task.graph, task.edits, task.generator)

@@ -37,6 +37,7 @@ class DeepRobustMetattack(DeepRobustAttack):
     display_name: ClassVar[str] = "Metattack (DeepRobust)"
     trains: ClassVar[bool] = True
     everywhere: ClassVar[bool] = True
+    shares_edits: ClassVar[bool] = True
 
     train_iters: int = 100
     most_nodes: int = 3000

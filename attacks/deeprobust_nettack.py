@@ -41,10 +41,9 @@ class DeepRobustNettack(DeepRobustAttack):
         require_not_negative(self, "influencers")
 
     def refuses(self, threat: ThreatModel) -> str | None:
-        at = getattr(threat, "at", "anywhere")
-        if self.influencers and at == "target":
+        if self.influencers and threat.at == "target":
             return "its edits are at neighbours of the target (`influencers`), not at the target"
-        if not self.influencers and at == "neighbours":
+        if not self.influencers and threat.at == "neighbours":
             return "its edits are at the target: set `influencers`"
         return super().refuses(threat)
 

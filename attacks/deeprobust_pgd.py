@@ -35,6 +35,7 @@ class DeepRobustPGD(DeepRobustAttack):
     display_name: ClassVar[str] = "PGD (DeepRobust)"
     effort: ClassVar[str | None] = "epochs"
     everywhere: ClassVar[bool] = True
+    shares_edits: ClassVar[bool] = True
 
     epochs: int = 200
     most_nodes: int = 3000

@@ -25,10 +25,11 @@ class DeepRobustRandom(DeepRobustAttack):
     access: ClassVar[Access] = Access.NONE
     display_name: ClassVar[str] = "Random (DeepRobust)"
     everywhere: ClassVar[bool] = True
+    shares_edits: ClassVar[bool] = True
 
     def refuses(self, threat: ThreatModel) -> str | None:
         if threat.operations == ("delete",):
-            return None if getattr(threat, "at", "anywhere") == "anywhere" else "it edits anywhere"
+            return None if threat.at == "anywhere" else "it edits anywhere"
         own = replace(threat, operations=("add", "delete"))
         return super().refuses(own)
 

@@ -7,7 +7,7 @@ Letters: G graphs, C classes, P paths (one for each graph and wrong class), M ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -19,6 +19,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges
 from robust_augcl.models.margins import margins
 from robust_augcl.progress import Report, silent
+from robust_augcl.revisions import LATER
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -46,6 +47,10 @@ class GradArgmax(Attack):
             leaves the true class the smallest margin is taken, whatever the sign of its gradient.
             0, as published: the best candidate is taken, unless its gradient says that it raises
             the loss.
+        aim: "wrong_classes": a path for each of them, as told above. "true_class": one path, each
+            edit of which raises the cross-entropy of the true class the fastest, or lowers it the
+            least. It goes on to the end of the budget, and is the answer whatever it breaks. With
+            edits at a target node this is FGA (Chen et al. 2018, arXiv 1809.02797).
 
     Raises:
         ValueError: a word is unknown; or `verify` is negative.
@@ -64,8 +69,10 @@ class GradArgmax(Attack):
     directions: Literal["summed", "apart"] = "summed"
     mode: Literal["iterated", "one_shot"] = "iterated"
     verify: int = 0
+    aim: Literal["wrong_classes", "true_class"] = field(default="wrong_classes", metadata=LATER)
 
     def __post_init__(self) -> None:
+        require_one_of(self, "aim", ("wrong_classes", "true_class"))
         require_one_of(self, "directions", ("summed", "apart"))
         require_one_of(self, "mode", ("iterated", "one_shot"))
         require_not_negative(self, "verify")
@@ -89,9 +96,16 @@ class _Paths:
     ) -> None:
         self.attack, self.victim, self.graphs = attack, victim, graphs
         self.device = graphs.device
-        wrong = [[c for c in range(victim.num_classes) if c != y] for y in graphs.y.tolist()]
-        self.wrong = torch.tensor(wrong, device=self.device)  # (G, C - 1)
-        self.paths_a_graph = victim.num_classes - 1
+        self.away = attack.aim == "true_class"
+        wrong = [
+            [c for c in range(victim.num_classes) if (c == y) == self.away]
+            for y in graphs.y.tolist()
+        ]
+        self.paths_a_graph = 1 if self.away else victim.num_classes - 1
+        # The classes whose cross-entropy is followed: (G, paths of a graph).
+        self.wrong = torch.tensor(wrong, dtype=torch.long, device=self.device).reshape(
+            graphs.num_graphs, self.paths_a_graph
+        )
         self.owner = torch.arange(graphs.num_graphs, device=self.device).repeat_interleave(
             self.paths_a_graph
         )
@@ -148,7 +162,7 @@ class _Paths:
         It moves by the gradient of an edge that is added, and against that of one that is removed.
         """
         removed = self.candidates.exists & self.candidates.deletes
-        moves = torch.where(removed.unsqueeze(1), -gradient, gradient)
+        moves = torch.where(removed.unsqueeze(1) ^ self.away, -gradient, gradient)
         if self.attack.directions == "summed":
             return moves.sum(1)
         return moves.min(1).values
@@ -163,7 +177,7 @@ class _Paths:
             best = self.candidates.best(open_score)
         usable = going & (best >= 0)
         usable &= self.open[best.clamp(min=0)]
-        if not self.attack.verify:
+        if not self.attack.verify and not self.away:
             # Only edits that do not raise the loss: a path that has none ends.
             usable &= score[best.clamp(min=0)] <= 0
         return best, usable
@@ -197,7 +211,14 @@ class _Paths:
         )
 
     def _judge(self, usable: Tensor, step: int) -> None:
-        """Note for each graph the first path whose last edit broke it; its paths are done."""
+        """Note for each graph the first path whose last edit broke it; its paths are done.
+
+        Away from the true class, the one path is the answer, and goes on.
+        """
+        if self.away:
+            self.answer_path[usable] = usable.nonzero().flatten()
+            self.answer_edits[usable] = step + 1
+            return
         broken = (self._predicted(self.current) != self.current.y) & usable
         of_graph = broken.reshape(-1, self.paths_a_graph)
         first, hit = of_graph.int().argmax(1), of_graph.any(1)

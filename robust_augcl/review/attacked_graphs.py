@@ -11,7 +11,7 @@ import torch
 
 from robust_augcl.data._attacked_files import AttackedGraphs, archive_of, edge_list_of
 from robust_augcl.graphs.dataset import Dataset
-from robust_augcl.results.records import Outcome, Record
+from robust_augcl.results.records import Record
 from robust_augcl.steps.artifacts import dataset_of
 from robust_augcl.store.files import write_atomically
 from robust_augcl.store.run_folder import RunFolder
@@ -42,8 +42,8 @@ def attacked_graphs(folder: RunFolder, record: Record) -> AttackedGraphs:
         number=np.array([outcome.graph for outcome in outcomes], dtype=np.int64),
         node=np.array([-1 if o.node is None else o.node for o in outcomes], dtype=np.int64),
         y=np.array([outcome.label for outcome in outcomes], dtype=np.int64),
-        added=_triples([_edits(record, outcome)[0] for outcome in outcomes]),
-        removed=_triples([_edits(record, outcome)[1] for outcome in outcomes]),
+        added=_triples([record.edits_of(outcome)[0] for outcome in outcomes]),
+        removed=_triples([record.edits_of(outcome)[1] for outcome in outcomes]),
         **column,
     )
 
@@ -102,12 +102,6 @@ def _clean(dataset: Dataset, numbers: Sequence[int]) -> dict[str, np.ndarray]:
         "x": graphs.x.cpu().float().numpy(),
         "edges": edges.numpy(),
     }
-
-
-def _edits(record: Record, outcome: Outcome) -> tuple[Any, Any]:
-    """The edits of an outcome: its own, or those that all targets share."""
-    of = getattr(record, "edits_of", None)
-    return (outcome.added, outcome.removed) if of is None else of(outcome)
 
 
 def _triples(edits: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
