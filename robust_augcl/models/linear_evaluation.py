@@ -8,6 +8,7 @@ Letters: T targets, D embedding, C classes.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,8 +19,8 @@ from torch.nn.functional import cross_entropy
 from robust_augcl.errors import InputError
 from robust_augcl.progress import Report, silent
 
-_MOST_ITERATIONS = 300
-_TOLERANCE = 1e-6
+_MOST_ITERATIONS = 1_000
+_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def evaluate_linearly(
     Shapes: embeddings (T, D), y (T,), train and selection are numbers of targets.
 
     Raises:
-        InputError: an embedding is not finite.
+        InputError: an embedding is not finite, or all targets to train on are of one class.
 
     >>> y = torch.arange(40) % 2
     >>> z = y.unsqueeze(1) + 0.1 * torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
@@ -121,11 +122,12 @@ def evaluate_linearly(
             "Expected finite embeddings, got NaN or infinity: the encoder has diverged, a "
             "lower `learning_rate` may help"
         )
+    if y[train].unique().numel() < 2:
+        raise InputError("Expected targets of two classes at least to train on, got one class")
     x, tried, found = embeddings.double(), [], []
-    linear = Linear(x.new_zeros(num_classes, x.size(1)), x.new_zeros(num_classes))
-    strengths, axes = sorted(settings.c), Axes.of(x[train])
+    strengths = sorted(settings.c)
     for c in strengths:
-        linear = logistic_regression(axes, y[train], c, linear)
+        linear = logistic_regression(x[train], y[train], c, num_classes)
         logits = linear(x[selection])
         accuracy = (logits.argmax(1) == y[selection]).double().mean()
         tried.append(Tried(c, float(cross_entropy(logits, y[selection])), float(accuracy)))
@@ -135,64 +137,37 @@ def evaluate_linearly(
     return Evaluated(Linear(*(part.float() for part in found[chosen])), chosen, tried)
 
 
-class Axes(NamedTuple):
-    """Training embeddings in their principal axes, R of them: X = U diag(S) V^T.
+def logistic_regression(x: Tensor, y: Tensor, c: float, num_classes: int) -> Linear:
+    """Return scikit-learn's logistic regression, by L-BFGS.
+
+    Features are scaled by one number, the root of their mean square, so that `c` means the same for
+    embeddings of any length. A class that no target has is never predicted: its logit is lower by
+    10 than all that the targets give.
+
+    Shapes: x (T, D), y (T,).
 
     Args:
-        u: (T, R).
-        s: (R,).
-        v: (D, R).
-    """
-
-    u: Tensor
-    s: Tensor
-    v: Tensor
-
-    @classmethod
-    def of(cls, x: Tensor) -> Axes:
-        """The axes of embeddings (T, D)."""
-        u, s, vh = torch.linalg.svd(x, full_matrices=False)
-        return cls(u, s, vh.T)
-
-
-def logistic_regression(axes: Axes, y: Tensor, c: float, start: Linear) -> Linear:
-    """Minimise c times the summed cross-entropy, plus half the squared weights, biases apart.
-
-    That is scikit-learn's `LogisticRegression`, but that features are scaled by one number, the
-    root of their mean square: so `c` means the same for embeddings of any length. A method of
-    limited memory (L-BFGS) runs in the principal axes of the features. Each axis is stretched by
-    the curvature along it, so that some dozens of steps are enough.
-
-    Args:
-        axes: of the features of T targets, in double precision.
-        y: classes (T,).
+        x: features, in double precision.
+        y: classes.
         c: the inverse strength of the penalty.
-        start: where to begin; the minimum is one.
+        num_classes: C.
     """
-    count, width = y.numel(), axes.v.size(0)
-    scale = max(float(axes.s.square().sum() / (count * width)), 1e-60) ** -0.5
-    singular = axes.s * scale
-    penalty = 1 / (c * count)
-    stretch = (singular.square() / (4 * count) + penalty).rsqrt()
-    features = axes.u * (singular * stretch)
-    weight = (start.weight @ axes.v / (scale * stretch)).clone().requires_grad_(True)
-    bias = start.bias.clone().requires_grad_(True)
-    optimizer = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=_MOST_ITERATIONS,
-        tolerance_grad=_TOLERANCE,
-        tolerance_change=1e-12,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
+    # Slow to import, and only this step needs them.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
 
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        # Of a mean: divided by c and the number of targets.
-        value = cross_entropy(features @ weight.T + bias, y)
-        value = value + (weight * stretch).square().sum() * (penalty / 2)
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    return Linear((weight.detach() * stretch) @ axes.v.T * scale, bias.detach())
+    scale = max(float(x.square().mean()), 1e-60) ** -0.5
+    # Nothing is drawn; without a seed NumPy's global state would go on all the same.
+    machine = LogisticRegression(C=c, max_iter=_MOST_ITERATIONS, tol=_TOLERANCE, random_state=0)
+    with warnings.catch_warnings():  # a penalty that is too weak to end in time is not chosen
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        machine.fit((x * scale).numpy(), y.numpy())
+    weight = torch.from_numpy(machine.coef_).to(x)
+    bias = torch.from_numpy(machine.intercept_).to(x)
+    if len(machine.classes_) == 2:  # one row, for the second class against the first
+        weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
+    lowest = float((x * scale @ weight.T + bias).min())
+    rows = torch.from_numpy(machine.classes_)
+    whole = Linear(x.new_zeros(num_classes, x.size(1)), x.new_full((num_classes,), lowest - 10))
+    whole.weight[rows], whole.bias[rows] = weight * scale, bias
+    return whole
