@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.models.classifier_base import Classifier
@@ -42,7 +43,8 @@ class PartialEdits:
 
     With plain sums, nodes exchange the same as before where a graph's parts are those of the last
     question. Then no graph is evaluated: a gradient that is not known yet comes from what the two
-    ends of the edit exchange. Other models evaluate every graph that is asked about.
+    ends of the edit exchange. Other models evaluate every graph that is asked about. So do target
+    nodes of one graph, for what its nodes exchange would be held once a target.
 
     Args:
         model: in evaluation mode.
@@ -71,12 +73,14 @@ class PartialEdits:
         self._candidates = candidates
         self._ends = candidates.pairs + graphs.ptr[candidates.graph]
         self._change = torch.where(candidates.exists, -1, 1) * candidates.changes
-        self._parts, self._gradient = (graphs.x.new_zeros(len(candidates)) for _ in range(2))
+        x = graphs.graph.x if isinstance(graphs, NodeTargets) else graphs.x
+        self._parts, self._gradient = (x.new_zeros(len(candidates)) for _ in range(2))
         self._made = candidates.graph.new_zeros(0)
         # A gradient is known if it was found since its graph was evaluated last.
         self._evaluations = torch.zeros_like(graphs.sizes)
         self._known_since = torch.zeros_like(candidates.graph)
-        self._exchanged = _Exchanged(graphs.x)
+        self._reuses = model.plain_sums and not isinstance(graphs, NodeTargets)
+        self._exchanged = _Exchanged(x)
 
     def __call__(self, index: Tensor, parts: Tensor) -> Tensor:
         """Return the gradient for the candidates `index`, made to these `parts` from 0 to 1.
@@ -90,7 +94,7 @@ class PartialEdits:
                 part each.
         """
         self._check(index, parts)
-        if not self._model.plain_sums:
+        if not self._reuses:
             return self._evaluated(index, parts)
         self._exchange(self._take_over(index, parts))
         since = take(self._evaluations, take(self._candidates.graph, index))

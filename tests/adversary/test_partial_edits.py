@@ -14,6 +14,7 @@ from robust_augcl import registry
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.graphs.limits import Limits, using
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.models.margins import margins
 
 
@@ -114,6 +115,25 @@ def test_answers_about_nodes_of_each_threat(name, graphs, threat):
         right_answers(
             Victim(new_model(ENCODERS[name])), replace(graphs, x=x, target_node=targets), threat
         )
+
+
+@pytest.mark.parametrize("name", ["structure2vec", "gcn"])
+def test_answers_about_nodes_of_one_graph_are_those_of_its_copies(name, random_graphs):
+    graph = double(random_graphs(3, [9]))
+    nodes, y = torch.tensor([4, 0, 7]), torch.tensor([0, 1, 2])
+    targets = NodeTargets(graph, nodes, y)
+    copies = replace(graph.select(torch.zeros(3).long()), y=y, target_node=nodes)
+    candidates = BOTH.enumerate(copies)
+    victim = Victim(new_model(ENCODERS[name]))
+    index = torch.arange(len(candidates))
+    parts = torch.rand(len(index), generator=seeded(0), dtype=torch.double)
+    # No copies of all targets at once are made.
+    with using(Limits(nodes=9, copied_numbers=50)):
+        got = victim.partial_edits(targets, candidates, lambda logits, index: logits[:, 0])(
+            index, parts
+        )
+    expected = victim.relaxed(copies, candidates, parts, lambda logits, index: logits[:, 0])[1]
+    torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["structure2vec", "gin", "gcn"])
