@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.models.layers import BatchNorm, mlp
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
 from robust_augcl.models.products import apply_linear
+from robust_augcl.models.relu_rounds import ReluRound
 
 
 class GIN(LocalEncoder):
@@ -61,6 +62,27 @@ class GIN(LocalEncoder):
         bias, second = self.mlps[index].get_parameter("0.bias"), self.mlps[index].get_submodule("2")
         out: Tensor = self.norms[index](second((pooled + bias).relu()).relu())
         return out
+
+    def relu_rounds(self, x: Tensor) -> list[ReluRound]:
+        rounds = []
+        for perceptron, norm in zip(self.mlps, self.norms, strict=True):
+            weight, bias, inner, inner_bias = (
+                perceptron.get_parameter(name)
+                for name in ("0.weight", "0.bias", "2.weight", "2.bias")
+            )
+            spread = norm.get_buffer("running_var") + cast(BatchNorm, norm).eps
+            scale = norm.get_parameter("weight") * spread.rsqrt()
+            shift = norm.get_parameter("bias") - norm.get_buffer("running_mean") * scale
+            rounds.append(
+                ReluRound(
+                    weight.T,
+                    bias.expand(x.size(0), -1),
+                    self_loops=True,
+                    inner=((inner.T, inner_bias),),
+                    scaling=(scale, shift),
+                )
+            )
+        return rounds
 
     def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
         nodes = torch.cat(states, dim=1)

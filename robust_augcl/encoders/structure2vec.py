@@ -11,6 +11,7 @@ from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
 from robust_augcl.models.products import apply_linear
+from robust_augcl.models.relu_rounds import ReluRound
 
 
 class Structure2Vec(LocalEncoder):
@@ -51,10 +52,14 @@ class Structure2Vec(LocalEncoder):
         return apply_linear(states, self.conv.weight)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
-        return (pooled + self.offset(index, x)).relu()
+        return (pooled + self._offset(x)).relu()
 
-    def offset(self, index: int, x: Tensor) -> Tensor:
+    def _offset(self, x: Tensor) -> Tensor:
         return self.node_to_latent(x) + self.conv.bias
+
+    def relu_rounds(self, x: Tensor) -> list[ReluRound]:
+        one = ReluRound(self.conv.weight.T, self._offset(x))
+        return [one] * self.layers
 
     def readout(self, sums: Tensor) -> Tensor:
         return sums.relu()

@@ -50,8 +50,10 @@ class Limits:
         copied_nodes: nodes of the copies of graphs that a search extends at once.
         searched_states: nodes of graphs, counted once for each edit, whose pairs are searched
             together; 4 bytes each in each round.
-        bound_changes: candidates, each in one context, that a bound looks at at once; some 2 KiB
-            each at width 64.
+        bound_rows: pairs of an edit and a node that a bound looks at at once; some 20 KiB each at
+            width 64.
+        bound_values: numbers of a tensor of directions that a bound carries back: 4 MB. Larger
+            ones are slower.
         bound_costs: costs of candidates in a table in which every graph is as long as the
             longest: 240 MB. Beyond, the bound goes graph by graph.
         row_pairs: pairs of nodes whose similarities a loss of nodes holds at once: 4 MiB
@@ -86,7 +88,8 @@ class Limits:
     extensions: int = 200_000
     copied_nodes: int = 500_000
     searched_states: int = 1_000_000
-    bound_changes: int = 200_000
+    bound_rows: int = 20_000
+    bound_values: int = 500_000
     bound_costs: int = 30_000_000
     row_pairs: int = 2**20
     embedded_graphs: int = 500

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.unfolding import UnfoldedBatch
+from robust_augcl.models.relu_rounds import ReluRound
 
 
 class Encoder(nn.Module, ABC):
@@ -165,13 +166,14 @@ class LocalEncoder(Encoder):
         Shapes: pooled, the sums of messages (N, H), x (N, F), degree (N,) -> (N, H).
         """
 
-    def offset(self, index: int, x: Tensor) -> Tensor | None:
-        """Return the offset (N, H) if `update` is relu(pooled + offset), else None.
+    def relu_rounds(self, x: Tensor) -> list[ReluRound] | None:
+        """Return the rounds as matrices and relu, in evaluation mode, for nodes x (N, F).
 
-        The bounds of `oracle.bounds` need it. An encoder that returns an offset promises more. It
-        has no self-loops. Its messages are linear in the states and do not depend on degrees. The
-        states of the last round alone make up the graph state. `readout` leaves sums that are not
-        negative as they are.
+        None where they are not of that form; then nothing is proved of more than two edits. The
+        bounds of `oracle.bounds` need it. Whoever returns rounds promises that messages do not
+        depend on degrees, and that `readout` leaves the sums of states as they are.
+
+        Shapes: x (N, F). The first states are `first_states(x)`.
         """
         return None
 

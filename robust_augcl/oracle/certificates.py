@@ -20,8 +20,9 @@ from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.graphs.ragged import take
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
-from robust_augcl.oracle.bounds import MarginBounds, margin_bounds
+from robust_augcl.oracle.bounds import margin_bounds
 from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem, is_all, reach_of_search
+from robust_augcl.oracle.head_bounds import MarginBounds
 from robust_augcl.oracle.pair_search import Harmless, search_pairs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.candidates import Candidates

@@ -182,7 +182,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate_part": StepKind(
         title="certificate",
-        revision=6,  # that of certificates: it is one search
+        revision=7,  # that of certificates: it is one search
         priority=6,
         compute="robust_augcl.steps.certifying:compute_certificate_part",
         holds="what a certificate says, of some of its graphs",
@@ -193,7 +193,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate": StepKind(
         title="certificate",
-        revision=6,
+        revision=7,
         priority=7,
         compute="robust_augcl.steps.certifying:compute_certificate",
         holds="of each test graph whether no edits break it, or edits that do",

@@ -33,12 +33,17 @@ MOST_SETS = 20_000  # copies of a graph that are evaluated at once
 class EverySet:
     """All sets of at most so many edits of one graph, and what the model says after each.
 
-    `edits` are numbers of candidates of all graphs, `gaps` (sets, C) are the true logit less each
-    other one, infinite for the true class.
+    `edits` (sets, budget) are numbers of candidates of all graphs, -1 where a set has fewer. `gaps`
+    (sets, C) are the true logit less each other one, infinite for the true class.
     """
 
-    edits: list[tuple[int, ...]]
+    edits: Tensor
     gaps: Tensor
+
+    @property
+    def sizes(self) -> Tensor:
+        """How many edits each set has."""
+        return (self.edits >= 0).sum(1)
 
     @property
     def margin(self) -> float:
@@ -86,16 +91,16 @@ def brute_force(
     every = [
         every_set(double, precise, candidates, number, budget) for number in range(len(graphs))
     ]
-    fewest = []
-    for sets in every:
-        sizes = [
-            len(edits)
-            for edits, worst in zip(sets.edits, sets.gaps.amin(1).tolist(), strict=True)
-            if worst < 0
-        ]
-        fewest.append(min(sizes, default=-1))
+    fewest = [
+        int(torch.where(sets.gaps.amin(1) < 0, sets.sizes, budget + 1).min()) for sets in every
+    ]
     margin = torch.tensor([sets.margin for sets in every], dtype=torch.double)
-    return BruteForce(margin < 0, margin, torch.tensor(fewest), every)
+    return BruteForce(margin < 0, margin, _or_none(fewest, budget), every)
+
+
+def _or_none(fewest: list[int], budget: int) -> Tensor:
+    found = torch.tensor(fewest)
+    return found.masked_fill(found > budget, -1)
 
 
 def every_set(
@@ -103,27 +108,28 @@ def every_set(
 ) -> EverySet:
     """All sets of at most `most` candidates of the graph `number`."""
     mine = ((candidates.graph == number) & candidates.changes).nonzero().squeeze(1).tolist()
-    sets = [chosen for size in range(most + 1) for chosen in combinations(mine, size)]
-    one = graphs.select(torch.tensor([number]))
-    logits = torch.cat(
+    sets = torch.tensor(
         [
-            model(_edited(one, candidates, sets[first : first + MOST_SETS]))
-            for first in range(0, len(sets), MOST_SETS)
+            (*chosen, *[-1] * (most - size))
+            for size in range(most + 1)
+            for chosen in combinations(mine, size)
         ]
     )
+    one = graphs.select(torch.tensor([number]))
+    logits = torch.cat([model(_edited(one, candidates, some)) for some in sets.split(MOST_SETS)])
     y = int(graphs.y[number])
     gaps = logits[:, y : y + 1] - logits
     gaps[:, y] = torch.inf
     return EverySet(sets, gaps)
 
 
-def _edited(one: PackedGraphs, candidates: Candidates, sets: list[tuple[int, ...]]) -> PackedGraphs:
+def _edited(one: PackedGraphs, candidates: Candidates, sets: Tensor) -> PackedGraphs:
     """Copies of one graph, each with the pairs of one set flipped."""
     size, count = one.num_nodes, len(sets)
     adjacency = torch.zeros(count, size, size, dtype=torch.bool)
     adjacency[:, one.edge_index[0], one.edge_index[1]] = True
-    row = torch.tensor([place for place, edits in enumerate(sets) for _ in edits]).long()
-    chosen = torch.tensor([edit for edits in sets for edit in edits]).long()
+    row, place = (sets >= 0).nonzero().T
+    chosen = sets[row, place]
     i, j = candidates.pairs[:, chosen]
     adjacency[row, i, j] ^= True
     adjacency[row, j, i] ^= True

@@ -1,0 +1,268 @@
+"""The bound on margins against every set of edits of small random graphs, tried one by one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+import networkx as nx
+import pytest
+import torch
+from brute_force import ENCODERS, OPERATIONS, random_case
+
+from robust_augcl.encoders.gcn import GCN
+from robust_augcl.encoders.gin import GIN
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, using
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.margins import margins
+from robust_augcl.oracle import degree_effects, head_bounds
+from robust_augcl.oracle.bounds import margin_bounds
+from robust_augcl.oracle.degree_effects import DegreeEffects
+from robust_augcl.oracle.edit_reach import Edits
+from robust_augcl.oracle.marginals import Span, exactly, through_relu
+from robust_augcl.oracle.round_effects import RoundEffects
+
+ROUNDING = 1e-9
+CASES = int(os.environ.get("ROBUST_AUGCL_BOUND_CASES", "8"))
+"""Cases of four graphs for each of the 16 kinds below. CONTRIBUTING.md says when to try more."""
+KINDS = [
+    (encoder, layers, features, operations)
+    for encoder in ENCODERS
+    for layers in (2, 3)
+    for features in (1, 2)
+    for operations in (("add",), ("add", "delete"))
+]
+
+
+@dataclass
+class Tally:
+    """What the bound said of so many graphs, and where it was wrong."""
+
+    graphs: int = 0
+    certified: int = 0
+    standing: int = 0
+    wrong: int = 0
+
+
+def tally(case, found=None):
+    """Compare what the bound says of a case with every set of its edits."""
+    found = Tally() if found is None else found
+    truth = case.brute_force()
+    bounds = margin_bounds(case.model, case.graphs, case.candidates, case.budgets)
+    cost = torch.cat([bounds.cost, bounds.cost.new_zeros(1, bounds.cost.size(1))])  # of no edit: 0
+    for number, every in enumerate(truth.sets):
+        below = bounds.start[number] + cost[every.edits].sum(1)
+        too_high = bool((below > every.gaps + ROUNDING).any())
+        too_high |= float(bounds.lower[number]) > every.margin + ROUNDING
+        found.graphs += 1
+        found.certified += bool(bounds.lower[number] > 0)
+        found.standing += not bool(truth.broken[number])
+        found.wrong += too_high
+    return found
+
+
+def cases(kind, count, first=0, graphs=4):
+    """Cases of one kind, with two to four edits in turn."""
+    encoder, layers, features, operations = kind
+    for number in range(count):
+        yield random_case(
+            first + number,
+            encoder=encoder,
+            layers=layers,
+            features=features,
+            operations=operations,
+            budget=(2, 3, 4)[(first + number) % 3],
+            graphs=graphs,
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_no_set_of_edits_is_below_its_bound(kind):
+    found = Tally()
+    for case in cases(kind, CASES, first=1000 * KINDS.index(kind)):
+        tally(case, found)
+    assert found.wrong == 0
+    assert found.graphs == 4 * CASES
+    assert found.certified > 0.15 * found.standing  # and the bound is worth something
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_nor_of_deletions_alone(encoder):
+    found = Tally()
+    for number in range(6):
+        case = random_case(number, encoder=encoder, operations=("delete",), layers=2 + number % 2)
+        tally(case, found)
+    assert found.wrong == 0
+    assert found.certified > 0.3 * found.standing
+
+
+# --- planted faults -------------------------------------------------------------------------------
+
+
+def refuted(kind, monkeypatch, *planted, most=40):
+    """Whether some case refutes the bound with something planted, and none before without."""
+    for case in cases(kind, most):
+        assert tally(case).wrong == 0
+        with monkeypatch.context() as patches:
+            for owner, name, value in planted:
+                patches.setattr(owner, name, value)
+            if tally(case).wrong:
+                return True
+    return False
+
+
+def at_the_low_end(before, change):
+    """As if nothing that came before could have raised a pre-activation."""
+    return through_relu(Span(before.least, before.least), change)
+
+
+PLAIN = (Structure2Vec, 2, 1, ("add", "delete"))
+ROUNDS = (GIN, 2, 2, ("add", "delete"))
+
+
+def test_a_range_with_one_end_is_refuted(monkeypatch):
+    assert refuted(PLAIN, monkeypatch, (degree_effects, "through_relu", at_the_low_end))
+
+
+def test_a_range_that_no_edit_widens_is_refuted(monkeypatch):
+    def nothing(self, group, groups):
+        return exactly(self.least.new_zeros(groups, self.least.size(1)))
+
+    kind = Structure2Vec, 2, 2, ("add", "delete")
+    assert refuted(kind, monkeypatch, (Span, "largest_effects", nothing))
+
+
+def test_what_is_taken_away_with_the_wrong_sign_is_refuted(monkeypatch):
+    assert refuted(ROUNDS, monkeypatch, (Span, "__neg__", lambda self: self))
+
+
+def test_a_forgotten_context_is_refuted(monkeypatch):
+    assert refuted(
+        PLAIN, monkeypatch, (DegreeEffects, "_before_edit", lambda self, place: range(1))
+    )
+
+
+def test_a_far_end_that_hears_from_no_other_edit_is_refuted(monkeypatch):
+    one = {1: range(1, 2), -1: range(1)}
+    assert refuted(
+        PLAIN, monkeypatch, (DegreeEffects, "_heard", lambda self, step, place: one[step])
+    )
+
+
+def test_edges_that_never_go_are_refuted(monkeypatch):
+    kind = Structure2Vec, 2, 1, ("delete",)
+    kept = (DegreeEffects, "_may_be_gone", lambda self, place: lambda change: change)
+    assert refuted(kind, monkeypatch, kept)
+
+
+def test_edges_that_never_go_are_refuted_of_any_features(monkeypatch):
+    edits_of = Edits.of
+
+    def none_goes(graphs, candidates):
+        edits = edits_of(graphs, candidates)
+        return edits._replace(may_go=torch.zeros_like(edits.may_go))
+
+    kind = Structure2Vec, 2, 2, ("delete",)
+    assert refuted(kind, monkeypatch, (Edits, "of", staticmethod(none_goes)))
+
+
+def test_a_state_in_the_end_that_forgets_the_others_is_refuted(monkeypatch):
+    through = RoundEffects._through
+
+    def alone(self, reach, clean, changes):
+        states, lines = through(self, reach, clean, changes)
+        rows = clean[reach.node]
+        final = Span(rows + changes[-1].least, rows + changes[-1].most).relu()
+        return replace(states, final=final), lines
+
+    assert refuted(ROUNDS, monkeypatch, (RoundEffects, "_through", alone))
+
+
+@pytest.mark.parametrize("kind", [PLAIN, ROUNDS])
+def test_a_wrong_sign_in_the_head_is_refuted(kind, monkeypatch):
+    relaxed = head_bounds._relaxed
+    assert refuted(
+        kind,
+        monkeypatch,
+        (head_bounds, "_relaxed", lambda into, low, high: relaxed(-into, low, high)),
+    )
+
+
+def test_places_that_are_not_all_counted_are_refuted(monkeypatch):
+    costs_at = DegreeEffects.costs_at
+    assert refuted(
+        PLAIN,
+        monkeypatch,
+        (DegreeEffects, "costs_at", lambda self, place, d: costs_at(self, 0, d)),
+    )
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("operations", OPERATIONS)
+def test_pieces_and_budgets_that_differ_change_nothing(encoder, operations):
+    case = random_case(5, encoder=encoder, layers=2, features=1, operations=operations)
+    budgets = torch.tensor([2, 3, 1, 3])
+
+    def found():
+        answer = margin_bounds(case.model, case.graphs, case.candidates, budgets)
+        return answer.start, answer.cost, answer.lower
+
+    whole = found()
+    with using(Limits(bound_costs=1, bound_values=1)):
+        in_pieces = found()
+    for pieces, one in zip(in_pieces, whole, strict=True):
+        torch.testing.assert_close(pieces, one, rtol=1e-12, atol=1e-12)
+    with using(Limits(bound_rows=1)):  # graph by graph, so with budgets of their own
+        own = found()
+    assert (own[2] >= whole[2] - ROUNDING).all()
+
+
+def test_graphs_without_candidates_keep_their_margin():
+    complete = nx.complete_graph(4)
+    edges = torch.tensor(sorted([*complete.edges, *((j, i) for i, j in complete.edges)])).T
+    graphs = PackedGraphs(torch.ones(4, 1), edges, torch.tensor([0, 4]), torch.tensor([1]))
+    for encoder in ENCODERS:
+        case = random_case(3, encoder=encoder, features=1, operations=("add",))
+        candidates = case.threat.enumerate(graphs)
+        assert len(candidates) == 0
+        bounds = margin_bounds(case.model, graphs, candidates, case.threat.budgets(graphs))
+        margin = float(margins(case.model(graphs), graphs.y))
+        assert float(bounds.lower) == pytest.approx(margin, abs=1e-5)
+
+
+def test_a_single_edit_leaves_what_the_bound_says_but_for_the_head():
+    """Along a direction, nothing is open of the first edit but what comes after: with a budget of
+    one, nothing at all. So where the head's units all stay on or off, the bound is exact.
+    """
+    exact = 0
+    for number in range(8):
+        case = random_case(number, encoder=Structure2Vec, layers=2, features=1, budget=1)
+        case.model.head[0].bias += 100.0  # on
+        labels = case.model(case.graphs).argmax(1)
+        case = replace(case, graphs=case.graphs.with_labels(labels))
+        bounds = margin_bounds(case.model, case.graphs, case.candidates, case.budgets)
+        torch.testing.assert_close(bounds.lower, case.brute_force().margin, rtol=0, atol=1e-9)
+        exact += len(case.graphs)
+    assert exact == 32
+
+
+def test_rounds_that_are_not_what_the_encoder_computes_prove_nothing(monkeypatch):
+    case = random_case(0, encoder=GIN)
+    asked = case.model, case.graphs, case.candidates, case.budgets
+    assert margin_bounds(*asked) is not None
+    rounds = GIN.relu_rounds
+    monkeypatch.setattr(
+        GIN,
+        "relu_rounds",
+        lambda self, x: [replace(each, self_loops=False) for each in rounds(self, x)],
+    )
+    assert margin_bounds(*asked) is None
+
+
+def test_where_no_bound_is_known_none_is_claimed():
+    case = random_case(0, encoder=GCN)
+    assert margin_bounds(case.model, case.graphs, case.candidates, case.budgets) is None
