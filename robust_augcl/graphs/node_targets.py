@@ -119,12 +119,11 @@ class NodeTargets(PackedGraphs):
     def has_edges(self, source: Tensor, target: Tensor) -> Tensor:
         size = self.graph.num_nodes
         of, i, j = source // size, source % size, target % size
-        there = self.graph.has_edges(i, j)
-        there &= source // size == target // size
-        if self.flips[0].numel() == 0:
-            return there
-        asked = self._keys(of, torch.stack([i, j]))
-        return there ^ torch.isin(asked, self._keys(*self.flips))
+        there, in_one_copy = self.graph.has_edges(i, j), of == target // size
+        if self.flips[0].numel():
+            asked = self._keys(of, torch.stack([i, j]))
+            there = there ^ torch.isin(asked, self._keys(*self.flips))
+        return there & in_one_copy
 
     def _keys(self, of: Tensor, pairs: Tensor) -> Tensor:
         """One number for each undirected pair of each target."""

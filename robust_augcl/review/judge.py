@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from robust_augcl.adversary.victim import Victim
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import gaps, margins, spreads
 from robust_augcl.models.verdicts import nearness
@@ -206,7 +207,17 @@ class Judge:
 
 
 def _added_up(graphs: PackedGraphs) -> Tensor:
-    """How much two rounds of messages and a readout add up in each graph: its short walks (G,)."""
+    """How much two rounds of messages and a readout add up in each graph: its short walks (G,).
+
+    Of target nodes of one graph they are those that end there.
+    """
+    if isinstance(graphs, NodeTargets):
+        one = graphs.graph
+        source, target = one.edge_index.cpu()
+        ways = 1 + one.degree.cpu().double()
+        return (ways + torch.zeros_like(ways).index_add(0, source, ways[target]))[
+            graphs.nodes.cpu()
+        ]
     nodes = graphs.num_nodes
     degree = torch.bincount(graphs.edge_index[0].cpu(), minlength=nodes).double()
     graph = torch.repeat_interleave(graphs.sizes.cpu())

@@ -55,22 +55,30 @@ def described(artifact: Artifact, threat: ThreatModel, source: DataSource) -> di
     try:
         dataset = dataset_of(artifact)
         graph = dataset.targets_at(dataset.attacked).graph
-        graphs, of_target = graph.unique(return_inverse=True)
-        # An edge that is "added" though it is there changes nothing.
-        space = replace(threat, allow_existing=False).space(dataset.graphs.select(graphs))
         x, notes = dataset.graphs.x, artifact.about.get(NOTES, [])
         return {
             "features": x.size(1),
             "constant": bool((x == x[:1]).all()),
             "notes": [str(note) for note in notes],
             "targets": graph.numel(),
-            "untouched": int((space.counts[of_target] == 0).sum()),
+            "untouched": int((_candidates(dataset, threat) == 0).sum()),
             "training": dataset.train.numel(),
             "draws_graphs": source.draws_graphs,
             "shown": _shown(dataset),
         }
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactDamaged(f"Expected a data set, got what is none ({error})") from error
+
+
+def _candidates(dataset: Dataset, threat: ThreatModel) -> torch.Tensor:
+    """How many edits that change anything the threat allows of each attacked target (T,)."""
+    # An edge that is "added" though it is there changes nothing.
+    wide = replace(threat, allow_existing=False)
+    if dataset.targets is not None and dataset.graphs.num_graphs == 1:
+        return wide.space(dataset.part(dataset.attacked)).counts
+    graph = dataset.targets_at(dataset.attacked).graph
+    graphs, of_target = graph.unique(return_inverse=True)
+    return wide.space(dataset.graphs.select(graphs)).counts[of_target]
 
 
 def _shown(dataset: Dataset) -> list[dict[str, Any]]:

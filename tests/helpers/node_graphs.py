@@ -57,3 +57,18 @@ def flips_by_gradient(
     clean = candidates_at(graph, node)
     changed = clean.exists != current.has_edges(clean.pairs[0], clean.pairs[1])
     return clean.perturbation(changed.nonzero().flatten())
+
+
+def random_edits(
+    targets: PackedGraphs, most: int, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """None to `most` flips of each target: of which target (K,), and pairs of nodes (2, K)."""
+    draws = torch.Generator().manual_seed(seed)
+    of, pairs = [], []
+    for target, size in enumerate(targets.sizes.tolist()):
+        every = torch.combinations(torch.arange(size)).T
+        count = int(torch.randint(min(most, every.size(1)) + 1, (), generator=draws))
+        some = torch.randperm(every.size(1), generator=draws)[:count]
+        of.append(torch.full((count,), target))
+        pairs.append(every[:, some])
+    return torch.cat(of), torch.cat(pairs, dim=1)

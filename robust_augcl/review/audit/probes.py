@@ -54,7 +54,7 @@ def look_at_victim(victim: Victim, graphs: PackedGraphs, threat: ThreatModel) ->
     scale = first.abs().max().clamp(min=1)
     changes = float((first - second).abs().max()), float((first - alone).abs().max() / scale)
     try:
-        candidates = threat.enumerate(graphs)
+        candidates = threat.enumerate(graphs, victim.reach)
         towards = (graphs.y + 1) % victim.num_classes
         gradients = victim.edge_gradients(graphs, candidates, towards).abs().max(1).values.cpu()
     except (NotImplementedError, RuntimeError, TypeError, AttributeError) as error:
@@ -216,7 +216,9 @@ def try_large_budget(
     right = (victim.logits(graphs).argmax(1).cpu() == graphs.y).nonzero().squeeze(1)
     if not len(right):
         return None
-    chosen, wide = graphs.select(right), replace(threat, budget=budget, allow_existing=False)
+    chosen = graphs.select(right)
+    # So many edits of each target, whatever a share was one of.
+    wide = replace(threat, budget=budget, allow_existing=False, share_of="graph", shared=False)
     about = (tuple(records), name, chosen.num_graphs, budget)
 
     def probe() -> LargeBudgetFacts:
@@ -300,7 +302,7 @@ def _no_graphs(graphs: PackedGraphs) -> FitGraphs:
 def random_breaks(victim: Victim, graphs: PackedGraphs, threat: ThreatModel, budget: int) -> Tensor:
     """Which graphs (G,) some of many random sets of 1, 2, 4, ... and `budget` edits break."""
     chance = generator("random breaks")
-    candidates = threat.enumerate(graphs)
+    candidates = threat.enumerate(graphs, victim.reach)
     firsts, counts = candidates.ptr.tolist(), candidates.counts.tolist()
     broken = torch.zeros(graphs.num_graphs, dtype=torch.bool)
     sizes = sorted({*(2**power for power in range(budget.bit_length())), budget})
