@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_augcl.errors import ArtifactDamaged
-from robust_augcl.results.records import SCHEMA, ArtifactRef, Cell, Outcome, Record
+from robust_augcl.results.records import (
+    SCHEMA,
+    ArtifactRef,
+    Cell,
+    Outcome,
+    Record,
+    SharedEdits,
+)
 
 RECORD = make_record(
     [
@@ -260,3 +267,21 @@ def test_a_right_checksum_over_wrong_fields_is_no_record() -> None:
     object.__setattr__(forged, "cell", cell)
     with pytest.raises(ArtifactDamaged, match="expected a record"):
         Record.loads(forged.dumps(), "x")
+
+
+def test_edits_that_all_targets_share_are_held_once():
+    shared = SharedEdits(added=[[0, 3], [1, 2]], removed=[[4, 5]])
+    targets = [dataclasses.replace(o, added=[], removed=[]) for o in RECORD.outcomes]
+    record = dataclasses.replace(RECORD, outcomes=targets, shared_edits=shared)
+    read = Record.loads(record.dumps(), "here")
+    assert read == record
+    assert all(read.edits_of(o) == (shared.added, shared.removed) for o in read.outcomes)
+    assert record.dumps().count("[1,2]") == 1
+    assert "shared_edits" not in RECORD.dumps()
+
+
+def test_a_record_does_not_hold_edits_twice():
+    shared = SharedEdits(added=[[0, 3]], removed=[])
+    both = dataclasses.replace(RECORD, shared_edits=shared)
+    with pytest.raises(ArtifactDamaged, match="without edits where all share theirs"):
+        Record.loads(both.dumps(), "here")

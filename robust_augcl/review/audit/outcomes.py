@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from statistics import fmean
 
 from robust_augcl.results.findings import Finding
@@ -127,6 +128,7 @@ def within_budget(evidence: Evidence) -> Finding:
             if len(pairs) > most
             or len(set(pairs)) < len(pairs)
             or any(len(pair) < 2 for pair in pairs)
+            or _lies_elsewhere(record, o, pairs)
         ]
         if bad:
             over.append((record, bad))
@@ -138,7 +140,8 @@ def within_budget(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "FAIL",
-            f"More edits than the budget, or an edge twice: {listed(shown)}.",
+            "More edits than the budget, an edge twice, or an edit that is not where the threat "
+            f"allows it: {listed(shown)}.",
             keys_of([record for record, _ in over]),
         )
     if nothing:
@@ -255,6 +258,13 @@ def _edits(record: Record, outcome: Outcome) -> list[frozenset[int]]:
     """The edits of a target as undirected pairs."""
     added, removed = record.edits_of(outcome)
     return [frozenset(pair) for pair in (*added, *removed)]
+
+
+def _lies_elsewhere(record: Record, outcome: Outcome, pairs: Iterable[frozenset[int]]) -> bool:
+    """Whether an edit of a target node lies at it or not, where the threat says the other."""
+    at_target = [outcome.node in pair for pair in pairs]
+    place = record.threat.get("at")
+    return (place == "target" and not all(at_target)) or (place == "neighbours" and any(at_target))
 
 
 def _allowed(record: Record, outcome: Outcome, facts: DataFacts | None) -> float:

@@ -8,7 +8,7 @@ import pytest
 from audited import BLACK, RANDOM, WHITE, expect, first, with_traits
 
 from robust_augcl.results.findings import Audit
-from robust_augcl.results.records import Cell, Outcome
+from robust_augcl.results.records import Cell, Outcome, SharedEdits
 from robust_augcl.results.rest import Rest
 from robust_augcl.review.audit import outcomes as single
 from robust_augcl.review.audit import rest
@@ -75,6 +75,44 @@ def test_a_threat_that_says_more_than_its_cell_does_not_widen_the_budget(record)
     one = record("a", [Outcome(0, 0, 0, 0, 1.0, 1.0, [[0, 1], [0, 2]], [])])
     forged = replace(one, threat={**one.threat, "budget": 5})
     expect(single.within_budget(Evidence([forged])), "FAIL", forged)
+
+
+NODE = {"operations": ["add", "delete"], "within_component": False, "allow_existing": False}
+
+
+@pytest.mark.parametrize(
+    ("rules", "added", "status"),
+    [
+        ({"budget": 2, "at": "target"}, [[4, 7], [4, 9]], "PASS"),
+        ({"budget": 2, "at": "target"}, [[4, 7], [7, 9]], "FAIL"),  # one is elsewhere
+        ({"budget": 2, "at": "neighbours"}, [[7, 9]], "PASS"),
+        ({"budget": 2, "at": "neighbours"}, [[4, 9]], "FAIL"),  # at the target itself
+        ({"budget": 2, "at": "target"}, [[4, 7], [7, 4]], "FAIL"),  # both directions of an edge
+        ({"budget": 0.5, "share_of": "degree"}, [[4, 7], [4, 9]], "PASS"),  # of four neighbours
+        ({"budget": 0.5, "share_of": "degree"}, [[4, 7], [4, 9], [4, 8]], "FAIL"),
+        ({"budget": 0.5}, [[4, 7], [4, 9], [4, 8]], "PASS"),  # of thirty edges
+    ],
+)
+def test_faults_planted_in_records_of_nodes(record, rules, added, status):
+    outcome = Outcome(0, 0, 0, 0, 1.0, 1.0, added, [], node=4)
+    one = record("a", [outcome], budget=rules["budget"])
+    one = replace(one, threat={**one.threat, **NODE, **rules})
+    facts = DataFacts("d", {(0, 4): 30}, degrees={(0, 4): 4})
+    found = single.within_budget(Evidence([one], data={one.dataset.key: facts}))
+    expect(found, status, *([one] if status != "PASS" else []))
+
+
+@pytest.mark.parametrize(("budget", "status"), [(3, "PASS"), (2, "FAIL")])
+def test_edits_that_all_targets_share_are_counted(record, budget, status):
+    targets = [Outcome(0, 0, 0, 0, 1.0, 1.0, [], [], node=node) for node in range(5)]
+    one = record("a", targets, budget=budget)
+    shared = SharedEdits(added=[[0, 1], [0, 2]], removed=[[3, 4]])
+    one = replace(
+        one, threat={**one.threat, **NODE, "shared": True, "budget": budget}, shared_edits=shared
+    )
+    assert one.edits_of(targets[3]) == (shared.added, shared.removed)
+    found = single.within_budget(Evidence([one]))
+    expect(found, status, *([one] if status != "PASS" else []))
 
 
 def test_what_does_not_replay_or_changes_its_class_fails(record, outcomes):
