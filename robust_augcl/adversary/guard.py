@@ -225,8 +225,7 @@ def run_attack(
         fit: the graphs that the attack may learn on.
         generator: the source of all chance.
         fitted: what the attack has learned before, or what it is to combine.
-        proposed: what the attack has proposed already, with others (`growing.search_together`);
-            then it is not asked again, and judged as if it had been.
+        proposed: what it has proposed already (`growing.search_together`): it is not asked again.
         report: told how far the attack is.
 
     Raises:
