@@ -14,8 +14,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from torch import Tensor
 
 from robust_augcl import registry
-from robust_augcl.campaign.scaling import contrastive, drawn, seeded
-from robust_augcl.contrast.augcl.partition import partition
+from robust_augcl.campaign.scaling import contrastive, drawn, partition, seeded
 from robust_augcl.contrast.augment import Augmentation
 from robust_augcl.contrast.losses import cosine_similarities
 from robust_augcl.contrast.pretrain import (

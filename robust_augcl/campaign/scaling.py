@@ -5,6 +5,7 @@ Letters: G graphs, B graphs in a batch, D embedding.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, FitGraphs, LearningAttack
 from robust_augcl.adversary.guard import fit_attack, run_attack
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.campaign.measuring import measured
-from robust_augcl.contrast.augcl.partition import partition
 from robust_augcl.contrast.losses import cosine_similarities
 from robust_augcl.contrast.objective import Embedded, InfoNCE, Objective
 from robust_augcl.contrast.pretrain import (
@@ -93,6 +94,17 @@ def points(sizes: Sizes, report: Report) -> list[Point]:
             if what not in slow:
                 found.append(Point(what, over, float(size), *measured(work)))
     return found
+
+
+def partition(similarity: Tensor) -> Tensor:
+    """AUGCL's two clusters of each anchor's pairs: (B, B) -> (B, B).
+
+    It is asked for by name, as plug-ins are: so it stays code of AUGCL alone, whose changes the
+    revisions of plug-ins follow.
+    """
+    found = importlib.import_module("robust_augcl.contrast.augcl.partition")
+    labels: Tensor = found.partition(similarity)
+    return labels
 
 
 def drawn(count: int, nodes: tuple[int, int]) -> PackedGraphs:
