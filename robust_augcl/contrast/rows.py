@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from robust_augcl.graphs.limits import limits
+from robust_augcl.models.products import multiply
 
 
 class Rows(NamedTuple):
@@ -96,15 +97,15 @@ def _block(loss: RowLoss, own: Tensor, anchors: _View, others: _View) -> float:
     other_unit, other_z, other_gradient = others
     first, last = int(own[0]), int(own[-1]) + 1
     rows = unit[first:last]
-    inter = (rows @ other_unit.T).requires_grad_(True)
-    intra = (rows @ unit.T).requires_grad_(True)
+    inter = multiply(rows, other_unit.T).requires_grad_(True)
+    intra = multiply(rows, unit.T).requires_grad_(True)
     with torch.enable_grad():
         summed = loss(Rows(z[first:last], other_z, own, inter, intra)).sum()
     by_inter, by_intra = torch.autograd.grad(summed, (inter, intra), materialize_grads=True)
-    gradient[first:last] += by_inter @ other_unit
-    other_gradient += by_inter.T @ rows
-    gradient[first:last] += by_intra @ unit
-    gradient += by_intra.T @ rows
+    gradient[first:last] += multiply(by_inter, other_unit)
+    other_gradient += multiply(by_inter.T, rows)
+    gradient[first:last] += multiply(by_intra, unit)
+    gradient += multiply(by_intra.T, rows)
     return float(summed.detach())
 
 
