@@ -17,11 +17,32 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import scatter
 
+from robust_augcl.errors import InputError
 from robust_augcl.graphs.limits import limits
+from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
+
+_MOST_PAIRS = 20_000_000
+"""Pairs of nodes that are listed of one graph for all of its targets: 1 GiB."""
+
+
+def _small(targets: NodeTargets) -> PackedGraphs:
+    """Copies of one small graph, one a target.
+
+    Raises:
+        InputError: they are too large.
+    """
+    size = targets.graph.num_nodes
+    if targets.num_graphs * size * (size - 1) // 2 > _MOST_PAIRS:
+        raise InputError(
+            f"Expected small graphs for RL-S2V, which lists every pair of nodes for each target, "
+            f"got {targets.num_graphs} targets in a graph of {size} nodes: attack fewer ones, or "
+            "use `beam` or `grad_argmax`"
+        )
+    return targets.copies
 
 
 class State(NamedTuple):
@@ -84,7 +105,13 @@ class EditSpace:
 
     @classmethod
     def of(cls, graphs: PackedGraphs, threat: ThreatModel) -> EditSpace:
-        """List what `threat` allows in `graphs`."""
+        """List what `threat` allows in `graphs`.
+
+        Raises:
+            InputError: target nodes of one large graph, whose pairs are too many to be listed.
+        """
+        if isinstance(graphs, NodeTargets):
+            graphs = _small(graphs)
         partners, degrees, pairs = [], [], []
         cost = (graphs.sizes * (graphs.sizes - 1) // 2).cumsum(0)
         number = torch.div(cost, limits().listed_pairs, rounding_mode="floor")

@@ -74,6 +74,9 @@ class RLS2V(QLearning, LearningAttack):
         "evaluate_every": 100,
     }
 
+    def refuses(self, threat: ThreatModel) -> str | None:
+        return "it edits anywhere" if threat.at != "anywhere" else None
+
     def scaled(self, factor: float) -> RLS2V:
         return replace(self, steps=max(1, round(self.steps * factor)))
 

@@ -28,6 +28,11 @@ from robust_augcl.review.audit.evidence import (
     PlantedFacts,
     VictimFacts,
 )
+from robust_augcl.review.audit.planted_nodes import (
+    is_of_nodes,
+    planted_node_victim,
+    planted_nodes,
+)
 from robust_augcl.seeds import generator
 from robust_augcl.steps.drift import Drifted, steady
 from robust_augcl.threat.model import ThreatModel
@@ -167,18 +172,26 @@ def try_on_planted_victims(
 ) -> PlantedFacts:
     """Run an attack, made brief, on a fragile and on a constant victim.
 
-    Its budget is one edit that changes something.
+    Its budget is one edit that changes something. Attacks and threats on nodes of one graph are
+    tried on such nodes.
     """
-    graphs = planted_graphs(generator("planted", "attacked"))
-    fit = planted_graphs(generator("planted", "fit"))
+    of_nodes = is_of_nodes(attack, threat)
+    graphs, fit = (
+        planted_nodes() if of_nodes else planted_graphs(generator("planted", purpose))
+        for purpose in ("attacked", "fit")
+    )
     num_edges = int(graphs.num_undirected_edges[0])
-    one_edit = replace(threat, budget=1, allow_existing=False)
+    one_edit = replace(threat, budget=1, allow_existing=False, share_of="graph")
     about = (tuple(records), name, graphs.num_graphs)
 
     def probe() -> PlantedFacts:
         broken = []
         for fragile in (True, False):
-            victim = planted_victim(num_edges, fragile=fragile)
+            victim = (
+                planted_node_victim(fragile=fragile)
+                if of_nodes
+                else planted_victim(num_edges, fragile=fragile)
+            )
             draws = generator("planted", name, fragile)
             result = run_attack(
                 attack.brief(), victim, graphs, one_edit, fit=FitGraphs(fit, fit), generator=draws
