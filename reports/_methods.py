@@ -79,6 +79,12 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         "of weight",
         "of push",
     ]
+    caption = _caption(measurements, scored, linear)
+    return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
+
+
+def _caption(measurements: Sequence[Measurement], scored: bool, linear: bool) -> str:
+    """What the table's columns say, where it has those of an SVM or of linear victims too."""
     caption = (
         f"Robust accuracy in percent under each attack, {CLEAN_NAME} before any. Seconds "
         "of pretraining, a shared warm-up included. "
@@ -102,7 +108,7 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
             "embeddings over all test targets, whether or not they are attacked; in brackets a "
             "95 % t interval over the seeds, where there are several."
         )
-    return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
+    return caption
 
 
 def _given_table(section: Section) -> str:

@@ -232,8 +232,7 @@ def run_attack(
         ThreatViolation: an edit that the threat model does not allow.
         AccessViolation: a question beyond the declared access.
         GuardViolation: changed input graphs, or an answer that is no list of perturbations.
-        ValueError: an attack that cannot make as many edits as the threat model allows, or a
-            victim that cannot answer what the attack may ask.
+        ValueError: an attack that cannot make so many edits, or a victim that cannot answer.
     """
     check_supported(attack, threat)
     check_threat(threat, graphs)
