@@ -72,8 +72,6 @@ class GraphClassifier(Classifier):
         """The logits (B, C) of nodes of one graph: of those without edits by one evaluation."""
         edited = torch.zeros_like(targets.nodes, dtype=torch.bool)
         edited[targets.flips[0]] = True
-        if self.training or not isinstance(self.encoder, LocalEncoder):
-            edited = torch.ones_like(edited)  # what it takes from how far away is not known
         whole, some = (~edited).nonzero().squeeze(1), edited.nonzero().squeeze(1)
         pieces = [self(targets.select(whole).together)] if whole.numel() else []
         for number in runs((targets.sizes[some] * targets.graph.x.size(1), limits().ball_numbers)):
@@ -86,7 +84,7 @@ class GraphClassifier(Classifier):
     def _apart(self, targets: NodeTargets) -> PackedGraphs:
         """Graphs of which each holds all that the logits of one target come from."""
         if self.training or not isinstance(self.encoder, LocalEncoder):
-            return targets.copies
+            return targets.copies  # what it takes from how far away is not known
         # The degree of a node that sends in the first round is that of its whole neighbourhood.
         return targets.around(self.encoder.layers + self.encoder.hops_before_first_round)
 

@@ -73,6 +73,14 @@ def test_a_model_answers_for_them_as_for_copies(edited, encoder, layers):
     torch.testing.assert_close(model(edited), model(edited.copies), rtol=1e-4, atol=1e-5)
 
 
+def test_a_model_in_training_sees_the_graph_once(edited):
+    clean = NodeTargets(edited.graph, edited.nodes, edited.y)
+    model = classifier(GIN, "in training", layers=2, features=6).train()
+    with using(Limits(copied_numbers=1)):
+        found = model(clean)
+    torch.testing.assert_close(found, model(clean.together))
+
+
 # --- which targets are attacked -------------------------------------------------------------------
 
 
