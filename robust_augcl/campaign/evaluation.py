@@ -260,7 +260,8 @@ def _threat(threat: ThreatModel, budgets: Sequence[int | float]) -> dict[str, An
 
 
 def _certificates(stated: Certificates) -> dict[str, Any]:
-    found = {"pairs": stated.pairs, "parts": stated.parts}
+    names = "pairs", "evaluations", "parts"
+    found: dict[str, Any] = {name: getattr(stated, name) for name in names}
     return {**found, "budgets": list(stated.budgets)} if stated.budgets else found
 
 

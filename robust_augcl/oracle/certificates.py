@@ -11,23 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.graphs.packed import PackedGraphs, pack
-from robust_augcl.graphs.ragged import take
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
 from robust_augcl.oracle.bounds import margin_bounds
+from robust_augcl.oracle.branches.known import known
 from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem, is_all, reach_of_search
+from robust_augcl.oracle.harmless import harmless_pairs
 from robust_augcl.oracle.head_bounds import MarginBounds
-from robust_augcl.oracle.pair_search import Harmless, search_pairs
+from robust_augcl.oracle.pair_search import search_pairs
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
+
+if TYPE_CHECKING:
+    from robust_augcl.oracle.branches.branch_and_bound import Searched
 
 # Bounds are of exact arithmetic, predictions of single precision. So a bound below this proves
 # nothing.
@@ -45,8 +50,8 @@ class Certificate:
         exhausted: the question is settled: certified, or broken by a set of edits that was found
             (G,).
         witnesses: that set, for each of the G graphs. It holds no edit where the prediction is
-            wrong already, else one edit or two, as few as were found to break the graph. None where
-            no such set is known.
+            wrong already, else as few as were found to break the graph. None where no such set is
+            known.
     """
 
     certified: Tensor
@@ -61,13 +66,14 @@ def certify(
     threat: ThreatModel,
     *,
     limit: int = 2_000_000,
+    evaluations: int = 20_000_000,
     report: Report = silent,
 ) -> Certificate:
     """Certify graphs against a threat.
 
-    With a budget of one edit, every edit is tried. With two, every pair is tried that a bound does
-    not prove harmless. With more, only the bound is left, and single edits that break a graph. The
-    bound holds for structure2vec of two rounds with a constant feature (see bounds.py).
+    Every single edit is tried. Where more are allowed, branch and bound (`oracle.branches`) settles
+    what the bound of bounds.py does not, for the classifiers that it knows. For others, every pair
+    is tried that the bound does not prove harmless; with three edits and more the bound is left.
 
     >>> import torch
     >>> from robust_augcl.adversary.victim import Victim
@@ -91,12 +97,14 @@ def certify(
         threat: what is allowed.
         limit: pairs tried in one graph, at the most. A graph with more pairs that are not proved
             harmless is not exhausted.
+        evaluations: of branch and bound in one graph, for each number of edits, at the most. They
+            are counted, not timed: so the same graphs are settled on every machine.
         report: told how far it is.
     """
     packed = pack(graphs).to(victim.device)
     parts = []
     for part in packed.portions():
-        parts.append(_certify(victim, packed.select(part), threat, limit))
+        parts.append(_certify(victim, packed.select(part), threat, limit, evaluations))
         done = int(part[-1]) + 1
         report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     if not parts:
@@ -203,23 +211,25 @@ def _changing(candidates: Candidates) -> Tensor:
 
 
 def _certify(
-    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel, limit: int
+    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel, limit: int, evaluations: int
 ) -> Certificate:
     """Certify graphs that are searched together."""
     reach = reach_of_search(victim.reach, graphs, threat)
     budgets, candidates = threat.budgets(graphs), threat.enumerate(graphs, reach)
     clean = victim.logits(graphs)
     is_right = clean.argmax(1) == graphs.y
-    bounds = None
+    bounds, classifier = None, None
     if bool((budgets > 1).any()):
         bounds = margin_bounds(victim.model, graphs, candidates, budgets)
+        classifier = known(victim.model.local_parts(graphs), graphs, int(budgets.max()))
     bounded = _bounded_margin(bounds, graphs)
     proved = (bounded > 0) & is_right
 
-    # Single edits are searched everywhere. Pairs are searched where there are no larger sets and
-    # the bound does not decide.
+    # Single edits are searched everywhere. Where branch and bound cannot, pairs are searched where
+    # there are no larger sets and the bound does not decide.
     size = _largest_sets(budgets, candidates)
-    tried = torch.where(proved | (size > 2), 1, size.clamp(1, 2))
+    pairs = ~proved & (size == 2) if classifier is None else torch.zeros_like(proved)
+    tried = torch.where(pairs, 2, 1)
     problem = SearchProblem(
         victim.candidate_logits, victim.pair_logits, graphs, candidates, clean, tried
     )
@@ -227,16 +237,55 @@ def _certify(
         problem,
         limit=limit,
         stop_when_broken=True,
-        harmless=None if bounds is None else _harmless(bounds, candidates),
+        harmless=None if bounds is None else harmless_pairs(bounds, candidates, SLACK),
     )
-    complete = (size <= tried) & found.exhausted & is_all(reach, graphs, threat)
+    every_edit = is_all(reach, graphs, threat)
+    complete = (size <= tried) & found.exhausted & every_edit
     survives = complete & ~found.broken
-    searched = _searched_margin(found, tried, survives, bounds)
-    return Certificate(
+    margin = _searched_margin(found, tried, survives, bounds)
+    certificate = Certificate(
         certified=~found.broken & (survives | proved),
-        lower_margin=torch.where(complete, torch.maximum(bounded, searched), bounded),
+        lower_margin=torch.where(complete, torch.maximum(bounded, margin), bounded),
         exhausted=found.broken | survives | proved,
         witnesses=_witnesses(found, candidates, ~is_right),
+    )
+    asked = (size > 1) & ~certificate.exhausted & every_edit
+    if classifier is None or not bool(asked.any()):
+        return certificate
+    # Numba takes a second to be imported.
+    from robust_augcl.oracle.branches.of_victim import search_sets
+
+    searched = search_sets(
+        victim,
+        classifier,
+        graphs,
+        candidates,
+        size,
+        asked,
+        most_evaluations=evaluations,
+        slack=SLACK,
+        smallest=2,
+    )
+    return _with_searched(certificate, searched, candidates)
+
+
+def _with_searched(
+    certificate: Certificate, searched: Searched, candidates: Candidates
+) -> Certificate:
+    """What is known with what branch and bound has found."""
+    safe, broken, lower = (
+        each.to(certificate.certified.device)
+        for each in (searched.safe, searched.broken, searched.lower)
+    )
+    witnesses = list(certificate.witnesses)
+    for number in broken.nonzero().squeeze(1).tolist():
+        edits = searched.sets[number].to(candidates.graph.device)
+        witnesses[number] = candidates.perturbation(edits[edits >= 0])
+    return Certificate(
+        certified=certificate.certified | safe,
+        lower_margin=torch.where(safe, lower, certificate.lower_margin),
+        exhausted=certificate.exhausted | safe | broken,
+        witnesses=witnesses,
     )
 
 
@@ -271,21 +320,6 @@ def _witnesses(found: Found, candidates: Candidates, wrong: Tensor) -> list[Pert
             Perturbation() if bool(wrong[number]) else candidates.perturbation(edits[edits >= 0])
         )
     return witnesses
-
-
-def _harmless(bounds: MarginBounds, candidates: Candidates) -> Harmless:
-    """Return what says which pairs the bounds prove harmless."""
-    # By class, in columns: a few times as fast as rows of so few numbers.
-    after_one = [column.contiguous() for column in (bounds.start[candidates.graph] + bounds.cost).T]
-    cost = [column.contiguous() for column in bounds.cost.T]
-
-    def harmless(one: Tensor, other: Tensor) -> Tensor:
-        out = torch.ones_like(one, dtype=torch.bool)
-        for of_one, of_other in zip(after_one, cost, strict=True):
-            out &= take(of_one, one) + take(of_other, other) > SLACK
-        return out
-
-    return harmless
 
 
 def vulnerability_map(victim: Answers, data: Data, threat: ThreatModel) -> Tensor:

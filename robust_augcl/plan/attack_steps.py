@@ -203,14 +203,15 @@ class AttackPlanner:
     ) -> None:
         """Add one certificate.
 
-        Where pairs of edits may be searched, which takes long, it has parts, which are computed
-        side by side. A share of a graph's edges may be two of them.
+        Where sets of several edits may be searched, which takes long, it has parts, which are
+        computed side by side. A share of a graph's edges may be several.
         """
         about = f"{on.about}, budget {budget}"
         threat = self.suite.threat_for(on.protocol, budget)
-        settings = {"threat": threat, "pairs": certificates.pairs}
+        limits = {"pairs": certificates.pairs, "evaluations": certificates.evaluations}
+        settings = {"threat": threat, **limits}
         inputs = dict(on.inputs)
-        if budget == 2 or isinstance(budget, float):
+        if budget != 1:
             for part in range(certificates.parts):
                 role = f"part {part + 1} of {certificates.parts}"
                 own = {**settings, "part": part, "parts": certificates.parts}

@@ -185,8 +185,12 @@ class Certificates:
 
     Args:
         budgets: those of the suite's budgets to certify against; empty for all.
-        pairs: pairs of edits that are tried in one graph, at the most.
-        parts: a search of pairs of edits is cut in so many parts, for as many workers. They change
+        pairs: pairs of edits that are tried in one graph, at the most, where branch and bound does
+            not know the model.
+        evaluations: of branch and bound in one graph, for each number of edits, at the most: about
+            a million a second. They are counted instead of timed, so every machine settles the
+            same graphs.
+        parts: a search of several edits is cut in so many parts, for as many workers. They change
             no result.
 
     Raises:
@@ -195,10 +199,11 @@ class Certificates:
 
     budgets: tuple[int | float, ...] = ()
     pairs: int = 2_000_000
+    evaluations: int = 20_000_000
     parts: int = 8
 
     def __post_init__(self) -> None:
-        require_positive(self, "pairs", "parts")
+        require_positive(self, "pairs", "evaluations", "parts")
         if self.parts > _MOST_PARTS:
             raise ValueError(f"Expected `parts` to be at most {_MOST_PARTS}, got {self.parts}")
 

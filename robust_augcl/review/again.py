@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from robust_augcl.oracle.branches.known import known
 from robust_augcl.oracle.certificates import SLACK, SingleEdits, bounded_margins, certify
 from robust_augcl.review.edited import EditedTargets, Edits, edits_of
 from robust_augcl.review.judge import beyond_rounding
@@ -20,15 +21,18 @@ _BEGINNING = 10
 
 On component graphs of 40 to 50 nodes that finds 61 of 63 targets that a pair of edits breaks.
 """
+MOST_EVALUATIONS = 2_000_000
+"""Evaluations of branch and bound in one target, for each number of edits: two seconds or so."""
 
 
 class Again:
-    """Every single edit is tried again, the bound is computed again, and few pairs are searched.
+    """Every single edit is tried again, the bound is computed again, and sets are searched.
 
-    That is a proof for one edit, for more than two, where nothing but the bound can be one, and
-    for two where the bound is enough or pairs are few (`MOST_PAIRS`). Elsewhere the search is only
-    begun, with the edits that do most damage: that refutes most of what does not stand. What is
-    left has to be taken on trust.
+    Branch and bound is made again, in the same order, up to `MOST_EVALUATIONS`: that is a proof
+    where it ends. Where it does not know the classifier, a proof is left for one edit, for more
+    than two, where nothing but the bound can be one, and for two where the bound is enough or pairs
+    are few (`MOST_PAIRS`). Elsewhere the search is only begun, with the edits that do most damage:
+    that refutes most of what does not stand. What is left has to be taken on trust.
 
     Args:
         targets: the test targets.
@@ -41,15 +45,17 @@ class Again:
         after_one: what the victim says after the worst single edit.
         bound: the margin that the bound proves (G,); minus infinity where nothing is known, and
             where it was not asked for.
-        searched: where all pairs were searched again (G,).
+        searched: where all sets of edits were searched again (G,).
     """
 
     def __init__(self, targets: EditedTargets, threat: ThreatModel, single: SingleEdits) -> None:
         graphs = targets.graphs
         self._targets, self._threat, self._finite = targets, threat, single.finite
         self.size = torch.minimum(threat.budgets(graphs), single.changing)
+        self._changing = single.changing
         self.pairs = single.changing * (single.changing - 1) // 2
         self._few_pairs = self.pairs <= MOST_PAIRS
+        self._is_known = _known_targets(targets, threat)
         self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
         self._asked = torch.zeros_like(self.size, dtype=torch.bool)
         self._bounded = torch.zeros_like(self._asked)
@@ -65,7 +71,9 @@ class Again:
         new = asked & ~self._asked & ~self.after_one.broken
         self._asked |= asked
         self.ask_bound(new)
-        open_pairs = new & (self.size == 2) & ~self._by_bound
+        open_sets = new & (self.size > 1) & ~self._by_bound
+        self._search(open_sets & self._is_known, 1)
+        open_pairs = open_sets & (self.size == 2) & ~self._is_known
         self._search(open_pairs & self._few_pairs, MOST_PAIRS)
         self._search(open_pairs & ~self._few_pairs, MOST_PAIRS // _BEGINNING)
 
@@ -92,7 +100,7 @@ class Again:
 
     @property
     def surely_searched(self) -> Tensor:
-        """Where that is so on every machine, by a search of all pairs (G,)."""
+        """Where that is so on every machine, by a search of all sets of edits (G,)."""
         # Bounds and search leave out what they know to be above the slack.
         slack = self.after_one.tie.clamp(max=SLACK / 2)
         enough = torch.maximum(slack, self._targets.judge.rounding)
@@ -100,7 +108,7 @@ class Again:
         return self._finite & self.after_one.right & searched
 
     def refuted(self, standing: Tensor) -> Tensor:
-        """Which targets (G,) that are said to stand one edit or two are known to break.
+        """Which targets (G,) that are said to stand a few edits are known to break.
 
         Rounding alone excuses as few of them as it does elsewhere (see `beyond_rounding`).
         """
@@ -110,14 +118,32 @@ class Again:
 
     @property
     def on_trust(self) -> Tensor:
-        """Where pairs of edits decide that are not all searched again (G,)."""
-        return self._stands & (self.size == 2) & ~self._by_bound & ~self.searched
+        """Where sets of edits decide that are not all searched again (G,)."""
+        by_search = (self.size == 2) | (self.size > 2) & self._is_known
+        return self._stands & by_search & ~self._by_bound & ~self.searched
+
+    @property
+    def by_branch_and_bound(self) -> Tensor:
+        """Where branch and bound proves again that nothing allowed breaks the target (G,)."""
+        return self.proved & self._is_known & self.searched & self._survives & ~self._by_bound
 
     @property
     def lower(self) -> Tensor:
         """The smallest margin that is proved, where anything is (G,)."""
         margin = torch.where(self.size <= 1, self.after_one.margin, self._searched_margin)
         return torch.maximum(self.bound, margin)
+
+    def all_pairs_within(self, limit: int, evaluations: int) -> Tensor:
+        """Where sets are pairs at the most, and limits of a search let all of them be tried (G,).
+
+        Args:
+            limit: of pairs, where branch and bound does not know the classifier.
+            evaluations: of branch and bound. It may meet each pair once for each wrong class, and
+                each edit a few times.
+        """
+        most_evaluations = self._targets.victim.num_classes * (self.pairs + 4 * self._changing)
+        within = torch.where(self._is_known, most_evaluations <= evaluations, self.pairs <= limit)
+        return (self.size == 2) & within
 
     @property
     def _stands(self) -> Tensor:
@@ -130,12 +156,14 @@ class Again:
         return (self.size > 1) & (self.bound > -slack)
 
     def _search(self, some: Tensor, limit: int) -> None:
-        """Search the pairs of edits of some targets (G,) bool, up to a limit for each."""
+        """Search the sets of edits of some targets (G,) bool, up to a limit of pairs for each."""
         places = some.nonzero().squeeze(1)
         if places.numel() == 0:
             return
         graphs = self._targets.graphs.select(places)
-        found = certify(self._targets.victim, graphs, self._threat, limit=limit)
+        found = certify(
+            self._targets.victim, graphs, self._threat, limit=limit, evaluations=MOST_EVALUATIONS
+        )
         self.searched[places], self._survives[places] = found.exhausted, found.certified
         self._searched_margin[places] = found.lower_margin
         edits: list[Edits] = [([], []) for _ in self._targets.names]
@@ -146,3 +174,15 @@ class Again:
         answer, _ = self._targets.after(edits)
         self._pair_breaks |= has_pair & answer.broken
         self._pair_is_wrong |= has_pair & answer.wrong
+
+
+def _known_targets(targets: EditedTargets, threat: ThreatModel) -> Tensor:
+    """Whether branch and bound knows the classifier of each target (G,)."""
+    graphs, model = targets.graphs, targets.victim.model
+    out = torch.zeros(graphs.num_graphs, dtype=torch.bool)
+    most = int(threat.budgets(graphs).max()) if graphs.num_graphs else 1
+    # As certificates are made: portion by portion.
+    for portion in graphs.portions():
+        part = graphs.select(portion)
+        out[portion] = known(model.local_parts(part), part, most) is not None
+    return out

@@ -44,11 +44,12 @@ def prove_certificate(step: Step, run: StoredRun) -> Proof:
         subject = run.subject(data, model)
     except ModelMissing:
         return check_certificate_without_model(stored, run.dataset(data), threat, run.label_rule)
-    return check_certificate(stored, subject, threat, step.settings["pairs"])
+    limits = step.settings["pairs"], step.settings["evaluations"]
+    return check_certificate(stored, subject, threat, *limits)
 
 
 def check_certificate(
-    stored: StoredCertificate, subject: Subject, threat: ThreatModel, limit: int
+    stored: StoredCertificate, subject: Subject, threat: ThreatModel, limit: int, evaluations: int
 ) -> Proof:
     """What is proved again of a certificate, and what does not hold of it.
 
@@ -61,6 +62,7 @@ def check_certificate(
         stored: what the certificate says.
         subject, threat: those of its step.
         limit: how many pairs of edits its step may try of a target.
+        evaluations: how many evaluations of branch and bound its step may make in a target.
     """
     claims, targets = _Claims(stored), subject.targets
     if claims.names != targets.names:
@@ -82,7 +84,7 @@ def check_certificate(
     again.ask_bound(torch.ones_like(claims.broken))
     again.ask(~claims.broken)
     problems += _check_fewest(claims, targets.judge.clean, again.after_one)
-    problems += _check_the_rest(claims, again, limit)
+    problems += _check_the_rest(claims, again, limit, evaluations)
     problems += subject.drift
     words = f"{_in_words(claims, again)}{targets.judge.words}"
     return Proof(f"{len(claims.names)} graphs, {words}", problems)
@@ -140,7 +142,7 @@ def _check_fewest(claims: _Claims, clean: Answer, after_one: Answer) -> Iterator
     yield from differing("witness, as fewer edits break it,", too_many, claims.names)
 
 
-def _check_the_rest(claims: _Claims, again: Again, limit: int) -> Iterator[str]:
+def _check_the_rest(claims: _Claims, again: Again, limit: int, evaluations: int) -> Iterator[str]:
     """What is claimed of targets without a witness, and all lower margins, each claim by itself."""
     certified, is_open = claims.certified, ~claims.certified & ~claims.broken
     unfounded = certified & (again.refuted(certified) | ~(again.proved | again.on_trust))
@@ -154,7 +156,7 @@ def _check_the_rest(claims: _Claims, again: Again, limit: int) -> Iterator[str]:
     what = "claim that it is open, with one edit at the most,"
     yield from differing(what, decidable, claims.names)
     # Such a search ends with a proof or a witness. With more pairs it may end with neither.
-    settled = is_open & (again.size == 2) & (again.pairs <= limit)
+    settled = is_open & again.all_pairs_within(limit, evaluations)
     what = "claim that it is open, though all its pairs of edits are tried,"
     yield from differing(what, settled, claims.names)
     proved = is_open & (again.size > 1) & again.surely
@@ -185,10 +187,14 @@ def _in_words(claims: _Claims, again: Again) -> str:
     """How many targets were proved how."""
     counted = (
         (claims.broken, "broken again by the edits that the search found"),
-        (claims.certified & again.proved, "certified again"),
+        (claims.certified & again.proved & ~again.by_branch_and_bound, "certified again"),
+        (
+            claims.certified & again.by_branch_and_bound,
+            "certified again by branch and bound",
+        ),
         (
             claims.certified & ~again.proved,
-            "certified on trust: not all their pairs of edits are searched again",
+            "certified on trust: not all their sets of edits are searched again",
         ),
         (~claims.certified & ~claims.broken, "open"),
     )

@@ -271,7 +271,7 @@ def test_where_pairs_are_many_a_claim_is_taken_on_trust_and_the_verdict_says_so(
     assert command("report", spoilt).code == 0
     answer = command("replay", spoilt)
     assert answer.code == 0
-    assert "certified on trust: not all their pairs of edits are searched again" in answer.out
+    assert "certified on trust: not all their sets of edits are searched again" in answer.out
 
 
 @pytest.mark.parametrize("budget", [1, 2, 3])

@@ -1,0 +1,65 @@
+"""Branch and bound over the sets of edits of a victim's graphs.
+
+Letters: G graphs.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.margins import margins
+from robust_augcl.oracle.answers import Answers
+from robust_augcl.oracle.branches.branch_and_bound import Searched, branch_and_bound
+from robust_augcl.oracle.branches.known import Known
+from robust_augcl.threat.candidates import Candidates
+
+MOST_EVALUATIONS = 20_000_000
+"""Evaluations in one graph, for each size of sets: some 20 s of a core."""
+
+
+def search_sets(
+    victim: Answers,
+    known: Known,
+    graphs: PackedGraphs,
+    candidates: Candidates,
+    sizes: Tensor,
+    asked: Tensor,
+    *,
+    most_evaluations: int = MOST_EVALUATIONS,
+    slack: float = 0.0,
+    smallest: int = 1,
+) -> Searched:
+    """Search the allowed sets of edits of graphs.
+
+    What rounding could decide is asked of the victim, one query each, and so is what is found.
+
+    Args:
+        victim: who predicts.
+        known: its classifier.
+        graphs: with their true classes.
+        candidates: every allowed edit.
+        sizes: edits of a set at the most (G,).
+        asked: which graphs are searched (G,); they are predicted rightly.
+        most_evaluations: made in a graph, for each size of sets, at the most.
+        slack: a set is asked about if its margin is not above this, or what rounding could decide.
+        smallest: edits of the smallest sets that may break a graph, as far as is known.
+    """
+
+    def answer(one: PackedGraphs) -> tuple[bool, float]:
+        logits = victim.logits(one)
+        margin = float(margins(logits, one.y.to(logits.device)))
+        return int(logits.argmax(1)) != int(one.y), margin
+
+    here = graphs.to("cpu")
+    return branch_and_bound(
+        known,
+        answer,
+        here,
+        candidates.to("cpu"),
+        sizes.cpu(),
+        asked.cpu(),
+        most_evaluations=most_evaluations,
+        slack=slack,
+        smallest=smallest,
+    )

@@ -1,0 +1,177 @@
+"""Branch and bound against every set of edits, tried one by one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from brute_force import OPERATIONS, random_case
+
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.models.margins import margins
+from robust_augcl.oracle.branches import search
+from robust_augcl.oracle.branches.branch_and_bound import branch_and_bound
+from robust_augcl.oracle.branches.contexts import Others
+from robust_augcl.oracle.branches.costs import Directions
+from robust_augcl.oracle.branches.known import known
+from robust_augcl.oracle.certificates import certify
+
+PLENTY = 10**9
+ROUNDING = 1e-9
+
+
+def known_case(number, **given):
+    return random_case(number, encoder=Structure2Vec, layers=2, features=1, **given)
+
+
+def searched(case, answer=None, most_evaluations=PLENTY):
+    """What branch and bound says of all graphs of a case, which are right when clean."""
+    victim = Victim(case.model)
+
+    def predicted(one):
+        logits = victim.logits(one)
+        return int(logits.argmax(1)) != int(one.y), float(margins(logits, one.y))
+
+    found = known(case.model.local_parts(case.graphs), case.graphs, case.threat.budget)
+    return branch_and_bound(
+        found,
+        answer or predicted,
+        case.graphs,
+        case.candidates,
+        case.budgets,
+        torch.ones(case.graphs.num_graphs, dtype=torch.bool),
+        most_evaluations=most_evaluations,
+        slack=0.0,
+    )
+
+
+def fewest(found):
+    """The edits of the sets that were found, -1 where none were."""
+    sizes = (found.sets >= 0).sum(1)
+    return torch.where(found.broken, sizes, -1)
+
+
+def disagrees(case):
+    """Whether branch and bound says anything else than brute force."""
+    truth, found = case.brute_force(), searched(case)
+    return (
+        not torch.equal(found.safe, ~truth.broken)
+        or not torch.equal(fewest(found), truth.fewest)
+        or bool((found.lower > truth.margin + ROUNDING).any())
+    )
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+@pytest.mark.parametrize("budget", [2, 3, 4])
+def test_every_verdict_is_that_of_brute_force(operations, budget):
+    safe = broken = 0
+    for number in range(20):
+        case = known_case(number, operations=operations, budget=budget)
+        truth, found = case.brute_force(), searched(case)
+        assert torch.equal(found.safe, ~truth.broken), number
+        assert torch.equal(fewest(found), truth.fewest), number
+        assert (found.lower <= truth.margin + ROUNDING).all(), number
+        safe, broken = safe + int(found.safe.sum()), broken + int(found.broken.sum())
+    assert safe > 0
+    assert broken > 0
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+def test_every_breaking_set_is_handed_out_once(operations):
+    many = 0
+    for number in range(20):
+        case = known_case(number, operations=operations, budget=3, graphs=1)
+        handed_out = []
+
+        def stands(one, handed_out=handed_out):
+            handed_out.append(one.edge_index)
+            return False, 0.0
+
+        searched(case, stands)
+        sets = case.brute_force().sets[0]
+        expected = sorted(
+            len(edits)
+            for edits, gaps in zip(sets.edits, sets.gaps, strict=True)
+            for gap in gaps.tolist()
+            if gap < 0
+        )
+        # A set of few edits is met again among those of more, and once for each wrong class.
+        largest = min(3, len(case.candidates))
+        assert len(handed_out) == sum(largest + 1 - size for size in expected)
+        many += len(expected)
+    assert many > 0
+
+
+@pytest.mark.parametrize(
+    ("part", "fault"),
+    [
+        ("Others", lambda most, adds, deletes: Others(0, adds, deletes)),  # a forgotten context
+        ("Directions", lambda columns, sizes: Directions(-columns, sizes)),  # a wrong sign
+    ],
+)
+def test_a_planted_fault_is_caught(part, fault, monkeypatch):
+    cases = [known_case(number, budget=3) for number in range(40)]
+    assert not any(map(disagrees, cases[:5]))
+    monkeypatch.setattr(search, part, fault)
+    assert any(map(disagrees, cases))
+
+
+def test_what_is_left_open_is_said():
+    broken = [number for number in range(40) if searched(known_case(number, budget=4)).broken.any()]
+    for number in broken[:5]:
+        case = known_case(number, budget=4)
+        found = searched(case, most_evaluations=0)
+        truth = case.brute_force()
+        assert not found.broken.any()
+        assert not (found.safe & truth.broken).any()
+        assert (found.lower <= truth.margin + ROUNDING).all()
+
+
+def test_a_certificate_holds_what_branch_and_bound_finds():
+    beyond = 0
+    for number in range(30):
+        case = known_case(number, budget=3)
+        truth = case.brute_force()
+        found = certify(Victim(case.model), case.graphs, case.threat)
+        assert torch.equal(found.certified, ~truth.broken), number
+        assert bool(found.exhausted.all())
+        sizes = [-1 if each is None else each.num_edits for each in found.witnesses]
+        assert sizes == truth.fewest.tolist()
+        assert (found.lower_margin <= truth.margin + 1e-4).all()
+        beyond += int((truth.fewest > 1).sum())
+    assert beyond > 0
+
+
+_TOLD = """
+import json, sys
+sys.path.insert(0, {helpers!r})
+sys.path.insert(0, {here!r})
+from test_branch_and_bound import known_case, searched
+found = [searched(known_case(number, budget=3)) for number in range(3)]
+told = [[each.tolist() for each in (f.safe, f.sets, f.lower, f.evaluations)] for f in found]
+print(json.dumps(told))
+"""
+
+
+def test_uncompiled_it_says_the_same_to_the_bit():
+    here = Path(__file__).parent
+    code = _TOLD.format(helpers=str(here.parent / "helpers"), here=str(here))
+    told = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", code],
+                env=os.environ | {"NUMBA_DISABLE_JIT": disabled},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for disabled in ("0", "1")
+    ]
+    assert told[0] == told[1]
