@@ -96,8 +96,8 @@ def test_every_breaking_set_is_handed_out_once(operations):
         searched(case, stands)
         sets = case.brute_force().sets[0]
         expected = sorted(
-            len(edits)
-            for edits, gaps in zip(sets.edits, sets.gaps, strict=True)
+            size
+            for size, gaps in zip(sets.sizes.tolist(), sets.gaps, strict=True)
             for gap in gaps.tolist()
             if gap < 0
         )
