@@ -80,6 +80,7 @@ def test_steps_of_both_have_the_same_addresses():
         "victim": 9,
         "attacker": 9,
         "certificate": 18,
+        "certificate_part": 72,  # of three edits
     }
     # Attacks carry the suite's name. All else is shared, and nothing of it is long.
     assert kinds({key: small[key] for key in small.keys() - large.keys()}) == {"attack": 72}
