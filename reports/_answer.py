@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from robust_augcl.reports._classes import of_class, uneven_classes
 from robust_augcl.reports._comparison_words import sentences
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst
+from robust_augcl.reports._words import UNBROKEN, edits_text
 from robust_augcl.reports.tables import percent
-from robust_augcl.results.names import CLEAN
+from robust_augcl.results.names import CLEAN, joined
 
 _FEW = 4
-"""So many models are named one by one."""
+"""So many models, or classes, are named one by one."""
+_NO_MORE = "No attack with such edits can do more damage."
 
 
 def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
@@ -21,7 +24,9 @@ def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
     first = family[0]
     clean = _listed(first, [first.robust(CLEAN, *column) for column in first.columns])
     yield f"Of {first.graphs}, {clean} are classified right before any edit."
-    for section in family:
+    yield _on_budget(view, first)
+    yield from _on_classes(first)
+    for section in family[1:]:
         yield _on_budget(view, section)
     verdicts = verdicts_of(first)
     yield from sentences(verdicts, verdicts.leading)
@@ -34,12 +39,12 @@ def _on_budget(view: View, section: Section) -> str:
     known = [each for each in worst if each is not None]
     if known and len(known) == len(worst) and all(each.exact for each in known):
         values = _listed(section, [each.high for each in known])
-        return f"{allowed}, {values} stay right in the exact worst case. No attack can do more."
+        return f"{allowed}, {values} stay right in the exact worst case. {_NO_MORE}"
     if known and all(each.low for each in known):
         return (
-            f"{allowed}, the worst case is not known exactly. It lies between two ends: "
-            f"{_brackets(section, worst)}. The lower end counts graphs proved safe, the upper end "
-            "counts graphs that nobody has broken yet."
+            f"{allowed}, the worst case is not known exactly. It lies between two bounds: "
+            f"{_brackets(section, worst)}. The lower bound counts graphs proved safe, the upper "
+            f"bound counts {UNBROKEN}."
         )
     strongest = section.strongest
     if strongest is None:
@@ -48,6 +53,27 @@ def _on_budget(view: View, section: Section) -> str:
     return (
         f"{allowed}, {values} stay right under {section.attack_name(strongest)}, the strongest "
         "single attack here. The worst case is not known: a stronger attack may break more."
+    )
+
+
+def _on_classes(section: Section) -> Iterator[str]:
+    """How much of each class stays right, where classes differ strongly."""
+    shares = uneven_classes(section)
+    worst = section.exact or section.strongest
+    if not shares or worst is None:
+        return
+    shown = shares if len(shares) <= _FEW else [shares[0], shares[-1]]
+    (first, low), *others = shown
+    listed = ", ".join(
+        f"of those {of_class(section, label)} {percent(share)} %" for label, share in others
+    )
+    under = "in the exact worst case" if worst == section.exact else section.attack_name(worst)
+    under = under if worst == section.exact else f"under {under}"
+    over = f"on average over the {section.noun}s" if len(section.columns) > 1 else ""
+    yield (
+        f"Classes differ strongly. With {edits_text(section.budget)}, of the graphs "
+        f"{of_class(section, first)} {percent(low)} % stay right {joined(under, over)}; {listed}. "
+        "The figures over all graphs average these."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import IN_SHORT, heading, name_of_group, told_in
 from robust_augcl.reports._sections import Section
+from robust_augcl.reports._words import UNBROKEN
 from robust_augcl.reports.tables import markdown_table, percent
 from robust_augcl.results.brackets import Bracket, bracket_group
 from robust_augcl.results.names import joined, layers_text
@@ -29,9 +30,10 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
         return ""
     caption = (
         "The share of test graphs, in percent, that stays right whatever allowed edits are made. "
-        "The lower number counts graphs proved safe. The upper number counts graphs that nobody "
-        "has broken yet. A graph is settled if it is proved safe, or broken. Where there is one "
-        "number, all graphs are settled, and it is the exact worst case."
+        "Two numbers are bounds, and no confidence interval. The lower bound counts graphs proved "
+        f"safe. The upper bound counts {UNBROKEN}. A graph is settled if it is proved safe, "
+        "broken, or wrong from the start. Where there is one number, all graphs are settled, and "
+        "it is the exact worst case."
     )
     header = ["Budget", *(heading(first, *column) for column in first.columns)]
     body = [
@@ -93,7 +95,7 @@ def _bracket_text(bracket: Bracket | None) -> str:
     if bracket.settled == 1 and not bracket.contradictions:
         return high
     low = percent(bracket.lower.mean) if bracket.lower else "?"
-    return f"{low} to {high} ({percent(bracket.settled)} % of graphs settled)"
+    return f"{low} to {high} (bounds; {percent(bracket.settled)} % of graphs settled)"
 
 
 def _group(section: Section, layers: int, method: str) -> Group:

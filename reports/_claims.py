@@ -9,7 +9,7 @@ from typing import Any
 from robust_augcl.errors import printable
 from robust_augcl.reports._comparison_words import power_text
 from robust_augcl.reports._marks import MARK, NOT_AT_REST, noted
-from robust_augcl.reports._words import sentence, with_minus
+from robust_augcl.reports._words import TOGETHER, UNBROKEN, sentence, with_minus
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results import claim_cells
 from robust_augcl.results.claim_cells import ClaimCell
@@ -67,24 +67,28 @@ def _silent(rows: Sequence[ClaimRow]) -> str:
     told = [row for row in rows if row.is_told]
     if len(told) == len(rows):
         return ""
-    return f"{_tested(rows, 'This run')} `robust-augcl claims` says of each what is missing."
+    above = "" if not told else ", including this one" if len(told) == 1 else ", including these"
+    return f"{_tested(rows, 'This run', above)} `robust-augcl claims` says of each what is missing."
 
 
-def _tested(rows: Sequence[ClaimRow], who: str) -> str:
-    """How many claims runs test. Of the others that they hold numbers of, it is told why not."""
+def _tested(rows: Sequence[ClaimRow], who: str, including: str = "") -> str:
+    """How many claims runs test. Of the others that they hold numbers of, it is told why not.
+
+    `including` says of those that stand above that they are counted.
+    """
     tested = sum(row.is_told and row.verdict.word != "not measured here" for row in rows)
     verb = "tests" if who == "This run" else "test"
-    return f"{who} {verb} {tested or 'none'} of the {len(rows)} published claims."
+    return f"{who} {verb} {tested or 'none'} of the {len(rows)} published claims{including}."
 
 
 def _caption() -> str:
     return (
         "What others published, and what this run says of it. Differences are in points. "
         "Reproduced: measured with the attacks and the protocol that the claim names. The 95 % "
-        "intervals hold together over all numbers of the claim. Exact: the difference of robust "
-        "accuracy in the exact worst case. Bracket: between which percentages the worst case of "
-        "each method lies. The lower number counts graphs proved safe. The upper number counts "
-        "graphs that nobody has broken yet. Where there are several numbers, the largest is shown. "
+        f"intervals are corrected for all numbers of the claim: {TOGETHER}. Exact: the difference "
+        "of robust accuracy in the exact worst case. Bracket: the bounds of the worst case of each "
+        "method. The lower bound counts graphs proved safe. The upper bound counts "
+        f"{UNBROKEN}. Where there are several numbers, the largest is shown. "
         "The verdict rests on the column Reproduced alone."
     )
 

@@ -15,11 +15,20 @@ from robust_augcl.reports._verdicts import Verdicts
 from robust_augcl.reports._words import edits_text, with_minus
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.method_tests import VERDICTS, Judged
-from robust_augcl.results.names import EXACT_NAME, difference_name, joined, layers_text
-from robust_augcl.results.power import MOST_SEEDS_NEEDED
+from robust_augcl.results.names import CLEAN_NAME, EXACT_NAME, difference_name, joined, layers_text
+from robust_augcl.results.power import MOST_SEEDS_NEEDED, POWER
 
-UNROUNDED = "Differences are computed before rounding, so they can differ from those of the means."
-"""Is said where a reader who subtracts two printed means gets another number."""
+UNROUNDED = "Differences are computed before rounding: the printed means are rounded last."
+"""Is said of tables in which a reader may subtract two printed means and get another number."""
+SEEDS_TO_SETTLE = "Seeds to settle"
+"""The head of the column that `seeds_needed_text` is for."""
+_CHANCE = f"{100 * POWER:.0f} %"
+SEEDS_MEAN = (
+    f"{SEEDS_TO_SETTLE}: about how many in total give a chance of {_CHANCE} of a verdict, if the "
+    "true difference is the one seen."
+)
+_LARGE = 0.1
+"""A difference that seeds should find; those that miss it tell almost nothing."""
 _SILENT = {"one model each", "no verdict"}
 """Verdicts of which the last sentences tell why, and of which no number says how often."""
 
@@ -54,7 +63,7 @@ def sentences(
         lines += _elsewhere(verdicts, pairs)
     judged_all = [each for pair in pairs for each in verdicts.by_attack(*pair).values()]
     changed = [f"{each.text}." for each in section.report.rules.changed] if judged_all else []
-    unrounded = [UNROUNDED] if not brief and _is_rounded_apart(verdicts, pairs) else []
+    unrounded = [] if brief else _rounded_apart(verdicts, pairs)
     return [*lines, *unrounded, *_why_none(section, judged_all), *changed]
 
 
@@ -103,13 +112,13 @@ def _what_would_settle(found: Judged, equal: str) -> Iterator[str]:
     settled = f"whether they differ, or differ by {equal}" if equal else "whether they differ"
     if found.seeds_needed is None:
         yield (
-            f"If the true difference is the one seen, even {MOST_SEEDS_NEEDED:,} seeds would not "
-            f"settle {settled}."
+            f"If the true difference is the one seen, even {MOST_SEEDS_NEEDED:,} seeds have "
+            f"no chance of {_CHANCE} to show {settled}."
         )
     else:
         yield (
-            f"If the true difference is the one seen, about {found.seeds_needed:,} seeds would "
-            f"settle {settled}."
+            f"If the true difference is the one seen, about {found.seeds_needed:,} seeds in total "
+            f"have a chance of {_CHANCE} to show {settled}."
         )
 
 
@@ -141,6 +150,7 @@ def _elsewhere(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:
     section = verdicts.section
     rows: dict[str, None] = {}
     told, several = [], False
+    undecided: list[Judged] = []
     for pair in pairs:
         others = {
             about: each
@@ -150,6 +160,7 @@ def _elsewhere(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:
         words = Counter(each.verdict for each in others.values())
         if not words.keys() - _SILENT:
             continue
+        undecided += [each for each in others.values() if each.verdict == "undecided"]
         rows |= dict.fromkeys(section.attack_name(attack) for attack, _ in others)
         several = several or len(others) > 1
         counts = ", ".join(
@@ -161,7 +172,21 @@ def _elsewhere(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:
         return []
     listed = f"{', '.join(rows)}; {edits_text(section.budget)}"
     noun = "Secondary comparisons" if several else "Secondary comparison"
-    return [f"{noun} ({listed}): {'; '.join(told)}."]
+    clean = f" The row {CLEAN_NAME} is not counted." if several else ""
+    return [f"{noun} ({listed}): {'; '.join(told)}.{clean}{_too_wide(undecided)}"]
+
+
+def _too_wide(undecided: Sequence[Judged]) -> str:
+    """That intervals tell almost nothing, where most could hide a large difference."""
+    sizes = [each.detectable for each in undecided if each.detectable is not None]
+    wide = [size for size in sizes if size > _LARGE]
+    if not wide or 2 * len(wide) <= len(undecided):
+        return ""
+    return (
+        f" With so few seeds, {len(wide)} of the {len(undecided)} undecided comparisons would miss "
+        f"a true difference of {size_text(_LARGE)} points more often than in 1 of 5 runs: their "
+        "intervals are so wide that they tell almost nothing."
+    )
 
 
 def _moving(section: Section, layers: int | None, pair: Pair, text: str) -> str:
@@ -178,17 +203,22 @@ def _in_a_sentence(name: str) -> str:
     return name[0].lower() + name[1:] if name == EXACT_NAME else name
 
 
-def _is_rounded_apart(verdicts: Verdicts, pairs: Sequence[Pair]) -> bool:
-    """Whether a primary difference, as printed, is not that of the two printed means."""
+def _rounded_apart(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:
+    """That differences are computed first, where one shows it: it is not that of printed means."""
     section = verdicts.section
     for pair in pairs:
         for (attack, layers), judged in verdicts.by_attack(*pair).items():
             means = [section.robust(attack, layers, method) for method in pair]
             if verdicts.is_primary(judged) and all(means):
                 left, right = (float(percent(each.mean)) for each in means if each)
-                if f"{left - right:+z.1f}" != f"{100 * judged.difference:+z.1f}":
-                    return True
-    return False
+                apart, shown = with_minus(f"{left - right:+z.1f}"), points(judged.difference)
+                if apart != shown:
+                    minus = f"{left} \N{MINUS SIGN} {right} = {apart}"
+                    return [
+                        f"Differences are computed before rounding: {shown} is not {minus}, "
+                        "because the means are rounded last."
+                    ]
+    return []
 
 
 def power_text(seeds: int, detectable: float) -> str:

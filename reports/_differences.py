@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robust_augcl.reports._comparison_words import (
+    SEEDS_MEAN,
+    SEEDS_TO_SETTLE,
     UNROUNDED,
     p_text,
     points,
@@ -21,6 +23,7 @@ from robust_augcl.reports._pairs import MANY_PAIRS, Pair
 from robust_augcl.reports._rest import rest_mark
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts, verdicts_of
+from robust_augcl.reports._words import ALONE, TOGETHER
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.method_tests import Judged
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, difference_name, layers_text
@@ -72,9 +75,13 @@ def bold_means(verdicts: Verdicts) -> str:
         return "Nothing is bold: the suite names other pairs than before results were seen."
     if not verdicts.primary.found:
         return "Nothing is bold: the suite names no comparisons that can be made here."
+    bold = any(
+        verdicts.best(attack, layers) for attack in section.attacks for layers in section.layers
+    )
+    none = "" if bold else " None is bold here."
     return (
         f"A number is bold if its {section.noun} is shown to be better than each other {same}, in "
-        "the comparisons that the suite names before it runs."
+        f"the comparisons that the suite names before it runs.{none}"
     )
 
 
@@ -98,7 +105,7 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
     columns = (
         ["Points", "McNemar", "Verdict"]
         if of_models
-        else ["Points", "p, corrected", "Verdict", "Detectable (80 % power)", "Seeds to decide"]
+        else ["Points", "p, corrected", "Verdict", "Detectable (80 % power)", SEEDS_TO_SETTLE]
     )
     header = ["Difference", "Attack", *(["Layers"] if several else []), *columns]
     first = rows[0][3]
@@ -158,12 +165,12 @@ def methods_caption(section: Section, found: Judged) -> str:
         f"{_family_text(found)} Points: the robust accuracy of the left {section.noun} "
         "minus that of the right one, mean over the seeds. (In the row "
         f"{CLEAN_NAME} it is the clean accuracy.) {UNROUNDED} The 95 % intervals are over the "
-        "seeds and hold together (Bonferroni). p is by Student's t over the seeds, corrected in "
-        "the family (Holm). A comparison can be decided although its interval holds 0: "
+        f"seeds, and corrected: {TOGETHER}. p is by Student's t over the seeds, corrected in "
+        "the family (Holm). A comparison can be decided although its interval contains 0: "
         "Holm's correction is less strict than the interval's."
         f"{margin}{shared} Detectable: the smallest true difference that 80 % of such runs "
-        "would find. Seeds to decide: about how many would settle it, if the true difference were "
-        "the one seen."
+        "would find. "
+        f"{SEEDS_MEAN}"
     )
 
 
@@ -178,7 +185,7 @@ def models_caption() -> str:
     return (
         "Points: the robust accuracy of the left trained model minus that of the right one. (In "
         f"the row {CLEAN_NAME} it is the clean accuracy.) {UNROUNDED} The 95 % intervals are over "
-        "the graphs, each by itself. McNemar: p of the exact test on the same graphs, not "
+        f"the graphs, {ALONE}. McNemar: p of the exact test on the same graphs, not "
         "corrected. However small p is, it tells two trained models apart, and not two methods. "
         "One model each says nothing of methods."
     )

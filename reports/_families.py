@@ -30,4 +30,25 @@ def not_run_text(section: Section) -> str:
         return ""
     names = " and ".join(sorted(map(section.names.attack, missing)))
     verb = "was" if len(missing) == 1 else "were"
-    return f"{names} {verb} not run with {within_text(section.budget)}."
+    text = f"{names} {verb} not run with {within_text(section.budget)}."
+    for attack in sorted(section.combined):
+        parts = run_parts(section, attack)
+        if parts and set(missing) & set(_parts(section, attack)):
+            listed = " and ".join(map(section.names.attack, parts))
+            text += f" So {section.names.attack(attack)} is here the worst of {listed}."
+    return text
+
+
+def run_parts(section: Section, attack: str) -> tuple[str, ...]:
+    """The labels of what an attack combines, but for attacks that were not run with this budget.
+
+    Empty where it names none.
+    """
+    there = {group.attack for group in section.groups}
+    return tuple(part for part in _parts(section, attack) if part in there)
+
+
+def _parts(section: Section, attack: str) -> tuple[str, ...]:
+    """The labels of what an attack combines, as it is set."""
+    own = (r.attack_settings for r in section.records if r.cell.attack == attack)
+    return tuple(map(str, next(own, {}).get("of") or ()))

@@ -54,11 +54,15 @@ class Lane:
 
 @dataclass(frozen=True)
 class Row:
-    """An attack: its label, its name for readers; a heavy one is set apart from the others."""
+    """An attack: its label, its name for readers; a heavy one is set apart from the others.
+
+    In a row without a floor the bar that reaches back from the last row is not drawn.
+    """
 
     label: str
     name: str
     heavy: bool = False
+    has_floor: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Panel:
     Args:
         title: above the axes.
         estimates: by the labels of row and lane; what is missing is left empty.
-        floors: for each lane, a bar from 0 that is drawn in every row.
+        floors: for each lane, a bar from 0 that is drawn in every row that has one.
         reference: a vertical line.
     """
 
@@ -152,7 +156,7 @@ def _draw_lane(
     axes: Axes, panel: Panel, lane: Lane, places: Sequence[tuple[Row, float]], lane_height: float
 ) -> None:
     if (floor := panel.floors.get(lane.label)) is not None:
-        for row, y in places:
+        for row, y in (place for place in places if place[0].has_floor):
             strength = 0.5 if row.heavy else 0.18
             axes.barh(
                 y,
@@ -165,7 +169,6 @@ def _draw_lane(
             )
     # In points, to fit a lane of 72 * lane_height points.
     size, letters = 31 * lane_height, min(7.0, 54 * lane_height)
-    # Small letters in light colours cannot be read.
     # Small letters in light colours cannot be read.
     dark = [0.72 * part for part in to_rgb(lane.colour)]
     right = 1 + VALUES_WIDTH / (axes.bbox.width / axes.figure.dpi)

@@ -87,11 +87,11 @@ def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
     if not weak:
         return f"{name}, which learns, breaks {least} {whole} on each of {len(found)} models."
     named = "; ".join(_named(section, each) for each in weak)
-    others = "the others" if len(weak) < len(found) else "these"
+    others = "others" if len(weak) < len(found) else "models"
     return (
         f"{name}, which learns, breaks {least} {whole} on "
-        f"{len(found) - len(weak) or 'none'} of {len(found)} models. On {others} it learned too "
-        f"little, or cannot find more: {named}."
+        f"{len(found) - len(weak) or 'none'} of {len(found)} models. On these {others} it breaks "
+        f"less: {named}. {_why(section, attack)}"
     )
 
 
@@ -102,9 +102,28 @@ def _range(section: Section, attack: str, found: Sequence[Found]) -> str:
     return (
         f"{section.attack_name(attack)}, which learns, breaks {ends[0]} to {ends[1]} % of the "
         f"graphs that the {EXACT_NAME.lower()} breaks, and {percent(ENOUGH)} % or more on "
-        f"{enough or 'none'} of {len(found)} models. Where it breaks less, it learned too little, "
-        "or cannot find more. The appendix lists each model."
+        f"{enough or 'none'} of {len(found)} models. {_why(section, attack)} The appendix lists "
+        "each model."
     )
+
+
+def _why(section: Section, attack: str) -> str:
+    """Why an attack that learned breaks less than is possible, as far as the audit tells it.
+
+    That it is at rest says that more learning brings little, and not that it finds all.
+    """
+    finding = section.report.audit.attackers_at_rest if section.report.audit else None
+    own = {record.key for record in section.records if record.cell.attack == attack}
+    if finding is None:
+        why = "It learned too little, or cannot find more."
+    elif own & set(finding.cells):
+        why = "The audit found that it is not at rest: it breaks more when it learns on."
+    else:
+        why = (
+            "By the audit it is at rest: it breaks hardly more when it learns on. So it does not "
+            "find more as it is set."
+        )
+    return f"{why} Do not take its row as the worst case."
 
 
 def _in_order(section: Section, cells: Iterable[Cell]) -> list[Cell]:

@@ -33,17 +33,19 @@ class Drawing(NamedTuple):
 def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
     """The figures of curves that there is something for, by name."""
     drawings: dict[str, Drawing] = {}
-    if victims := _panels(report, "victim", _victims(report)):
+    victims = _panels(report, "victim", _victims(report))
+    if _is_a_course(victims):
         graphs = _chosen_by(report, "victim")
         drawings["training"] = _drawing(
             "How victims were trained",
             victims,
             ("Epoch", f"Loss on the\n{graphs}"),
             f"Each line is the training of one victim, one a seed. A ring marks the epoch that was "
-            f"kept. At rest: {FEWEST_EPOCHS} epochs, and {SHARE_OF_EPOCHS:.0%} of all, or more "
-            "followed it, and none was better.",
+            f"kept. At rest: {FEWEST_EPOCHS} epochs or more, and {100 * SHARE_OF_EPOCHS:.0f} % of "
+            "all or more, followed it, and none was better.",
         )
-    if attackers := _panels(report, "attacker", _attackers(report)):
+    attackers = _panels(report, "attacker", _attackers(report))
+    if _is_a_course(attackers):
         graphs = _chosen_by(report, "attacker")
         drawings["learning"] = _drawing(
             "How attacks learned",
@@ -55,6 +57,11 @@ def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
             "and says of all what it saw there.",
         )
     return drawings
+
+
+def _is_a_course(panels: Sequence[CurvePanel]) -> bool:
+    """Whether some curve has two points: one alone shows no course of learning."""
+    return any(len(curve.points) > 1 for panel in panels for curve in panel.curves)
 
 
 def curve_panels(report: ReportInput, kind: Literal["victim", "attacker"]) -> list[CurvePanel]:

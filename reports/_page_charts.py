@@ -63,7 +63,8 @@ def _lane(view: View, section: Section, attack: str, layers: int, lane: Lane) ->
             "mark": "",
         } | empty
     share = fact.share
-    floor = fact.worst.high.mean if fact.worst and fact.worst.exact else None
+    exact = fact.worst is not None and fact.worst.exact and attack != CLEAN
+    floor = fact.worst.high.mean if fact.worst and exact else None
     return {
         "name": name,
         "label": f"{name}: {percent(share.mean)} %, {percent(share.low)} to {percent(share.high)}",
@@ -80,7 +81,7 @@ def _lane(view: View, section: Section, attack: str, layers: int, lane: Lane) ->
 def _caption(section: Section, cut: bool) -> str:
     exact = (
         "A bar shows the exact worst case of the same method. Under an attack, the space between "
-        "the end of the bar and the dot is what the attack missed. "
+        f"the end of the bar and the dot is what the attack missed. {bars_text(section)}"
         if section.exact
         else ""
     )
@@ -90,6 +91,20 @@ def _caption(section: Section, cut: bool) -> str:
         f"that are right before and after the attack's edits. Dots with lines are "
         f"{section.intervals}. {exact}The dashed line is a model that always answers the commonest "
         f"class. Allowed edits: {section.threat}. There are {section.graphs}.{left}"
+    )
+
+
+def bars_text(section: Section) -> str:
+    """What bars of the worst case are beside lines; a space follows, or nothing."""
+    if section.exact is None:
+        return ""
+    if section.one_model_each:
+        here, others = "on these graphs", "graphs"
+    else:
+        here, others = "on these seeds", "seeds"
+    return (
+        f"Bar: the worst case measured {here}. The line is uncertainty over other {others}, so it "
+        "may cross the bar. "
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from robust_augcl.reports._aggregated import Comparison, comparisons
 from robust_augcl.reports._comparison_words import (
+    SEEDS_MEAN,
+    SEEDS_TO_SETTLE,
     UNROUNDED,
     p_text,
     points,
@@ -19,12 +21,15 @@ from robust_augcl.reports._page_cells import cell_of, head
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import Fact, Missed, View, Worst
+from robust_augcl.reports._words import TOGETHER, UNBROKEN
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import difference_name, joined, layers_text
 from robust_augcl.results.power import MOST_SEEDS_NEEDED
 
 Cell = dict[str, Any]
 ALL = "all targets"
+BOUNDS = " (bounds)"
+"""Follows two numbers, so that nobody takes them for a confidence interval."""
 
 
 def means_table(view: View) -> dict[str, Any]:
@@ -58,8 +63,8 @@ def means_table(view: View) -> dict[str, Any]:
             "Stays right: the share of test graphs that are right before and after the attack. "
             f"These are {first.intervals}. Missed: graphs that other edits break and this attack "
             "did not, in points. Worst case: what stays right whatever allowed edits are made. "
-            "Where there are two numbers, the lower one counts graphs proved safe, and the upper "
-            f"one counts graphs that nobody has broken yet.{_assumed(view)}{_not_run(view)} Click "
+            "Two numbers are bounds, and no confidence interval: the lower one counts graphs "
+            f"proved safe, the upper one counts {UNBROKEN}.{_assumed(view)}{_not_run(view)} Click "
             "a column's head to sort."
         ),
         "footnotes": [f"{mark} {MEANINGS[mark]}" for mark in MEANINGS if mark in marks],
@@ -133,7 +138,8 @@ def _missed(missed: Missed | None) -> Cell:
     if missed.most is None:
         return cell_of(f"at least {percent(missed.least)}", repr(missed.least))
     if missed.least != missed.most:
-        return cell_of(f"{percent(missed.least)} to {percent(missed.most)}", repr(missed.least))
+        ends = f"{percent(missed.least)} to {percent(missed.most)}{BOUNDS}"
+        return cell_of(ends, repr(missed.least))
     cell = cell_of(percent(missed.least), repr(missed.least))
     if missed.low is not None:
         cell["interval"] = f"{percent(missed.low)} to {percent(missed.high)}"
@@ -151,7 +157,9 @@ def worst_text(worst: Worst | None) -> str:
     high = percent(worst.high.mean)
     if worst.exact:
         return f"{high} exact"
-    return f"at most {high}" if worst.low is None else f"{percent(worst.low.mean)} to {high}"
+    return (
+        f"at most {high}" if worst.low is None else f"{percent(worst.low.mean)} to {high}{BOUNDS}"
+    )
 
 
 def budget_text(budget: int | float) -> str:
@@ -171,7 +179,7 @@ def comparisons_table(view: View) -> dict[str, Any]:
         head("Points"),
         head("p, corrected"),
         head("Says", text=True),
-        head("Seeds to decide"),
+        head(SEEDS_TO_SETTLE),
         head("Family", "family", text=True),
     ]
     rows = [_comparison_row(columns, each, where) for each in found]
@@ -214,12 +222,11 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
     return (
         "Points: the share of graphs that stay right with the left method, minus that with the "
         "right one, mean over the seeds. (In the rows Clean it is the share that is right before "
-        f"any edit.) {UNROUNDED} The 95 % intervals hold together: they are corrected for the "
-        "number of comparisons in the family, and so is p. A small p speaks against equal methods. "
+        f"any edit.) {UNROUNDED} The 95 % intervals are corrected for the number of comparisons in "
+        f"the family: {TOGETHER}. So is p. A small p speaks against equal methods. "
         "Primary are the comparisons that the suite names before it runs; only these can be bold, "
         "and they are bold where a difference is shown. Undecided: so many seeds do not show that "
-        f"the two differ{no_equal}.{equivalent} Seeds to decide: about how many would settle it, "
-        f"if the true difference were the one seen.{shared}"
+        f"the two differ{no_equal}.{equivalent} {SEEDS_MEAN}{shared}"
     )
 
 

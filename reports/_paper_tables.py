@@ -140,7 +140,7 @@ def missed_text(missed: Missed) -> str:
     if missed.most is None:
         return f"at least {percent(missed.least)}"
     if missed.least != missed.most:
-        return f"{percent(missed.least)} to {percent(missed.most)}"
+        return f"{percent(missed.least)} to {percent(missed.most)} (bounds)"
     text = percent(missed.least)
     if missed.low is None or missed.high is None:
         return text
@@ -155,7 +155,10 @@ def _gaps_caption(section: Section, worst: Sequence[Worst | None]) -> str:
     if section.exact:
         return f"{missed} The numbers are {section.intervals}."
     if all(each is None or each.exact for each in worst):
-        return f"{missed} The worst case is exact here: every graph is proved safe, or broken."
+        return (
+            f"{missed} The worst case is exact here: every graph is proved safe, broken, or wrong "
+            "from the start."
+        )
     return (
         f"{missed} The lower number counts graphs that other edits here broke. The upper number "
         "counts all graphs that are not proved safe."

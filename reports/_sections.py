@@ -10,7 +10,7 @@ from typing import Any
 
 from robust_augcl.reports._marks import marks
 from robust_augcl.reports._order import ordered
-from robust_augcl.reports._words import protocol_text, seeds_text, threat_text
+from robust_augcl.reports._words import ALONE, protocol_text, seeds_text, threat_text
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
@@ -307,7 +307,7 @@ class Section:
             f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
         )
         split = ", as of resampled splits of this data set" if self.shared else ""
-        return f"means over {some} with 95 % intervals over the seeds{split}, each by itself"
+        return f"means over {some} with 95 % intervals over the seeds{split}, {ALONE}"
 
     @cached_property
     def graphs(self) -> str:

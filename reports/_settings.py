@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from robust_augcl.reports._data import data_lines, of_data
+from robust_augcl.reports._families import run_parts
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape
 from robust_augcl.results.names import Names
@@ -81,7 +82,9 @@ def of_section(section: Section) -> str:
         lines.append(f"- {escape(section.method_name(method))}: {_values(used)}")
     for attack in section.attacks[1:]:
         used = (
-            record.attack_settings for record in section.records if record.cell.attack == attack
+            _run_parts(section, attack, record.attack_settings)
+            for record in section.records
+            if record.cell.attack == attack
         )
         lines.append(f"- {escape(section.attack_name(attack))}: {_values(used)}")
     versions = _values(record.environment.get("versions", {}) for record in section.records)
@@ -98,6 +101,12 @@ def of_section(section: Section) -> str:
             f"- Machine: {escape(' or '.join(sorted(machines)))}",
         ]
     )
+
+
+def _run_parts(section: Section, attack: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of an attack; of one that combines others, those run with this budget."""
+    parts = run_parts(section, attack) if attack in section.combined else ()
+    return {**settings, "of": list(parts)} if parts else settings
 
 
 def _encoder(section: Section) -> list[str]:

@@ -49,22 +49,25 @@ _REPRODUCE = (
 
 
 def _opening(view: View) -> Iterator[str]:
-    """The title, the answer, and what a reader must know before the numbers.
+    """The title, what a reader must know before the numbers, and the answer.
 
-    What failed or warns comes before the answer, notes alone after it.
+    Notes make no number wrong. They come after the answer.
     """
     report = view.report
     suites = ", ".join(sorted({record.cell.suite for record in report.records}))
     yield f"# Accuracy under attack: suite {escape(suites)}"
     yield subject(report)
     found = notices(view)
-    if found and found[0].kind != "note":
-        yield from _to_know(view, found)
-        yield "## The answer"
-        yield from _answers(view)
-    else:
-        yield from _answers(view)
-        yield from _to_know(view, found)
+    yield "## Read this first"
+    yield verdict_on(view)
+    yield from _points([notice for notice in found if notice.kind != "note"])
+    yield "## The answer"
+    yield from _answers(view)
+    if notes := [notice for notice in found if notice.kind == "note"]:
+        yield "## Notes of the run"
+        yield from _points(notes)
+        if follows := what_follows(view):
+            yield follows
 
 
 def _answers(view: View) -> Iterator[str]:
@@ -74,18 +77,16 @@ def _answers(view: View) -> Iterator[str]:
         yield _listed(answer(view, family))
 
 
-def _to_know(view: View, found: Sequence[Notice]) -> Iterator[str]:
-    yield "## Read this first"
-    yield verdict_on(view)
+def _points(found: Sequence[Notice]) -> Iterator[str]:
+    """Notices as points; empty where there are none."""
     shown = [
         f"- {_WORDS[notice.kind]}: {escape(notice.title)}. {escape(notice.text)}"
         for notice in found[:_MOST_NOTICES]
     ]
     if len(found) > len(shown):
         shown.append(f"- {len(found) - len(shown)} more stand in [the page](report.html).")
-    yield "\n".join(shown)
-    if follows := what_follows(view):
-        yield follows
+    if shown:
+        yield "\n".join(shown)
 
 
 def subject(report: ReportInput) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from robust_augcl.reports import _learned
-from robust_augcl.reports._comparison_words import UNROUNDED
+from robust_augcl.reports._classes import uneven_classes
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._words import edits_text
 from robust_augcl.reports.tables import percent
-
-_UNEVEN = 0.2  # classes further apart than this are worth a sentence
 
 
 def guide(section: Section) -> Iterator[str]:
@@ -20,8 +18,6 @@ def guide(section: Section) -> Iterator[str]:
         f"A model that always answers the commonest class would have "
         f"{percent(section.commonest)} % in every row."
     )
-    if section.seeds_per_group[1] > 1:
-        yield UNROUNDED
     yield from _on_the_worst(section)
     yield from _learned.in_short(section)
     yield from _on_claims(section)
@@ -66,14 +62,10 @@ def _on_claims(section: Section) -> Iterator[str]:
 
 def _on_classes(section: Section) -> Iterator[str]:
     """How classes differ under the worst that is known, where they differ much."""
-    worst = section.exact or section.strongest
-    if worst is None:
-        return
-    shares = [section.mean(worst, label) for label in range(section.num_classes)]
-    known = [share for share in shares if share is not None]
-    if known and max(known) - min(known) > _UNEVEN:
+    worst, shares = section.exact or section.strongest, sorted(uneven_classes(section))
+    if worst is not None and shares:
         listed = "; ".join(
-            f"{section.class_name(label)}: {percent(share)} %" for label, share in enumerate(shares)
+            f"{section.class_name(label)}: {percent(share)} %" for label, share in shares
         )
         yield (
             f"By class, the row {section.attack_name(worst)} is, on average over the "

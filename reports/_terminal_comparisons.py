@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from robust_augcl.errors import printable
 from robust_augcl.reports._comparison_words import (
+    SEEDS_MEAN,
+    SEEDS_TO_SETTLE,
     points_text,
     seeds_needed_text,
     sentences,
@@ -17,11 +19,11 @@ from robust_augcl.reports._pairs import Pair
 from robust_augcl.reports._rest import rest_mark
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts
-from robust_augcl.reports._words import edits_text
+from robust_augcl.reports._words import TOGETHER, edits_text
 from robust_augcl.results.method_tests import Judged
 from robust_augcl.results.names import difference_name, joined, layers_text
 
-_HEADS = ("", "Points (95 % interval)", "Verdict", "Seeds to settle")
+_HEADS = ("", "Points (95 % interval)", "Verdict", SEEDS_TO_SETTLE)
 _GAP = "  "
 
 
@@ -73,16 +75,13 @@ def _caption(section: Section, found: Sequence[Judged]) -> str:
     what = f"robust accuracy in the exact worst case, {edits_text(section.budget)}"
     text = f"Primary comparisons: {what}; the left {section.noun} minus the right one, in points."
     if any(each.low is not None for each in found):
-        text += " The intervals hold together."
+        text += f" The intervals are corrected: {TOGETHER}."
     undecided = [each for each in found if each.verdict == "undecided"]
     if not undecided:
         return text
     margin = undecided[0].margin
     small = "" if margin is None else f", nor that it is below {size_text(margin)} points"
-    return (
-        f"{text} Undecided: the seeds do not show a difference{small}. Seeds to settle: about how "
-        "many would decide, if the true difference were the one seen."
-    )
+    return f"{text} Undecided: the seeds do not show a difference{small}. {SEEDS_MEAN}"
 
 
 def _row(section: Section, pair: Pair, layers: int, found: Judged) -> tuple[str, ...]:

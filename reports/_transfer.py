@@ -57,11 +57,11 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
     same = "data and seed" if section.is_given else "data, seed and layers"
     caption = (
         "Robust accuracy in percent of the victim in the column, under edits that were made "
-        f"for the victim in the row: same {same}. In brackets: {section.intervals}; then, of "
-        "the graphs that the edits broke "
-        "where they were made and that the other "
-        "victim gets right when clean, the share broken there too. Where a column's own row "
-        "is not its lowest, the attack missed something."
+        f"for the victim in the row: same {same}. The numbers are {section.intervals}. The "
+        "interval stands in brackets. Behind the semicolon stands how far the edits carry over: of "
+        "the graphs that they broke where they were made, and that the other victim gets right "
+        "when clean, the share in percent broken there too. Where a column's own row is not its "
+        "lowest, the attack missed something."
     )
     header = [
         "Attack",

@@ -6,6 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+UNBROKEN = "graphs that no attack run here has broken"
+"""What the upper bound of a worst case counts."""
+TOGETHER = "all together cover the truth with 95 % confidence (Bonferroni)"
+"""What intervals do that are corrected for how many they are."""
+ALONE = "not corrected for several comparisons"
+"""What is said of intervals that are not."""
 _BELOW_0 = re.compile(r"(?<![\w.-])-(?=\d+\.\d)")
 _FEWEST = 4
 """So many numbers in a row are written as a range."""
@@ -36,7 +42,8 @@ def threat_text(threat: dict[str, Any]) -> str:
     if isinstance(budget, float):
         much = f"up to {100 * budget:g} % of a graph's edges"
     else:
-        much = "edges" if budget is None else "1 edge" if budget == 1 else f"up to {budget} edges"
+        most = "at most 1 edge" if budget == 1 else f"up to {budget} edges"
+        much = "edges" if budget is None else most
     verb = (
         " or ".join(
             {"add": "added", "delete": "deleted"}.get(operation, str(operation))

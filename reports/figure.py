@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
+from robust_augcl.reports._classes import graphs_by_class
 from robust_augcl.reports._forest import Panel, Row, make_lanes
+from robust_augcl.reports._page_charts import bars_text
 from robust_augcl.reports._rest import drawn_name, names_of_lanes, told_in
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import Block, Words, as_bytes, draw, save
-from robust_augcl.results.names import CLEAN_NAME, joined, layers_text
+from robust_augcl.results.names import CLEAN, CLEAN_NAME, joined, layers_text
 from robust_augcl.results.report_input import ReportInput
 
 __all__ = ["accuracy_figure", "as_bytes", "by_class_figure", "panel_of", "rows_of", "save"]
 
 _MOST_CLASSES = 10  # panels beside each other that can still be read
 _AXIS = "Accuracy (%)"
-_FLOOR = "Exact worst case of the same model: no attack within the threat leaves less"
 _REFERENCE = "Always the commonest class"
 
 
@@ -24,8 +27,8 @@ def accuracy_figure(report: ReportInput) -> Figure:
 
     A panel is a number of layers, a row an attack, a lane a method. Sections (data sets, encoders,
     protocols, budgets) stand below each other. The exact worst case is the last row, shaded. Its
-    bars reach back under every other row, so that what an attack missed is the space between its
-    mark and the bar's end.
+    bars reach back under every row of an attack, so that what it missed is the space between the
+    bar's end and its mark.
 
     Raises:
         ValueError: no records, or two of one cell.
@@ -43,7 +46,7 @@ def accuracy_figure(report: ReportInput) -> Figure:
     words = Words(
         title="Accuracy under attack",
         axis=_AXIS,
-        floor=_FLOOR if any(section.exact for section in found) else None,
+        floor=_floor(found),
         reference=_REFERENCE,
     )
     return draw(words, make_lanes(names_of_lanes(found)), blocks, lane_height=0.16)
@@ -82,16 +85,24 @@ def by_class_figure(report: ReportInput) -> Figure:
     words = Words(
         title="Accuracy under attack, class by class",
         axis=_AXIS,
-        floor=_FLOOR if any(section.exact for section in found) else None,
+        floor=_floor(found),
         reference=None,
     )
     return draw(words, make_lanes(names_of_lanes(found)), blocks, lane_height=0.13)
 
 
+def _floor(found: Sequence[Section]) -> str | None:
+    """What the bars are, for the legend; None where there are none."""
+    exact = [section for section in found if section.exact]
+    if not exact:
+        return None
+    return f"Exact worst case of the same {exact[0].noun}: no attack within the threat leaves less"
+
+
 def rows_of(section: Section) -> list[Row]:
     """The rows of a section's panels: its attacks."""
     return [
-        Row(attack, section.attack_name(attack), heavy=attack == section.exact)
+        Row(attack, section.attack_name(attack), attack == section.exact, attack != CLEAN)
         for attack in section.attacks
     ]
 
@@ -113,12 +124,14 @@ def panel_of(section: Section, layers: int, title: str, label: int | None = None
 
 def _caption(section: Section, by_class: bool = False) -> str:
     which = "of each true class " if by_class else ""
+    graphs = f"{section.graphs}{f' ({graphs_by_class(section)})' if by_class else ''}"
     names = [drawn_name(section, None, method) for method in section.methods]
     text = (
         f"{CLEAN_NAME}: share of the test graphs {which}classified correctly before any "
         "edit. Other rows: classified correctly both "
-        f"before and after the attack's edits. {section.graphs}. Marks and lines: "
+        f"before and after the attack's edits. {graphs}. Marks and lines: "
         f"{section.intervals}; a line shorter than its mark is "
-        f"hidden by it. Threat: {section.threat}. Protocol: {section.protocol_text}."
+        f"hidden by it. {bars_text(section)}Threat: {section.threat}. "
+        f"Protocol: {section.protocol_text}."
     )
     return joined(text, told_in(names), by=" ")

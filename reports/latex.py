@@ -13,6 +13,7 @@ from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst
+from robust_augcl.reports._words import TOGETHER, UNBROKEN
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import difference_name, joined, layers_text
 
@@ -151,8 +152,8 @@ def _caption(section: Section, marks: list[str], has_primary: bool) -> str:
     worst = (
         ""
         if section.exact
-        else "Worst case: one number where it is exact. Else the lower number counts graphs proved "
-        "safe, and the upper one graphs that nobody has broken yet. "
+        else "Worst case: one number where it is exact. Two numbers are bounds: the lower one "
+        f"counts graphs proved safe, the upper one {UNBROKEN}. "
     )
     missing = f"{tex(not_run_text(section))} "
     notes = "".join(f" {_MARKS[mark]}: {_NOTES[mark]}." for mark in marks)
@@ -180,7 +181,8 @@ def _primary(found: list[Comparison]) -> Iterator[str]:
     yield (
         r"\caption{Differences of robust accuracy in the exact worst case, in points, means over "
         f"{' or '.join(map(str, seeds))} seeds, computed before rounding. The 95\\,\\% intervals "
-        "in brackets hold together. p is by Student's t over the seeds, corrected for "
+        f"in brackets are corrected: {tex(TOGETHER)}. "
+        "p is by Student's t over the seeds, corrected for "
         f"{first.judged.size} comparisons (Holm).{equal}"
         " Bold: a difference that is shown.}"
     )

@@ -11,13 +11,14 @@ from robust_augcl.reports._comparison_words import sentences
 from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import MEANINGS, footnotes
 from robust_augcl.reports._notices import verdict_on
-from robust_augcl.reports._page_tables import worst_text
+from robust_augcl.reports._page_tables import BOUNDS, worst_text
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title
 from robust_augcl.reports._terminal_comparisons import compared
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst, view_of
+from robust_augcl.reports._words import UNBROKEN
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import CLEAN, joined, layers_text
 from robust_augcl.results.report_input import ReportInput
@@ -131,8 +132,8 @@ def _worst_means(section: Section, view: View) -> str:
     if all(each is None or each.exact or each.low is None for each in found):
         return ""
     return (
-        "Worst case: the lower number counts graphs proved safe, the upper number counts graphs "
-        "that nobody has broken yet."
+        "Bounds of the worst case: the lower number counts graphs proved safe, the upper number "
+        f"counts {UNBROKEN}."
     )
 
 
@@ -144,7 +145,9 @@ def _tables(view: View, section: Section, width: int) -> tuple[list[str], bool]:
 
     def cell(attack: str, layers: int, method: str, with_interval: bool) -> str:
         if attack == _WORST:
-            return _worst(view.worst(section, layers, method), short=not with_interval)
+            # The row's name says that these are bounds.
+            worst = _worst(view.worst(section, layers, method), short=not with_interval)
+            return worst.removesuffix(BOUNDS)
         fact = view.fact(section, attack, layers, method)
         if fact is None:
             return "-"
@@ -156,7 +159,7 @@ def _tables(view: View, section: Section, width: int) -> tuple[list[str], bool]:
 
     rows = [(attack, section.attack_name(attack)) for attack in section.attacks]
     if section.exact is None and any(view.worst(section, *each) for each in section.columns):
-        rows.append((_WORST, _WORST))
+        rows.append((_WORST, f"{_WORST}, bounds" if _worst_means(section, view) else _WORST))
     label = min(max(len(name) for _, name in rows), _MOST_LABEL)
     lines: list[str] = []
     left = list(section.columns)

@@ -93,13 +93,14 @@ def self_test() -> None:
     """
     from robust_augcl.gate.self_test import trials
 
+    click.echo("Self-test of the gate: planted changes, and what the gate says of each")
     missed = 0
     for trial in trials():
         found = trial.gate()
         caught = found.outcome == trial.expected
         missed += not caught
-        click.echo(f"{'right' if caught else 'WRONG':<8}{trial.name}: {found.outcome}")
-        click.echo(f"{'':<8}{plain(found.sentence)}")
+        click.echo(f"{'correct:' if caught else 'WRONG:':<10}{trial.name}: {found.outcome}")
+        click.echo(f"{'':<10}{plain(found.sentence)}")
     if missed:
         raise click.ClickException(f"{missed} planted changes are not told as they should")
     click.echo("Each planted change is told as it should be.")

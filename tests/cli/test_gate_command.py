@@ -113,7 +113,7 @@ def test_the_baseline_is_never_changed(files):
 def test_the_self_test_passes_and_can_fail(monkeypatch):
     answer = call("gate", "--self-test")
     assert answer.code == 0
-    assert answer.out.count("right   ") == len(self_test.trials())
+    assert answer.out.count("correct:  ") == len(self_test.trials())
     for plant in ("weakened model", "broken attack", "flipped certificate", "failed audit"):
         assert plant in answer.out
     # A gate that sees no difference is found out.

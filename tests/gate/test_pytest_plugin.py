@@ -176,7 +176,7 @@ def test_what_holds_passes_and_what_does_not_fails(first):
 
 def test_a_failure_has_the_numbers_the_worst_edits_and_the_folder(first, project):
     message = first.failure("test_more_is_asked_than_there_is")
-    assert "at least 95.0 % of targets proved to withstand 1 edge added" in message
+    assert "at least 95.0 % of targets proved to withstand at most 1 edge added" in message
     assert "clean 100.0 %, the worst case is 90.0 %, exactly (10 targets)" in message
     assert "EdgeCounter, graph 3: add " in message
     folder = Path(message.rpartition("Folder: ")[2].splitlines()[0])

@@ -159,7 +159,7 @@ def test_what_the_exact_search_broke_is_not_said_to_stand(campaign):
             .split("### Proved and broken")[1]
             .split("###")[0]
         )
-        assert "The upper number counts graphs that nobody has broken yet." in text
+        assert "The upper bound counts graphs that no attack run here has broken." in text
         return [line for line in text.splitlines() if line.startswith(("| 1 |", "| 2 |"))]
 
     assert all(" to " not in row and "settled" not in row for row in rows(settled))
@@ -210,7 +210,7 @@ def test_one_number_is_shown_only_where_every_graph_is_settled(campaign):
     found = families(sections(report_of(records)))[0]
     key = bracket_group(next(iter(found[0].groups)), 1)
     one = Estimate(0.5, 0.4, 0.6, 2, 180)
-    nearly = "| 50.0 to 50.0 (100.0 % of graphs settled) |"
+    nearly = "| 50.0 to 50.0 (bounds; 100.0 % of graphs settled) |"
     for settled, cell in ((1.0, "| 50.0 |"), (0.9999, nearly)):
         known = {key: Bracket(one, one, settled, 0)}
         (row,) = [

@@ -99,7 +99,7 @@ def test_undecided_says_how_many_seeds_would_decide(campaign: Campaign) -> None:
     found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     assert (found[4], found[6]) == ("undecided", "34")
     assert "This is undecided: 3 seeds do not show that the two differ." in text
-    assert "about 34 seeds would settle whether they differ." in text
+    assert "about 34 seeds in total have a chance of 80 % to show whether they differ." in text
 
 
 def test_equivalent_within_the_margin_of_the_suite(campaign: Campaign) -> None:
@@ -187,6 +187,6 @@ def test_what_no_number_of_seeds_shows_is_said(campaign: Campaign) -> None:
     text = appendix(report_of(records, measurements=data_of(records, False, 100), table=PAIR))
     found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     assert (found[4], found[6]) == ("undecided", "over 10,000")
-    assert "even 10,000 seeds would not settle whether they differ." in text
+    assert "even 10,000 seeds have no chance of 80 % to show whether they differ." in text
     assert "and all this speaks for this data set only" in text
     assert "speaks for this data set" not in told(records, PAIR)

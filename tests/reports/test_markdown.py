@@ -103,7 +103,7 @@ def test_first_lines_say_what_it_is_and_the_numbers(campaign: Campaign) -> None:
         if record.cell.attack == "exhaustive":
             assert f"{100 * record.robust_accuracy:.1f} % ({record.method_name})" in head
             assert f"{100 * record.clean_accuracy:.1f} % ({record.method_name})" in head
-    assert "stay right in the exact worst case. No attack can do more." in head
+    assert "stay right in the exact worst case. No attack with such edits" in head
     assert "One trained model each" in head
 
 
@@ -113,8 +113,7 @@ def test_what_failed_or_warns_is_read_before_the_answer(campaign: Campaign, stat
     finding = Finding("a check", status, "Seen: -1.5% to +0.3%.", (records[0].key,))
     text = page(report_of(records, Audit("stamp", (finding,))))
     first, answer = text.index("## Read this first"), text.index("are classified right before")
-    assert (first < answer) == (status != "PASS")
-    assert ("## The answer" in text) == (status != "PASS")
+    assert first < text.index("## The answer") < answer
     assert text.count("## Read this first") == text.count("are classified right before") == 1
     assert ("Seen: \N{MINUS SIGN}1.5% to +0.3%." in text) == (status != "PASS")
 

@@ -41,7 +41,8 @@ def victims_are_at_rest(evidence: Evidence) -> Finding:
         AT_REST,
         "PASS",
         f"Each of {len(victims)} models was trained for {fewest.epochs - fewest.epoch} epochs or "
-        "more after its best one.",
+        f"more after its best one. The rule asks for {FEWEST_EPOCHS}, and for "
+        f"{100 * SHARE_OF_EPOCHS:.0f} % of all.",
     )
 
 
@@ -70,7 +71,8 @@ def attackers_are_at_rest(evidence: Evidence) -> Finding:
         else ""
     )
     most = max(tried, key=lambda facts: facts.damage)
-    text = f"{len(tried)} attacks learned on. The largest change: {_learning(most)}.{few}"
+    text = f"{len(tried)} attacks learned on. The largest change: {_learning(most)}.{few} "
+    text += "At rest means that more learning brings little, and not that the worst case is found."
     return Finding(ATTACKERS_AT_REST, "PASS", text)
 
 
@@ -88,7 +90,10 @@ def _moves(facts: LearningFacts) -> bool:
 def _learning(facts: LearningFacts) -> str:
     more = f"{facts.spent + facts.more} {facts.what} instead of {facts.spent}"
     change = f"the share of graphs that stay right changes by {-100 * facts.damage:+z.1f} points"
-    return f"{facts.name}: with {more}, {change} (on {facts.num_graphs} graphs)"
+    return (
+        f"{facts.name}: with {more}, {change} (on {facts.num_graphs} graphs for validation "
+        "and test)"
+    )
 
 
 def _cells(evidence: Evidence, against: list[LearningFacts]) -> tuple[str, ...]:
