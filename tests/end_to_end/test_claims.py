@@ -65,7 +65,10 @@ def test_the_report_shows_the_same_rows(finished: Path) -> None:
     page = (finished / "report-appendix.md").read_text()
     section = page.split("## Published claims")[1].split("\n## ")[0]
     assert "| augcl-robust-up-to-8 (second hand) |" in section
-    assert f"This run tests none of the {len(published_claims())} published claims, including" in section
+    assert (
+        f"This run tests none of the {len(published_claims())} published claims, including"
+        in section
+    )
     assert "graphcl-mutag" not in section
 
 
