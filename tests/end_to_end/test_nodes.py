@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 from command_line import call
-from forging import problems
 from small_planetoid import write_planetoid
 
 from robust_augcl.results.records import ArtifactRef
+from robust_augcl.review.replay import replay
 from robust_augcl.store.run_folder import RunFolder
 
 SUITE = """
@@ -120,5 +120,6 @@ def test_what_a_linear_victim_says_falsely_is_found(ran, tmp_path, change, words
         if record.victim.key == key:  # as somebody writes who knows the format
             moved = replace(record, victim=ArtifactRef(key, forged.digest))
             run.store.record_path(record.key).write_text(moved.dumps())
-    found = [text for name, texts in problems(folder).items() for text in texts]
+    verdicts = replay(run, run.existing_manifest(), lambda verdict: None, quick_seconds=-1)
+    found = [text for verdict in verdicts for text in verdict.problems]
     assert any(words in text for text in found), found
