@@ -13,6 +13,7 @@ from robust_augcl.reports._sections import Section
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View
 from robust_augcl.reports.tables import escape, image
+from robust_augcl.results.names import joined
 from robust_augcl.results.report_input import ReportInput
 
 _MOST_NOTICES = 12
@@ -56,7 +57,7 @@ def _opening(view: View) -> Iterator[str]:
     report = view.report
     suites = ", ".join(sorted({record.cell.suite for record in report.records}))
     yield f"# Accuracy under attack: suite {escape(suites)}"
-    yield subject(report)
+    yield escape(subject(report))
     found = notices(view)
     yield "## Read this first"
     yield verdict_on(view)
@@ -90,13 +91,15 @@ def _points(found: Sequence[Notice]) -> Iterator[str]:
 
 
 def subject(report: ReportInput) -> str:
-    """What a report is about, in a sentence."""
+    """What a report is about, in sentences: the task where it is known, and what there is."""
     victims = {(record.cell.protocol, record.victim) for record in report.records}
     one = len(victims) == 1
     what = "one trained graph classifier still gets"
     if not one:
         what = f"{len(victims)} trained graph classifiers still get"
-    return f"What {what} right when somebody edits the graphs. {_counted(report, len(victims))}"
+    asked = f"What {what} right when somebody edits the graphs."
+    task = f"Task: {report.task}" if report.task else ""
+    return joined(task, asked, _counted(report, len(victims)), by=" ")
 
 
 def _counted(report: ReportInput, victims: int) -> str:

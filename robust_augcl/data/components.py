@@ -79,6 +79,15 @@ class ComponentGraphs(DataSource):
     def label(self) -> str:
         return f"components {self.nodes[0]}-{self.nodes[1]}"
 
+    @property
+    def about(self) -> str:
+        fewest, most = self.nodes
+        return (
+            "Tell how many connected components a graph has: 1, 2 or 3. Graphs have "
+            f"{fewest} to {most} nodes. An edge that is added inside a component cannot change the "
+            "class."
+        )
+
     def load(self, archives: Path | None, generator: torch.Generator) -> PackedGraphs:
         rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
         return component_graphs(

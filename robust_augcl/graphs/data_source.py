@@ -71,6 +71,14 @@ class DataSource(ABC):
     def label(self) -> str:
         """The data set's name in tables."""
 
+    @property
+    def about(self) -> str:
+        """What the graphs are and what is to be told of them, in sentences; "" where not said.
+
+        Reports print it under their title. It is no setting, so no result depends on it.
+        """
+        return ""
+
     @abstractmethod
     def load(self, archives: Path | None, generator: torch.Generator) -> Graphs:
         """Return the graphs; they may be dirty, as `admitted` lets them in.

@@ -12,7 +12,9 @@ from typing import Any
 from robust_augcl import registry
 from robust_augcl.adversary.attack_base import Attack, CombiningAttack, LearningAttack
 from robust_augcl.contrast.method_base import Method
+from robust_augcl.errors import InputError
 from robust_augcl.plan.step import Step, plain
+from robust_augcl.plan.suite_tables import parse_dataset
 from robust_augcl.results.traits import MethodTraits, Traits
 
 
@@ -70,6 +72,31 @@ def defaults_of(kind: str, name: str) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in known.items()
     }
+
+
+def about_data(table: Mapping[str, Any]) -> str:
+    """What the data of a suite are, as its data source says it; empty where it says nothing.
+
+    Of other people's data sources nothing is known without importing them.
+
+    Args:
+        table: the suite as in its file.
+
+    Example:
+        >>> about_data({"dataset": {"source": "components", "nodes": [15, 20]}})[:44]
+        'Tell how many connected components a graph h'
+        >>> about_data({"dataset": {"source": "of_somebody"}})
+        ''
+    """
+    dataset = table.get("dataset")
+    if not isinstance(dataset, Mapping) or dataset.get("source") not in registry.names(
+        "data source"
+    ):
+        return ""
+    try:
+        return parse_dataset(dict(table), "the suite").about
+    except InputError:  # settings of an earlier version
+        return ""
 
 
 def _name_in_registry(made: type[object], name: str) -> str:

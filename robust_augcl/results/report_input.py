@@ -35,6 +35,7 @@ class ReportInput:
             need is not there to make them again.
         defaults_of: from "method" or "attack", and the name of a plug-in, to the settings that it
             has where nobody sets them; empty where they are not known. None: none are.
+        about_data: from the suite to what its data are, in sentences; None: it is not known.
 
     Example:
         >>> report = ReportInput([], settings={"attacks": [{"name": "beam"}, {"name": "prbcd"}]})
@@ -52,6 +53,7 @@ class ReportInput:
     planned_comparisons: Mapping[str, Any] | None = None
     held_seeds: int | None = None
     defaults_of: Callable[[str, str], Mapping[str, Any]] | None = None
+    about_data: Callable[[Mapping[str, Any]], str] | None = None
 
     @cached_property
     def rules(self) -> Rules:
@@ -69,6 +71,13 @@ class ReportInput:
     def names(self) -> Names:
         """What readers call methods and attacks."""
         return Names.of(self.records)
+
+    @cached_property
+    def task(self) -> str:
+        """What the data are and what is to be told of them; empty where nobody says it."""
+        if self.about_data is None or self.settings is None:
+            return ""
+        return self.about_data(self.settings)
 
     @cached_property
     def failed(self) -> frozenset[str]:

@@ -137,6 +137,7 @@ class Manifest:
             planned_comparisons=self.planned_comparisons,
             held_seeds=len(self.seeds),
             defaults_of=_defaults_of,
+            about_data=_about_data,
         )
 
     def same_comparisons(self, other: Manifest) -> bool:
@@ -149,6 +150,13 @@ def _defaults_of(kind: str, name: str) -> Mapping[str, Any]:
     from robust_augcl.plan.declared import defaults_of
 
     return defaults_of(kind, name)
+
+
+def _about_data(table: Mapping[str, Any]) -> str:
+    """As `plan.declared.about_data`, likewise."""
+    from robust_augcl.plan.declared import about_data
+
+    return about_data(table)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

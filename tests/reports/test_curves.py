@@ -141,3 +141,15 @@ def test_curves_say_which_graphs_they_are_of(campaign, protocols, graphs) -> Non
         figure = made[name].make()
         assert graphs in figure.axes[0].get_ylabel()
         assert len(panels_of(figure)) == 2 * len(protocols)
+
+
+def test_a_single_point_for_each_attacker_is_not_drawn(campaign) -> None:
+    records = campaign(methods=["none"], layers=[2], seeds=[0, 1], n=9)
+    short = [
+        dataclasses.replace(m, values={"curve": m.values["curve"][:1]})
+        if m.kind == "attacker"
+        else m
+        for m in beside(records)
+    ]
+    assert "learning" not in figures(report_of(records, None, None, short))
+    assert "learning" in figures(report_of(records, None, None, beside(records)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.container import ErrorbarContainer
+from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from report_inputs import report_of
 
@@ -233,3 +233,14 @@ def test_no_text_leaves_the_figure_of_a_column(campaign: Campaign, overlaps: Ove
         for protocol in ("strict", "paper")
         for layers in (2, 3)
     }
+
+
+def test_no_bar_of_the_worst_case_lies_in_the_clean_row(campaign: Campaign) -> None:
+    (axes,) = accuracy_figure(report_of(campaign(layers=[2]))).axes
+    rows = len(axes.get_yticklabels())
+    height = axes.get_ylim()[0] / rows
+    bars = [
+        container.patches[0] for container in axes.containers if isinstance(container, BarContainer)
+    ]
+    assert len(bars) == 3 * (rows - 1)  # one a method, in each row of an attack
+    assert min(bar.get_y() for bar in bars) > height

@@ -481,3 +481,30 @@ def test_the_report_in_short_is_short(campaign: Campaign) -> None:
     report = report_of([*first, *more], measurements=data_of(first))
     assert page(report).count("\n") < 120 < appendix(report).count("\n")
     assert "report-appendix.md" in page(report)
+
+
+def test_the_task_stands_under_the_title(campaign: Campaign) -> None:
+    records = campaign(layers=[2])
+    told = {"dataset": {"source": "made up"}}
+    report = dataclasses.replace(
+        report_of(records), settings=told, about_data=lambda table: f"Tell {table['dataset']}."
+    )
+    line = page(report).split("\n\n")[1]
+    assert line.startswith("Task: Tell {'source': 'made up'}. What ")
+    assert "Task:" not in page(report_of(records))
+
+
+def test_classes_are_among_the_first_points_where_they_differ_strongly(campaign: Campaign) -> None:
+    """Of 30 graphs the last class, a third of all, breaks on each model but for one graph."""
+    uneven = [
+        with_robust(record, [k % 3 < 2 or k == 2 for k in range(30)])
+        for record in campaign(layers=[2], n=30)
+    ]
+    points = page(report_of(uneven)).split("## The answer")[1].split("\n- ")
+    assert points[3].startswith(
+        "Classes differ strongly. With 1 edit, of the graphs with 3 components 10.0 % stay right "
+        "in the exact worst case, on average over the methods; of those with 1 component 100.0 %, "
+        "of those with 2 components 100.0 %."
+    )
+    even = [with_robust(record, [k > 2 for k in range(30)]) for record in uneven]
+    assert "Classes differ strongly" not in page(report_of(even))
