@@ -25,7 +25,7 @@ def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
     clean = _listed(first, [first.robust(CLEAN, *column) for column in first.columns])
     yield f"Of {first.graphs}, {clean} are classified right before any edit."
     yield _on_budget(view, first)
-    yield from _on_classes(first)
+    yield from on_classes(first)
     for section in family[1:]:
         yield _on_budget(view, section)
     verdicts = verdicts_of(first)
@@ -56,7 +56,7 @@ def _on_budget(view: View, section: Section) -> str:
     )
 
 
-def _on_classes(section: Section) -> Iterator[str]:
+def on_classes(section: Section) -> Iterator[str]:
     """How much of each class stays right, where classes differ strongly."""
     shares = uneven_classes(section)
     worst = section.exact or section.strongest

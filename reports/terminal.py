@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from robust_augcl.errors import printable
+from robust_augcl.reports._answer import on_classes
 from robust_augcl.reports._comparison_words import sentences
 from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import MEANINGS, footnotes
@@ -62,7 +63,8 @@ def means_text(report: ReportInput, width: int = WIDTH) -> str:
             head = joined(f"{_allowed(section)}.", not_run_text(section), by=" ")
             lines += ["", *_wrapped(head, width), *table]
             lines += _wrapped(_worst_means(section, view), width)
-        lines += ["", *_compared(first, width), ""]
+        told = [line for text in on_classes(first) for line in _wrapped(text, width)]
+        lines += [*(["", *told] if told else []), "", *_compared(first, width), ""]
     text = "\n".join(lines).rstrip("\n") + "\n"
     notes = footnotes(text).strip("\n").splitlines()
     return text + "".join(f"{line}\n" for note in notes for line in _wrapped(note, width, "  "))

@@ -296,7 +296,8 @@ HOW_ELSE = {
     "_claims.py": "marks the columns: what is claimed rests on no victim of ours",
     "_methods.py": "names pretrained encoders in a figure of no victims",
     "_settings.py": "lists settings, no result",
-    "_notices.py": "lists warnings, no result",
+    "_training_notes.py": "lists warnings, no result",
+    "_terminal_comparisons.py": "marks the row",
     "_aggregated.py": "a table of data, which has a column for it",
 }
 """Modules of reports that take the bare name of a method, and why they may."""
