@@ -21,6 +21,7 @@ class Oracle:
 
     num_classes = 3
     device = torch.device("cpu")
+    reach = None
 
     def __init__(self, seed):
         self.seed = seed
