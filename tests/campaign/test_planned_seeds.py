@@ -146,7 +146,10 @@ def test_another_margin_than_was_planned_tests_no_equivalence(copied: Path, marg
     # The margin that was planned is the one that counts again.
     back = campaign(copied, [0, 1, 2])
     assert back.run().computed == 0
-    assert "Equivalent: the two are shown to differ by less than 30.0 points" in (copied / "report-appendix.md").read_text()
+    assert (
+        "Equivalent: the two are shown to differ by less than 30.0 points"
+        in (copied / "report-appendix.md").read_text()
+    )
 
 
 def test_other_pairs_than_were_planned_are_not_primary(copied: Path) -> None:

@@ -58,7 +58,7 @@ def refusal(*arguments: object) -> str:
         (
             ["replya"],
             "Unknown command 'replya', did you mean 'replay'? (known: audit, baseline, "
-            "claims, clean, evaluate, gate, list, replay, report, run, show, site, status, "
+            "claims, clean, evaluate, export, gate, list, replay, report, run, show, site, status, "
             "transfer)",
         ),
         (

@@ -121,7 +121,7 @@ def test_the_self_test_passes_and_can_fail(monkeypatch):
     real = __import__("robust_augcl.gate.decision", fromlist=["decide"]).decide
     blind = call("gate", "--self-test")
     assert blind.code == 1
-    assert blind.out.count("WRONG   ") == len(
+    assert blind.out.count("WRONG:  ") == len(
         [trial for trial in self_test.trials() if trial.expected != "holds"]
     )
 

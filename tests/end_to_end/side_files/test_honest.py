@@ -33,7 +33,7 @@ def test_an_honest_run_says_nothing_and_its_side_files_hold(finished, command, m
         "audit.json:",
         "transfer.json:",
         *(f"{name}:" for name in written.TEXTS),
-        *(f"{name}.{end}:" for name in ("accuracy", "by_class", "mechanism", "training", "learning")
+        *(f"{name}.{end}:" for name in ("accuracy", "by_class", "mechanism", "training")
           for end in ("png", "svg")),
     }  # fmt: skip
     assert "taken on trust" not in answer.out
