@@ -193,6 +193,7 @@ def pair_objective(objective: Objective) -> PairObjective:
     Raises:
         InputError: any other.
 
+    >>> from robust_augcl.contrast.objective import InfoNCE
     >>> type(pair_objective(InfoNCE(LossSettings()))).__name__
     'InfoNCE'
     """

@@ -42,7 +42,7 @@ def names(kind: str) -> list[str]:
     """The names of our own attacks, encoders, methods or data sources, in alphabetical order.
 
     >>> names("encoder")
-    ['gcn', 'gin', 'structure2vec']
+    ['gcn', 'gcn_prelu', 'gcn_relu', 'gcn_rrelu', 'gin', 'structure2vec']
     """
     return list(_members(GROUPS[kind][0], ".py"))
 

@@ -42,6 +42,10 @@ class Cell:
         attack: the attack (its label in the suite).
         protocol: "strict" or "paper".
         budget: edits a graph at the most: a count, or a fraction of the graph's edges.
+
+    >>> about = ("quick", "components 40-50", "augcl", "structure2vec")
+    >>> Cell(*about, layers=2, seed=0, attack="beam", protocol="strict", budget=3).attack
+    'beam'
     """
 
     __pydantic_config__ = strict.STRICT
