@@ -410,12 +410,18 @@ def test_bases_and_augmentations_are_those_that_a_suite_takes():
 
     from robust_augcl.contrast.augment import AugmentationName
     from robust_augcl.contrast.names import AUGMENTATIONS, BASES
+    from robust_augcl.contrast.node_pretrain import NodePretraining
     from robust_augcl.contrast.pretrain import Pretraining
 
     assert tuple(AUGMENTATIONS) == get_args(AugmentationName)
-    for base in BASES:
+    on_graphs, on_nodes = (
+        get_args(get_type_hints(settings)["base"]) for settings in (Pretraining, NodePretraining)
+    )
+    assert set(BASES) == {*on_graphs, *on_nodes}
+    for base in on_graphs:
         assert Pretraining(base=base).base == base
-    assert tuple(BASES) == get_args(get_type_hints(Pretraining)["base"])
+    for base in on_nodes:
+        assert NodePretraining(base=base).base == base
     found = json.loads(call("list", "--format", "json").out)
     assert [entry["name"] for entry in found["bases"]] == list(BASES)
 
