@@ -15,9 +15,11 @@ from robust_augcl.results.names import Names
 _SHARED = {
     "dataset": "Data set",
     "split": "Split",
+    "targets": "Targets that are attacked",
     "encoder": "Encoder",
     "pretraining": "Pretraining",
     "training": "Training on labels",
+    "linear": "Linear evaluation",
     "threat": "Threat",
     "representations": "Scores without labels",
     "certificates": "Certificates",

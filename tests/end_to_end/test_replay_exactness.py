@@ -97,6 +97,12 @@ def broken_by_pairs(folder: Path) -> set[int]:
     return two - one
 
 
+def search_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several edits hardly anything is searched again."""
+    monkeypatch.setattr(again, "MOST_PAIRS", 10)
+    monkeypatch.setattr(again, "MOST_EVALUATIONS", 1)
+
+
 every_run = pytest.mark.parametrize("spoilt", ["certified", "beam", "alone"], indirect=True)
 
 
@@ -121,7 +127,7 @@ def test_a_graph_that_only_pairs_break_cannot_be_kept_where_anything_tells(spoil
     forge_record(spoilt, record, lambda o: emptied(o) if o.graph in graphs else o)
     name = f"{record.key}.jsonl"
     assert "the claim to be exact does not hold" in problems(spoilt)[name][0]  # by its pairs
-    monkeypatch.setattr(again, "MOST_PAIRS", 10)
+    search_little(monkeypatch)
     if "beam" in {other.cell.attack for other in records_of(spoilt)} or has_certificates(spoilt):
         assert "the claim to be exact does not hold" in problems(spoilt)[name][0]
     else:
@@ -136,7 +142,7 @@ def has_certificates(folder: Path) -> bool:
 
 @pytest.mark.parametrize("spoilt", ["certified"], indirect=True)
 def test_what_a_certificate_beside_says_is_told_from_trust(spoilt, monkeypatch):
-    monkeypatch.setattr(again, "MOST_PAIRS", 10)
+    search_little(monkeypatch)
     said = words(spoilt)[f"{exhaustive(spoilt, 2).key}.jsonl"]
     assert "exact by the certificate beside it" in said
     assert "on trust" not in said
@@ -214,13 +220,13 @@ def test_targets_that_only_pairs_break_are_missed_where_anything_tells(spoilt, m
     forge_record(spoilt, record, lambda o: unclaimed(o) if o.graph in graphs else o)
     name = f"{record.key}.jsonl"
     assert MISSED in problems(spoilt)[name][0]
-    monkeypatch.setattr(again, "MOST_PAIRS", 10)
+    search_little(monkeypatch)
     if "beam" in {other.cell.attack for other in records_of(spoilt)} or has_certificates(spoilt):
         assert MISSED in problems(spoilt)[name][0]
 
 
 def test_a_search_that_is_cut_short_may_miss_pairs_and_no_single_edit(tmp_path):
-    folder = run_of(tmp_path, "[certificates]\npairs = 1", SHORT)
+    folder = run_of(tmp_path, "[certificates]\npairs = 1\nevaluations = 1", SHORT)
     assert not any(problems(folder).values())
     short = next(r for r in records_of(folder) if r.cell.attack == "short")
     missed = {o.graph for o in short.outcomes if o.robust} & broken_by_pairs(folder)
@@ -295,7 +301,7 @@ def all_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("spoilt", ["certified"], indirect=True)
 def test_rounding_does_not_excuse_what_others_break(spoilt, monkeypatch, all_undecided):
-    monkeypatch.setattr(again, "MOST_PAIRS", 10)
+    search_little(monkeypatch)
     record, graphs = exhaustive(spoilt, 2), sorted(broken_by_pairs(spoilt))
     name = f"{record.key}.jsonl"
     forge_record(spoilt, record, lambda o: emptied(o) if o.graph == graphs[0] else o)
