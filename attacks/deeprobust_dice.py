@@ -22,6 +22,9 @@ class DeepRobustDICE(DeepRobustAttack):
     """
 
     needs: ClassVar[str | None] = "deeprobust"
+    not_on_planted: ClassVar[str | None] = (
+        "it joins nodes of different classes, and planted nodes are of one"
+    )
     access: ClassVar[Access] = Access.QUERY
     display_name: ClassVar[str] = "DICE (DeepRobust)"
     guesses: ClassVar[bool] = True

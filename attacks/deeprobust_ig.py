@@ -34,6 +34,7 @@ class DeepRobustIG(DeepRobustAttack):
     """
 
     needs: ClassVar[str | None] = "deeprobust"
+    not_on_planted: ClassVar[str | None] = "it attacks a GCN alone, and planted victims count walks"
     access: ClassVar[Access] = Access.WEIGHTS
     display_name: ClassVar[str] = "IGAttack (DeepRobust)"
 

@@ -31,6 +31,8 @@ class DeepRobustPGD(DeepRobustAttack):
     """
 
     needs: ClassVar[str | None] = "deeprobust"
+    # More edges and fewer make their cross-entropy rise alike, so its gradient is 0.
+    not_on_planted: ClassVar[str | None] = "the cross-entropy that it follows is flat there"
     access: ClassVar[Access] = Access.WEIGHTS
     display_name: ClassVar[str] = "PGD (DeepRobust)"
     effort: ClassVar[str | None] = "epochs"

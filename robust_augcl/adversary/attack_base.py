@@ -63,6 +63,8 @@ class Attack(ABC):
             attack is computed again.
         nodes_only: whether its targets must be nodes in graphs.
         shares_edits: whether it can attack all targets of a graph by the same edits.
+        not_on_planted: why it cannot break the small victims that the audit builds, which any edit
+            breaks. The audit then says that it was not tried on them. None: it is tried.
         needs: the optional part without which it cannot run (`registry.optional`); None for none.
         revision: raised when its code changes what it learns or proposes (see revisions.py).
 
@@ -82,6 +84,7 @@ class Attack(ABC):
     encoders: ClassVar[tuple[str, ...]] = ()
     nodes_only: ClassVar[bool] = False
     shares_edits: ClassVar[bool] = False
+    not_on_planted: ClassVar[str | None] = None
     needs: ClassVar[str | None] = None
     revision: ClassVar[int] = 1
 

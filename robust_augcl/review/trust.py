@@ -105,7 +105,7 @@ WORDS: tuple[Word, ...] = (
     ),
     Word(
         "record",
-        ("added", "removed", "attacked", "attacked_margin", "outcomes"),
+        ("added", "removed", "shared_edits", "attacked", "attacked_margin", "outcomes"),
         "computed again",
         "allowed, and predicted again; that the attack finds no more: the attack proposes again",
         "allowed, and predicted again; that the attack finds no more: computed again ",

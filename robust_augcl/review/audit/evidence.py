@@ -68,10 +68,12 @@ class PlantedFacts(AttackFacts):
     Args:
         fragile_broken: graphs broken of a victim that any edit breaks.
         constant_broken: graphs broken of a victim that nothing breaks.
+        untried: why the attack cannot be tried on them, as it declares; None where it was.
     """
 
     fragile_broken: int = 0
     constant_broken: int = 0
+    untried: str | None = None
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
     bad = [
         f
         for f in evidence.planted
-        if f.error or f.constant_broken or f.fragile_broken < f.num_graphs
+        if f.untried is None and (f.error or f.constant_broken or f.fragile_broken < f.num_graphs)
     ]
     if bad:
         shown = [
@@ -124,14 +124,18 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
             f"{listed(shown)}.",
             keys_of(r for r in evidence.records if r.key in spoiled),
         )
-    count = evidence.planted[0].num_graphs
-    names = ", ".join(dict.fromkeys(f.name for f in evidence.planted))
-    return Finding(
-        name,
-        "PASS",
-        f"Each of these breaks all {count} graphs of a model that any edit breaks, and none of a "
-        f"model that no edit can break: {names}.",
-    )
+    tried = [f for f in evidence.planted if f.untried is None]
+    untried = dict.fromkeys(f"{f.name} ({f.untried})" for f in evidence.planted if f.untried)
+    text = ""
+    if tried:
+        names = ", ".join(dict.fromkeys(f.name for f in tried))
+        text = (
+            f"Each of these breaks all {tried[0].num_graphs} graphs of a model that any edit "
+            f"breaks, and none of a model that no edit can break: {names}."
+        )
+    if untried:  # an attack that excuses itself does not pass
+        return Finding(name, "WARN", f"{text} Not tried: {'; '.join(untried)}.".strip())
+    return Finding(name, "PASS", text)
 
 
 def no_test_graph_was_used_before(evidence: Evidence) -> Finding:

@@ -19,8 +19,6 @@ from robust_augcl.errors import message_of
 from robust_augcl.graphs.concatenated import concatenate
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
-from robust_augcl.models.encoder_base import Encoder
-from robust_augcl.models.message_passing import WeightedSum, sum_pool
 from robust_augcl.review.apart import ProcessEnded, apart
 from robust_augcl.review.audit.evidence import (
     IterationFacts,
@@ -29,6 +27,7 @@ from robust_augcl.review.audit.evidence import (
     VictimFacts,
 )
 from robust_augcl.review.audit.planted_nodes import (
+    Walks,
     is_of_nodes,
     planted_node_victim,
     planted_nodes,
@@ -104,29 +103,6 @@ def carefully(probe: Callable[[], T], attack: Attack, stopped: Callable[[str, bo
 # --- planted victims ------------------------------------------------------------------------------
 
 
-class DegreeSum(Encoder):
-    """Counts edges: a graph's state is the sum of its nodes' degrees, twice its number of edges."""
-
-    def build(self, generator: torch.Generator) -> None:
-        self.sum = WeightedSum()
-
-    @property
-    def embedding_size(self) -> int:
-        return 1
-
-    def first_states(self, x: Tensor) -> Tensor:
-        return torch.ones_like(x[:, :1])
-
-    def round(
-        self, index: int, states: Tensor, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None
-    ) -> Tensor:
-        out: Tensor = self.sum(states, edge_index, edge_weight)
-        return out
-
-    def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
-        return states[-1], sum_pool(states[-1], batch, num_graphs)
-
-
 def planted_victim(num_edges: int, *, fragile: bool) -> Victim:
     """A victim that any edit breaks, or that answers 0 to everything.
 
@@ -134,7 +110,8 @@ def planted_victim(num_edges: int, *, fragile: bool) -> Victim:
     of fewer. Its logits, 0, d - 1 and -d - 1 for d twice the edges too many, have a gradient
     everywhere.
     """
-    encoder = DegreeSum(in_features=1, width=1, layers=1, generator=torch.Generator())
+    # Walks of one step: a node's degree, whose sum is twice the number of edges.
+    encoder = Walks(in_features=1, width=1, layers=1, generator=torch.Generator())
     model = GraphClassifier(encoder, num_classes=3, hidden=1, generator=torch.Generator())
     head: nn.Linear = nn.utils.skip_init(nn.Linear, 1, 3)
     slope = torch.tensor([0.0, 1.0, -1.0]) if fragile else torch.zeros(3)
@@ -183,6 +160,8 @@ def try_on_planted_victims(
     num_edges = int(graphs.num_undirected_edges[0])
     one_edit = replace(threat, budget=1, allow_existing=False, share_of="graph")
     about = (tuple(records), name, graphs.num_graphs)
+    if attack.not_on_planted is not None:
+        return PlantedFacts(*about, untried=attack.not_on_planted)
 
     def probe() -> PlantedFacts:
         broken = []

@@ -129,7 +129,7 @@ def test_two_points_beyond_chance_are_no_rest(graphs, before, after, status, rec
     assert found.status == status
     assert found.cells == ((one.key,) if status == "WARN" else ())
     few = graphs < ENOUGH_GRAPHS and status == "PASS"
-    assert ("Two points show on 400 graphs or more" in found.evidence) == few
+    assert ("Fewer than 400 graphs cannot show a change of two points" in found.evidence) == few
 
 
 def test_where_nothing_learned_nothing_is_said(record):
