@@ -1,7 +1,8 @@
 """How much is computed at once: one object that bounds the memory of every large computation.
 
 Work on many graphs, edits or sets of edits is done in pieces. A limit says how large a piece may
-be. Results do not depend on the limits, but for the rounding of sums.
+be. Results do not depend on the limits, but for the rounding of sums, and for attacks that draw by
+chance: graphs that are attacked together share one generator.
 
 A piece holds one item at the least, so a single large graph may exceed a limit.
 """

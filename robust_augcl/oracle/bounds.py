@@ -127,8 +127,22 @@ def _is_plain(rounds: list[ReluRound]) -> bool:
 def _runs(graphs: PackedGraphs, candidates: Candidates, is_simple: bool) -> list[Tensor]:
     """The graphs that are bounded at once, by how many nodes all their edits may reach."""
     if is_simple:
-        return [torch.arange(graphs.num_graphs, device=graphs.device)][: graphs.num_graphs]
+        return _of_like_edits(graphs, candidates)
     return runs((graphs.sizes * candidates.counts, limits().bound_rows))
+
+
+def _of_like_edits(graphs: PackedGraphs, candidates: Candidates) -> list[Tensor]:
+    """Consecutive graphs that may all gain edges, or none of them, and likewise lose edges.
+
+    What is bounded together is bounded for additions and deletions alike, if any graph has both. So
+    the bound of a graph would depend on the graphs beside it.
+    """
+    deletes = candidates.exists & candidates.deletes
+    gains, losses = (torch.zeros_like(graphs.y, dtype=torch.bool) for _ in range(2))
+    gains[candidates.graph[~candidates.exists]] = True
+    losses[candidates.graph[deletes]] = True
+    _, lengths = torch.unique_consecutive(gains * 2 + losses, return_counts=True)
+    return list(torch.arange(graphs.num_graphs, device=graphs.device).split(lengths.tolist()))
 
 
 def _selected(

@@ -169,7 +169,7 @@ def test_a_note_on_weights_speaks_of_no_uncertainty():
     objective = InfoNCE(LossSettings(), weighter)
     z = torch.ones(6, 4)
     objective.loss(z, z, torch.arange(6))
-    assert any("the weights" in note for note in objective.notes)
+    assert any("equal weights" in note for note in objective.notes)
     assert not any("uncertainty" in note for note in objective.notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +16,7 @@ from robust_augcl import registry
 from robust_augcl.adversary.attack_base import CombiningAttack, FitGraphs
 from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
+from robust_augcl.adversary.victim_view import Access
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.models.message_weights import weighted_messages
@@ -101,6 +103,18 @@ def test_the_exact_worst_case_is_that_of_brute_force(name, small_graphs):
     assert 5 < int(broken.sum()) < int(right.sum())  # both verdicts occur
 
 
+def reason_of(access: Access, name: str) -> str | None:
+    """Why a module cannot answer an attack of this access."""
+    if access >= Access.GRADIENT and WEIGHTS[name] is None:
+        return (
+            "`forward` takes no `edge_weight`, and its messages cannot be weighted: "
+            f"`body.convs.0` {OTHERWISE[name]}, and not by sum or mean alone"
+        )
+    if access == Access.WEIGHTS:
+        return "its parts are not known one by one, so they cannot be handed over"
+    return None
+
+
 @pytest.mark.parametrize("attack", sorted(registry.names("attack")))
 @pytest.mark.parametrize("name", BODIES)
 def test_every_attack_runs_or_is_left_out_with_a_true_reason(name, attack, small_graphs):
@@ -110,18 +124,20 @@ def test_every_attack_runs_or_is_left_out_with_a_true_reason(name, attack, small
     module = centred(given(name), small_graphs)
     graphs = predicted(module, small_graphs.select(torch.arange(0, 200, 15)))
     model = ModuleClassifier(module, graphs)
-    reason = Victim(model).refuses(made.access)
-    if reason is None:
-        result = attacked(made().brief(), model, graphs, ThreatModel(2, ("add", "delete")))
-        assert len(result.perturbations) == graphs.num_graphs
-        if made.access.name == "GRADIENT":
-            assert result.gradient_calls > 0
+    reason = reason_of(made.access, name)
+    assert Victim(model).refuses(made.access) == reason
+    threat = ThreatModel(2, ("add", "delete"))
+    if reason is not None:
+        with pytest.raises(ValueError, match=re.escape(reason)):
+            attacked(made(), model, graphs, threat)
+    elif made.nodes_only:
+        with pytest.raises(ValueError, match="Expected targets that are nodes"):
+            attacked(made(), model, graphs, threat)
     else:
-        assert made.access.name == "GRADIENT"
-        assert reason == (
-            "`forward` takes no `edge_weight`, and its messages cannot be weighted: "
-            f"`body.convs.0` {OTHERWISE[name]}, and not by sum or mean alone"
-        )
+        result = attacked(made().brief(), model, graphs, threat)
+        assert len(result.perturbations) == graphs.num_graphs
+        if made.access == Access.GRADIENT:
+            assert result.gradient_calls > 0
 
 
 # --- gradients ------------------------------------------------------------------------------------
