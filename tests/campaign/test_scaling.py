@@ -38,6 +38,15 @@ def test_seconds_and_memory_are_those_of_the_work():
     assert 256 <= large + 1 < 400
 
 
+def test_memory_that_was_freed_before_is_counted():
+    freed = [bytearray(b"1") * 100_000 for _ in range(600)]
+    kept = bytearray(b"1") * 100_000  # behind them, so that their memory stays with this process
+    del freed
+    _, mebibytes = measured(lambda: bytearray(b"1") * 2**25)
+    assert kept
+    assert mebibytes > 16
+
+
 def test_work_that_fails_is_told():
     with pytest.raises(InputError, match="it raised ZeroDivisionError: division by zero"):
         measured(lambda: 1 / 0)
