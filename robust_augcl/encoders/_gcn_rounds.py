@@ -1,7 +1,6 @@
-"""GCN as the encoder of GRACE and GCA has it: wide first rounds, an activation after each.
+"""What GCNs have in common: their rounds (Kipf and Welling 2017, arXiv 1609.02907, equation 2).
 
-Sources: Zhu et al. 2020 (GRACE, arXiv 2006.04131) and their code; Kipf and Welling 2017 (GCN,
-arXiv 1609.02907, equation 2).
+GRACE's and GCA's are wide in the first rounds (Zhu et al. 2020, arXiv 2006.04131, and their code).
 
 Letters: N nodes in a batch, E directed edges, F input features, H width, B graphs.
 """
@@ -10,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,24 +21,29 @@ from robust_augcl.models.products import apply_linear
 
 
 class GCNRounds(LocalEncoder):
-    """Round l is f(D^-1/2 (A + I) D^-1/2 h W + b), of 2 H but in the last round, of H.
+    """Round l is f(D^-1/2 (A + I) D^-1/2 h W + b), with an activation f.
 
     D holds the degrees of A + I. With edge weights a degree is the sum of the weights of the
-    incoming edges, and 1 for the self-loop, as in PyTorch Geometric's `GCNConv`. The graph state is
-    the sum of the last node states.
+    incoming edges, and 1 for the self-loop, as in PyTorch Geometric's `GCNConv`. So an edge of
+    weight 0 does not count. The graph state is the sum of the last node states, of size `width`.
     """
 
+    # An edit changes the degrees of its ends, and so what they send in the first round.
     hops_before_first_round = 1
-    self_loops = True
-    reads_features = False
+    self_loops: ClassVar[bool] = True
+    reads_features: ClassVar[bool] = False
     plain_sums = True  # a degree is such a sum too
 
     def build(self, generator: torch.Generator) -> None:
-        sides = [self.in_features, *[2 * self.width] * (self.layers - 1), self.width]
         self.maps = nn.ModuleList(
-            linear(inputs, outputs, generator) for inputs, outputs in itertools.pairwise(sides)
+            linear(inputs, outputs, generator) for inputs, outputs in itertools.pairwise(self.sides)
         )
         self.aggregate = WeightedSum()
+
+    @property
+    @abstractmethod
+    def sides(self) -> list[int]:
+        """The size of the features, and of the states after each round."""
 
     @abstractmethod
     def activate(self, index: int, states: Tensor) -> Tensor:
@@ -69,3 +74,11 @@ class GCNRounds(LocalEncoder):
 
     def pool(self, states: list[Tensor], batch: Tensor, num_graphs: int) -> tuple[Tensor, Tensor]:
         return states[-1], sum_pool(states[-1], batch, num_graphs)
+
+
+class WideGCNRounds(GCNRounds):
+    """The rounds of GRACE's GCN: states of 2 H, and of H after the last round."""
+
+    @property
+    def sides(self) -> list[int]:
+        return [self.in_features, *[2 * self.width] * (self.layers - 1), self.width]

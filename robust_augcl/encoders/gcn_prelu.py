@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import prelu
 
-from robust_augcl.encoders._gcn_rounds import GCNRounds
+from robust_augcl.encoders._gcn_rounds import WideGCNRounds
 
 
-class GCNPReLU(GCNRounds):
+class GCNPReLU(WideGCNRounds):
     """GCN of GRACE with PReLU after each round: one slope for all rounds, 0.25 at first.
 
-    The rounds are those of `GCNRounds`.
+    The rounds are those of `WideGCNRounds`.
 
     >>> encoder = GCNPReLU(in_features=3, width=4, layers=2, generator=torch.Generator())
     >>> encoder.slope.tolist()

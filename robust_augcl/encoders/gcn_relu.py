@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from robust_augcl.encoders._gcn_rounds import GCNRounds
+from robust_augcl.encoders._gcn_rounds import WideGCNRounds
 
 
-class GCNReLU(GCNRounds):
-    """GCN of GRACE with ReLU after each round. The rounds are those of `GCNRounds`.
+class GCNReLU(WideGCNRounds):
+    """GCN of GRACE with ReLU after each round. The rounds are those of `WideGCNRounds`.
 
     >>> import torch
     >>> encoder = GCNReLU(in_features=3, width=4, layers=2, generator=torch.Generator())

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from robust_augcl.encoders._gcn_rounds import GCNRounds
+from robust_augcl.encoders._gcn_rounds import WideGCNRounds
 from robust_augcl.seeds import spawn
 
 _LOWEST, _HIGHEST = 1 / 8, 1 / 3  # slopes of torch.nn.RReLU
 
 
-class GCNRReLU(GCNRounds):
+class GCNRReLU(WideGCNRounds):
     """GCN of GCA with a randomised leaky ReLU after each round (Xu et al. 2015, arXiv 1505.00853).
 
     In training the slope of each negative entry is uniform in [1/8, 1/3]; in evaluation mode it is
-    the mean of these. The rounds are those of `GCNRounds`.
+    the mean of these. The rounds are those of `WideGCNRounds`.
 
     >>> encoder = GCNRReLU(in_features=3, width=4, layers=2, generator=torch.Generator()).eval()
     >>> round(float(encoder.activate(0, torch.tensor(-1.0))), 4)
