@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
+import textwrap
 from collections.abc import Iterable
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from robust_augcl.errors import printable
 from robust_augcl.reports._marks import MARK
 from robust_augcl.reports._words import with_minus
 from robust_augcl.reports.tables import escape, markdown_table
-from robust_augcl.results.findings import ORDER, Audit, Status
+from robust_augcl.results.findings import ORDER, Audit, Finding, Status
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.records import Cell, Record
 from robust_augcl.results.report_input import ReportInput
@@ -22,7 +18,11 @@ from robust_augcl.results.report_input import ReportInput
 ORDER_OF_STATUS: dict[Status, int] = {status: place for place, status in enumerate(ORDER)}
 """The worst first."""
 
-_STYLES: dict[Status, str] = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "n/a": "dim"}
+WIDTH = 80
+"""Of what is no terminal, in columns."""
+_LEAST_WIDTH = 40
+_INDENT = 6
+"""What was seen stands so far to the right; the longest status fits before it."""
 
 
 def headline(audit: Audit) -> str:
@@ -77,8 +77,8 @@ def section(audit: Audit | None, records: Iterable[Record]) -> str:
     return "\n".join(lines)
 
 
-def render_findings(audit: Audit, format: str) -> str:
-    """The findings as "table" (for the terminal), "json" or "markdown".
+def render_findings(audit: Audit, format: str, width: int = WIDTH) -> str:
+    """The findings as "table" (for a terminal of `width` columns), "json" or "markdown".
 
     Raises:
         ValueError: another format.
@@ -97,18 +97,18 @@ def render_findings(audit: Audit, format: str) -> str:
         )
     if format != "table":
         raise ValueError(f"Expected `format` to be one of table, json, markdown, got {format!r}")
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("", "check", "evidence"):
-        grid.add_column(name, no_wrap=True)
-    for finding in audit.findings:
-        grid.add_row(
-            Text(finding.status, style=_STYLES[finding.status]),
-            Text(finding.check),
-            Text(finding.evidence),
-        )
-    out = io.StringIO()
-    Console(file=out, width=10_000, color_system=None).print(grid)
-    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n"
+    return "".join(_for_terminal(finding, max(width, _LEAST_WIDTH)) for finding in audit.findings)
+
+
+def _for_terminal(finding: Finding, width: int) -> str:
+    """A check in a line, and what was seen below it."""
+    seen = printable(with_minus(finding.evidence))
+    space = " " * _INDENT
+    # Words are not broken at hyphens: names of attacks have some.
+    lines = textwrap.wrap(
+        seen, width, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
+    )
+    return "\n".join([f"{finding.status:<{_INDENT}}{printable(finding.check)}", *lines]) + "\n"
 
 
 def _cell(cell: Cell) -> str:

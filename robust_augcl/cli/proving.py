@@ -12,7 +12,7 @@ from robust_augcl.cli.from_scratch import from_scratch
 from robust_augcl.cli.options import ReplayOptions
 from robust_augcl.cli.showing import assessor_of, records_of, tell_unkept
 from robust_augcl.cli.side_files import differing, proved
-from robust_augcl.cli.words import fail_if_failed
+from robust_augcl.cli.words import columns, fail_if_failed
 from robust_augcl.errors import one_line
 from robust_augcl.review.replay import LIST, Verdict
 from robust_augcl.review.replay import replay as replay_run
@@ -36,7 +36,7 @@ def audit(path: Path, form: str) -> None:
     records = records_of(folder, folder.current_manifest())
     assessor = assessor_of(folder)
     found = assessor.audit(records, again=True)
-    click.echo(render_findings(found, form), nl=False)
+    click.echo(render_findings(found, form, columns()), nl=False)
     if form == "table":
         click.echo(
             f"\n{found.summary}, in {found.seconds:.1f} s, of {_counted(len(records), 'record')}"

@@ -78,7 +78,7 @@ def test_methods_and_given_models_are_compared_on_the_same_graphs(suite, command
     assert replayed.code == 0, replayed
     assert "All 4 records and 2 certificates hold." in replayed.out
     audited = command("audit", out, *named[:2])
-    assert "2 models were asked twice about some graphs, 12 in all" in audited.out
+    assert "2 models were asked twice about some graphs, 12 in all" in " ".join(audited.out.split())
     assert command("report", out, *named[:2]).code == 0
     page = (out / "report-appendix.md").read_text()
     assert "| RandSampling |" in page

@@ -162,6 +162,13 @@ def test_findings_in_their_formats() -> None:
         render_findings(audit, "csv")
 
 
+def test_findings_fit_the_terminal() -> None:
+    long = Finding("third", "WARN", "Seen on RL-S2V: " + "a model errs, " * 30)
+    shown = render_findings(Audit("stamp", (PASSED, long)), "table", 60)
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "WARN  third\n      Seen on RL-S2V: a model errs," in shown
+
+
 def test_matrices_of_transfer(campaign: Campaign) -> None:
     records = keyed(
         campaign(layers=[2], methods=["none", "augcl"], attacks=["rl_s2v", "rand_sampling"], n=30)
