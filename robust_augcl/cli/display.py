@@ -35,16 +35,15 @@ class Display(Watcher):
         self._console = console
         self._live = console.is_terminal
         self._progress = Progress(
-            # What is long is cut, so that the bar keeps its place.
-            TextColumn(
-                "{task.description}",
-                markup=False,
-                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-            ),
-            BarColumn(bar_width=24),
+            # What is long is cut, so that the bar keeps its place, and so that neither the name of
+            # a step nor what it says leaves the other no room.
+            TextColumn("{task.description}", markup=False, table_column=_cut(ratio=3)),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[text]}", style="dim", markup=False),
+            TextColumn(
+                "{task.fields[text]}", style="dim", markup=False, table_column=_cut(ratio=2)
+            ),
             console=console,
             transient=True,
             expand=True,
@@ -119,15 +118,21 @@ class Display(Watcher):
             self._progress.remove_task(task)
 
     def _left(self) -> str:
-        """About how long the rest will take, from the steps of each sort that are done."""
+        """How long the rest will take, from the steps of each sort that are done.
+
+        Nobody knows how long a sort takes of which no step is done yet: it is not counted.
+        """
         means = {sort: sum(seconds) / len(seconds) for sort, seconds in self._seconds.items()}
-        if not means:
+        known = [means[sort] for step in self._open.values() if (sort := _sort(step)) in means]
+        if not known:
             return ""
-        typical = sum(means.values()) / len(means)  # for sorts of which none is done yet
-        seconds = sum(means.get(_sort(step), typical) for step in self._open.values()) / max(
-            self._workers, 1
-        )
-        return f"about {timedelta(seconds=round(seconds))} left" if self._open else ""
+        left = timedelta(seconds=round(sum(known) / max(self._workers, 1)))
+        return f"{'about' if len(known) == len(self._open) else 'over'} {left} left"
+
+
+def _cut(ratio: int) -> Column:
+    """A column of one line, with so large a share of the room; what is longer is cut."""
+    return Column(ratio=ratio, no_wrap=True, overflow="ellipsis")
 
 
 def _counted(workers: int) -> str:

@@ -38,6 +38,33 @@ def test_a_long_name_leaves_the_bar_its_place(width: int) -> None:
     assert min(bars) == max(bars) > 5
 
 
+def test_what_a_step_says_leaves_its_name_room() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    display = Display(console)
+    step = Step("attack", "rl_s2v on augcl", {}, {})
+    with display:
+        display.planned(1, [step], 1)
+        display.progress(
+            step, 0.1, "step 35: loss 0.384, robust accuracy on graphs 62.0 %, and so on"
+        )
+        assert any("attack: rl_s2v on augcl" in line for line in shown(display, 100))
+
+
+def test_the_time_left_counts_only_sorts_of_which_a_step_is_done() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    display = Display(console)
+    slow, again, other = (
+        Step(kind, str(place), {"place": place}, {})
+        for place, kind in enumerate(("victim", "victim", "attack"))
+    )
+    with display:
+        display.planned(3, [slow, again, other], 1)
+        display.finished(slow, 100.0)
+        assert "over 0:01:40 left" in "".join(shown(display, 100))
+        display.finished(other, 1.0)
+        assert "about 0:01:40 left" in "".join(shown(display, 100))
+
+
 def test_names_are_no_markup() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
     display = Display(console)
