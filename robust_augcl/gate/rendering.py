@@ -36,7 +36,7 @@ _WAYS: dict[Regime, str] = {
 _ADVICE: dict[Outcome, str] = {
     "holds": "",
     "regressed": "",
-    "cannot tell": "The seeds are too few to say either: more of them tell.",
+    "cannot tell": "The seeds are too few to say either. More seeds would tell.",
     "not comparable": "A baseline of these settings is needed: "
     "`robust-augcl baseline DIR -o FILE`.",
 }
@@ -124,7 +124,10 @@ def markdown_page(gate: Gate) -> str:
     lines = [f"**Robustness gate: {gate.outcome}.** {markdown(gate.sentence)}", ""]
     lines += [_compared(gate), ""]
     shown = [answer for answer in gate.answers if _is_telling(answer)] or list(gate.answers)
-    lines += ["| | Compared | Baseline | New | Drop | Why |", "|---|---|---:|---:|---:|---|"]
+    lines += [
+        "| | Compared | Baseline, % | New, % | Drop, points | Why |",
+        "|---|---|---:|---:|---:|---|",
+    ]
     lines += [_row(answer) for answer in shown[:MOST_ROWS]]
     if others := len(gate.answers) - min(len(shown), MOST_ROWS):
         lines += ["", f"{counted(others, 'further comparison')} not shown."]

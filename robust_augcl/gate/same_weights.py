@@ -28,7 +28,9 @@ _REGIME: Final = "same weights"
 _ROUNDING = 0.01
 """Of one target in a hundred a clean prediction, or what is proved, may differ where arithmetic is
 fast and the processor another: as replay believes it."""
-_BY_ROUNDING = ", which rounding may be: arithmetic is fast, and processors or libraries differ"
+_BY_ROUNDING = (
+    ", which may come from rounding: arithmetic is fast, and processors or libraries differ"
+)
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,10 @@ def _proofs(pairing: Pairing, budget: float, about: str) -> Answer:
                 settled[0] + (was_proved or not stood),
                 settled[1] + (is_proved or not stands),
             ]
-    told = f"proved {proved[0]}, now {proved[1]} of {total}; settled {settled[0]}, now {settled[1]}"
+    told = (
+        f"proved {proved[0]}, now {proved[1]} of {total}; "
+        f"proved or broken {settled[0]}, now {settled[1]}"
+    )
     base, new = (count / total for count in proved)
     found = Answer(f"{about}, proofs", _REGIME, "regressed", "", base=base, new=new)
     doubts = []

@@ -287,8 +287,8 @@ def _answer(
     why = f"{text}: {allowed} lies within the interval, {more}"
     if says_nothing(low, high):
         why = (
-            f"{seeds} cannot tell: the mean {_moved(drop.mean)}, but its interval holds every "
-            f"change; by the spread of these seeds, {more}"
+            f"{seeds} cannot tell: the mean {_moved(drop.mean)}, but its 95 % interval is so wide "
+            f"that it leaves no change out; by the spread of these seeds, {more}"
         )
     elif high >= rules.tolerance and low >= rules.tolerance:
         why = f"{text}, beyond {allowed}, but not after the correction for all comparisons"
@@ -300,8 +300,8 @@ def _moved(mean: float, low: float = -1.0, high: float = 1.0) -> str:
     if says_nothing(low, high):
         return f"{'rose' if mean < 0 else 'fell'} by {points(abs(mean))}"
     if mean < 0:
-        return f"rose by {points(-mean)} ({signed(-high)} to {signed(-low)})"
-    return f"fell by {points(mean)} ({signed(low)} to {signed(high)})"
+        return f"rose by {points(-mean)} (95 % interval {signed(-high)} to {signed(-low)})"
+    return f"fell by {points(mean)} (95 % interval {signed(low)} to {signed(high)})"
 
 
 def _one_model(question: Question, size: float, rules: Rules, decides: bool) -> Answer:
