@@ -26,7 +26,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -36,6 +35,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from robust_augcl.data._numpy_archives import UNREADABLE, check_size
 from robust_augcl.errors import InputError, cut
 
 _SHAPES = {
@@ -52,7 +52,6 @@ _SHAPES = {
     "removed": 2,
 }
 _PER_TARGET = ("graph", "number", "node", "y", "clean", "attacked")
-_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError)
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -200,10 +199,11 @@ def load_attacked(path: Path | str) -> AttackedGraphs:
     0
     """
     try:
+        check_size(path)
         with np.load(path, allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))
             arrays = {name: np.asarray(archive[name]) for name in _SHAPES}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(
             f"Expected {path} to be an archive of attacked graphs ({type(error).__name__}: "
             f"{cut(str(error))})"

@@ -5,22 +5,17 @@ The source is arXiv 1811.05868.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch_geometric.datasets import Amazon
 
-from robust_augcl.data._node_arrays import read_arrays
-from robust_augcl.data._node_files import found_files
-from robust_augcl.graphs.node_graph import NodeGraph, ReadGraph
-
-_FILES = {"Photo": "amazon_electronics_photo.npz", "Computers": "amazon_electronics_computers.npz"}
-_NODES = {"Photo": 7_650, "Computers": 13_752}
+from robust_augcl.data._named_arrays import NamedArrays
 
 
 @dataclass(frozen=True)
-class AmazonGraph(NodeGraph):
+class AmazonGraph(NamedArrays):
     """A graph of goods, from the folder `Amazon` of the archives, or downloaded once.
 
     No split was published with it. The other settings are those of `NodeGraph`.
@@ -35,15 +30,11 @@ class AmazonGraph(NodeGraph):
     'Photo (Amazon, 7,650 nodes)'
     """
 
+    folder: ClassVar[str] = "Amazon"
+    url: ClassVar[str] = Amazon.url.rstrip("/")
+    known: ClassVar[Mapping[str, tuple[str, int]]] = {
+        "Photo": ("amazon_electronics_photo.npz", 7_650),
+        "Computers": ("amazon_electronics_computers.npz", 13_752),
+    }
+
     name: Literal["Photo", "Computers"] = "Photo"
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} (Amazon, {_NODES[self.name]:,} nodes)"
-
-    def files(self, archives: Path | None) -> list[Path]:
-        url = Amazon.url.rstrip("/")
-        return found_files(archives, "Amazon", [_FILES[self.name]], url, self.label)
-
-    def read(self, files: list[Path]) -> ReadGraph:
-        return read_arrays(files[0])

@@ -5,22 +5,17 @@ The source is arXiv 1811.05868.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch_geometric.datasets import Coauthor
 
-from robust_augcl.data._node_arrays import read_arrays
-from robust_augcl.data._node_files import found_files
-from robust_augcl.graphs.node_graph import NodeGraph, ReadGraph
-
-_FILES = {"CS": "ms_academic_cs.npz", "Physics": "ms_academic_phy.npz"}
-_NODES = {"CS": 18_333, "Physics": 34_493}
+from robust_augcl.data._named_arrays import NamedArrays
 
 
 @dataclass(frozen=True)
-class CoauthorGraph(NodeGraph):
+class CoauthorGraph(NamedArrays):
     """A graph of authors, from the folder `Coauthor` of the archives, or downloaded once.
 
     No split was published with it. The other settings are those of `NodeGraph`.
@@ -35,15 +30,11 @@ class CoauthorGraph(NodeGraph):
     'CS (Coauthor, 18,333 nodes)'
     """
 
+    folder: ClassVar[str] = "Coauthor"
+    url: ClassVar[str] = Coauthor.url.rstrip("/")
+    known: ClassVar[Mapping[str, tuple[str, int]]] = {
+        "CS": ("ms_academic_cs.npz", 18_333),
+        "Physics": ("ms_academic_phy.npz", 34_493),
+    }
+
     name: Literal["CS", "Physics"] = "CS"
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} (Coauthor, {_NODES[self.name]:,} nodes)"
-
-    def files(self, archives: Path | None) -> list[Path]:
-        url = Coauthor.url.rstrip("/")
-        return found_files(archives, "Coauthor", [_FILES[self.name]], url, self.label)
-
-    def read(self, files: list[Path]) -> ReadGraph:
-        return read_arrays(files[0])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 from torch_geometric.datasets import Planetoid
 
 from robust_augcl.data._node_files import found_files
@@ -25,7 +26,8 @@ class PlanetoidGraph(NodeGraph):
 
     Its files are Python-2 pickles. They are read only if they name nothing but arrays. The other
     settings are those of `NodeGraph`; the public split has 20 nodes a class for training, 500 for
-    validation, 1,000 for test.
+    validation, 1,000 for test. CiteSeer has 15 nodes that its files only number: they have no
+    features, no edges and no class. As usual they are of class 0, and a note counts them.
 
     Args:
         name: "Cora", "CiteSeer" or "PubMed".
@@ -52,4 +54,12 @@ class PlanetoidGraph(NodeGraph):
         public = torch.full((data.num_nodes,), -1)
         for place, mask in enumerate((data.train_mask, data.val_mask, data.test_mask)):
             public[mask] = place
-        return ReadGraph(data.x, data.edge_index, data.y, public)
+        return ReadGraph(data.x, data.edge_index, data.y, public, _notes(data.test_mask))
+
+
+def _notes(test: Tensor) -> tuple[str, ...]:
+    """What is to be told of nodes that the files number, and say nothing else of: test (N,)."""
+    unknown = int((~test[int(test.nonzero()[0]) :]).sum())
+    if not unknown:
+        return ()
+    return (f"no features, no edges, no class: {unknown} nodes, which are of class 0 as usual",)

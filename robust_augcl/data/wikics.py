@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -39,6 +39,8 @@ class WikiCSGraph(NodeGraph):
     >>> WikiCSGraph().label
     'WikiCS (11,701 nodes)'
     """
+
+    revision: ClassVar[int] = 2
 
     public_split: int = 0
 

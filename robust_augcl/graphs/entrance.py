@@ -313,9 +313,8 @@ def _classes(given: LooseGraphs, y: Tensor, as_given: bool, notes: list[str]) ->
         notes.append("no labels: all graphs are of class 0")
     elif given.y.is_floating_point():
         notes.append("labels: whole numbers that are written as floats")
-    labels, classes = y.unique(sorted=True, return_inverse=True)
     if as_given:
-        if int(labels[0]) < 0 or int(labels[-1]) >= MOST_CLASSES:
+        if int(y.min()) < 0 or int(y.max()) >= MOST_CLASSES:
             bad = (y < 0) | (y >= MOST_CLASSES)
             place = int(bad.nonzero()[0])
             raise InputError(
@@ -323,6 +322,17 @@ def _classes(given: LooseGraphs, y: Tensor, as_given: bool, notes: list[str]) ->
                 f"{int(given.sizes.nonzero().flatten()[place])}"
             )
         return y
+    return numbered(y, notes)
+
+
+def numbered(y: Tensor, notes: list[str]) -> Tensor:
+    """Labels (K,) as classes 0 ... C - 1, in ascending order; a note says so where it changes any.
+
+    >>> notes = []
+    >>> numbered(torch.tensor([7, 2, 7]), notes).tolist(), notes
+    ([1, 0, 1], ['labels: 2, 7 are the classes 0 to 1'])
+    """
+    labels, classes = y.unique(sorted=True, return_inverse=True)
     if not torch.equal(labels, torch.arange(labels.numel())):
         named = ", ".join(map(str, labels[:_SHOWN].tolist()))
         more = ", ..." if labels.numel() > _SHOWN else ""

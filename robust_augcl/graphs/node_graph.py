@@ -17,7 +17,7 @@ from torch_geometric.data import Data
 
 from robust_augcl.errors import InputError, shown
 from robust_augcl.graphs.data_source import PARTS, DataSource, check_fraction, share_of_each
-from robust_augcl.graphs.entrance import Admitted, admit
+from robust_augcl.graphs.entrance import Admitted, admit, numbered
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
 
@@ -50,8 +50,8 @@ class NodeGraph(DataSource):
             `[split]`. "public": those that were published with the graph; nodes in none of them
             are no targets. "lists": those of the three lists below; other nodes are no targets.
         train, validation, test: nodes, where `parts_from` is "lists".
-        normalise: whether the features of each node, less the lowest of all, are divided by their
-            sum, as GRACE and GCA do.
+        normalise: whether the features of each node are divided by their sum where that is above 1,
+            as GRACE and GCA do.
         fraction: share of each class's nodes to use, the first ones of a random order, with the
             edges between them.
 
@@ -121,7 +121,13 @@ class NodeGraph(DataSource):
         read = self.read(self.files(archives))
         one_class = torch.zeros(1, dtype=torch.long)  # the graph itself is no target
         found = admit([Data(x=read.x, edge_index=read.edge_index, y=one_class)])
-        graphs, y, notes = found.graphs, read.y, [*read.notes, *found.notes]
+        graphs, notes = found.graphs, [*read.notes, *found.notes]
+        if read.y.shape != (graphs.num_nodes,):
+            raise InputError(
+                f"Expected one class for each of the {graphs.num_nodes} nodes of {self.label}, got "
+                f"{read.y.numel()}"
+            )
+        y = numbered(read.y, notes)
         parts = self._parts(read)
         index = share_of_each(y, self.fraction, generator)
         if index is not None:
@@ -132,7 +138,7 @@ class NodeGraph(DataSource):
             notes.append(f"{index.numel()} of {keep.numel()} nodes are used")
         if self.normalise:
             graphs = _normalised(graphs)
-            notes.append("features: those of each node sum to 1")
+            notes.append("features: those of each node divided by their sum, where it is above 1")
         nodes = torch.arange(graphs.num_nodes)
         if parts is not None:
             nodes = (parts >= 0).nonzero().flatten()
@@ -178,9 +184,10 @@ class NodeGraph(DataSource):
 
 
 def _normalised(graphs: PackedGraphs) -> PackedGraphs:
-    """The graphs with the features of each node, less the lowest of all, divided by their sum.
+    """The graphs with the features of each node divided by their sum; one below 1 does not divide.
 
-    A sum below 1 does not divide. So does `NormalizeFeatures` of PyTorch Geometric.
+    So did `NormalizeFeatures` of PyTorch Geometric when GRACE and GCA were published. It has since
+    come to take the lowest number of all away first. Features of 0 and 1 are the same; but dense
+    ones that may be negative, those of WikiCS, would be almost constant.
     """
-    x = graphs.x - graphs.x.min()
-    return replace(graphs, x=x / x.sum(1, keepdim=True).clamp(min=1.0))
+    return replace(graphs, x=graphs.x / graphs.x.sum(1, keepdim=True).clamp(min=1.0))

@@ -51,6 +51,21 @@ def test_what_is_no_matrix_is_refused(tmp_path):
         with_edges_of(CLEAN, tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("form", ["csr", "csc"])
+def test_indices_that_lie_outside_are_refused(tmp_path, form):
+    """SciPy's code in C would write where they point to."""
+    np.savez(
+        tmp_path / "a.npz",
+        indices=np.array([10**6, 0], dtype=np.int32),
+        indptr=np.array([0, 1, 2, 2, 2], dtype=np.int32),
+        format=form.encode(),
+        shape=(4, 4),
+        data=np.ones(2, dtype=np.float32),
+    )
+    with pytest.raises(InputError, match="indices must be < 4"):
+        with_edges_of(CLEAN, tmp_path / "a.npz")
+
+
 def test_a_suite_names_the_file_beside_it(tmp_path):
     archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
     if not archives:

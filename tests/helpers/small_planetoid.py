@@ -40,8 +40,13 @@ def as_python_2(content: bytes) -> bytes:
     return content
 
 
-def write_planetoid(folder: Path, name: str = "cora", labelled: int = 8) -> None:
-    """Write `Planetoid/ind.NAME.*`; 20 papers are for test, listed in another order."""
+def write_planetoid(
+    folder: Path, name: str = "cora", labelled: int = 8, unlisted: tuple[int, ...] = ()
+) -> None:
+    """Write `Planetoid/ind.NAME.*`; the last 20 papers are for test, listed in another order.
+
+    Papers that are `unlisted` are none of these: the files only number them, as CiteSeer's do.
+    """
     x, y, edges = a_graph()
     neighbours = defaultdict(list)
     for i, j in edges:
@@ -50,6 +55,7 @@ def write_planetoid(folder: Path, name: str = "cora", labelled: int = 8) -> None
     neighbours[0].append(0)  # a loop, as some of the files have
     first = len(y) - 20
     test = np.random.default_rng(1).permutation(np.arange(first, len(y)))
+    test = test[~np.isin(test, unlisted)]
     one_hot = np.eye(2, dtype=np.int32)[y]
     parts = {
         "x": sp.csr_matrix(x[:labelled]),
