@@ -59,13 +59,18 @@ def edge_drop_shares(graphs: PackedGraphs, central: Tensor, share: float) -> Ten
 def feature_drop_shares(graphs: PackedGraphs, central: Tensor, share: float) -> Tensor:
     """Return how likely each feature is masked (F,).
 
-    Feature i has s = log(sum over nodes u of |x_ui| phi_u), in GCA's code with x_ui as 0 or 1, as
-    here; the rest is as for edges (GCA, equations 5 and 6). A feature that no node has is left out
-    of maximum and mean.
+    Feature i has s = log(sum over nodes u of |x_ui| phi_u); the rest is as for edges (GCA,
+    equations 5 and 6). In GCA's code x_ui is 0 or 1, but for the dense features of WikiCS. So it is
+    here: features count as 0 or 1 where all that a node has are of one size. A feature that no node
+    has is left out of maximum and mean.
 
     Shapes: central (N,) -> (F,), float64.
     """
-    return _dropped((graphs.x != 0).double().T @ central, share)
+    size = graphs.x.abs()
+    largest = size.amax(1, keepdim=True) if size.numel() else size
+    if bool(((size == 0) | (size == largest)).all()):
+        size = (size != 0).to(size.dtype)
+    return _dropped(size.double().T @ central, share)
 
 
 def _dropped(weight: Tensor, share: float) -> Tensor:

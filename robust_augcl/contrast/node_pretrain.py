@@ -171,8 +171,6 @@ def node_training(
     """
     loss_of = pair_objective(objective)
     objective.begin(model)
-    if own := objective.parameters():
-        optimizer.add_param_group({"params": own})
     model.train()
     losses = []
     for epoch in range(epochs):
@@ -191,7 +189,7 @@ def pair_objective(objective: Objective) -> PairObjective:
     """Return an objective whose loss can be taken for some nodes at a time.
 
     Raises:
-        InputError: any other.
+        InputError: any other; or one that trains weights of its own, which would get no gradient.
 
     >>> from robust_augcl.contrast.objective import InfoNCE
     >>> type(pair_objective(InfoNCE(LossSettings()))).__name__
@@ -201,6 +199,11 @@ def pair_objective(objective: Objective) -> PairObjective:
         raise InputError(
             "Expected a method whose loss is one of pairs where the anchors are nodes, got "
             f"{type(objective).__name__}: it is for graphs alone"
+        )
+    if objective.parameters():
+        raise InputError(
+            "Expected a method without weights that train along where the anchors are nodes, got "
+            f"{type(objective).__name__}: gradients are taken in embeddings alone there"
         )
     return objective
 

@@ -76,6 +76,25 @@ def test_shares_are_those_of_the_formula(name):
     assert found == pytest.approx(shares(weights, 0.4), abs=1e-6)
 
 
+@pytest.mark.parametrize("divided", [False, True])
+def test_features_count_by_their_size_where_they_are_dense(divided):
+    """GCA, equation 6: |x_ui|; of features of 0 and 1, divided by a node's sum or not, 0 or 1."""
+    graphs, _ = one_graph()
+    phi = centrality(graphs, "degree")
+    draws = torch.rand(graphs.x.shape, generator=seeded(8))
+    dense = graphs.with_features((draws - 0.5) * torch.arange(1, 31))
+    found = feature_drop_shares(dense, phi, 0.2)
+    s = (dense.x.abs().double().T @ phi).log()
+    expected = ((s.max() - s) / (s.max() - s.mean()) * 0.2).clamp(max=0.7)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert float(found.max() - found.min()) > 0.1
+    x = graphs.x / graphs.x.sum(1, keepdim=True).clamp(min=1) if divided else graphs.x
+    assert torch.equal(
+        feature_drop_shares(graphs.with_features(x), phi, 0.2),
+        feature_drop_shares(graphs, phi, 0.2),
+    )
+
+
 def test_equally_central_things_are_dropped_equally_often():
     ring = nx.cycle_graph(6)
     pairs = torch.tensor(sorted((*ring.edges, *((j, i) for i, j in ring.edges)))).T

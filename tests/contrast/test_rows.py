@@ -11,6 +11,7 @@ from grace_by_hand import loss_of_whole_matrices
 
 from robust_augcl import registry
 from robust_augcl.contrast.losses import cosine_similarities, debiased_nce_of, info_nce_of
+from robust_augcl.contrast.node_pretrain import pair_objective
 from robust_augcl.contrast.objective import InfoNCE, LossSettings
 from robust_augcl.contrast.progcl.mixing import mixed_nce_of
 from robust_augcl.contrast.row_losses import debiased_nce_rows, info_nce_rows, mixed_nce_rows
@@ -149,3 +150,11 @@ def test_what_looks_at_all_pairs_at_once_is_refused_on_nodes():
     objective = method.objective(5, SETTINGS, seeded(0), "cpu")
     with pytest.raises(InputError, match="batch_mean"):
         loss_in_blocks(objective.row_losses, *views)
+
+
+def test_weights_that_would_get_no_gradient_are_refused_on_nodes():
+    objective = InfoNCE(SETTINGS)
+    assert pair_objective(objective) is objective
+    objective.parameters = lambda: [torch.nn.Parameter(torch.ones(1))]
+    with pytest.raises(InputError, match="without weights that train along"):
+        pair_objective(objective)
