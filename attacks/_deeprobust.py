@@ -63,6 +63,9 @@ class DeepRobustAttack(Attack):
             known.
         operations: what it does; a threat that forbids one of them is refused.
         everywhere: whether its edits may be anywhere, not at the target alone.
+
+    Attributes:
+        influences: whether its edits are at neighbours of the target.
     """
 
     nodes_only: ClassVar[bool] = True
@@ -70,6 +73,10 @@ class DeepRobustAttack(Attack):
     guesses: ClassVar[bool] = False
     operations: ClassVar[tuple[str, ...]] = ("add", "delete")
     everywhere: ClassVar[bool] = False
+
+    @property
+    def influences(self) -> bool:
+        return False
 
     def refuses(self, threat: ThreatModel) -> str | None:
         missing = [name for name in self.operations if name not in threat.operations]
@@ -79,6 +86,8 @@ class DeepRobustAttack(Attack):
             return "it may join two components"
         if self.everywhere and threat.at != "anywhere":
             return f"its edits may be anywhere, not only at: {threat.at}"
+        if not self.everywhere and not self.influences and threat.at == "neighbours":
+            return "its edits are at the target, not at its neighbours"
         return None
 
     @abstractmethod

@@ -40,6 +40,10 @@ class DeepRobustNettack(DeepRobustAttack):
     def __post_init__(self) -> None:
         require_not_negative(self, "influencers")
 
+    @property
+    def influences(self) -> bool:
+        return self.influencers > 0
+
     def refuses(self, threat: ThreatModel) -> str | None:
         if self.influencers and threat.at == "target":
             return "its edits are at neighbours of the target (`influencers`), not at the target"

@@ -14,7 +14,8 @@ from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task
 class DeepRobustRND(DeepRobustAttack):
     """DeepRobust's RND: random edges from the target to training nodes of other classes.
 
-    Where training nodes lie in other graphs, the classes that the victim predicts stand for theirs.
+    Where these are fewer than the budget, it goes on with nodes that are not for training. Where
+    training nodes lie in other graphs, the classes that the victim predicts stand for theirs.
 
 
     >>> DeepRobustRND().access.name
@@ -28,6 +29,7 @@ class DeepRobustRND(DeepRobustAttack):
     access: ClassVar[Access] = Access.QUERY
     display_name: ClassVar[str] = "RND (DeepRobust)"
     operations: ClassVar[tuple[str, ...]] = ("add",)
+    revision: ClassVar[int] = 2
 
     def work(self, task: Task) -> Any:
         return deeprobust_attacks.rnd(task.graph, task.target, task.edits, task.generator)

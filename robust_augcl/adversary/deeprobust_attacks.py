@@ -141,13 +141,15 @@ def nettack_scores(
 def rnd(graph: PlainGraph, target: int, edits: int, generator: torch.Generator) -> Any:
     """RND (Zuegner et al. 2018): edges from the target to nodes of another known class.
 
-    It fails where there is none, so then the graph stays.
+    Where these are too few, it takes nodes of unknown class, and the target itself among them: so
+    the target counts as known. It fails where there is none of another class: then the graph stays.
     """
     joined = graph.adjacency[[target]].toarray()[0, graph.known] > 0
     if not ((graph.y[graph.known] != graph.y[target]) & ~joined).any():
         return graph.adjacency
+    known = np.union1d(graph.known, [target])
     with chance(generator):
-        return answer(library().RND(), graph.adjacency, graph.y, graph.known, target, edits)
+        return answer(library().RND(), graph.adjacency, graph.y, known, target, edits)
 
 
 # --- attacks on all at once -----------------------------------------------------------------------

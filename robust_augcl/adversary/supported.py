@@ -16,9 +16,10 @@ def check_supported(attack: Attack, threat: ThreatModel) -> None:
     """
     limit = attack.max_budget
     if limit is not None and isinstance(threat.budget, float):
+        whole = "a graph's edges" if threat.share_of == "graph" else "the target's degree"
         raise ValueError(
             f"Expected `budget` to be a whole number of edits, {limit} at most, for the attack "
-            f"{type(attack).__name__}, got {threat.budget}, a share of a graph's edges"
+            f"{type(attack).__name__}, got {threat.budget}, a share of {whole}"
         )
     if limit is not None and threat.budget > limit:
         raise ValueError(

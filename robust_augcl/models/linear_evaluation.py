@@ -108,7 +108,8 @@ def evaluate_linearly(
     Shapes: embeddings (T, D), y (T,), train and selection are numbers of targets.
 
     Raises:
-        InputError: an embedding is not finite, or all targets to train on are of one class.
+        InputError: an embedding is not finite, targets to train on that are not of two classes at
+            least, or none to choose by.
 
     >>> y = torch.arange(40) % 2
     >>> z = y.unsqueeze(1) + 0.1 * torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
@@ -122,8 +123,13 @@ def evaluate_linearly(
             "Expected finite embeddings, got NaN or infinity: the encoder has diverged, a "
             "lower `learning_rate` may help"
         )
-    if y[train].unique().numel() < 2:
-        raise InputError("Expected targets of two classes at least to train on, got one class")
+    if (known := y[train].unique().numel()) < 2:
+        raise InputError(
+            f"Expected targets of two classes at least to train on, got {known} of "
+            f"{train.numel()} targets"
+        )
+    if selection.numel() == 0:
+        raise InputError("Expected targets to choose the penalty by (validation), got none")
     x, tried, found = embeddings.double(), [], []
     strengths = sorted(settings.c)
     for c in strengths:

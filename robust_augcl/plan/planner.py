@@ -138,8 +138,9 @@ class _Planner(AttackPlanner):
         settings = {**self.encoder(layers, seed), "selection": protocol.victim_selection}
         if self.suite.linear is None:
             kind, settings["training"] = "victim", self.suite.training_for(protocol)
-        else:
+        else:  # nobody has published linear evaluation that is chosen on test targets
             kind, settings["linear"] = "linear_victim", self.suite.linear
+            settings["selection"] = "validation"
         plug_ins = self.encoder_plug_in()
         victim = self.step(kind, about, settings, inputs, plug_ins=plug_ins)
         self.measurements.append(

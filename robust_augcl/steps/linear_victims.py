@@ -19,10 +19,10 @@ from robust_augcl.store.artifact import Artifact
 def compute_linear_victim(step: Step, inputs: Inputs, context: Context) -> Artifact:
     """Put a logistic regression on a frozen encoder; the two are one classifier.
 
-    The penalty is chosen on the targets that the protocol names.
+    The penalty is chosen on the targets for validation, whatever the protocol.
 
     Raises:
-        InputError: an embedding is not finite.
+        InputError: an embedding is not finite, or too few targets.
     """
     settings = step.settings
     dataset = dataset_of(inputs.artifacts["dataset"])
@@ -32,10 +32,15 @@ def compute_linear_victim(step: Step, inputs: Inputs, context: Context) -> Artif
         pretrain_seconds = load_pretrained(encoder, inputs.artifacts["pretraining"])
         notes = inputs.artifacts["pretraining"].info["notes"]
     embeddings = embeddings_of(encoder.to(context.device), dataset, context.device).cpu()
-    chosen_by = dataset.validation if settings["selection"] == "validation" else dataset.test
     y, classes = dataset.y, dataset.num_classes
     found = evaluate_linearly(
-        embeddings, y, dataset.train, chosen_by, settings["linear"], classes, context.report
+        embeddings,
+        y,
+        dataset.train,
+        dataset.validation,
+        settings["linear"],
+        classes,
+        context.report,
     )
     right = found.linear(embeddings).argmax(1) == y
     parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}

@@ -342,3 +342,8 @@ def test_a_share_is_not_compared_with_a_number_of_edits(budget):
     )
     with pytest.raises(ValueError, match=expected):
         check_supported(Exhaustive(), ThreatModel(budget=budget))
+
+
+def test_a_share_of_the_degree_is_called_so():
+    with pytest.raises(ValueError, match=r"got 0.5, a share of the target's degree"):
+        check_supported(Exhaustive(), ThreatModel(0.5, share_of="degree"))

@@ -85,6 +85,17 @@ def test_rnd_joins_targets_to_training_nodes_of_other_classes(node_task):
         assert all(known[other] != y for other in others)
 
 
+def test_rnd_never_joins_a_target_to_itself(node_task):
+    """With more edits than training nodes of other classes it goes on with all other nodes."""
+    victim, targets, fit = node_task
+    few = FitGraphs(fit.train.select(torch.arange(10)), fit.validation)
+    budget = targets.graph.num_nodes - 10 - int(targets.degree_of_targets.max())
+    for seed in range(3):
+        threat = ThreatModel(budget, ("add",), at="target")
+        found = attacked("deeprobust_rnd", (victim, targets, few), threat, seed)
+        assert [p.num_edits for p in found.perturbations] == [budget] * 4
+
+
 @pytest.mark.parametrize("name", ["dice", "random", "pgd", "metattack"])
 def test_global_attacks_share_their_edits(node_task, name):
     found = attacked(f"deeprobust_{name}", node_task, SHARED)
@@ -136,6 +147,9 @@ def test_what_it_returns_is_judged_like_any_answer(node_task, monkeypatch):
         ("dice", ThreatModel(1, BOTH, at="target"), "its edits may be anywhere"),
         ("rnd", ThreatModel(1, ("delete",), at="target"), "it may add edges"),
         ("nettack", ThreatModel(1, BOTH, at="neighbours"), "set `influencers`"),
+        ("fga", ThreatModel(1, BOTH, at="neighbours"), "at the target, not at its neighbours"),
+        ("ig", ThreatModel(1, BOTH, at="neighbours"), "at the target, not at its neighbours"),
+        ("rnd", ThreatModel(1, ("add",), at="neighbours"), "at the target, not at its neighbours"),
         ("pgd", ThreatModel(1, BOTH, within_component=True), "join two components"),
     ],
 )
@@ -154,3 +168,9 @@ def test_users_who_ask_for_graphs_are_told_no(node_task):
         run_attack(
             attack, victim, whole, ThreatModel(1, BOTH), fit=fit, generator=torch.Generator()
         )
+
+
+def test_nettack_by_influencers_edits_at_neighbours_alone(node_task):
+    threat = ThreatModel(2, BOTH, at="neighbours")
+    found = attacked("deeprobust_nettack", node_task, threat, influencers=2)
+    assert sum(p.num_edits for p in found.perturbations) > 0  # the guard looks where they lie

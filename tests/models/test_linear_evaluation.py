@@ -78,6 +78,12 @@ def test_one_class_to_train_on_is_refused():
         )
 
 
+def test_nothing_to_choose_by_is_refused():
+    x, y = some_targets()
+    with pytest.raises(InputError, match="choose the penalty by"):
+        evaluate_linearly(x, y, torch.arange(60), torch.arange(0), LinearEvaluation(), 4)
+
+
 def test_embeddings_that_are_not_finite_are_refused():
     x, y = some_targets()
     x[3, 2] = torch.nan

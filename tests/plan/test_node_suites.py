@@ -33,6 +33,13 @@ def test_victims_of_nodes_are_linear_and_rest_on_one_data_set():
     assert sum(step.kind == "warm_up" for step in steps) == 2  # of GRACE and of GCA
 
 
+def test_no_protocol_chooses_a_linear_victim_by_test_nodes():
+    suite = load_suite("nodes-cora", ['protocols=["paper"]'], seeds=[0])
+    victims = [step for step in with_inputs(plan(suite).steps) if step.kind == "linear_victim"]
+    assert victims
+    assert {step.settings["selection"] for step in victims} == {"validation"}
+
+
 @pytest.mark.parametrize(
     ("suite", "overrides", "words"),
     [

@@ -123,6 +123,25 @@ def test_pretraining_sees_no_label(computed):
     assert again.info["diagnosis"] != computed.of(step).info["diagnosis"]
 
 
+def test_a_victim_sees_no_label_for_test(computed):
+    """With other classes of all test nodes it is the same, bit by bit; its accuracy is not."""
+    step = computed.named("linear_victim", "grace")
+    inputs = {role: computed.of(needed) for role, needed in step.inputs.items()}
+    dataset = dataset_of(inputs["dataset"])
+    y = dataset.y.clone()
+    y[dataset.test] = 1 - y[dataset.test]
+    relabelled = dataset_artifact(
+        replace(dataset, targets=replace(dataset.targets, y=y)),
+        {"label": "other classes", "label_rule": "none"},
+    )
+    first, again = computed.of(step), computed.compute(step, {**inputs, "dataset": relabelled})
+    assert all(torch.equal(again.tensors[name], first.tensors[name]) for name in first.tensors)
+    assert again.info["tried"] == first.info["tried"]
+    told, found = first.info["accuracy"], again.info["accuracy"]
+    assert found["test"] == pytest.approx(1 - told["test"])
+    assert found["validation"] == told["validation"]
+
+
 def test_a_step_computed_again_is_the_same(computed):
     step = computed.named("linear_victim", "progcl")
     inputs = {role: computed.of(needed) for role, needed in step.inputs.items()}
