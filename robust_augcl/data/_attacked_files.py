@@ -17,7 +17,8 @@ Nothing in them is pickled, and the same graphs give the same bytes. An archive 
 | added      | A, 3   | edges added: target, i, j                                               |
 | removed    | R, 3   | edges removed: target, i, j                                             |
 
-Nodes are numbered within their graph. Letters: G graphs, N nodes of all graphs, F features, E clean
+Nodes are numbered within their graph. Edits of target -1 are those of every target, of a global
+attack on one graph: they stand once. Letters: G graphs, N nodes of all graphs, F features, E clean
 edges, T targets, A and R edits of all targets.
 """
 
@@ -52,6 +53,8 @@ _SHAPES = {
     "removed": 2,
 }
 _PER_TARGET = ("graph", "number", "node", "y", "clean", "attacked")
+OF_ALL = -1
+"""Stands in `added` and `removed` for every target."""
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -105,6 +108,14 @@ class AttackedGraphs:
             for edits, first in zip((self.added, self.removed), own, strict=True)
         )
 
+    def edits(self, target: int) -> tuple[np.ndarray, np.ndarray]:
+        """The edges added and removed before a target (A, 2), (R, 2), those of all included."""
+        added, removed = (
+            np.concatenate([_rows(table, OF_ALL), _rows(table, target)])
+            for table in (self.added, self.removed)
+        )
+        return added, removed
+
     def pairs(self, target: int, *, attacked: bool = True) -> np.ndarray:
         """The undirected edges of a target's graph, each once (E, 2), after its edits or before.
 
@@ -115,9 +126,10 @@ class AttackedGraphs:
             raise IndexError(f"Expected a target below {len(self)}, got {target}")
         pairs = _rows(self.edges, int(self.graph[target]))
         if attacked:
-            gone = {tuple(pair) for pair in _rows(self.removed, target).tolist()}
+            added, removed = self.edits(target)
+            gone = set(map(tuple, removed.tolist()))
             kept = [pair for pair in map(tuple, pairs.tolist()) if pair not in gone]
-            made = set(map(tuple, _rows(self.added, target).tolist()))
+            made = set(map(tuple, added.tolist()))
             pairs = np.array(sorted({*kept, *made}), dtype=np.int64).reshape(-1, 2)
         return pairs
 
@@ -239,11 +251,16 @@ def _faults(arrays: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str]]:
     if ((graph < 0) | (graph >= len(sizes))).any():
         yield "graph", f"numbers below {len(sizes)}"
         return
-    for name, limit in (("edges", sizes), ("added", sizes[graph]), ("removed", sizes[graph])):
+    lowest = OF_ALL if len(sizes) == 1 and targets else 0
+    for name, limit, first in (
+        ("edges", sizes, 0),
+        ("added", sizes[graph], lowest),
+        ("removed", sizes[graph], lowest),
+    ):
         table = arrays[name]
         if table.shape[1] != 3:
             yield name, "triples"
-        elif ((table[:, 0] < 0) | (table[:, 0] >= len(limit))).any():
+        elif ((table[:, 0] < first) | (table[:, 0] >= len(limit))).any():
             yield name, f"of graphs or targets below {len(limit)}"
         elif (np.diff(table[:, 0]) < 0).any():
             yield name, "sorted by its first column"

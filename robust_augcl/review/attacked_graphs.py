@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from robust_augcl.data._attacked_files import AttackedGraphs, archive_of, edge_list_of
+from robust_augcl.data._attacked_files import (
+    OF_ALL,
+    AttackedGraphs,
+    archive_of,
+    edge_list_of,
+)
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.results.records import Record
 from robust_augcl.steps.artifacts import dataset_of
@@ -22,7 +27,7 @@ _NO_EDITS = np.zeros((0, 3), dtype=np.int64)
 def attacked_graphs(folder: RunFolder, record: Record) -> AttackedGraphs:
     """The attacked targets of a record, in its order, with their clean graphs.
 
-    A graph with many targets is held once.
+    A graph with many targets is held once, and so are edits that they share.
 
     Raises:
         ArtifactDamaged: the data set that the record rests on is missing, damaged or another one.
@@ -42,8 +47,7 @@ def attacked_graphs(folder: RunFolder, record: Record) -> AttackedGraphs:
         number=np.array([outcome.graph for outcome in outcomes], dtype=np.int64),
         node=np.array([-1 if o.node is None else o.node for o in outcomes], dtype=np.int64),
         y=np.array([outcome.label for outcome in outcomes], dtype=np.int64),
-        added=_triples([record.edits_of(outcome)[0] for outcome in outcomes]),
-        removed=_triples([record.edits_of(outcome)[1] for outcome in outcomes]),
+        **_edits(record),
         **column,
     )
 
@@ -104,7 +108,19 @@ def _clean(dataset: Dataset, numbers: Sequence[int]) -> dict[str, np.ndarray]:
     }
 
 
-def _triples(edits: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
-    """Edits of each target as triples: target, i, j, with i < j."""
-    rows = [(place, *sorted(pair)) for place, pairs in enumerate(edits) for pair in pairs]
+def _edits(record: Record) -> dict[str, np.ndarray]:
+    """What was `added` and `removed` before each target, or before all of them."""
+    if (shared := record.shared_edits) is not None:
+        each = {OF_ALL: (shared.added, shared.removed)}
+    else:
+        each = {k: (outcome.added, outcome.removed) for k, outcome in enumerate(record.outcomes)}
+    added, removed = (
+        _triples({target: both[which] for target, both in each.items()}) for which in (0, 1)
+    )
+    return {"added": added, "removed": removed}
+
+
+def _triples(edits: Mapping[int, Sequence[Sequence[int]]]) -> np.ndarray:
+    """Edits of targets as triples: target, i, j, with i < j."""
+    rows = [(target, *sorted(pair)) for target, pairs in edits.items() for pair in pairs]
     return np.array(sorted(rows), dtype=np.int64) if rows else _NO_EDITS

@@ -95,6 +95,32 @@ def test_of_one_graph_with_edits_for_each_target_the_clean_edges_stand_once():
         assert graph == set(map(tuple, made.pairs(target).tolist()))
 
 
+def test_edits_of_all_targets_stand_once(tmp_path):
+    """A global attack's graph is the same for every target, written once and read as such."""
+    own = drawn(7, of_nodes=True)
+    tables = (own.added, own.removed)
+    first = [table[table[:, 0] == 0] for table in tables]
+    every = {
+        name: np.concatenate([edits + np.array([k, 0, 0]) for k in range(4)])
+        for name, edits in zip(("added", "removed"), first, strict=True)
+    }
+    spelled_out = dataclasses.replace(own, **every)
+    once = [edits - np.array([1, 0, 0]) for edits in first]
+    shared = dataclasses.replace(own, added=once[0], removed=once[1])
+    assert len(shared.added) == len(spelled_out.added) / 4 > 0
+    path = tmp_path / "some.npz"
+    path.write_bytes(archive_of(shared))
+    found = ra.load_attacked(path)
+    assert found.is_one_graph
+    for target in range(4):
+        assert found.pairs(target).tolist() == spelled_out.pairs(target).tolist()
+    assert edge_list_of(found) == edge_list_of(spelled_out)
+    several = dataclasses.replace(drawn(1), added=once[0])
+    path.write_bytes(archive_of(several))
+    with pytest.raises(InputError, match=r"`added` .*of graphs or targets"):
+        ra.load_attacked(path)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
