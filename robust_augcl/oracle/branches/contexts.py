@@ -116,14 +116,19 @@ def _add_steps_of_two_neighbours(
 def _add_own_edges(
     messages: Real, state: State, node: int, others: Others, far: Whole, rise: Real, fall: Real
 ) -> None:
-    """The most by which an edge that a node gains or loses moves it: rise, fall (H,)."""
-    for count in range(others.most):
+    """The most by which an edge that a node gains or loses moves it: rise, fall (H,).
+
+    What comes is what the far end sends at last. So all edits of a set but this one may have
+    changed its degree: the other edits but this one, and the edit whose others these are. What goes
+    is what the far end sent before.
+    """
+    for count in range(others.most + 1):
         for net in nets(others, count):
             for degree in range(far.shape[1]):
                 if others.adds and far[node, degree] > 0 and degree + 1 + net >= 0:
                     for h in range(rise.shape[0]):
                         _take_in(messages[degree + 1 + net, h], h, rise, fall)
-            if others.deletes:
+            if others.deletes and count < others.most:
                 for place in range(state.degree[node]):
                     degree = state.degree[state.neighbours[node, place]] + net
                     if degree >= 0:
