@@ -13,7 +13,7 @@ from robust_augcl.adversary.victim import Access, VictimView
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier_base import LocalParts
 from robust_augcl.oracle.beam_search import beam_search
-from robust_augcl.oracle.branches.known import known
+from robust_augcl.oracle.branches.known import MOST_EDITS, known
 from robust_augcl.oracle.edit_sets import SearchProblem
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.model import ThreatModel
@@ -26,9 +26,9 @@ class BranchAndBound(Attack):
     """Search sets of edits in order of their promise, and leave out what provably breaks nothing.
 
     Beam search comes first. What it does not break is searched by the weights themselves: where
-    `evaluations` are enough, the answer breaks the graph if any allowed set does. So it is the
-    strongest attack there. It sees all weights, which hardly any real attacker does; its queries
-    are those of beam search, and one for each set that the search finds.
+    `evaluations` are enough, the answer breaks the graph if any allowed set of up to ten edits does
+    (`MOST_EDITS`). So it is the strongest attack there. It sees all weights, which hardly any real
+    attacker does; its queries are those of beam search, and one for each set that the search finds.
 
     The search knows structure2vec of two rounds with a constant feature. Against other victims this
     is beam search.
@@ -95,7 +95,7 @@ class BranchAndBound(Attack):
             classifier,
             problem.graphs,
             problem.candidates,
-            problem.budgets,
+            problem.budgets.clamp(max=MOST_EDITS),
             standing,
             most_evaluations=self.evaluations,
         )

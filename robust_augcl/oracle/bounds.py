@@ -65,13 +65,17 @@ from robust_augcl.oracle.head_bounds import (
 from robust_augcl.oracle.round_effects import RoundEffects
 from robust_augcl.threat.candidates import Candidates
 
+_MOST_BYTES = 2**33
+"""What may be held of one graph, if its edits reached all nodes. Of larger ones nothing is said."""
+
 
 def margin_bounds(
     model: Classifier, graphs: PackedGraphs, candidates: Candidates, budgets: Tensor
 ) -> MarginBounds | None:
     """Bounds for the edit sets among `candidates`, in double precision.
 
-    None where no bound is known for the model.
+    None where no bound is known for the model. Graphs that need too much memory have a margin of
+    minus infinity at the least.
 
     >>> import torch
     >>> from robust_augcl.encoders.gin import GIN
@@ -96,25 +100,31 @@ def margin_bounds(
     local = model.local_parts(graphs)
     if local is None or [type(part) for part in local.head] != [Linear, nn.ReLU, Linear]:
         return None
+    # No set has more edits than there are.
+    changing = torch.bincount(candidates.graph[candidates.changes], minlength=graphs.num_graphs)
+    budgets = torch.minimum(budgets, changing).clamp(min=1)
     with torch.no_grad():
         encoder, head = copy.deepcopy(local.encoder).double(), copy.deepcopy(local.head).double()
-        x = graphs.x.double()
-        rounds = encoder.relu_rounds(x)
+        rounds = encoder.relu_rounds(graphs.x.double())
         if rounds is None:
             return None
-        is_simple = _is_plain(rounds) and bool((x == x[:1]).all())
-        parts, clean = [], []
-        for numbers in _runs(graphs, candidates, is_simple):
-            question = _selected(graphs, candidates, budgets, numbers)
-            effects = _effects(encoder, question, is_simple)
-            parts.append(bounds_through_head(effects, question, head))
-            clean.append(head(effects.sums))
-        if not parts or not _agrees(model, graphs, torch.cat(clean)):
-            return None
-    return MarginBounds(*(torch.cat([getattr(part, name) for part in parts]) for name in _FIELDS))
-
-
-_FIELDS = ("start", "cost", "lower")
+        is_plain = _is_plain(rounds) and encoder.summed_rounds == (2,)
+        by_degrees = _of_one_feature(graphs) & is_plain
+        found = _nothing_known(graphs, candidates, model.num_classes)
+        clean = model(graphs).double()
+        tolerance = nearness(clean) + 1e-6
+        runs_of = _runs(graphs, candidates, budgets, by_degrees, _bytes_of_row(rounds))
+        for numbers in runs_of:
+            question, places = _selected(graphs, candidates, budgets, numbers)
+            effects = _effects(encoder, question, bool(by_degrees[numbers[0]]))
+            # Whether the rounds that an encoder names are what it computes.
+            differ = (head(effects.sums) - clean[numbers]).abs().amax(1)
+            if not bool((differ <= tolerance[numbers]).all()):
+                return None
+            part = bounds_through_head(effects, question, head)
+            found.start[numbers], found.lower[numbers] = part.start, part.lower
+            found.cost[places] = part.cost
+    return found if runs_of else None
 
 
 def _is_plain(rounds: list[ReluRound]) -> bool:
@@ -124,50 +134,73 @@ def _is_plain(rounds: list[ReluRound]) -> bool:
     )
 
 
-def _runs(graphs: PackedGraphs, candidates: Candidates, is_simple: bool) -> list[Tensor]:
-    """The graphs that are bounded at once, by how many nodes all their edits may reach."""
-    if is_simple:
-        return _of_like_edits(graphs, candidates)
-    return runs((graphs.sizes * candidates.counts, limits().bound_rows))
+def _of_one_feature(graphs: PackedGraphs) -> Tensor:
+    """Whether all nodes of each graph have the same features (G,)."""
+    differs = (graphs.x != graphs.x[graphs.ptr[graphs.batch]]).any(1)
+    return torch.bincount(graphs.batch[differs], minlength=graphs.num_graphs) == 0
 
 
-def _of_like_edits(graphs: PackedGraphs, candidates: Candidates) -> list[Tensor]:
-    """Consecutive graphs that may all gain edges, or none of them, and likewise lose edges.
+def _nothing_known(graphs: PackedGraphs, candidates: Candidates, classes: int) -> MarginBounds:
+    """Bounds that say nothing."""
+    start = graphs.x.new_full((graphs.num_graphs, classes), -torch.inf, dtype=torch.double)
+    start.scatter_(1, graphs.y.unsqueeze(1), torch.inf)
+    cost = start.new_zeros(len(candidates), classes)
+    return MarginBounds(start, cost, torch.full_like(start[:, 0], -torch.inf))
 
-    What is bounded together is bounded for additions and deletions alike, if any graph has both. So
-    the bound of a graph would depend on the graphs beside it.
+
+def _bytes_of_row(rounds: list[ReluRound]) -> int:
+    """What `RoundEffects` holds of an edit and a node that it reaches, at each place: the ends of
+    what is contributed, and two lines.
     """
-    deletes = candidates.exists & candidates.deletes
-    gains, losses = (torch.zeros_like(graphs.y, dtype=torch.bool) for _ in range(2))
+    units = sum(each.offset.size(1) * (1 + len(each.inner)) for each in rounds)
+    return 6 * 8 * units
+
+
+def _runs(
+    graphs: PackedGraphs,
+    candidates: Candidates,
+    budgets: Tensor,
+    by_degrees: Tensor,
+    bytes_of_row: int,
+) -> list[Tensor]:
+    """The numbers of graphs that are bounded at once: so that none depends on those beside it.
+
+    What is bounded at once is bounded for the largest budget, and by degrees for additions and
+    deletions alike, if any graph has both. Graphs that need too much memory are left out.
+    """
+    gains, losses = (torch.zeros_like(by_degrees) for _ in range(2))
     gains[candidates.graph[~candidates.exists]] = True
-    losses[candidates.graph[deletes]] = True
-    _, lengths = torch.unique_consecutive(gains * 2 + losses, return_counts=True)
-    return list(torch.arange(graphs.num_graphs, device=graphs.device).split(lengths.tolist()))
+    losses[candidates.graph[candidates.exists & candidates.deletes]] = True
+    kind = torch.where(by_degrees, 1 + gains * 2 + losses, 0)
+    rows = graphs.sizes * candidates.counts
+    fits = by_degrees | (rows.double() * budgets * bytes_of_row <= _MOST_BYTES)
+    found = []
+    for key in torch.unique(budgets * 5 + kind).tolist():
+        group = ((budgets * 5 + kind == key) & fits).nonzero().squeeze(1)
+        if key % 5:
+            found += [group] if group.numel() else []
+        else:
+            found += [group[some] for some in runs((rows[group], limits().bound_rows))]
+    return found
 
 
 def _selected(
     graphs: PackedGraphs, candidates: Candidates, budgets: Tensor, numbers: Tensor
-) -> Question:
-    """The question about consecutive graphs."""
-    first, count = int(numbers[0]), numbers.numel()
-    mine = (candidates.graph >= first) & (candidates.graph < first + count)
-    places = mine.nonzero().squeeze(1)
-    some = of_copies(candidates, candidates.graph[places] - first, places, count)
-    return Question(graphs.select(numbers), some, budgets[numbers])
+) -> tuple[Question, Tensor]:
+    """The question about some graphs, in ascending order, and the places of their candidates."""
+    number = torch.full_like(graphs.sizes, -1)
+    number[numbers] = torch.arange(numbers.numel(), device=numbers.device)
+    places = (number[candidates.graph] >= 0).nonzero().squeeze(1)
+    some = of_copies(candidates, number[candidates.graph[places]], places, numbers.numel())
+    return Question(graphs.select(numbers), some, budgets[numbers]), places
 
 
-def _effects(encoder: LocalEncoder, question: Question, is_simple: bool) -> Effects:
+def _effects(encoder: LocalEncoder, question: Question, by_degrees: bool) -> Effects:
     """What the candidates contribute to sums of states."""
     graphs, x = question.graphs, question.graphs.x.double()
     rounds, first = encoder.relu_rounds(x) or [], encoder.first_states(x)
-    if is_simple:
+    if by_degrees:
         return DegreeEffects(rounds, first, graphs, question.candidates, question.most)
     return RoundEffects(
         rounds, first, encoder.summed_rounds, graphs, question.candidates, question.most
     )
-
-
-def _agrees(model: Classifier, graphs: PackedGraphs, clean: Tensor) -> bool:
-    """Whether the rounds that an encoder names are what it computes, by its clean logits (G, C)."""
-    logits = model(graphs)
-    return bool(((logits.double() - clean).abs().amax(1) <= nearness(logits) + 1e-6).all())

@@ -21,7 +21,7 @@ from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
 from robust_augcl.oracle.bounds import margin_bounds
-from robust_augcl.oracle.branches.known import known
+from robust_augcl.oracle.branches.known import MOST_EDITS, known
 from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem, is_all, reach_of_search
 from robust_augcl.oracle.harmless import harmless_pairs
 from robust_augcl.oracle.head_bounds import MarginBounds
@@ -72,8 +72,9 @@ def certify(
     """Certify graphs against a threat.
 
     Every single edit is tried. Where more are allowed, branch and bound (`oracle.branches`) settles
-    what the bound of bounds.py does not, for the classifiers that it knows. For others, every pair
-    is tried that the bound does not prove harmless; with three edits and more the bound is left.
+    what the bound of bounds.py does not, for the classifiers that it knows and up to `MOST_EDITS`
+    edits. For other classifiers, every pair is tried that the bound does not prove harmless; with
+    more edits the bound is left.
 
     >>> import torch
     >>> from robust_augcl.adversary.victim import Victim
@@ -188,16 +189,15 @@ def bounded_margins(
     """
     out = torch.full((graphs.num_graphs,), -torch.inf, dtype=torch.double)
     for portion in graphs.portions():
-        # Bounds of a portion depend on its largest budget, which shares make differ.
-        numbers = portion[asked[portion]] if isinstance(threat.budget, int) else portion
-        if not bool(asked[numbers].any()):
+        numbers = portion[asked[portion]]
+        if not numbers.numel():
             continue
         part = graphs.select(numbers).to(victim.device)
         budgets, bounds = threat.budgets(part), None
         if bool((budgets > 1).any()):
             bounds = margin_bounds(victim.model, part, threat.enumerate(part), budgets)
         out[numbers] = _bounded_margin(bounds, part).cpu()
-    return out.masked_fill(~asked, -torch.inf)
+    return out
 
 
 def _largest_sets(budgets: Tensor, candidates: Candidates) -> Tensor:
@@ -249,7 +249,7 @@ def _certify(
         exhausted=found.broken | survives | proved,
         witnesses=_witnesses(found, candidates, ~is_right),
     )
-    asked = (size > 1) & ~certificate.exhausted & every_edit
+    asked = (size > 1) & (size <= MOST_EDITS) & ~certificate.exhausted & every_edit
     if classifier is None or not bool(asked.any()):
         return certificate
     # Numba takes a second to be imported.
@@ -260,7 +260,7 @@ def _certify(
         classifier,
         graphs,
         candidates,
-        size,
+        size.clamp(max=MOST_EDITS),
         asked,
         most_evaluations=evaluations,
         slack=SLACK,
@@ -303,7 +303,10 @@ def _searched_margin(
     margin = found.margin.double()
     # Pairs that were left out as harmless are only known to have a margin above the slack. After a
     # break, pairs are left out unseen.
-    of_pairs = margin if bounds is None else margin.clamp(max=SLACK)
+    of_pairs = margin
+    if bounds is not None:
+        is_bounded = bounds.lower > -torch.inf
+        of_pairs = torch.where(is_bounded, margin.clamp(max=SLACK), margin)
     return torch.where(tried == 1, margin, torch.where(survives, of_pairs, -torch.inf))
 
 

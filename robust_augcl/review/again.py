@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from robust_augcl.oracle.branches.known import known
+from robust_augcl.oracle.branches.known import MOST_EDITS, known
 from robust_augcl.oracle.certificates import SLACK, SingleEdits, bounded_margins, certify
 from robust_augcl.review.edited import EditedTargets, Edits, edits_of
 from robust_augcl.review.judge import beyond_rounding
@@ -55,7 +55,7 @@ class Again:
         self._changing = single.changing
         self.pairs = single.changing * (single.changing - 1) // 2
         self._few_pairs = self.pairs <= MOST_PAIRS
-        self._is_known = _known_targets(targets, threat)
+        self._is_known = _known_targets(targets, threat, self.size)
         self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
         self._asked = torch.zeros_like(self.size, dtype=torch.bool)
         self._bounded = torch.zeros_like(self._asked)
@@ -176,8 +176,13 @@ class Again:
         self._pair_is_wrong |= has_pair & answer.wrong
 
 
-def _known_targets(targets: EditedTargets, threat: ThreatModel) -> Tensor:
-    """Whether branch and bound knows the classifier of each target (G,)."""
+def _known_targets(targets: EditedTargets, threat: ThreatModel, sizes: Tensor) -> Tensor:
+    """Whether branch and bound knows the classifier of each target, and such large sets (G,).
+
+    Args:
+        targets, threat: the question.
+        sizes: edits of a set at the most (G,).
+    """
     graphs, model = targets.graphs, targets.victim.model
     out = torch.zeros(graphs.num_graphs, dtype=torch.bool)
     most = int(threat.budgets(graphs).max()) if graphs.num_graphs else 1
@@ -185,4 +190,4 @@ def _known_targets(targets: EditedTargets, threat: ThreatModel) -> Tensor:
     for portion in graphs.portions():
         part = graphs.select(portion)
         out[portion] = known(model.local_parts(part), part, most) is not None
-    return out
+    return out & (sizes <= MOST_EDITS)

@@ -10,14 +10,16 @@ import pytest
 import torch
 from brute_force import ENCODERS, OPERATIONS, random_case
 
+from robust_augcl.adversary.victim import Victim
 from robust_augcl.encoders.gcn import GCN
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle import degree_effects, head_bounds
+from robust_augcl.oracle import bounds, degree_effects, head_bounds
 from robust_augcl.oracle.bounds import margin_bounds
+from robust_augcl.oracle.certificates import certify
 from robust_augcl.oracle.degree_effects import DegreeEffects
 from robust_augcl.oracle.edit_reach import Edits
 from robust_augcl.oracle.marginals import Span, exactly, through_relu
@@ -49,14 +51,14 @@ def tally(case, found=None):
     """Compare what the bound says of a case with every set of its edits."""
     found = Tally() if found is None else found
     truth = case.brute_force()
-    bounds = margin_bounds(case.model, case.graphs, case.candidates, case.budgets)
-    cost = torch.cat([bounds.cost, bounds.cost.new_zeros(1, bounds.cost.size(1))])  # of no edit: 0
+    bound = margin_bounds(case.model, case.graphs, case.candidates, case.budgets)
+    cost = torch.cat([bound.cost, bound.cost.new_zeros(1, bound.cost.size(1))])  # of no edit: 0
     for number, every in enumerate(truth.sets):
-        below = bounds.start[number] + cost[every.edits].sum(1)
+        below = bound.start[number] + cost[every.edits].sum(1)
         too_high = bool((below > every.gaps + ROUNDING).any())
-        too_high |= float(bounds.lower[number]) > every.margin + ROUNDING
+        too_high |= float(bound.lower[number]) > every.margin + ROUNDING
         found.graphs += 1
-        found.certified += bool(bounds.lower[number] > 0)
+        found.certified += bool(bound.lower[number] > 0)
         found.standing += not bool(truth.broken[number])
         found.wrong += too_high
     return found
@@ -216,7 +218,23 @@ def test_pieces_and_budgets_that_differ_change_nothing(encoder, operations):
         torch.testing.assert_close(pieces, one, rtol=1e-12, atol=1e-12)
     with using(Limits(bound_rows=1)):  # graph by graph, so with budgets of their own
         own = found()
-    assert (own[2] >= whole[2] - ROUNDING).all()
+    for one_by_one, together in zip(own, whole, strict=True):
+        torch.testing.assert_close(one_by_one, together, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_the_bound_of_a_graph_does_not_depend_on_those_beside_it(encoder):
+    case = random_case(3, encoder=encoder, features=1, operations=("add", "delete"))
+    last = case.graphs.ptr[3]
+    x = torch.cat([case.graphs.x[:last], 2 * case.graphs.x[last:]])  # of another feature
+    graphs, budgets = case.graphs.with_features(x), torch.tensor([2, 3, 1, 3])
+    together = margin_bounds(case.model, graphs, case.candidates, budgets)
+    for number in torch.arange(4).split(1):
+        one = graphs.select(number)
+        alone = margin_bounds(case.model, one, case.threat.enumerate(one), budgets[number])
+        torch.testing.assert_close(alone.lower, together.lower[number], rtol=1e-12, atol=1e-12)
+        mine = case.candidates.graph == number
+        torch.testing.assert_close(alone.cost, together.cost[mine], rtol=1e-12, atol=1e-12)
 
 
 def test_graphs_without_candidates_keep_their_margin():
@@ -227,9 +245,9 @@ def test_graphs_without_candidates_keep_their_margin():
         case = random_case(3, encoder=encoder, features=1, operations=("add",))
         candidates = case.threat.enumerate(graphs)
         assert len(candidates) == 0
-        bounds = margin_bounds(case.model, graphs, candidates, case.threat.budgets(graphs))
+        found = margin_bounds(case.model, graphs, candidates, case.threat.budgets(graphs))
         margin = float(margins(case.model(graphs), graphs.y))
-        assert float(bounds.lower) == pytest.approx(margin, abs=1e-5)
+        assert float(found.lower) == pytest.approx(margin, abs=1e-5)
 
 
 def test_a_single_edit_leaves_what_the_bound_says_but_for_the_head():
@@ -242,8 +260,8 @@ def test_a_single_edit_leaves_what_the_bound_says_but_for_the_head():
         case.model.head[0].bias += 100.0  # on
         labels = case.model(case.graphs).argmax(1)
         case = replace(case, graphs=case.graphs.with_labels(labels))
-        bounds = margin_bounds(case.model, case.graphs, case.candidates, case.budgets)
-        torch.testing.assert_close(bounds.lower, case.brute_force().margin, rtol=0, atol=1e-9)
+        found = margin_bounds(case.model, case.graphs, case.candidates, case.budgets)
+        torch.testing.assert_close(found.lower, case.brute_force().margin, rtol=0, atol=1e-9)
         exact += len(case.graphs)
     assert exact == 32
 
@@ -259,6 +277,61 @@ def test_rounds_that_are_not_what_the_encoder_computes_prove_nothing(monkeypatch
         lambda self, x: [replace(each, self_loops=False) for each in rounds(self, x)],
     )
     assert margin_bounds(*asked) is None
+
+
+class BothRounds(Structure2Vec):
+    """Its graph states are of both rounds, though its rounds are plain."""
+
+    summed_rounds = (1, 2)
+
+    @property
+    def embedding_size(self):
+        return 2 * self.width
+
+    def pool(self, states, batch, num_graphs):
+        nodes = torch.cat(states, 1)
+        return nodes, nodes.new_zeros(num_graphs, nodes.size(1)).index_add(0, batch, nodes)
+
+
+def test_states_of_the_first_of_two_plain_rounds_count():
+    found = Tally()
+    for case in cases((BothRounds, 2, 1, ("add", "delete")), 6):
+        tally(case, found)
+    assert found.wrong == 0
+    assert found.graphs == 24
+
+
+def test_graphs_that_need_too_much_memory_are_left_out(monkeypatch):
+    case = random_case(0, encoder=GIN, budget=3)
+    asked = case.model, case.graphs, case.candidates, case.budgets
+    whole = margin_bounds(*asked)
+    rows = case.graphs.sizes * case.candidates.counts
+    size = bounds._bytes_of_row(case.model.encoder.double().relu_rounds(case.graphs.x.double()))
+    case.model.float()
+    monkeypatch.setattr(bounds, "_MOST_BYTES", int(rows.max()) * 3 * size - 1)
+    some = margin_bounds(*asked)
+    left_out = rows == rows.max()
+    assert not left_out.all()
+    torch.testing.assert_close(some.lower[~left_out], whole.lower[~left_out])
+    assert (some.lower[left_out] == -torch.inf).all()
+    assert (some.cost[left_out[case.candidates.graph]] == 0).all()
+    truth = case.brute_force()
+    found = certify(Victim(case.model), case.graphs, case.threat)
+    assert not (found.certified & truth.broken).any()
+    monkeypatch.setattr(bounds, "_MOST_BYTES", 0)
+    assert margin_bounds(*asked) is None
+
+
+def test_no_set_has_more_edits_than_there_are():
+    case = random_case(7, encoder=GIN, operations=("delete",))
+    every = int(case.candidates.counts.max())
+    lower = [
+        margin_bounds(
+            case.model, case.graphs, case.candidates, torch.full_like(case.budgets, budget)
+        ).lower
+        for budget in (every, 2**31 - 1)
+    ]
+    assert torch.equal(*lower)
 
 
 def test_where_no_bound_is_known_none_is_claimed():

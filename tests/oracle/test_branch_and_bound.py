@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from brute_force import OPERATIONS, random_case
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.models.margins import margins
+from robust_augcl.oracle import certificates
 from robust_augcl.oracle.branches import search
 from robust_augcl.oracle.branches.branch_and_bound import branch_and_bound
 from robust_augcl.oracle.branches.contexts import Others
@@ -146,6 +148,32 @@ def test_a_certificate_holds_what_branch_and_bound_finds():
         assert (found.lower_margin <= truth.margin + 1e-4).all()
         beyond += int((truth.fewest > 1).sum())
     assert beyond > 0
+
+
+def test_rounds_that_are_not_what_the_encoder_computes_prove_nothing(monkeypatch):
+    case = known_case(0, budget=3)
+    rounds = Structure2Vec.relu_rounds
+    monkeypatch.setattr(
+        Structure2Vec,
+        "relu_rounds",
+        lambda self, x: [replace(each, offset=each.offset + 1) for each in rounds(self, x)],
+    )
+    assert known(case.model.local_parts(case.graphs), case.graphs, 3) is None
+
+
+def test_sets_of_too_many_edits_are_not_searched(monkeypatch):
+    fewer = 0
+    for number in range(10):
+        case = known_case(number, budget=3)
+        asked = Victim(case.model), case.graphs, case.threat
+        settled = certify(*asked).exhausted
+        with monkeypatch.context() as patches:
+            patches.setattr(certificates, "MOST_EDITS", 2)
+            found = certify(*asked)
+        assert not (found.certified & case.brute_force().broken).any()
+        assert settled.all()
+        fewer += int((~found.exhausted).sum())
+    assert fewer > 0
 
 
 _TOLD = """
