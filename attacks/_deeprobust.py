@@ -66,6 +66,7 @@ class DeepRobustAttack(Attack):
 
     Attributes:
         influences: whether its edits are at neighbours of the target.
+        most_nodes: of a graph; larger ones are refused. None: any.
     """
 
     nodes_only: ClassVar[bool] = True
@@ -73,6 +74,7 @@ class DeepRobustAttack(Attack):
     guesses: ClassVar[bool] = False
     operations: ClassVar[tuple[str, ...]] = ("add", "delete")
     everywhere: ClassVar[bool] = False
+    most_nodes: int | None = None
 
     @property
     def influences(self) -> bool:
@@ -135,19 +137,15 @@ class DeepRobustAttack(Attack):
     def _answer(self, task: Task) -> Perturbation:
         if task.graph.num_nodes < 2:
             return Perturbation()
+        if self.most_nodes is not None and task.graph.num_nodes > self.most_nodes:
+            raise InputError(
+                f"Expected a graph of at most {self.most_nodes} nodes for {self.display_name} "
+                f"(`most_nodes`), got {task.graph.num_nodes}"
+            )
         if isinstance(task.surrogate, DenseVictim):
             adjacency = torch.from_numpy(task.graph.adjacency.toarray())
             task.surrogate.remember(torch.from_numpy(task.graph.x), adjacency)
         return edits_between(task.graph.adjacency, self.work(task))
-
-
-def check_size(task: Task, most_nodes: int, name: str) -> None:
-    """Raise `InputError` for a graph that an attack takes too long for, or too much memory."""
-    if task.graph.num_nodes > most_nodes:
-        raise InputError(
-            f"Expected a graph of at most {most_nodes} nodes for {name} (`most_nodes`), got "
-            f"{task.graph.num_nodes}"
-        )
 
 
 class PlainGraphs:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from robust_augcl.adversary import deeprobust_attacks
 from robust_augcl.adversary.attack_base import at_most
 from robust_augcl.adversary.victim import Access
-from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task, check_size
+from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task
 from robust_augcl.errors import InputError
 from robust_augcl.validation import require_positive
 
@@ -48,7 +48,6 @@ class DeepRobustIG(DeepRobustAttack):
         return at_most(self, steps=3)
 
     def work(self, task: Task) -> Any:
-        check_size(task, self.most_nodes, "deeprobust_ig")
         if not task.surrogate.normalises:
             raise InputError("Expected a victim whose encoder is a GCN for deeprobust_ig")
         return deeprobust_attacks.integrated_gradients(

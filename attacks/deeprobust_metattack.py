@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from robust_augcl.adversary import deeprobust_attacks
 from robust_augcl.adversary.attack_base import at_most
 from robust_augcl.adversary.victim import Access
-from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task, check_size
+from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task
 from robust_augcl.validation import require_positive
 
 
@@ -49,7 +49,6 @@ class DeepRobustMetattack(DeepRobustAttack):
         return at_most(self, train_iters=5)
 
     def work(self, task: Task) -> Any:
-        check_size(task, self.most_nodes, "deeprobust_metattack")
         return deeprobust_attacks.metattack(
             task.graph,
             task.surrogate,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from robust_augcl.adversary import deeprobust_attacks
 from robust_augcl.adversary.attack_base import at_most
 from robust_augcl.adversary.victim import Access
-from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task, check_size
+from robust_augcl.attacks._deeprobust import DeepRobustAttack, Task
 from robust_augcl.validation import require_positive
 
 
@@ -49,7 +49,6 @@ class DeepRobustPGD(DeepRobustAttack):
         return at_most(self, epochs=3)
 
     def work(self, task: Task) -> Any:
-        check_size(task, self.most_nodes, "deeprobust_pgd")
         return deeprobust_attacks.pgd(
             task.graph, task.surrogate, task.targets, task.edits, task.generator, epochs=self.epochs
         )

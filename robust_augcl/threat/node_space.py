@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.threat.candidate_space import CandidateSpace
@@ -88,9 +89,23 @@ class NodeCandidateSpace:
 
         Of edits anywhere without a reach, these are all pairs of nodes: ask only in small graphs.
         """
-        size, many = self.targets.graph.num_nodes, self.targets.num_graphs
         places = self._places(reach)
         target, place = places.nonzero(as_tuple=True)
+        fit = max(1, limits().listed_pairs // max(1, self.targets.graph.num_nodes))
+        pieces = [
+            self._listed(places, *some)
+            for some in zip(target.split(fit), place.split(fit), strict=True)
+        ]
+        target, pairs, exists = (torch.cat(part, dim=-1) for part in zip(*pieces, strict=True))
+        return Candidates(target, pairs, exists, self.targets.num_graphs, self.deletes)
+
+    def _listed(
+        self, places: Tensor, target: Tensor, place: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The candidates at some places (P,) of targets (P,): target (M,), pairs (2, M), whether
+        each is an edge (M,).
+        """
+        size = self.targets.graph.num_nodes
         row = torch.arange(target.numel(), device=target.device).repeat_interleave(size)
         end, other = take(place, row), torch.arange(size, device=target.device).repeat(len(target))
         target = take(target, row)
@@ -107,7 +122,7 @@ class NodeCandidateSpace:
             allowed = ~exists
         if self.anywhere.within_component:
             allowed = allowed & (graph.components[pairs[0]] == graph.components[pairs[1]])
-        return Candidates(target[allowed], pairs[:, allowed], exists[allowed], many, self.deletes)
+        return target[allowed], pairs[:, allowed], exists[allowed]
 
     def lie_there(self, target: Tensor, pairs: Tensor) -> Tensor:
         """Whether edits (2, K) of targets (K,) lie where they are allowed (K,)."""

@@ -9,9 +9,10 @@ from node_graphs import random_node_graph
 from robust_augcl import registry
 from robust_augcl.adversary import deeprobust_attacks
 from robust_augcl.adversary.attack_base import FitGraphs
+from robust_augcl.adversary.dense_victim import DenseVictim
 from robust_augcl.adversary.guard import run_attack
 from robust_augcl.adversary.victim import Victim
-from robust_augcl.errors import ThreatViolation
+from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.copied_gcn import classifier_of_gcn
@@ -168,6 +169,16 @@ def test_users_who_ask_for_graphs_are_told_no(node_task):
         run_attack(
             attack, victim, whole, ThreatModel(1, BOTH), fit=fit, generator=torch.Generator()
         )
+
+
+@pytest.mark.parametrize("name", ["fga", "ig", "pgd", "metattack"])
+def test_graphs_that_are_too_large_are_refused_before_anything_dense_is_made(
+    node_task, name, monkeypatch
+):
+    monkeypatch.setattr(DenseVictim, "remember", None)  # calling it would raise another error
+    threat = AT_TARGET if name in ("fga", "ig") else SHARED
+    with pytest.raises(InputError, match=r"at most 59 nodes for .* \(`most_nodes`\), got 60"):
+        attacked(f"deeprobust_{name}", node_task, threat, most_nodes=59)
 
 
 def test_nettack_by_influencers_edits_at_neighbours_alone(node_task):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from robust_augcl.errors import InputError, ThreatViolation
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.plan.suite_settings import ThreatSettings
 from robust_augcl.threat.model import ThreatModel
@@ -59,6 +60,18 @@ def test_candidates_lie_where_they_may(targets, operations, at):
         some = list(map(tuple, drawn.pairs[:, drawn.graph == k].T.tolist()))
         assert len(set(some)) == min(3, len(expected))
         assert set(some) <= set(expected)
+
+
+@pytest.mark.parametrize("at", PLACES)
+def test_what_is_listed_at_once_changes_nothing(targets, at):
+    space = ThreatModel(1, ("add", "delete"), at=at).space(targets)
+    whole = space.list()
+    with using(Limits(listed_pairs=30)):
+        found = space.list()
+    assert all(
+        torch.equal(getattr(found, name), getattr(whole, name))
+        for name in ("graph", "pairs", "exists")
+    )
 
 
 def test_only_candidates_within_reach_are_listed(targets):
