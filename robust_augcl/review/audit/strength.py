@@ -73,6 +73,7 @@ def more_access_does_no_less(evidence: Evidence) -> Finding:
 
 
 _SEES = {
+    "weights": "which sees the model's weights",
     "gradient": "which sees the model's gradients",
     "query": "which sees the model's predictions",
     "none": "which sees nothing of the model",

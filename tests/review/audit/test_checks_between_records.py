@@ -40,6 +40,14 @@ def test_weaker_than_random_beyond_chance_fails(record, outcomes):
         )
 
 
+def test_an_attack_that_sees_weights_is_held_against_those_that_see_less(record, outcomes):
+    weak, black = record("weak", outcomes(first(20, 90))), record("black", outcomes(first(60, 90)))
+    given = with_traits((weak, replace(WHITE, access="weights")), (black, BLACK))
+    found = strength.more_access_does_no_less(given)
+    expect(found, "FAIL", weak)
+    assert "which sees the model's weights" in found.evidence
+
+
 def test_white_box_is_held_against_black_boxes_but_not_against_searches(record, outcomes):
     white, better = (
         record("white", outcomes(first(20, 90))),
