@@ -23,7 +23,11 @@ def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
     """What happens to the models of a family: one sentence a budget, then how methods compare."""
     first = family[0]
     clean = _listed(first, [first.robust(CLEAN, *column) for column in first.columns])
-    yield f"Of {first.graphs}, {clean} are classified right before any edit."
+    means = "; the numbers are means over the seeds" if len(first.seeds) > 1 else ""
+    yield (
+        f"Before any edit, {clean} of the test graphs are classified right. There are "
+        f"{first.graphs}{means}."
+    )
     yield _on_budget(view, first)
     yield from on_classes(first)
     for section in family[1:]:
@@ -41,10 +45,12 @@ def _on_budget(view: View, section: Section) -> str:
         values = _listed(section, [each.high for each in known])
         return f"{allowed}, {values} stay right in the exact worst case. {_NO_MORE}"
     if known and all(each.low for each in known):
+        some = any(each.exact for each in known)
+        between = f" for every {section.noun}" if some else ". It lies between two bounds"
         return (
-            f"{allowed}, the worst case is not known exactly. It lies between two bounds: "
-            f"{_brackets(section, worst)}. The lower bound counts graphs proved safe, the upper "
-            f"bound counts {UNBROKEN}."
+            f"{allowed}, the worst case is not known exactly{between}: "
+            f"{_brackets(section, worst, some)}. The lower bound counts graphs proved safe, the "
+            f"upper bound counts {UNBROKEN}."
         )
     strongest = section.strongest
     if strongest is None:
@@ -96,21 +102,28 @@ def _listed(section: Section, found: Sequence[object]) -> str:
     return f"{low} %" if low == high else f"{low} to {high} % ({_columns(section, len(known))})"
 
 
-def _brackets(section: Section, worst: Sequence[Worst | None]) -> str:
-    """Brackets of models, as `_listed` does."""
+def _brackets(section: Section, worst: Sequence[Worst | None], some_exact: bool) -> str:
+    """Brackets of models, as `_listed` does; where some are exact, each says what it is."""
     named = [
-        (column, percent(each.low.mean if each.low else None), percent(each.high.mean))
+        (drawn_name(section, *column), each)
         for column, each in zip(section.columns, worst, strict=True)
         if each is not None
     ]
     if len(named) <= _FEW and len(section.layers) == 1:
-        return ", ".join(
-            f"{drawn_name(section, *column)} {low} to {high} %" for column, low, high in named
-        )
+        return ", ".join(f"{name} {_bracket(each, some_exact)}" for name, each in named)
     known = [each for each in worst if each is not None]
     low = percent(min(each.low.mean for each in known if each.low))
     high = percent(max(each.high.mean for each in known))
     return f"{low} to {high} % ({_columns(section, len(known))})"
+
+
+def _bracket(worst: Worst, some_exact: bool) -> str:
+    """Both ends of a worst case, or the one number that it is."""
+    high = percent(worst.high.mean)
+    if worst.exact:
+        return f"{high} % (exact)"
+    low = percent(worst.low.mean if worst.low else None)
+    return f"{low} to {high} %{' (bounds)' if some_exact else ''}"
 
 
 def _columns(section: Section, number: int) -> str:

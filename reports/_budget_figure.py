@@ -44,8 +44,8 @@ CAPTION = (
     "Marks: the share of test graphs that is right before and after the edits, means over the "
     "seeds; upright lines: 95 % intervals. Marks of one budget stand beside each other so that "
     "none hides another. Stars: the exact worst case, where every graph is proved or broken. "
-    "Grey: where it is not exact, it lies between the dashed line, which is proved, and what no "
-    "edits found here break."
+    "Grey: where the worst case is not known exactly, it lies in here. The dashed line counts "
+    "graphs proved safe, the upper edge graphs that no attack run here has broken."
 )
 
 Look = tuple[str, str]
@@ -274,7 +274,7 @@ def _draw_band(
         x, low, high = [0.9 * x[0], 1.1 * x[0]], 2 * low, 2 * high
     between = panel.fill_between(x, low, high, color="#333333", alpha=0.16, linewidth=0)
     (proved,) = panel.plot(x, low, color="#333333", linewidth=0.9, linestyle=(0, (3, 2)))
-    return [("Worst case, not settled", between), ("Proved", proved)]
+    return [("Worst case: lies in here", between), ("Proved safe", proved)]
 
 
 def _draw_axes(panel: Axes, budgets: Sequence[int | float], step: float) -> None:

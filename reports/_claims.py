@@ -194,6 +194,8 @@ def _bracket(claim: Claim, bracket: ClaimBracket, names: Names) -> str:
 def _ends(lower: float | None, upper: float) -> str:
     if lower is None:
         return f"at most {100 * upper:.1f} %"
+    if lower == upper:
+        return f"{100 * upper:.1f} % (exact)"
     return f"{100 * lower:.1f} to {100 * upper:.1f} %"
 
 

@@ -83,7 +83,8 @@ def said(found: Judged, section: Section, pair: Pair) -> Iterator[str]:
     if found.verdict == "undecided" and not has_interval(found):
         yield (
             f"{found.n_seeds} seeds cannot tell. Robust accuracy differs by "
-            f"{points(found.difference)} points, but the 95 % interval holds every difference."
+            f"{points(found.difference)} points, but the 95 % interval is so wide that it leaves "
+            "no difference out."
         )
         yield from _what_would_settle(found, equal)
         return

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._words import within_text
+from robust_augcl.results.names import EXACT_NAME
 
 
 def families(found: Sequence[Section]) -> list[list[Section]]:
@@ -21,14 +22,19 @@ def not_run_text(section: Section) -> str:
     """Which attacks were run with other budgets and not with this one; empty where none were."""
     own = section.suite, section.dataset, section.encoder, section.protocol
     there = {
-        record.cell.attack
+        record.cell.attack: record.is_exact
         for record in section.report.records
         if (c := record.cell) and (c.suite, c.dataset, c.encoder, c.protocol) == own
     }
-    missing = sorted(there - set(section.attacks))
+    missing = sorted(there.keys() - set(section.attacks))
     if not missing:
         return ""
-    names = " and ".join(sorted(map(section.names.attack, missing)))
+    named = {attack: section.names.attack(attack) for attack in missing}
+    # The row of an exact attack has another name in the tables of other budgets.
+    names = " and ".join(
+        f"{name} (the {EXACT_NAME.lower()})" if there[attack] else name
+        for attack, name in sorted(named.items(), key=lambda item: item[1])
+    )
     verb = "was" if len(missing) == 1 else "were"
     text = f"{names} {verb} not run with {within_text(section.budget)}."
     for attack in sorted(section.combined):

@@ -87,10 +87,12 @@ def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
     if not weak:
         return f"{name}, which learns, breaks {least} {whole} on each of {len(found)} models."
     named = "; ".join(_named(section, each) for each in weak)
-    others = "others" if len(weak) < len(found) else "models"
+    others = "these models" if len(weak) == len(found) else "the others"
+    if len(weak) == 1 < len(found):
+        others = "the other"
     return (
         f"{name}, which learns, breaks {least} {whole} on "
-        f"{len(found) - len(weak) or 'none'} of {len(found)} models. On these {others} it breaks "
+        f"{len(found) - len(weak) or 'none'} of {len(found)} models. On {others} it breaks "
         f"less: {named}. {_why(section, attack)}"
     )
 
@@ -117,11 +119,11 @@ def _why(section: Section, attack: str) -> str:
     if finding is None:
         why = "It learned too little, or cannot find more."
     elif own & set(finding.cells):
-        why = "The audit found that it is not at rest: it breaks more when it learns on."
+        why = "The audit let it learn longer on a sample of models, and it broke more."
     else:
         why = (
-            "By the audit it is at rest: it breaks hardly more when it learns on. So it does not "
-            "find more as it is set."
+            "The audit let it learn longer on a sample of models, and it broke hardly more. So "
+            "more learning would hardly help."
         )
     return f"{why} Do not take its row as the worst case."
 

@@ -40,9 +40,9 @@ def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
             "How victims were trained",
             victims,
             ("Epoch", f"Loss on the\n{graphs}"),
-            f"Each line is the training of one victim, one a seed. A ring marks the epoch that was "
-            f"kept. At rest: {FEWEST_EPOCHS} epochs or more, and {100 * SHARE_OF_EPOCHS:.0f} % of "
-            "all or more, followed it, and none was better.",
+            "A victim is a model that is attacked. Each line is the training of one, one a seed. A "
+            f"ring marks the epoch that was kept. At rest: at least {FEWEST_EPOCHS} epochs, and at "
+            f"least {100 * SHARE_OF_EPOCHS:.0f} % of all, came after it, and none was better.",
         )
     attackers = _panels(report, "attacker", _attackers(report))
     if _is_a_course(attackers):
@@ -51,10 +51,10 @@ def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
             "How attacks learned",
             attackers,
             ("Step of learning", f"Robust accuracy on the\n{graphs} (%)"),
-            "Each line is what an attack learned on one victim, one a seed. A ring marks the first "
-            "of the lowest points: weights are kept from there (of equals, by margins that are not "
-            "drawn). The word is the audit's: it let the attack learn on, on a sample of victims, "
-            "and says of all what it saw there.",
+            "A victim is a model that is attacked. Each line is what an attack learned on one, one "
+            "a seed. Its weights are kept from the lowest point, which the ring marks (the first "
+            "of several; among these, margins decide that are not drawn). Whether it is at rest is "
+            "what the audit says, which let it learn longer on a sample of victims.",
         )
     return drawings
 

@@ -181,9 +181,10 @@ def _caption(section: Section, chosen: Drawable, seed: int) -> str:
     return (
         f"Test graph {chosen.graph} of seed {seed} ({name}; {chosen.nodes} nodes, "
         f"{len(chosen.edges)} edges) under the edits that the attacks above chose for each model, "
-        "the most damaging first. Thick red: the model errs after it. Thin: it is still right. "
-        "Dashed: an edge that is removed. The margin says how far the true class leads after the "
-        "edit: below 0 the model errs. Allowed is "
-        f"{section.threat}. It is the graph that most models lose, of the few that are kept for "
-        "drawing."
+        "the most damaging first. The numbers in the drawing are those of the list below it. There "
+        "two numbers of nodes, joined by a dash, are an edge. Thick red: the model errs after the "
+        "edit. Thin: it is still right. Dashed: an edge that is removed. The margin says how far "
+        "the true class leads after the edit: below 0 the model errs. Allowed is "
+        f"{section.threat}. Few graphs are kept for drawing. Of these it is the one that edits "
+        "break for most models."
     )

@@ -28,11 +28,11 @@ _SHARES = {
     "share_of_push": "of push",
 }
 CAPTION = (
-    "Each line is the pretraining of one seed. Bars: which share of all pairs of anchor and "
-    "negative are false ones, which share of the weight that the method gives lies on them, and "
-    "which share of the push, which is how strongly the loss drives a negative away from its "
-    "anchor. Bars are means, dots the seeds. Weights that avoid false negatives lie on a smaller "
-    "share than there are pairs."
+    "Each line is the pretraining of one seed. Bars: how much of three things falls to false "
+    "negatives. These are all pairs of anchor and negative, the weight that the method gives, and "
+    "the push, which is how strongly the loss drives a negative away from its anchor. Bars are "
+    "means, dots the seeds. Where weights avoid false negatives, their share of the weight is "
+    "smaller than their share of the pairs."
 )
 
 

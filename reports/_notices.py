@@ -16,6 +16,11 @@ from robust_augcl.reports._words import sentence, with_minus
 from robust_augcl.results.report_input import ReportInput
 
 Kind = Literal["fail", "warn", "note"]
+ABOUT_AUDIT = (
+    "The audit asks of each number whether it shows how robust the model is, or only that an "
+    "attack is weak or something is broken."
+)
+"""What a reader must know of the audit who has not met it."""
 
 
 class Notice(NamedTuple):
@@ -69,12 +74,17 @@ def _checks(number: int) -> str:
     return f"{number} check" if number == 1 else f"{number} checks"
 
 
+def _quoted(check: str) -> str:
+    """A check by its name, which says what should be so: it must not be read as what is so."""
+    return f'the check "{check}"'
+
+
 def _of_audit(report: ReportInput) -> Iterator[Notice]:
     for finding in report.audit.findings if report.audit else ():
         if finding.status == "FAIL":
-            yield Notice("fail", finding.check, with_minus(finding.evidence))
+            yield Notice("fail", _quoted(finding.check), with_minus(finding.evidence))
         elif finding.status == "WARN":
-            yield Notice("warn", finding.check, with_minus(finding.evidence))
+            yield Notice("warn", _quoted(finding.check), with_minus(finding.evidence))
     if report.audit is None:
         yield Notice("warn", "not audited", "Nobody has looked for broken attacks or victims.")
     if report.not_at_rest:

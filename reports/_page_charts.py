@@ -87,10 +87,11 @@ def _caption(section: Section, cut: bool) -> str:
     )
     left = " Only the most telling attacks are drawn; the table has all." if cut else ""
     return (
-        f"{CLEAN_NAME}: the share of graphs that are right before any edit. Other rows: the share "
-        f"that are right before and after the attack's edits. Dots with lines are "
+        f"{CLEAN_NAME}: the share of graphs that is right before any edit. Other rows: the share "
+        f"that is right before and after the attack's edits. Dots with lines are "
         f"{section.intervals}. {exact}The dashed line is a model that always answers the commonest "
-        f"class. Allowed edits: {section.threat}. There are {section.graphs}.{left}"
+        f"class. Allowed edits: {section.threat}. Protocol: {section.protocol_text}. There are "
+        f"{section.graphs}.{left}"
     )
 
 

@@ -27,7 +27,7 @@ from robust_augcl.results.names import difference_name, joined, layers_text
 from robust_augcl.results.power import MOST_SEEDS_NEEDED
 
 Cell = dict[str, Any]
-ALL = "all targets"
+ALL = "all classes"
 BOUNDS = " (bounds)"
 """Follows two numbers, so that nobody takes them for a confidence interval."""
 
@@ -61,9 +61,10 @@ def means_table(view: View) -> dict[str, Any]:
         ],
         "caption": (
             "Stays right: the share of test graphs that are right before and after the attack. "
-            f"These are {first.intervals}. Missed: graphs that other edits break and this attack "
-            "did not, in points. Worst case: what stays right whatever allowed edits are made. "
-            "Two numbers are bounds, and no confidence interval: the lower one counts graphs "
+            f"The numbers are {first.intervals}. Budget: the most edits of one graph. Missed: "
+            "graphs that other edits break and this attack did not, in points. Worst case: what "
+            "stays right whatever allowed edits are made. Two numbers there are bounds, and no "
+            "confidence interval: the lower one counts graphs "
             f"proved safe, the upper one counts {UNBROKEN}.{_assumed(view)}{_not_run(view)} Click "
             "a column's head to sort."
         ),
@@ -178,7 +179,7 @@ def comparisons_table(view: View) -> dict[str, Any]:
         head("Budget", "budget"),
         head("Points"),
         head("p, corrected"),
-        head("Says", text=True),
+        head("Verdict", text=True),
         head(SEEDS_TO_SETTLE),
         head("Family", "family", text=True),
     ]

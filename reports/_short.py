@@ -8,7 +8,7 @@ from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._answer import answer
 from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_in_short
-from robust_augcl.reports._notices import Notice, notices, verdict_on, what_follows
+from robust_augcl.reports._notices import ABOUT_AUDIT, Notice, notices, verdict_on, what_follows
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View
@@ -60,7 +60,7 @@ def _opening(view: View) -> Iterator[str]:
     yield escape(subject(report))
     found = notices(view)
     yield "## Read this first"
-    yield verdict_on(view)
+    yield joined(verdict_on(view), ABOUT_AUDIT if report.audit else "", by=" ")
     yield from _points([notice for notice in found if notice.kind != "note"])
     yield "## The answer"
     yield from _answers(view)
@@ -97,7 +97,7 @@ def subject(report: ReportInput) -> str:
     what = "one trained graph classifier still gets"
     if not one:
         what = f"{len(victims)} trained graph classifiers still get"
-    asked = f"What {what} right when somebody edits the graphs."
+    asked = f"This report tells what {what} right when somebody edits the graphs."
     task = f"Task: {report.task}" if report.task else ""
     return joined(task, asked, _counted(report, len(victims)), by=" ")
 
@@ -112,11 +112,23 @@ def _counted(report: ReportInput, victims: int) -> str:
     if victims == 1 and number == pairs:
         return f"There are {number} results, one for each pair of attack and budget."
     if number == victims * pairs:
-        return f"There are {number} results: {victims} classifiers, {under}."
+        return f"There are {number} results: {victims} classifiers{_trained(report)}, {under}."
     return (
         f"There are {number} results, one for each classifier, attack and budget that were run "
         "together."
     )
+
+
+def _trained(report: ReportInput) -> str:
+    """Of how many methods and seeds the classifiers are; empty where that is not all to say."""
+    cells = {record.cell for record in report.records}
+    same = {(c.suite, c.dataset, c.encoder, c.layers, c.protocol) for c in cells}
+    methods, seeds = {c.method for c in cells}, {c.seed for c in cells}
+    trained = {(c.method, c.seed) for c in cells}
+    several = len(methods) > 1 and len(seeds) > 1
+    if len(same) > 1 or not several or len(trained) != len(methods) * len(seeds):
+        return ""
+    return f" ({len(methods)} methods, each with {len(seeds)} seeds)"
 
 
 def family_title(section: Section) -> str:

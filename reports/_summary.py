@@ -18,7 +18,13 @@ def guide(section: Section) -> Iterator[str]:
         f"A model that always answers the commonest class would have "
         f"{percent(section.commonest)} % in every row."
     )
+    yield f"Protocol: {section.protocol_text}."
     yield from _on_the_worst(section)
+    for attack in sorted(section.combined):
+        yield (
+            f"{section.attack_name(attack)}: for each graph, the most damaging edits that any of "
+            "the attacks found that it combines."
+        )
     yield from _learned.in_short(section)
     yield from _on_claims(section)
     yield from _on_classes(section)

@@ -20,6 +20,14 @@ from robust_augcl.results.findings import Audit
 from robust_augcl.results.names import layers_text
 from robust_augcl.results.transfers import Entry
 
+_ABOUT = """\
+Edits that an attack made for one victim (a model that is attacked), turned on another.
+robust %: what stays right of the victim `on`, under the edits made for the victim `made for`.
+carried over %: of the graphs that the edits broke where they were made, and that the other
+victim gets right before any edit, the share that is broken there too.
+
+"""
+
 
 def matrices(section: Section, entries: Sequence[Entry]) -> str:
     """A matrix for each attack and number of layers.
@@ -131,7 +139,7 @@ def render_transfers(entries: Sequence[Entry], format: str, audit: Audit | None 
         return noted(
             markdown_table(header, [[escape(text) for text in line] for line in body], left=6)
         )
-    return _terminal(header, body) + footnotes("".join(line[6] for line in body))
+    return f"{_ABOUT}{_terminal(header, body)}{footnotes(''.join(line[6] for line in body))}"
 
 
 def _terminal(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -18,7 +18,7 @@ from robust_augcl.reports import _claims
 from robust_augcl.reports._answer import answer
 from robust_augcl.reports._audit import ORDER_OF_STATUS
 from robust_augcl.reports._maps import maps_of
-from robust_augcl.reports._notices import notices, verdict_on, what_follows
+from robust_augcl.reports._notices import ABOUT_AUDIT, notices, verdict_on, what_follows
 from robust_augcl.reports._page_charts import charts
 from robust_augcl.reports._page_tables import comparisons_table, means_table
 from robust_augcl.reports._sections import Section
@@ -59,6 +59,7 @@ def html_page(view: View, drawn: Sequence[str], stamp: str) -> str:
         subtitle=subject(report),
         status=status,
         verdict=verdict_on(view),
+        about_audit=ABOUT_AUDIT if audit else "",
         notices=found,
         answers=[(family_title(family[0]), list(answer(view, family))) for family in view.families],
         charts=charts(view),
@@ -100,6 +101,7 @@ def _environment() -> Environment:
         auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_with_its_sign,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -108,9 +110,20 @@ def _environment() -> Environment:
     return made
 
 
+def _with_its_sign(value: Any) -> Any:
+    """A text in which no line breaks between a number and its sign of percent.
+
+    Settings, whose lines are as they are, stay as they are.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or "\n" in value:
+        return value
+    return value.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def _code(text: str) -> Markup:
     """A text of ours, escaped; what stands in backticks is code."""
-    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
+    kept = str(escape(_with_its_sign(text)))
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", kept))
 
 
 @cache

@@ -189,7 +189,7 @@ def _primary(found: list[Comparison]) -> Iterator[str]:
     yield rf"\label{{tab:{_word(first.section.suite)}-primary}}"
     yield r"\begin{tabular}{@{}lrrl@{}}"
     yield r"\toprule"
-    yield r"Difference & Points & p & Says \\"
+    yield r"Difference & Points & p & Verdict \\"
     yield r"\midrule"
     for each in found:
         yield _primary_row(each)

@@ -19,9 +19,9 @@ from robust_augcl.reports._short import family_title
 from robust_augcl.reports._terminal_comparisons import compared
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst, view_of
-from robust_augcl.reports._words import UNBROKEN
+from robust_augcl.reports._words import UNBROKEN, edits_text
 from robust_augcl.reports.tables import percent
-from robust_augcl.results.names import CLEAN, joined, layers_text
+from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text
 from robust_augcl.results.report_input import ReportInput
 
 WIDTH = 80
@@ -92,7 +92,9 @@ def last_lines(report: ReportInput, folder: Path, width: int = WIDTH) -> str:
     told: list[str] = []
     for family in view.families:
         verdicts = verdicts_of(family[0])
-        texts = [*_in_brief(view, family), *sentences(verdicts, verdicts.leading, brief=True)]
+        clean, first, *others = _in_brief(view, family)
+        # What is last is cut where there is no room: that must not be the verdicts.
+        texts = [clean, first, *sentences(verdicts, verdicts.leading, brief=True), *others]
         told += [line for text in texts for line in _wrapped(text, width, "  ")]
     room = MOST_LINES - len(ends)
     if len(told) > room:
@@ -114,13 +116,17 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
         if len(first.columns) > len(columns)
         else ""
     )
-    yield f"Right before any edit, in percent: {', '.join(clean)}{more}."
+    yield f"Right before any edit, %: {', '.join(clean)}{more}."
     for section in family[:_MOST_BUDGETS]:
+        known = [view.worst(section, *column) for column in columns]
+        exact = all(each is not None and each.exact for each in known)
         worst = [
-            f"{drawn_name(first, *column)} {_worst(view.worst(section, *column), short=False)}"
-            for column in columns
+            f"{drawn_name(first, *column)} {percent(each.high.mean) if exact else worst_text(each)}"
+            for column, each in zip(columns, known, strict=True)
         ]
-        yield f"Worst case, {section.threat}: {', '.join(worst)}{more}."
+        name = EXACT_NAME if exact else _WORST
+        assumed = "" if section.keeps_classes else ", assumed to keep the class"
+        yield f"{name}, {edits_text(section.budget)}{assumed}: {', '.join(worst)}{more}."
 
 
 def _allowed(section: Section) -> str:

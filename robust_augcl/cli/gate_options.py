@@ -79,7 +79,8 @@ gate_options = all_of(
     click.option(
         "--one-model",
         is_flag=True,
-        help="Compare one trained model a side as these two models: it says nothing of training.",
+        help="Where each side has one trained model, compare these two models; that says nothing "
+        "of how well the training works.",
     ),
     click.option(
         "--self-test",

@@ -146,7 +146,7 @@ def clean(folder: Path, everything: bool, dry_run: bool, plug_ins: Texts) -> Non
 @cli.command()
 @options.folder
 @options.form("table", "json", "csv", "markdown")
-@click.option("--by-seed", is_flag=True, help="One row for each victim, not means.")
+@click.option("--by-seed", is_flag=True, help="A row for each trained model, not means over seeds.")
 @options.plug_ins
 def show(folder: Path, form: str, by_seed: bool, plug_ins: Texts) -> None:
     """Show what stays right in the run in DIR: means over the seeds, with intervals.
@@ -271,13 +271,14 @@ def transfer(
 def replay(folder: Path, models: Texts, adapters: Texts, plug_ins: Texts, **given: Any) -> None:
     """Prove every record and certificate of the run in DIR again.
 
-    This takes the stored graphs, edits and weights alone. It rebuilds each attacked graph, checks
-    budget and label preservation, and predicts again. Of a certificate the breaking edits are
-    proved so, and for one edit, or where a bound is enough, the certified graphs too. Beyond that
-    only single edits of them are tried. Graphs are drawn again, or read again from --archives.
-    What took next to no time is computed again. Then audit, transfers and report are made again and
-    compared with those that are there. A table says what is known of each field. Exit code 1 if
-    anything does not hold or is missing.
+    It needs nothing but the stored graphs, edits and weights. Of a record it rebuilds each attacked
+    graph, checks that its edits keep to the budget and keep the class, and predicts again. Of a
+    certificate (the proof of which graphs no edits can break) it applies the edits that are said to
+    break a graph. Graphs that are said to be safe are proved again for one edit, and for more where
+    a bound or a short search is enough; of the others only some edits are tried. Graphs are drawn
+    again, or read again from --archives. What took next to no time is computed again. Then audit,
+    transfers and report are made again, and compared with those that are there. A table says what
+    is known of each field. Exit code 1 if anything does not hold or is missing.
     """
     wanted = options.ReplayOptions(**given)
     _call("proving:replay", folder, wanted, plug_ins=plug_ins, models=(models, adapters))

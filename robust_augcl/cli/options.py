@@ -200,7 +200,7 @@ folder = click.argument("folder", metavar="DIR", type=FOLDER)
 folders = click.argument("folders", metavar="DIR [DIR]...", type=FOLDER, nargs=-1, required=True)
 
 
-def form(*choices: str) -> Decorator:
+def form(*choices: str, help: str = "How it is printed.") -> Decorator:
     """The option `--format`."""
     return click.option(
         "--format",
@@ -208,13 +208,13 @@ def form(*choices: str) -> Decorator:
         type=Word(*choices),
         default=choices[0],
         show_default=True,
-        help="How it is printed.",
+        help=help,
     )
 
 
 report_options = all_of(
     click.option("--out", type=FOLDER, help="Where it goes [default: DIR; of latex DIR/paper]."),
-    form("page", "latex"),
+    form("page", "latex", help="For reading, or for a paper: tables and figures."),
     click.option(
         "--width",
         type=Word("column", "page"),
@@ -264,7 +264,7 @@ replay_options = all_of(
         type=Seconds(),
         default=0.1,
         show_default=True,
-        help="Steps that took no longer, by their own word, are computed again.",
+        help="Steps that took no longer than this, as they recorded, are computed again.",
     ),
     click.option(
         "--from-scratch",

@@ -142,7 +142,7 @@ class Gate:
         text = "nothing is compared" if first is None else f"{first.about}: {first.why}"
         if self.outcome == "holds":
             better = f", {len(self.improved)} improved" if self.improved else ""
-            return f"none of {counted(len(self.answers), 'comparison')} regressed{better}"
+            return f"None of {counted(len(self.answers), 'comparison')} regressed{better}"
         return f"{text} (and {more} more)" if more > 0 else text
 
     def as_json(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def records_of(campaign, found):
         ({"none": [9, 10], "augcl": [10, 9]}, f"{SENTENCE}each of 4 models."),
         (
             {"none": [9, 8], "augcl": [10, 3]},
-            f"{SENTENCE}2 of 4 models. On these others it breaks less: No pretraining, 2 layers, "
+            f"{SENTENCE}2 of 4 models. On the others it breaks less: No pretraining, 2 layers, "
             "seed 1 (80.0 %, 8 of 10); AUGCL, 2 layers, seed 1 (30.0 %, 3 of 10). It learned too "
             "little, or cannot find more. Do not take its row as the worst case.",
         ),

@@ -112,9 +112,12 @@ def test_what_failed_or_warns_is_read_before_the_answer(campaign: Campaign, stat
     records = campaign(layers=[2])
     finding = Finding("a check", status, "Seen: -1.5% to +0.3%.", (records[0].key,))
     text = page(report_of(records, Audit("stamp", (finding,))))
-    first, answer = text.index("## Read this first"), text.index("are classified right before")
+    first, answer = (
+        text.index("## Read this first"),
+        text.index("graphs are classified right"),
+    )
     assert first < text.index("## The answer") < answer
-    assert text.count("## Read this first") == text.count("are classified right before") == 1
+    assert text.count("## Read this first") == text.count("graphs are classified right") == 1
     assert ("Seen: \N{MINUS SIGN}1.5% to +0.3%." in text) == (status != "PASS")
 
 
@@ -131,7 +134,8 @@ def test_many_methods_are_called_methods_and_not_models(campaign: Campaign) -> N
     methods = ["none", "graphcl", "augcl", "d", "e"]
     text = page(report_of(campaign(methods=methods, layers=[2], seeds=[0, 1], n=30)))
     assert "10 trained graph classifiers" in text
-    assert "There are 40 results: 10 classifiers, 4 pairs of attack and budget." in text
+    counted = "10 classifiers (5 methods, each with 2 seeds), 4 pairs of attack and budget."
+    assert f"There are 40 results: {counted}" in text
     assert "% (5 methods)" in text
     assert "5 models" not in text
     deep = page(report_of(campaign(methods=methods, layers=[2, 3], n=30)))
@@ -490,7 +494,7 @@ def test_the_task_stands_under_the_title(campaign: Campaign) -> None:
         report_of(records), settings=told, about_data=lambda table: f"Tell {table['dataset']}."
     )
     line = page(report).split("\n\n")[1]
-    assert line.startswith("Task: Tell {'source': 'made up'}. What ")
+    assert line.startswith("Task: Tell {'source': 'made up'}. This report tells what ")
     assert "Task:" not in page(report_of(records))
 
 

@@ -213,7 +213,7 @@ def test_the_page_sorts_and_filters_by_click(campaign: Campaign, tmp_path: Path)
     assert seen.errors == []
     assert seen.requests == [path.as_uri()]
     everything, _, ours, _, rising, _, falling, _, by_class, fits = seen.answers
-    assert {row[3] for row in everything} == {"all targets"}
+    assert {row[3] for row in everything} == {"all classes"}
     assert {row[0] for row in ours} == {"AUGCL"}
     assert len(ours) * 3 == len(everything)
     shares = [float(row[4]) for row in rising]

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,16 @@ def test_a_run_ends_with_ten_lines(campaign: Campaign, width: int, methods: list
     assert max(map(len, lines)) <= width
     assert "Page: runs/mine/report.html" in text
     assert "1 check of the audit failed" in text
+
+
+def test_what_is_cut_of_the_last_lines_is_not_the_verdicts(campaign: Campaign) -> None:
+    one = campaign(layers=[2], seeds=[0, 1, 2])
+    more = [replace(r, cell=replace(r.cell, budget=budget)) for budget in (3, 4) for r in one]
+    for width in (80, 100):
+        text = last_lines(of_primary_pairs([*one, *more]), Path("runs/mine"), width)
+        names = [[NAMES[method] for method in pair] for pair in PAIRS]
+        assert all(f"{left} \N{MINUS SIGN} {right}, 1 edit: " in text for left, right in names)
+        assert "Exact worst case, 1 edit: AUGCL " in text
 
 
 # --- as data --------------------------------------------------------------------------------------

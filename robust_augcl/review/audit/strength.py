@@ -44,7 +44,7 @@ def more_access_does_no_less(evidence: Evidence) -> Finding:
     instead. A graph counts only where the winner had no more edits than the loser, or the loser
     gave up.
     """
-    name = "white-box at least black-box at least random"
+    name = "attacks that see more do no less damage"
     pairs: list[Pair] = []
     for group in evidence.same_threat():
         single = [r for r in group if not (r.traits.combines or r.is_exact)]
@@ -105,7 +105,10 @@ def _weaker(pairs: Sequence[Pair], bad: Sequence[Pair]) -> str:
             f"{which[0]} does less damage than {which[1]} on {models} of {tried} models "
             f"(for example, {versus(own[:1])})"
         )
-    return f"{'. '.join(told)}. A paired test says that this is more than chance."
+    return (
+        f"{'. '.join(told)}. A paired test says that this is more than chance. So the weaker "
+        "attack makes these models look more robust than they are."
+    )
 
 
 def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
