@@ -121,7 +121,8 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
         known = [view.worst(section, *column) for column in columns]
         exact = all(each is not None and each.exact for each in known)
         worst = [
-            f"{drawn_name(first, *column)} {percent(each.high.mean) if exact else worst_text(each)}"
+            f"{drawn_name(first, *column)} "
+            f"{percent(each.high.mean) if exact and each is not None else worst_text(each)}"
             for column, each in zip(columns, known, strict=True)
         ]
         name = EXACT_NAME if exact else _WORST
