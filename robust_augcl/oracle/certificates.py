@@ -10,8 +10,8 @@ Letters: G graphs, M candidates, P pairs of candidates, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,18 +21,18 @@ from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
 from robust_augcl.oracle.bounds import margin_bounds
-from robust_augcl.oracle.branches.known import MOST_EDITS, known
-from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem, is_all, reach_of_search
+from robust_augcl.oracle.branches.known import MOST_EDITS, Known, known
+from robust_augcl.oracle.edit_sets import Found, SearchProblem, is_all, of_copies, reach_of_search
 from robust_augcl.oracle.harmless import harmless_pairs
 from robust_augcl.oracle.head_bounds import MarginBounds
+from robust_augcl.oracle.larger_sets import SMALLEST, search_larger_sets
 from robust_augcl.oracle.pair_search import search_pairs
+from robust_augcl.oracle.searched import Searched
+from robust_augcl.oracle.worst_edits import changing_candidates
 from robust_augcl.progress import Report, silent
 from robust_augcl.threat.candidates import Candidates
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
-
-if TYPE_CHECKING:
-    from robust_augcl.oracle.branches.branch_and_bound import Searched
 
 # Bounds are of exact arithmetic, predictions of single precision. So a bound below this proves
 # nothing.
@@ -46,7 +46,8 @@ class Certificate:
     Args:
         certified: the prediction is right, and stays so after every allowed set of edits (G,).
         lower_margin: no allowed set leaves a smaller margin, which is the true logit less the best
-            other one; minus infinity where no such number is known (G,).
+            other one; minus infinity where no such number is known (G,), as where one of several
+            allowed edits breaks the graph.
         exhausted: the question is settled: certified, or broken by a set of edits that was found
             (G,).
         witnesses: that set, for each of the G graphs. It holds no edit where the prediction is
@@ -67,14 +68,15 @@ def certify(
     *,
     limit: int = 2_000_000,
     evaluations: int = 20_000_000,
+    sets: int = 200_000,
     report: Report = silent,
 ) -> Certificate:
     """Certify graphs against a threat.
 
     Every single edit is tried. Where more are allowed, branch and bound (`oracle.branches`) settles
     what the bound of bounds.py does not, for the classifiers that it knows and up to `MOST_EDITS`
-    edits. For other classifiers, every pair is tried that the bound does not prove harmless; with
-    more edits the bound is left.
+    edits. For other classifiers, every pair is tried that the bound does not prove harmless, and
+    then every larger set (`larger_sets`).
 
     >>> import torch
     >>> from robust_augcl.adversary.victim import Victim
@@ -100,12 +102,15 @@ def certify(
             harmless is not exhausted.
         evaluations: of branch and bound in one graph, for each number of edits, at the most. They
             are counted, not timed: so the same graphs are settled on every machine.
+        sets: of three edits and more that are tried in one graph, at the most, where branch and
+            bound does not know the classifier. A graph with more sets that are not proved harmless
+            is not exhausted.
         report: told how far it is.
     """
     packed = pack(graphs).to(victim.device)
-    parts = []
+    parts, most = [], _Limits(limit, evaluations, sets)
     for part in packed.portions():
-        parts.append(_certify(victim, packed.select(part), threat, limit, evaluations))
+        parts.append(_certify(victim, packed.select(part), threat, most))
         done = int(part[-1]) + 1
         report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     if not parts:
@@ -117,65 +122,6 @@ def certify(
         exhausted=torch.cat([part.exhausted for part in parts]).cpu(),
         witnesses=[witness for part in parts for witness in part.witnesses],
     )
-
-
-@dataclass(frozen=True, eq=False)
-class SingleEdits:
-    """The worst that one allowed edit does to each of G graphs, whatever the budget.
-
-    Args:
-        edits: the edit of the smallest margin; none where each would help the victim.
-        changing: how many candidates change the graph at all (G,).
-        finite: whether the logits after each candidate are numbers (G,).
-    """
-
-    edits: list[Perturbation]
-    changing: Tensor
-    finite: Tensor
-
-
-def worst_single_edits(
-    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel
-) -> SingleEdits:
-    """Try every single edit that the threat allows, as `certify` does with any budget.
-
-    >>> import torch
-    >>> from robust_augcl.adversary.victim import Victim
-    >>> from robust_augcl.encoders.gin import GIN
-    >>> from robust_augcl.models.classifier import GraphClassifier
-    >>> draws = torch.Generator().manual_seed(0)
-    >>> encoder = GIN(in_features=1, width=4, layers=2, generator=draws)
-    >>> victim = Victim(GraphClassifier(encoder, num_classes=3, hidden=4, generator=draws))
-    >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
-    >>> graphs = PackedGraphs(torch.ones(3, 1), path, torch.tensor([0, 3]), torch.tensor([0]))
-    >>> found = worst_single_edits(victim, graphs, ThreatModel(2, ("add", "delete")))
-    >>> found.changing.tolist(), found.edits[0].num_edits <= 1
-    ([3], True)
-    """
-    parts = [_worst_single_edits(victim, graphs.select(part), threat) for part in graphs.portions()]
-    nothing = graphs.sizes[:0]
-    return SingleEdits(
-        edits=[edit for part in parts for edit in part.edits],
-        changing=torch.cat([nothing, *(part.changing for part in parts)]),
-        finite=torch.cat([nothing.bool(), *(part.finite for part in parts)]),
-    )
-
-
-def _worst_single_edits(
-    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel
-) -> SingleEdits:
-    """The same of graphs that are searched together."""
-    graphs = graphs.to(victim.device)
-    candidates = threat.enumerate(graphs, victim.reach)
-    logits = victim.candidate_logits(graphs, candidates)
-    best = BestSets(victim.logits(graphs), graphs.y, 1)
-    every = torch.arange(len(candidates), device=graphs.device)
-    best.judge(logits, candidates.graph, every.unsqueeze(1))
-    finite = torch.ones_like(graphs.y, dtype=torch.bool)
-    finite[candidates.graph[~logits.isfinite().all(1)]] = False
-    ones = torch.ones_like(graphs.y)
-    edits = best.found(ones.bool()).perturbations(candidates)
-    return SingleEdits(edits, _changing(candidates).cpu(), finite.cpu())
 
 
 def bounded_margins(
@@ -200,79 +146,122 @@ def bounded_margins(
     return out
 
 
-def _largest_sets(budgets: Tensor, candidates: Candidates) -> Tensor:
-    return torch.minimum(budgets, _changing(candidates))
+class _Limits(NamedTuple):
+    """Pairs, evaluations of branch and bound, and larger sets in one graph, at the most."""
 
-
-def _changing(candidates: Candidates) -> Tensor:
-    """How many candidates change each graph at all (G,)."""
-    graph = candidates.graph[candidates.changes]
-    return torch.bincount(graph, minlength=candidates.num_graphs)
+    pairs: int
+    evaluations: int
+    sets: int
 
 
 def _certify(
-    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel, limit: int, evaluations: int
+    victim: OpenAnswers, graphs: PackedGraphs, threat: ThreatModel, most: _Limits
 ) -> Certificate:
     """Certify graphs that are searched together."""
     reach = reach_of_search(victim.reach, graphs, threat)
     budgets, candidates = threat.budgets(graphs), threat.enumerate(graphs, reach)
     clean = victim.logits(graphs)
     is_right = clean.argmax(1) == graphs.y
-    bounds, classifier = None, None
-    if bool((budgets > 1).any()):
-        bounds = margin_bounds(victim.model, graphs, candidates, budgets)
-        classifier = known(victim.model.local_parts(graphs), graphs, int(budgets.max()))
-    bounded = _bounded_margin(bounds, graphs)
-    proved = (bounded > 0) & is_right
-
-    # Single edits are searched everywhere. Where branch and bound cannot, pairs are searched where
-    # there are no larger sets and the bound does not decide.
-    size = _largest_sets(budgets, candidates)
-    pairs = ~proved & (size == 2) if classifier is None else torch.zeros_like(proved)
-    tried = torch.where(pairs, 2, 1)
+    size = torch.minimum(budgets, changing_candidates(candidates))
+    tried = torch.ones_like(size)
     problem = SearchProblem(
         victim.candidate_logits, victim.pair_logits, graphs, candidates, clean, tried
     )
-    found = search_pairs(
-        problem,
-        limit=limit,
-        stop_when_broken=True,
-        harmless=None if bounds is None else harmless_pairs(bounds, candidates, SLACK),
-    )
+    found = search_pairs(problem, limit=most.pairs, stop_when_broken=True)
+
+    # What one edit breaks needs no bound, which may take a hundred times as long. Where branch and
+    # bound cannot, pairs are searched where the bound does not decide.
+    standing = ~found.broken & (size > 1)
+    bounds = _bounds(victim, graphs, candidates, budgets, standing)
+    bounded = _bounded_margin(bounds, graphs)
+    proved = (bounded > 0) & is_right
+    classifier = None
+    if bool(standing.any()):
+        classifier = known(victim.model.local_parts(graphs), graphs, int(budgets.max()))
+    by_branches = standing & (size <= MOST_EDITS) & (classifier is not None)
+    pairs = standing & ~proved & ~by_branches
+    if bool(pairs.any()):
+        tried = torch.where(pairs, 2, 1)
+        harmless = None if bounds is None else harmless_pairs(bounds, candidates, SLACK)
+        found = search_pairs(
+            replace(problem, budgets=tried),
+            limit=most.pairs,
+            stop_when_broken=True,
+            harmless=harmless,
+        )
     every_edit = is_all(reach, graphs, threat)
-    complete = (size <= tried) & found.exhausted & every_edit
-    survives = complete & ~found.broken
+    complete = found.exhausted & every_edit
+    all_tried = (size <= tried) & complete
+    survives = all_tried & ~found.broken
     margin = _searched_margin(found, tried, survives, bounds)
     certificate = Certificate(
         certified=~found.broken & (survives | proved),
-        lower_margin=torch.where(complete, torch.maximum(bounded, margin), bounded),
+        lower_margin=torch.where(all_tried, torch.maximum(bounded, margin), bounded),
         exhausted=found.broken | survives | proved,
         witnesses=_witnesses(found, candidates, ~is_right),
     )
-    asked = (size > 1) & (size <= MOST_EDITS) & ~certificate.exhausted & every_edit
-    if classifier is None or not bool(asked.any()):
-        return certificate
+    problem = replace(problem, budgets=size)
+    by_branches &= ~certificate.exhausted & every_edit
+    if classifier is not None and bool(by_branches.any()):
+        searched = _by_branches(victim, classifier, problem, by_branches, most.evaluations)
+        certificate = _with_searched(certificate, searched, candidates)
+    larger = pairs & ~found.broken & (size >= SMALLEST)
+    if bool(larger.any()):
+        searched = search_larger_sets(
+            problem, larger, found, complete, bounds, limit=most.sets, slack=SLACK
+        )
+        certificate = _with_searched(certificate, searched, candidates)
+    return certificate
+
+
+def _bounds(
+    victim: OpenAnswers,
+    graphs: PackedGraphs,
+    candidates: Candidates,
+    budgets: Tensor,
+    asked: Tensor,
+) -> MarginBounds | None:
+    """Bounds for the graphs that are asked about (G,). For others they leave everything open."""
+    some = asked.nonzero().squeeze(1)
+    if not some.numel():
+        return None
+    mine = asked[candidates.graph].nonzero().squeeze(1)
+    number = asked.cumsum(0) - 1
+    of_some = of_copies(candidates, number[candidates.graph[mine]], mine, some.numel())
+    found = margin_bounds(victim.model, graphs.select(some), of_some, budgets[some])
+    if found is None:
+        return None
+    start = found.start.new_full((graphs.num_graphs, found.start.size(1)), -torch.inf)
+    cost = found.cost.new_zeros(len(candidates), found.cost.size(1))
+    lower = found.lower.new_full((graphs.num_graphs,), -torch.inf)
+    start[some], cost[mine], lower[some] = found.start, found.cost, found.lower
+    return MarginBounds(start, cost, lower)
+
+
+def _by_branches(
+    victim: OpenAnswers, classifier: Known, problem: SearchProblem, asked: Tensor, most: int
+) -> Searched:
+    """What branch and bound says of the graphs that it is asked about (G,)."""
     # Numba takes a second to be imported.
     from robust_augcl.oracle.branches.of_victim import search_sets
 
-    searched = search_sets(
+    return search_sets(
         victim,
         classifier,
-        graphs,
-        candidates,
-        size.clamp(max=MOST_EDITS),
+        problem.graphs,
+        problem.candidates,
+        problem.budgets.clamp(max=MOST_EDITS),
         asked,
-        most_evaluations=evaluations,
+        most_evaluations=most,
         slack=SLACK,
         smallest=2,
     )
-    return _with_searched(certificate, searched, candidates)
 
 
 def _with_searched(
     certificate: Certificate, searched: Searched, candidates: Candidates
 ) -> Certificate:
-    """What is known with what branch and bound has found."""
+    """What is known with what a search over more edits has found."""
     safe, broken, lower = (
         each.to(certificate.certified.device)
         for each in (searched.safe, searched.broken, searched.lower)

@@ -208,7 +208,7 @@ class AttackPlanner:
         """
         about = f"{on.about}, budget {budget}"
         threat = self.suite.threat_for(on.protocol, budget)
-        limits = {"pairs": certificates.pairs, "evaluations": certificates.evaluations}
+        limits = {name: getattr(certificates, name) for name in ("pairs", "evaluations", "sets")}
         settings = {"threat": threat, **limits}
         inputs = dict(on.inputs)
         if budget != 1:

@@ -5,11 +5,17 @@ Letters: G test targets.
 
 from __future__ import annotations
 
+from math import comb
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from robust_augcl.oracle.branches.known import MOST_EDITS, known
-from robust_augcl.oracle.certificates import SLACK, SingleEdits, bounded_margins, certify
+from robust_augcl.oracle.certificates import SLACK, bounded_margins, certify
+from robust_augcl.oracle.edit_sets import is_all, reach_of_search
+from robust_augcl.oracle.larger_sets import SMALLEST
+from robust_augcl.oracle.worst_edits import SingleEdits, changing_candidates
 from robust_augcl.review.edited import EditedTargets, Edits, edits_of
 from robust_augcl.review.judge import beyond_rounding
 from robust_augcl.threat.model import ThreatModel
@@ -23,16 +29,35 @@ On component graphs of 40 to 50 nodes that finds 61 of 63 targets that a pair of
 """
 MOST_EVALUATIONS = 2_000_000
 """Evaluations of branch and bound in one target, for each number of edits: two seconds or so."""
+MOST_SETS = 20_000
+"""Sets of three edits and more in one target, where branch and bound does not know the classifier.
+
+They take about as long as `MOST_PAIRS`, a second or so of a small molecule.
+"""
+
+
+class MostTried(NamedTuple):
+    """What the search of a certificate may try of one target.
+
+    Args:
+        pairs: of edits, where branch and bound does not know the classifier.
+        evaluations: of branch and bound, for each number of edits.
+        sets: of three edits and more, where it does not know the classifier.
+    """
+
+    pairs: int
+    evaluations: int
+    sets: int
 
 
 class Again:
     """Every single edit is tried again, the bound is computed again, and sets are searched.
 
     Branch and bound is made again, in the same order, up to `MOST_EVALUATIONS`: that is a proof
-    where it ends. Where it does not know the classifier, a proof is left for one edit, for more
-    than two, where nothing but the bound can be one, and for two where the bound is enough or pairs
-    are few (`MOST_PAIRS`). Elsewhere the search is only begun, with the edits that do most damage:
-    that refutes most of what does not stand. What is left has to be taken on trust.
+    where it ends. Where it does not know the classifier, a proof is left for one edit, where the
+    bound is enough, and where sets are few: pairs (`MOST_PAIRS`), and with three edits and more the
+    larger ones too (`MOST_SETS`). Elsewhere the search is only begun, with the edits that do most
+    damage: that refutes most of what does not stand. What is left has to be taken on trust.
 
     Args:
         targets: the test targets.
@@ -51,11 +76,13 @@ class Again:
     def __init__(self, targets: EditedTargets, threat: ThreatModel, single: SingleEdits) -> None:
         graphs = targets.graphs
         self._targets, self._threat, self._finite = targets, threat, single.finite
-        self.size = torch.minimum(threat.budgets(graphs), single.changing)
-        self._changing = single.changing
-        self.pairs = single.changing * (single.changing - 1) // 2
+        is_known, self._changing, self._every = _searches(targets, threat)
+        budgets = threat.budgets(graphs)
+        # Edits that are not listed count as well.
+        self.size = torch.where(self._every, torch.minimum(budgets, self._changing), budgets)
+        self.pairs = self._changing * (self._changing - 1) // 2
+        self._is_known = is_known & (self.size <= MOST_EDITS)
         self._few_pairs = self.pairs <= MOST_PAIRS
-        self._is_known = _known_targets(targets, threat, self.size)
         self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
         self._asked = torch.zeros_like(self.size, dtype=torch.bool)
         self._bounded = torch.zeros_like(self._asked)
@@ -73,9 +100,9 @@ class Again:
         self.ask_bound(new)
         open_sets = new & (self.size > 1) & ~self._by_bound
         self._search(open_sets & self._is_known, 1)
-        open_pairs = open_sets & (self.size == 2) & ~self._is_known
-        self._search(open_pairs & self._few_pairs, MOST_PAIRS)
-        self._search(open_pairs & ~self._few_pairs, MOST_PAIRS // _BEGINNING)
+        others = open_sets & ~self._is_known
+        self._search(others & self._few_pairs, MOST_PAIRS)
+        self._search(others & ~self._few_pairs, MOST_PAIRS // _BEGINNING)
 
     def ask_bound(self, asked: Tensor) -> None:
         """Compute the bound of these targets (G,) bool, and search nothing."""
@@ -119,8 +146,7 @@ class Again:
     @property
     def on_trust(self) -> Tensor:
         """Where sets of edits decide that are not all searched again (G,)."""
-        by_search = (self.size == 2) | (self.size > 2) & self._is_known
-        return self._stands & by_search & ~self._by_bound & ~self.searched
+        return self._stands & (self.size > 1) & ~self._by_bound & ~self.searched
 
     @property
     def by_branch_and_bound(self) -> Tensor:
@@ -133,17 +159,20 @@ class Again:
         margin = torch.where(self.size <= 1, self.after_one.margin, self._searched_margin)
         return torch.maximum(self.bound, margin)
 
-    def all_pairs_within(self, limit: int, evaluations: int) -> Tensor:
-        """Where sets are pairs at the most, and limits of a search let all of them be tried (G,).
+    def all_sets_within(self, most: MostTried) -> Tensor:
+        """Where the limits of a search surely let all sets be tried (G,).
 
-        Args:
-            limit: of pairs, where branch and bound does not know the classifier.
-            evaluations: of branch and bound. It may meet each pair once for each wrong class, and
-                each edit a few times.
+        Of what branch and bound knows, that is said of pairs alone. It may meet each pair once for
+        each wrong class, and each edit a few times.
         """
-        most_evaluations = self._targets.victim.num_classes * (self.pairs + 4 * self._changing)
-        within = torch.where(self._is_known, most_evaluations <= evaluations, self.pairs <= limit)
-        return (self.size == 2) & within
+        evaluations = self._targets.victim.num_classes * (self.pairs + 4 * self._changing)
+        by_branches = (self.size == 2) & (evaluations <= most.evaluations)
+        few = [
+            _are_few(*each, most.sets)
+            for each in zip(self._changing.tolist(), self.size.tolist(), strict=True)
+        ]
+        by_sets = (self.size > 1) & (self.pairs <= most.pairs) & torch.tensor(few, dtype=torch.bool)
+        return self._every & torch.where(self._is_known, by_branches, by_sets)
 
     @property
     def _stands(self) -> Tensor:
@@ -162,7 +191,12 @@ class Again:
             return
         graphs = self._targets.graphs.select(places)
         found = certify(
-            self._targets.victim, graphs, self._threat, limit=limit, evaluations=MOST_EVALUATIONS
+            self._targets.victim,
+            graphs,
+            self._threat,
+            limit=limit,
+            evaluations=MOST_EVALUATIONS,
+            sets=MOST_SETS,
         )
         self.searched[places], self._survives[places] = found.exhausted, found.certified
         self._searched_margin[places] = found.lower_margin
@@ -176,18 +210,30 @@ class Again:
         self._pair_is_wrong |= has_pair & answer.wrong
 
 
-def _known_targets(targets: EditedTargets, threat: ThreatModel, sizes: Tensor) -> Tensor:
-    """Whether branch and bound knows the classifier of each target, and such large sets (G,).
+def _searches(targets: EditedTargets, threat: ThreatModel) -> tuple[Tensor, Tensor, Tensor]:
+    """How certificates search targets, portion by portion.
 
-    Args:
-        targets, threat: the question.
-        sizes: edits of a set at the most (G,).
+    Returned are, of each target (G,): whether branch and bound knows its classifier, how many
+    candidates change it, and whether these are all edits that matter.
     """
     graphs, model = targets.graphs, targets.victim.model
-    out = torch.zeros(graphs.num_graphs, dtype=torch.bool)
+    is_known, every = (torch.zeros(graphs.num_graphs, dtype=torch.bool) for _ in range(2))
+    changing = torch.zeros(graphs.num_graphs, dtype=torch.long)
     most = int(threat.budgets(graphs).max()) if graphs.num_graphs else 1
-    # As certificates are made: portion by portion.
     for portion in graphs.portions():
         part = graphs.select(portion)
-        out[portion] = known(model.local_parts(part), part, most) is not None
-    return out & (sizes <= MOST_EDITS)
+        reach = reach_of_search(targets.victim.reach, part, threat)
+        is_known[portion] = known(model.local_parts(part), part, most) is not None
+        changing[portion] = changing_candidates(threat.enumerate(part, reach))
+        every[portion] = is_all(reach, part, threat)
+    return is_known, changing, every
+
+
+def _are_few(candidates: int, size: int, most: int) -> bool:
+    """Whether there are so many sets at the most of three candidates up to this size."""
+    total = 0
+    for edits in range(SMALLEST, size + 1):
+        total += comb(candidates, edits)
+        if total > most:
+            return False
+    return True

@@ -17,7 +17,7 @@ from robust_augcl.oracle.certificates import SLACK
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import StoredCertificate, targets_of
 from robust_augcl.results.records import ArtifactRef
-from robust_augcl.review.again import Again
+from robust_augcl.review.again import Again, MostTried
 from robust_augcl.review.edited import perturbation_of
 from robust_augcl.review.judge import ROUNDED, Answer, unrounded
 from robust_augcl.review.proofs import Proof, differing
@@ -44,25 +44,24 @@ def prove_certificate(step: Step, run: StoredRun) -> Proof:
         subject = run.subject(data, model)
     except ModelMissing:
         return check_certificate_without_model(stored, run.dataset(data), threat, run.label_rule)
-    limits = step.settings["pairs"], step.settings["evaluations"]
-    return check_certificate(stored, subject, threat, *limits)
+    limits = (step.settings[name] for name in ("pairs", "evaluations", "sets"))
+    return check_certificate(stored, subject, threat, MostTried(*limits))
 
 
 def check_certificate(
-    stored: StoredCertificate, subject: Subject, threat: ThreatModel, limit: int, evaluations: int
+    stored: StoredCertificate, subject: Subject, threat: ThreatModel, most: MostTried
 ) -> Proof:
     """What is proved again of a certificate, and what does not hold of it.
 
     Every witness is: it is allowed, keeps the class and breaks the prediction. Targets without one
     are predicted and tried again (see `Again`). What any other result about the same victim has
     found to break a target, and this threat allows, refutes that it is certified. A target whose
-    pairs of edits are within the limit of the search cannot be open.
+    sets of edits are within the limits of the search cannot be open.
 
     Args:
         stored: what the certificate says.
         subject, threat: those of its step.
-        limit: how many pairs of edits its step may try of a target.
-        evaluations: how many evaluations of branch and bound its step may make in a target.
+        most: what its step may try of a target.
     """
     claims, targets = _Claims(stored), subject.targets
     if claims.names != targets.names:
@@ -81,10 +80,10 @@ def check_certificate(
     what = "certificate beside edits of another result"
     problems += differing(what, found_by_others, claims.names)
     again = subject.again(threat)
-    again.ask_bound(torch.ones_like(claims.broken))
+    again.ask_bound(~claims.broken_by_one)
     again.ask(~claims.broken)
     problems += _check_fewest(claims, targets.judge.clean, again.after_one)
-    problems += _check_the_rest(claims, again, limit, evaluations)
+    problems += _check_the_rest(claims, again, most)
     problems += subject.drift
     words = f"{_in_words(claims, again)}{targets.judge.words}"
     return Proof(f"{len(claims.names)} graphs, {words}", problems)
@@ -99,6 +98,7 @@ class _Claims:
         lower: the claimed margin that no allowed set goes below; minus infinity without a claim.
         broken: whether each has a witness.
         edits: how many edits that has; 0 without one.
+        broken_by_one: whether it has one at the most.
         unrounded: where the lower margin has more decimals than any run writes.
     """
 
@@ -109,6 +109,7 @@ class _Claims:
         self.lower = torch.tensor(margins, dtype=torch.double)
         self.broken = torch.tensor([witness is not None for witness in stored.witnesses])
         self.edits = torch.tensor([sum(map(len, witness or ())) for witness in stored.witnesses])
+        self.broken_by_one = self.broken & (self.edits <= 1)
         self.unrounded = unrounded(stored.lower_margin)
 
 
@@ -142,7 +143,7 @@ def _check_fewest(claims: _Claims, clean: Answer, after_one: Answer) -> Iterator
     yield from differing("witness, as fewer edits break it,", too_many, claims.names)
 
 
-def _check_the_rest(claims: _Claims, again: Again, limit: int, evaluations: int) -> Iterator[str]:
+def _check_the_rest(claims: _Claims, again: Again, most: MostTried) -> Iterator[str]:
     """What is claimed of targets without a witness, and all lower margins, each claim by itself."""
     certified, is_open = claims.certified, ~claims.certified & ~claims.broken
     unfounded = certified & (again.refuted(certified) | ~(again.proved | again.on_trust))
@@ -155,9 +156,9 @@ def _check_the_rest(claims: _Claims, again: Again, limit: int, evaluations: int)
     decidable = is_open & (again.size <= 1)
     what = "claim that it is open, with one edit at the most,"
     yield from differing(what, decidable, claims.names)
-    # Such a search ends with a proof or a witness. With more pairs it may end with neither.
-    settled = is_open & again.all_pairs_within(limit, evaluations)
-    what = "claim that it is open, though all its pairs of edits are tried,"
+    # Such a search ends with a proof or a witness. With more sets it may end with neither.
+    settled = is_open & again.all_sets_within(most)
+    what = "claim that it is open, though all its sets of edits are tried,"
     yield from differing(what, settled, claims.names)
     proved = is_open & (again.size > 1) & again.surely
     yield from differing("claim that it is open, which the bound proves,", proved, claims.names)
@@ -166,13 +167,14 @@ def _check_the_rest(claims: _Claims, again: Again, limit: int, evaluations: int)
 def _margin_holds(claims: _Claims, again: Again) -> Tensor:
     """Where the claimed lower margin is what is found now (G,).
 
-    Of a target that edits break, that is what the worst of them leaves where one is allowed, else
-    what the bound proves. Where pairs are not searched again, it may be anything from what is
-    proved to what their search can say at the most.
+    Of a target that edits break, that is what the worst of them leaves where one is allowed. Where
+    more are, it is none if one breaks it, else what the bound proves. Where pairs are not searched
+    again, it may be anything from what is proved to what their search can say at the most.
     """
     tie, margin = again.after_one.tie + ROUNDED, again.after_one.margin
     by_one = claims.broken & (again.size <= 1)
     expected = torch.where(claims.certified, again.lower, again.bound)
+    expected = expected.masked_fill(claims.broken_by_one, -torch.inf)
     expected = torch.where(by_one, torch.maximum(again.bound, margin), expected)
     same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
     no_bound = again.bound == -torch.inf

@@ -14,7 +14,7 @@ from torch import Tensor
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.graphs.dataset import Dataset
-from robust_augcl.oracle.certificates import SingleEdits, worst_single_edits
+from robust_augcl.oracle.worst_edits import SingleEdits, worst_single_edits
 from robust_augcl.review.again import Again
 from robust_augcl.review.edited import EditedTargets, Edits, perturbation_of
 from robust_augcl.review.judge import beyond_rounding

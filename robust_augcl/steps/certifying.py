@@ -69,8 +69,14 @@ def _certified(step: Step, inputs: Inputs, context: Context, part: int, parts: i
         numbers = dataset.attacked[portion]
         graphs = dataset.part(numbers)
         with steady(victim, graphs):
-            limits = step.settings["pairs"], step.settings["evaluations"]
-            found = certify(victim, graphs, threat, limit=limits[0], evaluations=limits[1])
+            found = certify(
+                victim,
+                graphs,
+                threat,
+                limit=step.settings["pairs"],
+                evaluations=step.settings["evaluations"],
+                sets=step.settings["sets"],
+            )
         witnesses = [witness or Perturbation() for witness in found.witnesses]
         refuse_other_classes(apply_all(graphs, witnesses), data.info["label_rule"], numbers)
         for name, values in _columns(dataset.targets_at(numbers), found).items():

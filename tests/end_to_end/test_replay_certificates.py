@@ -21,6 +21,7 @@ from robust_augcl.plan.step import Step
 from robust_augcl.plan.suite import load_suite
 from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.review import again
+from robust_augcl.review.again import MostTried
 from robust_augcl.review.certificate_proof import check_certificate
 from robust_augcl.review.subject import Subject
 from robust_augcl.steps.artifacts import dataset_of, victim_of
@@ -281,7 +282,10 @@ def test_no_lower_margin_can_be_moved(proofs, certificates, monkeypatch, budget,
     step, store = certificates[budget], RunFolder(proofs).store
     held = {role: store.load(needed.key) for role, needed in step.inputs.items()}
     subject = Subject(dataset_of(held["dataset"]), victim_of(held["victim"]), "components")
-    threat, limits = step.settings["threat"], (step.settings["pairs"], step.settings["evaluations"])
+    threat, limits = (
+        step.settings["threat"],
+        MostTried(*(step.settings[name] for name in ("pairs", "evaluations", "sets"))),
+    )
     told = store.load(step.key).info
 
     def problems(place: int | None = None, margin: float | None = None) -> list[str]:
@@ -289,7 +293,7 @@ def test_no_lower_margin_can_be_moved(proofs, certificates, monkeypatch, budget,
         if place is not None:
             info["lower_margin"][place] = margin
         stored = stored_certificate(info, step.key)
-        return check_certificate(stored, subject, threat, *limits).problems
+        return check_certificate(stored, subject, threat, limits).problems
 
     assert problems() == []
     for place, margin in enumerate(told["lower_margin"]):
@@ -340,14 +344,18 @@ def test_a_witness_that_changes_the_class_is_found_whatever_is_allowed(proofs, c
         [],
     ]
     loose = replace(step.settings["threat"], within_component=False)
-    subject = Subject(dataset, victim, "components")
-    problems = check_certificate(stored_certificate(info, step.key), subject, loose, 1, 1).problems
+    subject, little = Subject(dataset, victim, "components"), MostTried(1, 1, 1)
+    problems = check_certificate(
+        stored_certificate(info, step.key), subject, loose, little
+    ).problems
     assert (
         f"the true class after the edits does not hold for graph {int(dataset.test[place])}"
         in problems
     )
     tight = step.settings["threat"]
-    problems = check_certificate(stored_certificate(info, step.key), subject, tight, 1, 1).problems
+    problems = check_certificate(
+        stored_certificate(info, step.key), subject, tight, little
+    ).problems
     assert "its ends lie in two components" in problems[-1]
 
 

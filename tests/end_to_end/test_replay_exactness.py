@@ -280,7 +280,7 @@ def test_a_certificate_cannot_leave_open_what_its_search_settles(spoilt, monkeyp
     assert info["settled"] != made.info["settled"]
     path.write_bytes(replace(made, info=info).dumps())
     wrong = problems(spoilt)[path.name]
-    assert any("open, though all its pairs of edits are tried," in problem for problem in wrong)
+    assert any("open, though all its sets of edits are tried," in problem for problem in wrong)
 
 
 def _copied(value: object) -> object:

@@ -61,11 +61,16 @@ def everything():
     played = act_greedily(network, EditSpace.of(graphs, ThreatModel(2)))
     deep = classifier(GIN, "limits", layers=3).double()
     bounds = margin_bounds(deep, graphs, threat.enumerate(graphs), threat.budgets(graphs))
+    larger = certify(Victim(deep), graphs, ThreatModel(3, ("add", "delete")), sets=100)
+    assert bool(larger.certified.any())
+    assert not bool(larger.exhausted.all())
     return {
         **everything_of_nodes(),
         "bounds of three rounds": bounds.lower,
         "certified": certificate.certified,
         "lower margin": certificate.lower_margin,
+        "certified by larger sets": larger.certified,
+        "lower margin by larger sets": larger.lower_margin,
         "margins of pairs": pairs.margin,
         "pairs": pairs.evaluations,
         "margins of beams": beam_search(problem, 4).margin,

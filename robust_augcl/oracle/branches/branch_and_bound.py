@@ -9,7 +9,6 @@ Letters: G graphs, M candidates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from robust_augcl.oracle.branches.known import Known
 from robust_augcl.oracle.branches.lines import margin_of
 from robust_augcl.oracle.branches.search import Problem, Tree
 from robust_augcl.oracle.edit_sets import edited
+from robust_augcl.oracle.searched import Searched
 from robust_augcl.threat.candidates import Candidates
 
 _SHARE = 1e-7
@@ -36,29 +36,6 @@ Answer = Callable[[PackedGraphs], tuple[bool, float]]
 
 Ask = Callable[[list[int]], tuple[bool, float]]
 """The same of a set of edits of one graph."""
-
-
-@dataclass(frozen=True, eq=False)
-class Searched:
-    """What the search says of G graphs.
-
-    Args:
-        safe: no allowed set breaks the graph (G,).
-        sets: numbers of candidates that break it, -1 where there are fewer; all -1 where none are
-            known (G, most edits).
-        lower: of what is safe, no allowed set leaves a margin below this; else minus infinity (G,).
-        evaluations: costs computed and sets evaluated (G,).
-    """
-
-    safe: Tensor
-    sets: Tensor
-    lower: Tensor
-    evaluations: Tensor
-
-    @property
-    def broken(self) -> Tensor:
-        """Where a set is known that breaks the graph (G,)."""
-        return (self.sets >= 0).any(1)
 
 
 def branch_and_bound(
@@ -87,12 +64,7 @@ def branch_and_bound(
         smallest: edits of the smallest sets that may break a graph, as far as is known.
     """
     most = max(int(budgets.max()), 1) if budgets.numel() else 1
-    out = Searched(
-        safe=torch.zeros_like(asked),
-        sets=torch.full((asked.numel(), most), -1, dtype=torch.long),
-        lower=torch.full((asked.numel(),), -torch.inf, dtype=torch.double),
-        evaluations=torch.zeros(asked.numel(), dtype=torch.long),
-    )
+    out = Searched.nothing(asked.numel(), most)
     first = candidates.ptr.tolist()
     changes = candidates.changes
     for number in asked.nonzero().squeeze(1).tolist():

@@ -10,8 +10,9 @@ from torch import Tensor
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers
-from robust_augcl.oracle.branches.branch_and_bound import Searched, branch_and_bound
+from robust_augcl.oracle.branches.branch_and_bound import branch_and_bound
 from robust_augcl.oracle.branches.known import Known
+from robust_augcl.oracle.searched import Searched
 from robust_augcl.threat.candidates import Candidates
 
 MOST_EVALUATIONS = 20_000_000

@@ -1,0 +1,125 @@
+"""What replay proves of certificates of three edits of a classifier that branch and bound does not
+know.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from finished_runs import finish
+from small_suites import PROVED
+
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.step import Step
+from robust_augcl.plan.suite import load_suite
+from robust_augcl.results.measurements import stored_certificate
+from robust_augcl.review import again
+from robust_augcl.review.again import MostTried
+from robust_augcl.review.certificate_proof import check_certificate
+from robust_augcl.review.proofs import Proof
+from robust_augcl.review.subject import Subject
+from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.store.run_folder import RunFolder
+
+SUITE = (
+    PROVED.replace("layers = [2]", "layers = [4]")
+    .replace("nodes = [15, 20]", "nodes = [9, 12]\nedge_probability = 0.3")
+    .replace("[1, 2, 3]", "[3]")
+    .replace('name = "proved"', 'name = "proved"\nseeds = [2]')
+)
+"""A seed with which one, two and three edits break graphs, and the bound leaves some others."""
+
+
+class Run:
+    """A finished run: its certificate, and what replay says of it if it said something else."""
+
+    def __init__(self, folder: Path, step: Step) -> None:
+        store = RunFolder(folder).store
+        held = {role: store.load(needed.key) for role, needed in step.inputs.items()}
+        self._step, self.told = step, store.load(step.key).info
+        self._inputs = dataset_of(held["dataset"]), victim_of(held["victim"]), "components"
+        self.subject = Subject(*self._inputs)
+
+    def forget(self) -> None:
+        """Search all again."""
+        self.subject = Subject(*self._inputs)
+
+    def proof(self, info: dict[str, Any] | None = None) -> Proof:
+        settings = self._step.settings
+        stored = stored_certificate(self.told if info is None else info, self._step.key)
+        most = MostTried(*(settings[name] for name in ("pairs", "evaluations", "sets")))
+        return check_certificate(stored, self.subject, settings["threat"], most)
+
+    def place(self, edits: int | None) -> int:
+        """The first graph with a witness of so many edits; None: that is certified."""
+        return next(
+            place
+            for place, witness in enumerate(self.told["witnesses"])
+            if (edits is None and self.told["certified"][place])
+            or (witness is not None and sum(map(len, witness)) == edits)
+        )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path = tmp_path_factory.mktemp("larger") / "suite.toml"
+    path.write_text(SUITE)
+    folder = finish(path, path.parent / "run", "--workers", "1")
+    (step,) = [
+        step for _, step in plan(load_suite(str(path))).measurements if step.kind == "certificate"
+    ]
+    return Run(folder, step)
+
+
+def test_what_is_searched_again_is_proved(run):
+    assert all(run.told["settled"])
+    assert run.proof().problems == []
+    assert "certified again" in run.proof().proved
+    assert "on trust" not in run.proof().proved
+
+
+def test_a_search_that_is_too_long_is_taken_on_trust_and_said(run, monkeypatch):
+    monkeypatch.setattr(again, "MOST_SETS", 1)
+    monkeypatch.setattr(again, "MOST_PAIRS", 1)
+    run.forget()
+    proof = run.proof()
+    run.forget()
+    assert proof.problems == []
+    assert "certified on trust: not all their sets of edits are searched again" in proof.proved
+
+
+@pytest.mark.parametrize("edits", [1, 2, 3])
+def test_a_graph_that_edits_break_cannot_be_called_certified(run, edits):
+    info, place = copy.deepcopy(run.told), run.place(edits)
+    info["certified"][place], info["witnesses"][place] = True, None
+    info["lower_margin"][place] = 0.0005
+    run.forget()
+    assert "the certificate does not hold for graph" in run.proof(info).problems[0]
+
+
+@pytest.mark.parametrize("edits", [None, 2, 3])
+def test_what_the_search_settles_cannot_be_left_open(run, edits):
+    info, place = copy.deepcopy(run.told), run.place(edits)
+    info["certified"][place], info["settled"][place] = False, False
+    info["witnesses"][place] = None
+    assert any(
+        "open, though all its sets of edits are tried," in each for each in run.proof(info).problems
+    )
+
+
+def test_no_lower_margin_can_be_moved(run):
+    for place, margin in enumerate(run.told["lower_margin"]):
+        others = {None, 0.5} if margin is None else {None, margin + 0.5, margin - 0.5}
+        for other in others - {margin}:
+            info = copy.deepcopy(run.told)
+            info["lower_margin"][place] = other
+            (problem,) = run.proof(info).problems
+            assert problem.startswith("the lower margin does not hold for graph")
+
+
+def test_what_one_edit_breaks_has_no_lower_margin(run):
+    assert run.told["lower_margin"][run.place(1)] is None
+    assert run.told["lower_margin"][run.place(2)] is not None
