@@ -103,8 +103,7 @@ def certify(
         evaluations: of branch and bound in one graph, for each number of edits, at the most. They
             are counted, not timed: so the same graphs are settled on every machine.
         sets: of three edits and more that are tried in one graph, at the most, where branch and
-            bound does not know the classifier. A graph with more sets that are not proved harmless
-            is not exhausted.
+            bound does not know the classifier. They are counted before any of them is tried.
         report: told how far it is.
     """
     packed = pack(graphs).to(victim.device)
