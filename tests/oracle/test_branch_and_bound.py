@@ -161,7 +161,7 @@ def test_rounds_that_are_not_what_the_encoder_computes_prove_nothing(monkeypatch
     assert known(case.model.local_parts(case.graphs), case.graphs, 3) is None
 
 
-def test_sets_of_too_many_edits_are_not_searched(monkeypatch):
+def test_sets_of_too_many_edits_are_searched_as_those_of_other_classifiers(monkeypatch):
     fewer = 0
     for number in range(10):
         case = known_case(number, budget=3)
@@ -169,7 +169,9 @@ def test_sets_of_too_many_edits_are_not_searched(monkeypatch):
         settled = certify(*asked).exhausted
         with monkeypatch.context() as patches:
             patches.setattr(certificates, "MOST_EDITS", 2)
-            found = certify(*asked)
+            by_sets, found = certify(*asked), certify(*asked, sets=1)
+        assert torch.equal(by_sets.certified, ~case.brute_force().broken)
+        assert by_sets.exhausted.all()
         assert not (found.certified & case.brute_force().broken).any()
         assert settled.all()
         fewer += int((~found.exhausted).sum())
