@@ -174,7 +174,9 @@ def _margin_holds(claims: _Claims, again: Again) -> Tensor:
     tie, margin = again.after_one.tie + ROUNDED, again.after_one.margin
     by_one = claims.broken & (again.size <= 1)
     expected = torch.where(claims.certified, again.lower, again.bound)
-    expected = expected.masked_fill(claims.broken_by_one, -torch.inf)
+    # A witness of more edits than it takes is refused as such.
+    none = claims.broken_by_one | claims.broken & again.after_one.broken
+    expected = expected.masked_fill(none, -torch.inf)
     expected = torch.where(by_one, torch.maximum(again.bound, margin), expected)
     same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
     no_bound = again.bound == -torch.inf
