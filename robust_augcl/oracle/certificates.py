@@ -20,7 +20,7 @@ from torch_geometric.data import Data
 from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers, OpenAnswers
-from robust_augcl.oracle.bounds import margin_bounds
+from robust_augcl.oracle.bounds import margin_bounds, searched_without_bound
 from robust_augcl.oracle.branches.known import MOST_EDITS, Known, known
 from robust_augcl.oracle.edit_sets import Found, SearchProblem, is_all, of_copies, reach_of_search
 from robust_augcl.oracle.harmless import harmless_pairs
@@ -171,7 +171,8 @@ def _certify(
     # What one edit breaks needs no bound, which may take a hundred times as long. Where branch and
     # bound cannot, pairs are searched where the bound does not decide.
     standing = ~found.broken & (size > 1)
-    bounds = _bounds(victim, graphs, candidates, budgets, standing)
+    quick = searched_without_bound(victim.model, graphs, candidates, budgets, most.pairs)
+    bounds = _bounds(victim, graphs, candidates, budgets, standing & ~quick)
     bounded = _bounded_margin(bounds, graphs)
     proved = (bounded > 0) & is_right
     classifier = None

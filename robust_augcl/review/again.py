@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from robust_augcl.oracle.bounds import searched_without_bound
 from robust_augcl.oracle.branches.known import MOST_EDITS, known
 from robust_augcl.oracle.certificates import SLACK, bounded_margins, certify
 from robust_augcl.oracle.edit_sets import is_all, reach_of_search
@@ -97,7 +98,7 @@ class Again:
         """Find out about these targets (G,) bool. What one edit breaks needs no more."""
         new = asked & ~self._asked & ~self.after_one.broken
         self._asked |= asked
-        self.ask_bound(new)
+        self.ask_bound(new & ~self.without_bound(MOST_PAIRS))
         open_sets = new & (self.size > 1) & ~self._by_bound
         self._search(open_sets & self._is_known, 1)
         others = open_sets & ~self._is_known
@@ -158,6 +159,17 @@ class Again:
         """The smallest margin that is proved, where anything is (G,)."""
         margin = torch.where(self.size <= 1, self.after_one.margin, self._searched_margin)
         return torch.maximum(self.bound, margin)
+
+    def without_bound(self, pairs: int) -> Tensor:
+        """Where a search of so many pairs at the most tries all, and computes no bound (G,)."""
+        quick = torch.zeros_like(self.searched)
+        graphs, model = self._targets.graphs, self._targets.victim.model
+        for portion in graphs.portions():
+            part = graphs.select(portion)
+            reach = reach_of_search(self._targets.victim.reach, part, self._threat)
+            candidates, budgets = self._threat.enumerate(part, reach), self._threat.budgets(part)
+            quick[portion] = searched_without_bound(model, part, candidates, budgets, pairs)
+        return quick
 
     def all_sets_within(self, most: MostTried) -> Tensor:
         """Where the limits of a search surely let all sets be tried (G,).

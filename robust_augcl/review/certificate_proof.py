@@ -80,7 +80,7 @@ def check_certificate(
     what = "certificate beside edits of another result"
     problems += differing(what, found_by_others, claims.names)
     again = subject.again(threat)
-    again.ask_bound(~claims.broken_by_one)
+    again.ask_bound(~claims.broken_by_one & ~again.without_bound(most.pairs))
     again.ask(~claims.broken)
     problems += _check_fewest(claims, targets.judge.clean, again.after_one)
     problems += _check_the_rest(claims, again, most)
@@ -148,7 +148,7 @@ def _check_the_rest(claims: _Claims, again: Again, most: MostTried) -> Iterator[
     certified, is_open = claims.certified, ~claims.certified & ~claims.broken
     unfounded = certified & (again.refuted(certified) | ~(again.proved | again.on_trust))
     yield from differing("certificate", unfounded, claims.names)
-    wrong_margin = claims.unrounded | ~_margin_holds(claims, again)
+    wrong_margin = claims.unrounded | ~_margin_holds(claims, again, most)
     yield from differing("lower margin", wrong_margin, claims.names)
     after_one = again.after_one
     known = is_open & after_one.beyond_rounding(~claims.broken & after_one.wrong)
@@ -164,27 +164,33 @@ def _check_the_rest(claims: _Claims, again: Again, most: MostTried) -> Iterator[
     yield from differing("claim that it is open, which the bound proves,", proved, claims.names)
 
 
-def _margin_holds(claims: _Claims, again: Again) -> Tensor:
+def _margin_holds(claims: _Claims, again: Again, most: MostTried) -> Tensor:
     """Where the claimed lower margin is what is found now (G,).
 
     Of a target that edits break, that is what the worst of them leaves where one is allowed. Where
     more are, it is none if one breaks it, else what the bound proves. Where pairs are not searched
     again, it may be anything from what is proved to what their search can say at the most.
+
+    A search that tried all pairs and computed no bound found the margin itself.
     """
     tie, margin = again.after_one.tie + ROUNDED, again.after_one.margin
     by_one = claims.broken & (again.size <= 1)
-    expected = torch.where(claims.certified, again.lower, again.bound)
+    by_search = again.without_bound(most.pairs)
+    no_bound = by_search | (again.bound == -torch.inf)
+    bound = again.bound.masked_fill(no_bound, -torch.inf)
+    expected = torch.where(claims.certified, again.lower, bound)
     # A witness of more edits than it takes is refused as such.
     none = claims.broken_by_one | claims.broken & again.after_one.broken
     expected = expected.masked_fill(none, -torch.inf)
-    expected = torch.where(by_one, torch.maximum(again.bound, margin), expected)
+    expected = torch.where(by_one, torch.maximum(bound, margin), expected)
     same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
-    no_bound = again.bound == -torch.inf
-    most = torch.where(no_bound, margin, torch.maximum(again.bound, margin.clamp(max=SLACK)))
-    on_trust = claims.certified & again.on_trust
+    highest = torch.where(no_bound, margin, torch.maximum(bound, margin.clamp(max=SLACK)))
+    # Nor are they where the bound proved a target, here or there, and the other one searched.
+    otherwise = (by_search != again.searched) & (again.size == 2) & ~again.by_branch_and_bound
+    loosely = claims.certified & (again.on_trust | otherwise)
     least = again.bound.clamp(min=0)  # what is certified has no margin below zero
-    between = (claims.lower >= least - tie) & (claims.lower <= most + tie)
-    return torch.where(on_trust, between, same)
+    between = (claims.lower >= least - tie) & (claims.lower <= highest + tie)
+    return torch.where(loosely, between, same)
 
 
 def _in_words(claims: _Claims, again: Again) -> str:

@@ -1,10 +1,11 @@
-"""What replay proves of certificates of three edits of a classifier that branch and bound does not
-know.
+"""What replay proves of certificates of two and three edits of a classifier that branch and bound
+does not know.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from finished_runs import finish
 from small_suites import PROVED
 
+from robust_augcl.oracle.certificates import SLACK
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import Step
 from robust_augcl.plan.suite import load_suite
@@ -22,6 +24,9 @@ from robust_augcl.review.certificate_proof import check_certificate
 from robust_augcl.review.proofs import Proof
 from robust_augcl.review.subject import Subject
 from robust_augcl.steps.artifacts import dataset_of, victim_of
+from robust_augcl.steps.certifying import compute_certificate
+from robust_augcl.steps.context import Context
+from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.run_folder import RunFolder
 
 SUITE = (
@@ -39,7 +44,8 @@ class Run:
     def __init__(self, folder: Path, step: Step) -> None:
         store = RunFolder(folder).store
         held = {role: store.load(needed.key) for role, needed in step.inputs.items()}
-        self._step, self.told = step, store.load(step.key).info
+        self._step, self._held, self._store = step, held, store
+        self.told = store.load(step.key).info
         self._inputs = dataset_of(held["dataset"]), victim_of(held["victim"]), "components"
         self.subject = Subject(*self._inputs)
 
@@ -47,11 +53,19 @@ class Run:
         """Search all again."""
         self.subject = Subject(*self._inputs)
 
-    def proof(self, info: dict[str, Any] | None = None) -> Proof:
+    def proof(self, info: dict[str, Any] | None = None, most: MostTried | None = None) -> Proof:
         settings = self._step.settings
         stored = stored_certificate(self.told if info is None else info, self._step.key)
-        most = MostTried(*(settings[name] for name in ("pairs", "evaluations", "sets")))
+        if most is None:
+            most = MostTried(*(settings[name] for name in ("pairs", "evaluations", "sets")))
         return check_certificate(stored, self.subject, settings["threat"], most)
+
+    def certified(self, most: MostTried) -> dict[str, Any]:
+        """What a step with these limits would have stored."""
+        settings = {**self._step.settings, **most._asdict()}
+        inputs = {role: self._held[role] for role in ("dataset", "victim")}
+        step = replace(self._step, settings=settings, inputs={})
+        return compute_certificate(step, Inputs(inputs, {}), Context(self._store)).info
 
     def place(self, edits: int | None) -> int:
         """The first graph with a witness of so many edits; None: that is certified."""
@@ -63,15 +77,26 @@ class Run:
         )
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    path = tmp_path_factory.mktemp("larger") / "suite.toml"
-    path.write_text(SUITE)
+def run_of(suite: str, path: Path) -> Run:
+    """A finished run of a suite with one certificate."""
+    path.write_text(suite)
     folder = finish(path, path.parent / "run", "--workers", "1")
     (step,) = [
         step for _, step in plan(load_suite(str(path))).measurements if step.kind == "certificate"
     ]
     return Run(folder, step)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_of(SUITE, tmp_path_factory.mktemp("larger") / "suite.toml")
+
+
+@pytest.fixture(scope="module")
+def run_of_pairs(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two edits: all pairs are tried, and no bound is computed."""
+    suite = SUITE.replace("budget = [3]", "budget = [2]")
+    return run_of(suite, tmp_path_factory.mktemp("pairs") / "suite.toml")
 
 
 def test_what_is_searched_again_is_proved(run):
@@ -110,7 +135,9 @@ def test_what_the_search_settles_cannot_be_left_open(run, edits):
     )
 
 
-def test_no_lower_margin_can_be_moved(run):
+@pytest.mark.parametrize("name", ["run", "run_of_pairs"])
+def test_no_lower_margin_can_be_moved(name, request):
+    run = request.getfixturevalue(name)
     for place, margin in enumerate(run.told["lower_margin"]):
         others = {None, 0.5} if margin is None else {None, margin + 0.5, margin - 0.5}
         for other in others - {margin}:
@@ -123,3 +150,30 @@ def test_no_lower_margin_can_be_moved(run):
 def test_what_one_edit_breaks_has_no_lower_margin(run):
     assert run.told["lower_margin"][run.place(1)] is None
     assert run.told["lower_margin"][run.place(2)] is not None
+
+
+def test_pairs_that_were_tried_without_a_bound_are_proved(run_of_pairs):
+    told = run_of_pairs.told
+    certified = [place for place, holds in enumerate(told["certified"]) if holds]
+    assert max(told["lower_margin"][place] for place in certified) > SLACK  # no bound has such ones
+    assert run_of_pairs.proof().problems == []
+    assert "certified again" in run_of_pairs.proof().proved
+
+
+def test_pairs_that_are_not_searched_again_hold(run_of_pairs, monkeypatch):
+    """Some are proved by the bound, whose margins are lower than those of a search."""
+    monkeypatch.setattr(again, "MOST_PAIRS", 1)
+    run_of_pairs.forget()
+    proof = run_of_pairs.proof()
+    run_of_pairs.forget()
+    assert proof.problems == []
+    assert "on trust" in proof.proved
+
+
+def test_a_certificate_with_a_limit_below_all_pairs_rests_on_the_bound(run_of_pairs):
+    """Where its pairs were too many for it, replay may try them all the same."""
+    most = MostTried(1, 1, 1)
+    assert "the lower margin does not hold" in run_of_pairs.proof(most=most).problems[0]
+    limited = dict(run_of_pairs.certified(most))
+    assert limited["lower_margin"] != run_of_pairs.told["lower_margin"]
+    assert run_of_pairs.proof(limited, most).problems == []

@@ -18,6 +18,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
 from robust_augcl.models.training import Training, train_classifier
+from robust_augcl.oracle import bounds
 from robust_augcl.oracle.certificates import certify, vulnerability_map
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel
@@ -157,6 +158,23 @@ def test_certificates_equal_brute_force(encoder, layers, features, operations, b
     assert min(verdicts.values()) > 0
     assert min(sizes[:2]) > 0
     assert sizes[2] > 0 or budget != 2
+
+
+@pytest.mark.parametrize(("encoder", "layers"), [(GIN, 2), (Structure2Vec, 3)])
+def test_two_edits_are_certified_alike_with_the_bound(encoder, layers, monkeypatch):
+    """By itself the search tries all pairs of so small graphs, since the bound takes longer."""
+    victim, graphs = Victim(new_model(encoder, layers=layers)), small_graphs(5, count=40)
+    victim.model.head[-1].bias -= victim.logits(graphs).mean(0)  # so that edits change classes
+    graphs = graphs.with_labels(victim.logits(graphs).argmax(1))
+    threat = ThreatModel(2, ("add", "delete"))
+    found = certify(victim, graphs, threat)
+    monkeypatch.setattr(bounds, "_FEW_PAIRS", 0)
+    bounded = certify(victim, graphs, threat)
+    assert torch.equal(bounded.certified, found.certified)
+    assert torch.equal(bounded.exhausted, found.exhausted)
+    assert bool((bounded.lower_margin <= found.lower_margin + 1e-6)[found.certified].all())
+    assert not torch.equal(bounded.lower_margin, found.lower_margin)
+    assert 0 < int(found.certified.sum()) < 40
 
 
 @pytest.mark.parametrize("encoder", [GIN, Structure2Vec])
