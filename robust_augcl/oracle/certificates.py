@@ -67,7 +67,7 @@ def certify(
     threat: ThreatModel,
     *,
     limit: int = 2_000_000,
-    evaluations: int = 20_000_000,
+    evaluations: int = 2_000_000,
     sets: int = 200_000,
     report: Report = silent,
 ) -> Certificate:

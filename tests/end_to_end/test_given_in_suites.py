@@ -87,7 +87,7 @@ def test_methods_and_given_models_are_compared_on_the_same_graphs(suite, command
     assert "**mine** (models.py:Net" in page
     assert "0 layers" not in page
     short = (out / "report.md").read_text()
-    assert "What 2 trained graph classifiers still get right" in short
+    assert "what 2 trained graph classifiers still get right" in short
     for title in ("gin", "given models"):
         assert f"## graphs, {title}, strict protocol, budget 1" in page
     assert (

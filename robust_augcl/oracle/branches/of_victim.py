@@ -15,8 +15,8 @@ from robust_augcl.oracle.branches.known import Known
 from robust_augcl.oracle.searched import Searched
 from robust_augcl.threat.candidates import Candidates
 
-MOST_EVALUATIONS = 20_000_000
-"""Evaluations in one graph, for each size of sets: some 20 s of a core."""
+MOST_EVALUATIONS = 2_000_000
+"""Evaluations in one graph, for each size of sets: two seconds or so of a core."""
 
 
 def search_sets(
