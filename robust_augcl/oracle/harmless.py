@@ -74,7 +74,7 @@ class OpenSets:
 
     def __init__(self, start: Tensor, cost: Tensor, slack: float, most: int) -> None:
         self._count, self._slack = len(cost), slack
-        can_fall = start < torch.inf  # not so of the true class
+        can_fall = start != torch.inf  # not so of the true class
         self._start, columns = start[can_fall].tolist(), cost.T[can_fall]
         self._cost = columns.contiguous()
         self._least = _least_sums(columns, most)
@@ -131,7 +131,8 @@ class OpenSets:
         out = torch.zeros_like(new, dtype=torch.bool)
         for start, cost, least in zip(self._start, self._cost, self._least[after], strict=True):
             before = start + cost[sets].sum(1)
-            out |= take(before, of) + take(cost + least[1:], new) <= self._slack
+            # What is no number proves nothing, so that it leaves a set open.
+            out |= ~(take(before, of) + take(cost + least[1:], new) > self._slack)
         return out
 
 

@@ -36,6 +36,8 @@ MOST_SETS = 20_000
 They take about as long as `MOST_PAIRS`, a second or so of a small molecule.
 """
 
+_ANY_PAIRS = 2**62
+
 
 class MostTried(NamedTuple):
     """What the search of a certificate may try of one target.
@@ -77,7 +79,7 @@ class Again:
     def __init__(self, targets: EditedTargets, threat: ThreatModel, single: SingleEdits) -> None:
         graphs = targets.graphs
         self._targets, self._threat, self._finite = targets, threat, single.finite
-        is_known, self._changing, self._every = _searches(targets, threat)
+        is_known, self._changing, self._every, self._slow_bound = _searches(targets, threat)
         budgets = threat.budgets(graphs)
         # Edits that are not listed count as well.
         self.size = torch.where(self._every, torch.minimum(budgets, self._changing), budgets)
@@ -162,14 +164,15 @@ class Again:
 
     def without_bound(self, pairs: int) -> Tensor:
         """Where a search of so many pairs at the most tries all, and computes no bound (G,)."""
-        quick = torch.zeros_like(self.searched)
-        graphs, model = self._targets.graphs, self._targets.victim.model
-        for portion in graphs.portions():
-            part = graphs.select(portion)
-            reach = reach_of_search(self._targets.victim.reach, part, self._threat)
-            candidates, budgets = self._threat.enumerate(part, reach), self._threat.budgets(part)
-            quick[portion] = searched_without_bound(model, part, candidates, budgets, pairs)
-        return quick
+        return self._slow_bound & (self.pairs <= pairs)
+
+    @property
+    def searched_all(self) -> Tensor:
+        """Where all pairs were searched again without a bound, so that their margin is known (G,).
+
+        A bound leaves out pairs of which it only says that their margin is above the slack.
+        """
+        return self.searched & (self.without_bound(MOST_PAIRS) | (self.bound == -torch.inf))
 
     def all_sets_within(self, most: MostTried) -> Tensor:
         """Where the limits of a search surely let all sets be tried (G,).
@@ -222,23 +225,26 @@ class Again:
         self._pair_is_wrong |= has_pair & answer.wrong
 
 
-def _searches(targets: EditedTargets, threat: ThreatModel) -> tuple[Tensor, Tensor, Tensor]:
+def _searches(targets: EditedTargets, threat: ThreatModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """How certificates search targets, portion by portion.
 
     Returned are, of each target (G,): whether branch and bound knows its classifier, how many
-    candidates change it, and whether these are all edits that matter.
+    candidates change it, whether these are all edits that matter, and whether its pairs, if they
+    are few, are tried without a bound.
     """
     graphs, model = targets.graphs, targets.victim.model
-    is_known, every = (torch.zeros(graphs.num_graphs, dtype=torch.bool) for _ in range(2))
+    is_known, every, slow = (torch.zeros(graphs.num_graphs, dtype=torch.bool) for _ in range(3))
     changing = torch.zeros(graphs.num_graphs, dtype=torch.long)
     most = int(threat.budgets(graphs).max()) if graphs.num_graphs else 1
     for portion in graphs.portions():
         part = graphs.select(portion)
         reach = reach_of_search(targets.victim.reach, part, threat)
+        candidates, budgets = threat.enumerate(part, reach), threat.budgets(part)
         is_known[portion] = known(model.local_parts(part), part, most) is not None
-        changing[portion] = changing_candidates(threat.enumerate(part, reach))
+        changing[portion] = changing_candidates(candidates)
         every[portion] = is_all(reach, part, threat)
-    return is_known, changing, every
+        slow[portion] = searched_without_bound(model, part, candidates, budgets, _ANY_PAIRS)
+    return is_known, changing, every, slow
 
 
 def _are_few(candidates: int, size: int, most: int) -> bool:

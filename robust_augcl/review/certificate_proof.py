@@ -171,7 +171,7 @@ def _margin_holds(claims: _Claims, again: Again, most: MostTried) -> Tensor:
     more are, it is none if one breaks it, else what the bound proves. Where pairs are not searched
     again, it may be anything from what is proved to what their search can say at the most.
 
-    A search that tried all pairs and computed no bound found the margin itself.
+    A search that tried all pairs without a bound found the margin itself.
     """
     tie, margin = again.after_one.tie + ROUNDED, again.after_one.margin
     by_one = claims.broken & (again.size <= 1)
@@ -185,8 +185,8 @@ def _margin_holds(claims: _Claims, again: Again, most: MostTried) -> Tensor:
     expected = torch.where(by_one, torch.maximum(bound, margin), expected)
     same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
     highest = torch.where(no_bound, margin, torch.maximum(bound, margin.clamp(max=SLACK)))
-    # Nor are they where the bound proved a target, here or there, and the other one searched.
-    otherwise = (by_search != again.searched) & (again.size == 2) & ~again.by_branch_and_bound
+    # Nor is the margin known here if only one of the two searches did without a bound.
+    otherwise = (no_bound != again.searched_all) & (again.size == 2) & ~again.by_branch_and_bound
     loosely = claims.certified & (again.on_trust | otherwise)
     least = again.bound.clamp(min=0)  # what is certified has no margin below zero
     between = (claims.lower >= least - tie) & (claims.lower <= highest + tie)

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from finished_runs import finish
 from small_suites import PROVED
 
+from robust_augcl.oracle import certificates
 from robust_augcl.oracle.certificates import SLACK
+from robust_augcl.oracle.head_bounds import MarginBounds
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import Step
 from robust_augcl.plan.suite import load_suite
@@ -28,6 +31,7 @@ from robust_augcl.steps.certifying import compute_certificate
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.threat.model import ThreatModel
 
 SUITE = (
     PROVED.replace("layers = [2]", "layers = [4]")
@@ -48,6 +52,10 @@ class Run:
         self.told = store.load(step.key).info
         self._inputs = dataset_of(held["dataset"]), victim_of(held["victim"]), "components"
         self.subject = Subject(*self._inputs)
+
+    @property
+    def threat(self) -> ThreatModel:
+        return self._step.settings["threat"]
 
     def forget(self) -> None:
         """Search all again."""
@@ -168,6 +176,54 @@ def test_pairs_that_are_not_searched_again_hold(run_of_pairs, monkeypatch):
     run_of_pairs.forget()
     assert proof.problems == []
     assert "on trust" in proof.proved
+
+
+def few_open_pairs(model, graphs, candidates, budgets):
+    """A bound that holds where all pairs leave a margin of 1: it proves most pairs harmless."""
+    start = torch.ones(graphs.num_graphs, model.num_classes).double()
+    start.scatter_(1, graphs.y.unsqueeze(1), torch.inf)
+    cost = torch.zeros(len(candidates), model.num_classes).double()
+    cost[candidates.ptr[:-1][candidates.counts > 0]] = -1
+    return MarginBounds(start, cost, torch.zeros(graphs.num_graphs).double())
+
+
+def test_a_search_beside_a_bound_does_not_refute_a_margin_that_was_found(run_of_pairs, monkeypatch):
+    """More pairs than replay tries, of which the bound leaves few: it tries all of these."""
+    pairs = run_of_pairs.subject.again(run_of_pairs.threat).pairs
+    certified = torch.tensor(run_of_pairs.told["certified"])
+    safe = certified & (torch.tensor([x or 0.0 for x in run_of_pairs.told["lower_margin"]]) > 1)
+    monkeypatch.setattr(again, "MOST_PAIRS", int(pairs[safe].max()) - 1)
+    monkeypatch.setattr(again, "_BEGINNING", 1)
+    monkeypatch.setattr(certificates, "margin_bounds", few_open_pairs)
+    run_of_pairs.forget()
+    proof = run_of_pairs.proof()
+    found = run_of_pairs.subject.again(run_of_pairs.threat)
+    run_of_pairs.forget()
+    assert (safe & found.searched & (found.bound > -torch.inf)).any()
+    assert proof.problems == []
+
+
+def test_margins_that_are_searched_again_cannot_be_moved_where_no_bound_is_known(
+    run_of_pairs, monkeypatch
+):
+    """As of a head that is one linear layer."""
+
+    def nowhere(model, graphs, *_):
+        return torch.zeros_like(graphs.y, dtype=torch.bool)
+
+    for module in (certificates, again):
+        monkeypatch.setattr(module, "searched_without_bound", nowhere)
+    monkeypatch.setattr(certificates, "margin_bounds", lambda *_: None)
+    run_of_pairs.forget()
+    proof = run_of_pairs.proof()
+    info = copy.deepcopy(run_of_pairs.told)
+    place = run_of_pairs.place(None)
+    info["lower_margin"][place] = round(info["lower_margin"][place] / 2, 6)
+    moved = run_of_pairs.proof(info)
+    run_of_pairs.forget()
+    assert proof.problems == []
+    (problem,) = moved.problems
+    assert problem.startswith("the lower margin does not hold for graph")
 
 
 def test_a_certificate_with_a_limit_below_all_pairs_rests_on_the_bound(run_of_pairs):

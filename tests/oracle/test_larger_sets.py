@@ -216,6 +216,14 @@ def test_the_open_sets_are_those_that_the_bound_does_not_prove_harmless(extensio
     assert pruned > 0
 
 
+def test_a_bound_that_is_no_number_leaves_all_sets_open():
+    for without in ("start", "cost"):
+        start, cost = torch.tensor([5.0, torch.inf]), torch.zeros(4, 2)
+        (start if without == "start" else cost[0])[:1] = torch.nan
+        expected = 4 if without == "start" else 3  # sets of three that hold the first candidate
+        assert OpenSets(start, cost, 0.0, 3).number(range(3, 4), 10) == expected
+
+
 def test_more_sets_than_candidates_are_none():
     for size in (3, 4):
         assert OpenSets(*random_bound(0, candidates=2), 0.0, 4).number(range(size, 5), 10) == 0
