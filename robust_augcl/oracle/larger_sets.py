@@ -81,7 +81,7 @@ def _keep(out: Searched, number: int, edits: Tensor) -> None:
 def _needed(problem: SearchProblem, number: int, edits: Tensor) -> Tensor:
     """The edits that break a graph (t,), without those that can be left out."""
     while edits.numel() >= SMALLEST:
-        fewer = torch.combinations(edits, edits.numel() - 1)
+        fewer = _without_one(edits)
         graph = torch.full_like(edits, number)
         copies = edited(problem.graphs, problem.candidates, graph, fewer[:, :-1])
         every = torch.arange(len(fewer), device=edits.device)
@@ -91,6 +91,14 @@ def _needed(problem: SearchProblem, number: int, edits: Tensor) -> Tensor:
             break
         edits = fewer[breaking][0]
     return edits
+
+
+def _without_one(edits: Tensor) -> Tensor:
+    """A set (t,) without each of its edits, without the last one first (t, t - 1)."""
+    # `torch.combinations` takes memory that rises as t to the power of t - 1.
+    count = edits.numel()
+    kept = ~torch.eye(count, dtype=torch.bool, device=edits.device).flip(0)
+    return edits.expand(count, count)[kept].view(count, count - 1)
 
 
 def _try_all(

@@ -21,7 +21,7 @@ from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.models.module import ModuleClassifier
 from robust_augcl.oracle import harmless, larger_sets
 from robust_augcl.oracle.certificates import certify
-from robust_augcl.oracle.edit_sets import BestSets
+from robust_augcl.oracle.edit_sets import BestSets, SearchProblem
 from robust_augcl.oracle.harmless import OpenSets
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -287,6 +287,25 @@ def test_no_edit_of_a_witness_can_be_left_out():
                 for fewer in with_one_edit_less(witness):
                     assert int(victim.logits([fewer.apply(data)]).argmax(1)) == y
     assert larger > 0
+
+
+def test_sets_of_many_edits_without_one():
+    """What takes 700 GB of 12 edits if every tuple of them is looked at."""
+    three = larger_sets._without_one(torch.tensor([5, 2, 9]))
+    assert three.tolist() == [[5, 2], [5, 9], [2, 9]]
+    many = larger_sets._without_one(torch.arange(40))
+    assert [set(range(40)) - set(row) for row in many.tolist()] == [{i} for i in range(39, -1, -1)]
+
+
+def test_a_graph_that_many_edits_break():
+    case = case_of("GCN", 0, operations=("add", "delete"), budget=15)
+    graph = int(case.candidates.counts.argmax())
+    every = (case.candidates.graph == graph).nonzero().squeeze(1)
+    problem = SearchProblem.of(Victim(case.model), case.graphs, case.threat)
+    other = (case.graphs.y + 1) % 3  # so that the graph is broken by almost any set
+    problem = replace(problem, graphs=case.graphs.with_labels(other))
+    assert len(every) >= 10
+    assert larger_sets._needed(problem, graph, every).numel() == 2
 
 
 def with_one_edit_less(witness):
