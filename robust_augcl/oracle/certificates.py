@@ -101,7 +101,8 @@ def certify(
         limit: pairs tried in one graph, at the most. A graph with more pairs that are not proved
             harmless is not exhausted.
         evaluations: of branch and bound in one graph, for each number of edits, at the most. They
-            are counted, not timed: so the same graphs are settled on every machine.
+            are counted, not timed: so the same graphs are settled on every machine. With 0 of them
+            all classifiers are searched as those that branch and bound does not know.
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the classifier. They are counted before any of them is tried.
         report: told how far it is.
@@ -176,7 +177,7 @@ def _certify(
     bounded = _bounded_margin(bounds, graphs)
     proved = (bounded > 0) & is_right
     classifier = None
-    if bool(standing.any()):
+    if bool(standing.any()) and most.evaluations > 0:
         classifier = known(victim.model.local_parts(graphs), graphs, int(budgets.max()))
     by_branches = standing & (size <= MOST_EDITS) & (classifier is not None)
     pairs = standing & ~proved & ~by_branches

@@ -102,10 +102,12 @@ class Again:
         self._asked |= asked
         self.ask_bound(new & ~self.without_bound(MOST_PAIRS))
         open_sets = new & (self.size > 1) & ~self._by_bound
-        self._search(open_sets & self._is_known, 1)
+        self._search(open_sets & self._is_known, 1, MOST_EVALUATIONS)
+        # Branch and bound may know the classifier for a few graphs that have the same features,
+        # though it does not for those beside which they were certified.
         others = open_sets & ~self._is_known
-        self._search(others & self._few_pairs, MOST_PAIRS)
-        self._search(others & ~self._few_pairs, MOST_PAIRS // _BEGINNING)
+        self._search(others & self._few_pairs, MOST_PAIRS, 0)
+        self._search(others & ~self._few_pairs, MOST_PAIRS // _BEGINNING, 0)
 
     def ask_bound(self, asked: Tensor) -> None:
         """Compute the bound of these targets (G,) bool, and search nothing."""
@@ -199,8 +201,11 @@ class Again:
         slack = self.after_one.tie.clamp(max=SLACK / 2).masked_fill(self.size == 2, 0)
         return (self.size > 1) & (self.bound > -slack)
 
-    def _search(self, some: Tensor, limit: int) -> None:
-        """Search the sets of edits of some targets (G,) bool, up to a limit of pairs for each."""
+    def _search(self, some: Tensor, limit: int, evaluations: int) -> None:
+        """Search the sets of edits of some targets (G,) bool, up to limits for each.
+
+        These are pairs, and evaluations of branch and bound.
+        """
         places = some.nonzero().squeeze(1)
         if places.numel() == 0:
             return
@@ -210,7 +215,7 @@ class Again:
             graphs,
             self._threat,
             limit=limit,
-            evaluations=MOST_EVALUATIONS,
+            evaluations=evaluations,
             sets=MOST_SETS,
         )
         self.searched[places], self._survives[places] = found.exhausted, found.certified
