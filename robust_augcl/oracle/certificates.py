@@ -76,7 +76,7 @@ def certify(
     Every single edit is tried. Where more are allowed, branch and bound (`oracle.branches`) settles
     what the bound of bounds.py does not, for the classifiers that it knows and up to `MOST_EDITS`
     edits. For other classifiers, every pair is tried that the bound does not prove harmless, and
-    then every larger set (`larger_sets`).
+    then every larger set (`larger_sets`). Sets and evaluations are counted, not timed.
 
     >>> import torch
     >>> from robust_augcl.adversary.victim import Victim
@@ -100,9 +100,8 @@ def certify(
         threat: what is allowed.
         limit: pairs tried in one graph, at the most. A graph with more pairs that are not proved
             harmless is not exhausted.
-        evaluations: of branch and bound in one graph, for each number of edits, at the most. They
-            are counted, not timed: so the same graphs are settled on every machine. With 0 of them
-            all classifiers are searched as those that branch and bound does not know.
+        evaluations: of branch and bound in one graph, for each number of edits, at the most. With
+            0 of them all classifiers are searched as those that it does not know.
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the classifier. They are counted before any of them is tried.
         report: told how far it is.

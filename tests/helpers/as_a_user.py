@@ -56,7 +56,7 @@ def called(folder: Path, command: str) -> str:
     """
     ours = {*VARIABLES, "ROBUST_AUGCL_ARCHIVES"}
     environment = {name: told for name, told in os.environ.items() if name not in ours}
-    environment["OMP_NUM_THREADS"] = "1"
+    environment |= {"OMP_NUM_THREADS": "1", "COLUMNS": "100"}
     command = command.partition("  # ")[0].replace("\\\n", " ")
     program, *words = command.split()
     ways = {"python": [sys.executable], "robust-augcl": [sys.executable, "-m", "robust_augcl"]}
