@@ -8,6 +8,8 @@ import pytest
 from shared import shared_folder
 from tried_once import drawn_once, tried_once
 
+from robust_augcl.models import given
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -15,3 +17,11 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     shared = shared_folder(tmp_path_factory)
     with drawn_once(shared), tried_once(shared):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> Iterator[None]:
+    """No given model is known in this process, before a test and after it."""
+    given.forget()
+    yield
+    given.forget()

@@ -26,13 +26,6 @@ from robust_augcl.workers.this_process import ThisProcess
 ONE = ra.ThreatModel(budget=1, operations=("add", "delete"))
 
 
-@pytest.fixture(autouse=True)
-def _nothing_known():
-    given.forget()
-    yield
-    given.forget()
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _reports_without_figures():
     """Nobody looks at the figures of these reports: files of other content stand for them."""

@@ -5,42 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 from click.testing import CliRunner
+from evaluations import evaluated
 from given_models import SOURCE, graphs, net
 from safetensors.torch import save_file
 from torch import nn
-from torch_geometric.data import Data
 from torch_geometric.nn import GATConv, global_add_pool
 
 import robust_augcl as ra
-from robust_augcl import registry
 from robust_augcl.cli.main import cli
 from robust_augcl.errors import InputError
 from robust_augcl.graphs.entrance import admit
 from robust_augcl.models import given
 from robust_augcl.models.given_weights import read_weights, weights_of, with_weights
-from robust_augcl.models.module import ModuleClassifier
-
-ONE = ra.ThreatModel(budget=1, operations=("add", "delete"))
-
-
-@pytest.fixture(autouse=True)
-def _nothing_known():
-    given.forget()
-    yield
-    given.forget()
-
-
-def run(module, data=None, attacks=("exhaustive",), **others):
-    return ra.evaluate(
-        module,
-        graphs() if data is None else data,
-        threat=ONE,
-        attacks=attacks,
-        workers=1,
-        device="cpu",
-        **others,
-    )
-
 
 # --- precision ------------------------------------------------------------------------------------
 
@@ -131,7 +107,7 @@ def of_bonds():
 def test_attributes_that_were_asked_for_are_used(added):
     module = of_bonds()
     packed = admit(bonds(), as_given=True, edge_attributes=True, added_edge=added).graphs
-    result = run(module, packed)
+    result = evaluated(module, packed)
     assert "not used" not in str(result)
     carried = torch.zeros(1) if added == "zeros" else torch.tensor(added)
     for outcome, data in zip(result.records[0].outcomes, bonds(), strict=True):
@@ -192,14 +168,14 @@ def clean_margins(result):
 @pytest.fixture(scope="module")
 def with_bonds():
     packed = admit(bonds(), as_given=True, edge_attributes=True).graphs
-    return clean_margins(run(of_bonds(), packed))
+    return clean_margins(evaluated(of_bonds(), packed))
 
 
 @pytest.mark.parametrize(
     "cls", [OfBonds, OfBatches, MayHaveBonds, NamesBonds, NamesBondsThatMayLack]
 )
 def test_attributes_that_graphs_carry_are_passed_to_whoever_takes_them(cls, with_bonds):
-    result = run(in_class(cls), bonds())
+    result = evaluated(in_class(cls), bonds())
     assert clean_margins(result) == with_bonds
     assert "not used" not in str(result)
     probes = result.report_input.settings["victims"][0]["resolved"]["copies"][0]["found"]["probes"]
@@ -208,27 +184,27 @@ def test_attributes_that_graphs_carry_are_passed_to_whoever_takes_them(cls, with
 
 
 def test_what_an_added_edge_carries_can_be_stated(with_bonds):
-    seven = run(of_bonds(), bonds(), added_edge=[7.0])
+    seven = evaluated(of_bonds(), bonds(), added_edge=[7.0])
     packed = admit(bonds(), as_given=True, edge_attributes=True, added_edge=(7.0,)).graphs
-    assert seven.rows() == run(of_bonds(), packed).rows()
+    assert seven.rows() == evaluated(of_bonds(), packed).rows()
 
 
 def test_graphs_to_learn_on_carry_what_those_carry_that_are_attacked(with_bonds):
     beside = bonds()
     for data in beside:
         data.edge_attr = data.edge_attr + 1  # so another row is the most common one there
-    assert clean_margins(run(of_bonds(), bonds(), fit=beside)) == with_bonds
+    assert clean_margins(evaluated(of_bonds(), bonds(), fit=beside)) == with_bonds
 
 
 def test_attributes_can_be_left_out_with_a_word():
-    result = run(in_class(MayHaveBonds), bonds(), edge_attributes=False)
+    result = evaluated(in_class(MayHaveBonds), bonds(), edge_attributes=False)
     text = str(result)
     assert "edge attributes: its `edge_attr` is None: the graphs carry some" in text
     assert "not used: edge_attr" in text
     with pytest.raises(InputError, match="its `edge_attr` is None, as the edges carry no"):
-        run(in_class(NamesBonds), bonds(), edge_attributes=False)
+        evaluated(in_class(NamesBonds), bonds(), edge_attributes=False)
     with pytest.raises(InputError, match="`edge_attributes` to be true where `added_edge` is st"):
-        run(of_bonds(), bonds(), edge_attributes=False, added_edge="zeros")
+        evaluated(of_bonds(), bonds(), edge_attributes=False, added_edge="zeros")
 
 
 class TakesOneColumnOnly(OfBonds):
@@ -242,7 +218,7 @@ def test_attributes_that_a_module_fails_with_are_left_out_with_the_reason():
     wide = bonds()
     for data in wide:
         data.edge_attr = data.edge_attr.repeat(1, 2)
-    text = str(run(in_class(TakesOneColumnOnly), wide))
+    text = str(evaluated(in_class(TakesOneColumnOnly), wide))
     assert "edge attributes: its `edge_attr` is left out, as it fails with those of the gr" in text
 
 
@@ -250,111 +226,11 @@ def test_dirty_attributes_say_how_to_leave_them_out():
     dirty = bonds()
     dirty[0].edge_attr[0] = float("nan")
     with pytest.raises(InputError, match="`edge_attributes=False` leaves them out"):
-        run(of_bonds(), dirty)
-
-
-class TiredMuchLater(nn.Module):
-    """Answers otherwise once it was asked about many graphs."""
-
-    def __init__(self, patience):
-        super().__init__()
-        self.patience, self.asked = patience, 0
-
-    def forward(self, x, edge_index, batch):
-        size = int(batch.max()) + 1
-        self.asked += size
-        edges = torch.bincount(batch[edge_index[0]], minlength=size).float() - 9.5
-        edges = -edges if self.asked > self.patience else edges
-        return torch.stack([-edges, edges], dim=1)
-
-
-def test_a_module_that_changes_after_its_probes_gives_no_result():
-    probed = TiredMuchLater(10**9)
-    ModuleClassifier(probed, admit(graphs(), as_given=True).graphs)
-    text = str(run(TiredMuchLater(10**9), graphs()))
-    assert "Missing" not in text
-    result = run(TiredMuchLater(probed.asked + 50), graphs(), budgets=[2])
-    missing = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
-    assert missing, probed.asked
-    assert "Expected the same logits after the step's questions as before, got others" in missing[0]
-
-
-def test_a_module_that_changes_in_the_search_for_several_budgets_gives_no_result():
-    probed = TiredMuchLater(10**9)
-    ModuleClassifier(probed, admit(graphs(), as_given=True).graphs)
-    several = {"attacks": ["beam"], "budgets": [1, 2], "certificates": False}
-    # The attack steps alone ask too little to tire it: they take the answers of the search.
-    result = run(TiredMuchLater(probed.asked + 60), graphs(), **several)
-    assert not result.records
-    (missing,) = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
-    assert "budgets 1, 2: StepFailed: Expected the same logits after the step's" in missing
-    assert len(run(TiredMuchLater(10**9), graphs(), **several).records) == 2
-
-
-def test_a_module_that_changes_while_an_attack_learns_gives_no_result():
-    probed = TiredMuchLater(10**9)
-    ModuleClassifier(probed, admit(graphs(13), as_given=True).graphs)
-    learning = {
-        "attacks": {"rl": registry.load("attack", "rl_s2v")(steps=80, burn_in=2, width=4)},
-        "fit": graphs(5, seed=3),
-        "certificates": False,
-    }
-    result = run(TiredMuchLater(probed.asked + 100), graphs(), **learning)
-    assert not result.records
-    (missing,) = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
-    assert "StepFailed: Expected the same logits after the step's" in missing
-
-
-class TrainsItself(nn.Module):
-    """Puts itself in training mode once it was asked about many graphs; dropout draws then."""
-
-    def __init__(self, patience):
-        super().__init__()
-        self.patience, self.asked = patience, 0
-        self.dropout = nn.Dropout(0.9)
-
-    def forward(self, x, edge_index, batch):
-        size = int(batch.max()) + 1
-        self.asked += size
-        if self.asked > self.patience:
-            self.train()
-        edges = self.dropout(torch.bincount(batch[edge_index[0]], minlength=size).float() - 9.5)
-        return torch.stack([-edges, edges], dim=1)
-
-
-def test_a_module_that_puts_itself_in_training_mode_gives_no_result():
-    probed = TrainsItself(10**9)
-    ModuleClassifier(probed, admit(graphs(), as_given=True).graphs)
-    result = run(TrainsItself(probed.asked + 50), graphs(), budgets=[2])
-    missing = [line for line in str(result).splitlines() if line.startswith("Missing: ")]
-    assert missing
-    assert "Expected a module that stays in evaluation mode, got `" in missing[0]
-    assert "in another mode after the step's questions" in missing[0]
-
-
-class OneGraphIsLarge(TiredMuchLater):
-    """The logits of one graph hide that those of the others changed."""
-
-    def forward(self, x, edge_index, batch):
-        logits = super().forward(x, edge_index, batch)
-        large = torch.bincount(batch) > 19
-        return torch.where(large.unsqueeze(1), torch.tensor([[1e6, -1e6]]), logits)
-
-
-def test_large_logits_of_one_graph_hide_no_change_of_another():
-    path = torch.stack([torch.arange(19), torch.arange(1, 20)])
-    large = Data(x=torch.eye(3)[[0] * 20], edge_index=torch.cat([path, path.flip(0)], dim=1), y=0)
-    several = [*graphs(), large]
-    probed = OneGraphIsLarge(10**9)
-    ModuleClassifier(probed, admit(several, as_given=True).graphs)
-    assert "Missing" not in str(run(OneGraphIsLarge(10**9), several))
-    text = str(run(OneGraphIsLarge(probed.asked + 60), several, budgets=[2]))
-    assert "Missing: " in text
-    assert "Expected the same logits after the step's questions as before, got others" in text
+        evaluated(of_bonds(), dirty)
 
 
 def test_none_may_be_asked_for():
-    result = run(of_bonds(), bonds(), adapter=ra.Adapter(attributes="none"))
+    result = evaluated(of_bonds(), bonds(), adapter=ra.Adapter(attributes="none"))
     assert result.records[0].num_graphs == len(bonds())
 
 
@@ -362,11 +238,11 @@ def test_none_may_be_asked_for():
 
 
 def test_a_second_run_into_the_folder_does_not_change_the_first_result(tmp_path):
-    first = run(net(seed=0).eval(), out=tmp_path / "run", certificates=False)
+    first = evaluated(net(seed=0).eval(), out=tmp_path / "run", certificates=False)
     text = str(first)
     margins = [outcome.clean_margin for outcome in first.records[0].outcomes]
-    fresh = run(net(seed=0).eval(), out=tmp_path / "run", certificates=False)
-    second = run(net(seed=3).eval(), out=tmp_path / "run", certificates=False)
+    fresh = evaluated(net(seed=0).eval(), out=tmp_path / "run", certificates=False)
+    second = evaluated(net(seed=3).eval(), out=tmp_path / "run", certificates=False)
     others = [outcome.clean_margin for outcome in second.records[0].outcomes]
     assert margins != others
     assert [row["clean_margin"] for row in fresh.rows()] == margins
@@ -379,13 +255,13 @@ def test_a_second_run_into_the_folder_does_not_change_the_first_result(tmp_path)
 
 def test_no_graphs_are_said_to_be_none():
     with pytest.raises(InputError, match="Expected `graphs` to hold at least one graph, got none"):
-        run(net().eval(), [])
+        evaluated(net().eval(), [])
     with pytest.raises(InputError, match="Expected `fit` to hold at least one graph, got none"):
-        run(net().eval(), fit=[])
+        evaluated(net().eval(), fit=[])
 
 
 @pytest.mark.parametrize("path", [3, b"fig.pdf", ["fig.pdf"]])
 def test_a_figures_file_of_another_kind_is_refused(path, tmp_path):
-    result = run(net().eval(), out=tmp_path / "run", certificates=False)
+    result = evaluated(net().eval(), out=tmp_path / "run", certificates=False)
     with pytest.raises(InputError, match="Expected a figure's file to be a path, got"):
         result.figure(path)

@@ -75,6 +75,15 @@ class Run:
         step = replace(self._step, settings=settings, inputs={})
         return compute_certificate(step, Inputs(inputs, {}), Context(self._store)).info
 
+    def proof_by_few(self, monkeypatch: pytest.MonkeyPatch) -> Proof:
+        """The same of all claims, where replay searches next to nothing again."""
+        monkeypatch.setattr(again, "MOST_SETS", 1)
+        monkeypatch.setattr(again, "MOST_PAIRS", 1)
+        self.forget()
+        proof = self.proof()
+        self.forget()
+        return proof
+
     def place(self, edits: int | None) -> int:
         """The first graph with a witness of so many edits; None: that is certified."""
         return next(
@@ -115,11 +124,7 @@ def test_what_is_searched_again_is_proved(run):
 
 
 def test_a_search_that_is_too_long_is_taken_on_trust_and_said(run, monkeypatch):
-    monkeypatch.setattr(again, "MOST_SETS", 1)
-    monkeypatch.setattr(again, "MOST_PAIRS", 1)
-    run.forget()
-    proof = run.proof()
-    run.forget()
+    proof = run.proof_by_few(monkeypatch)
     assert proof.problems == []
     assert "certified on trust: not all their sets of edits are searched again" in proof.proved
 
@@ -170,10 +175,7 @@ def test_pairs_that_were_tried_without_a_bound_are_proved(run_of_pairs):
 
 def test_pairs_that_are_not_searched_again_hold(run_of_pairs, monkeypatch):
     """Some are proved by the bound, whose margins are lower than those of a search."""
-    monkeypatch.setattr(again, "MOST_PAIRS", 1)
-    run_of_pairs.forget()
-    proof = run_of_pairs.proof()
-    run_of_pairs.forget()
+    proof = run_of_pairs.proof_by_few(monkeypatch)
     assert proof.problems == []
     assert "on trust" in proof.proved
 
