@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -68,19 +69,27 @@ def gate(options: GateOptions) -> None:
         raise _STOPPED[found.outcome](f"{found.outcome}: {found.sentence}")
 
 
-def baseline(folder: Path, out: Path) -> None:
+def baseline(folder: Path, out: Path, seeds: Sequence[int] | None, *, partly: bool) -> None:
     """Write the baseline of a run's folder.
+
+    Args:
+        folder: the run's.
+        out: where it is written.
+        seeds: that are taken; None: all.
+        partly: whether a run that is not finished will do.
 
     Raises:
         InputError: there is no finished run, or the file cannot be written.
     """
-    held = of_folder(folder, say)
+    held = of_folder(folder, say, seeds, partly=partly)
     size = write(out, held)
     targets = sum(held.data[victim.data].count for victim in held.victims)
     click.echo(
         f"{out}: {len(held.victims)} models, {len(held.attacked)} records, {targets:,} targets, "
         f"{size / 1000:,.1f} kB"
     )
+    if held.missing:
+        say(f"warning: {held.missing} planned records are not there: the run is not finished")
     for doubt in doubts(held):
         say(f"warning: {doubt}")
 

@@ -305,13 +305,17 @@ def gate(**given: Any) -> None:
 @click.option(
     "--out", "-o", type=options.FILE, metavar="FILE", required=True, help="Where it is written."
 )
+@click.option("--seeds", help="These seeds alone, e.g. 0,1,2 or 0-29 [default: all].")
+@click.option("--partly", is_flag=True, help="Of a run that is not finished, what there is.")
 @options.plug_ins
-def baseline(folder: Path, out: Path, plug_ins: Texts) -> None:
+def baseline(folder: Path, out: Path, seeds: str | None, partly: bool, plug_ins: Texts) -> None:
     """Write what the run in DIR found into a small file, for `gate` to compare with.
 
-    It holds what became of each target, and digests: no weights, no graphs.
+    It holds what became of each target, and digests: no weights, no graphs. Results are published
+    in such files, too: `replay --from-scratch FILE` computes one of its models again.
     """
-    _call("gating:baseline", folder, out, plug_ins=plug_ins)
+    chosen = None if seeds is None else options.read_seeds(seeds)
+    _call("gating:baseline", folder, out, chosen, plug_ins=plug_ins, partly=partly)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from robust_augcl.gate.questions import Gate, Outcome
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.baseline_parts import Attacked, Data, Found, Machine, Victim, Worst
 from robust_augcl.results.target_bits import gaps, packed
+from robust_augcl.results.traits import MethodTraits, Traits
 
 T = TypeVar("T")
 TARGETS = 200
@@ -29,7 +30,8 @@ _THREAT = {
     "within_component": False,
     "allow_existing": False,
 }
-_MACHINE = Machine({"python": "3"}, "made up", "cpu", "made up", "portable", 1)
+_METHOD = MethodTraits("A method", "method", True, True, [])
+_MACHINE = Machine({"python": "3"}, None, "made up", "cpu", "made up", "portable", 1)
 _CHECK = "nothing below the exact worst case"
 
 
@@ -102,21 +104,22 @@ def made_up(
     data, victims, attacked, worst = [], [], [], []
     for place, seed in enumerate(seeds):
         clean, stands, missed = _targets(truth, targets, f"{training} {seed}", chance)
-        data.append(Data("made up", seed, _digest("data", seed), graphs, None, labels, 2, 0.0))
+        data.append(_data(seed, labels, graphs))
         weights = _digest("weights", training, seed, chance.models)
-        about = "method", "A method", "gin", 2, "strict"
-        victims.append(Victim(place, *about, weights, packed(clean), True, 1.0, 1.0))
-        worst.append(Worst(place, 1, 0, packed(stands), packed(stands), 0.1))
+        victims.append(_victim(place, weights, clean))
+        worst.append(Worst(place, 1, 0, packed(stands), packed(stands), True, 0.1))
         for attack, right, exact in (("weaker", missed, False), ("exhaustive", stands, True)):
             key = f"attack-{_digest(attack, weights, chance.attack)[:20]}"
             bits = packed(right), packed([exact] * targets)
-            named = attack, attack.capitalize(), 1
-            attacked.append(Attacked(place, *named, key, 0, exact, *bits, 10, 0, 0.0, 1.0, 100, 0))
+            attacked.append(_attacked(place, attack, key, bits, exact))
     return Baseline(
         suite="made-up",
+        table=None,
+        fingerprint=None,
         package=__version__,
         source=_digest("source"),
         planned_seeds=len(seeds),
+        planned_comparisons=None,
         primary=[],
         margin=None,
         revisions={},
@@ -126,7 +129,59 @@ def made_up(
         victims=victims,
         attacked=attacked,
         worst=worst,
+        embedded=[],
+        missing=0,
+        seconds={},
         audit=[Found(_CHECK, "PASS", "made up", [])],
+    )
+
+
+def _attacked(victim: int, attack: str, key: str, bits: tuple[str, str], exact: bool) -> Attacked:
+    """A record: `bits` say which targets are right after it, and which are proved."""
+    return Attacked(
+        victim,
+        attack,
+        Traits("query", False, False, [], exact, None, attack.capitalize()),
+        settings={},
+        budget=1,
+        key=key,
+        threat=0,
+        attacked=bits[0],
+        exact=bits[1],
+        queries=10,
+        gradient_calls=0,
+        fit_seconds=0.0,
+        attack_seconds=1.0,
+        peak_memory_mib=100,
+        machine=0,
+    )
+
+
+def _data(seed: int, labels: list[int], graphs: list[int]) -> Data:
+    """The data of a seed, which draws graphs of its own."""
+    digest, count = _digest("data", seed), len(labels)
+    about = "made up", seed, f"dataset-{digest[:20]}", digest, graphs, None, labels, 2
+    return Data(*about, label_rule="none", draws_graphs=True, tested=count, training=4 * count)
+
+
+def _victim(data: int, weights: str, clean: list[bool]) -> Victim:
+    """A victim at rest."""
+    return Victim(
+        data,
+        "method",
+        _METHOD,
+        settings={},
+        encoder="gin",
+        layers=2,
+        protocol="strict",
+        key=f"victim-{weights[:20]}",
+        weights=weights,
+        clean=packed(clean),
+        epoch=80,
+        epochs=100,
+        pretrain_seconds=1.0,
+        train_seconds=1.0,
+        notes=[],
     )
 
 

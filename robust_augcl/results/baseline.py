@@ -21,6 +21,7 @@ from robust_augcl.results.baseline_parts import (
     MOST_BYTES,
     Attacked,
     Data,
+    Embedded,
     Found,
     Machine,
     Victim,
@@ -30,7 +31,7 @@ from robust_augcl.results.stored_tables import threat_table
 from robust_augcl.results.target_bits import unpacked
 from robust_augcl.validation import read_text
 
-VERSION = 1
+VERSION = 2
 """Of this format; a reader refuses any other."""
 
 _WHAT = "a baseline"
@@ -42,22 +43,31 @@ class Baseline:
 
     Args:
         suite: the suite's name.
+        table: the suite as in its file, overrides included, seeds apart; None where nobody has one.
+        fingerprint: of the files that the data came from; None where there are none.
         package: the version of robust_augcl.
         source: a digest of where graphs come from: data set, split, and the files behind them.
         planned_seeds: how many were; None where that is not known.
+        planned_comparisons: the table `[comparisons]` that was stated then; None as above.
         primary: the labels of the methods of the suite's stated comparisons, in their order.
         margin: within which the suite says that methods are equivalent; None where it does not.
         revisions: of the code behind the records.
-        machines, threats, data, victims, attacked, worst: what it found; places count from 0.
+        machines, threats, data, victims, attacked, worst, embedded: what it found; places count
+            from 0.
+        missing: how many of its planned records are not there.
+        seconds: that its steps took, by kind.
         audit: None where it was not audited.
     """
 
     __pydantic_config__ = strict.STRICT
 
     suite: strict.Name
+    table: strict.Table | None
+    fingerprint: strict.Name | None
     package: strict.Name
     source: strict.Digest
     planned_seeds: strict.Positive | None
+    planned_comparisons: strict.Table | None
     primary: list[strict.Name]
     margin: strict.Share | None
     revisions: dict[strict.Name, strict.Whole | strict.Name]
@@ -67,6 +77,9 @@ class Baseline:
     victims: list[Victim]
     attacked: list[Attacked]
     worst: list[Worst]
+    embedded: list[Embedded]
+    missing: strict.Whole
+    seconds: dict[strict.Name, strict.Seconds]
     audit: list[Found] | None
 
     def bits(self, victim: int, text: str) -> tuple[bool, ...]:
@@ -135,6 +148,7 @@ def _contradiction(held: Baseline) -> str | None:
         _check_places(held)
         for victim in held.victims:
             unpacked(victim.clean, held.data[victim.data].count)
+            _check_epochs(victim)
         for record in held.attacked:
             _check_record(held, record)
         for worst in held.worst:
@@ -155,12 +169,20 @@ def _check_data(data: Data) -> None:
         raise ValueError(f"classes below {data.classes}")
 
 
+def _check_epochs(victim: Victim) -> None:
+    if (victim.epoch is None) != (victim.epochs is None):
+        raise ValueError("a best epoch and the number of epochs of each victim, or neither")
+    if victim.epoch is not None and victim.epochs is not None and victim.epoch > victim.epochs:
+        raise ValueError("a best epoch among the epochs of its victim")
+
+
 def _check_places(held: Baseline) -> None:
     """Raise `ValueError` for a place where nothing stands."""
     about_victims: list[Attacked | Worst] = [*held.attacked, *held.worst]
     audited = [place for found in held.audit or () for place in found.records]
     references: tuple[tuple[str, Sequence[int], int], ...] = (
         ("data", [each.data for each in held.victims], len(held.data)),
+        ("data", [each.data for each in held.embedded], len(held.data)),
         ("victim", [each.victim for each in about_victims], len(held.victims)),
         ("threat", [each.threat for each in about_victims], len(held.threats)),
         ("machine", [each.machine for each in held.attacked], len(held.machines)),

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Generic, TypeVar
 
 from robust_augcl import __version__
 from robust_augcl.results.baseline import Baseline
-from robust_augcl.results.baseline_parts import Attacked, Data, Found, Machine, Victim, Worst
+from robust_augcl.results.baseline_parts import (
+    Attacked,
+    Data,
+    Embedded,
+    Found,
+    Machine,
+    Victim,
+    Worst,
+)
 from robust_augcl.results.brackets import known_of
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Cell, Record
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.rest import rests, victim_cell
-from robust_augcl.results.shared_graphs import overlap
 from robust_augcl.results.target_bits import gaps, packed
 from robust_augcl.revisions import Revision
 
@@ -38,16 +46,33 @@ class _Entries(Generic[T]):
         return self._places[known]
 
 
-def baseline_of(
-    report: ReportInput, suite: str, source: str, revisions: Mapping[str, Revision]
-) -> Baseline:
+@dataclass(frozen=True)
+class About:
+    """What a baseline says of a run beside what the run found.
+
+    Args:
+        suite: its name.
+        source: a digest of where its graphs come from.
+        revisions: of the code behind its records.
+        fingerprint: of the files that the data came from; None where there are none.
+        missing: how many of its planned records are not there.
+        seconds: that its steps took, by kind.
+    """
+
+    suite: str
+    source: str
+    revisions: Mapping[str, Revision]
+    fingerprint: str | None = None
+    missing: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def baseline_of(report: ReportInput, about: About) -> Baseline:
     """The baseline of a run.
 
     Args:
         report: what its report is made from; transfers are not needed.
-        suite: its name.
-        source: a digest of where its graphs come from.
-        revisions: of the code behind its records.
+        about: what else is said of it.
 
     Raises:
         ValueError: there are no records, or two records of one data set are about other targets.
@@ -58,19 +83,25 @@ def baseline_of(
     made = _Maker(report.measurements)
     attacked = [made.attacked(record) for record in records]
     return Baseline(
-        suite=suite,
+        suite=about.suite,
+        table=_plain(report.settings),
+        fingerprint=about.fingerprint,
         package=__version__,
-        source=source,
+        source=about.source,
         planned_seeds=report.planned_seeds,
+        planned_comparisons=_plain(report.planned_comparisons),
         primary=list(dict.fromkeys(label for pair in report.rules.pairs for label in pair)),
         margin=None if report.rules.margin is None else float(report.rules.margin),
-        revisions=dict(revisions),
+        revisions=dict(about.revisions),
         machines=made.machines.held,
         threats=made.threats.held,
         data=made.data.held,
         victims=made.victims.held,
         attacked=attacked,
         worst=list(made.worst_cases(records)),
+        embedded=list(made.embedded()),
+        missing=about.missing,
+        seconds={kind: _short(seconds) for kind, seconds in sorted(about.seconds.items())},
         audit=_found(report.audit, records),
     )
 
@@ -107,11 +138,11 @@ class _Maker:
         return Attacked(
             victim=self._victim(record),
             attack=record.cell.attack,
-            name=record.traits.name,
+            traits=record.traits,
+            settings=record.attack_settings,
             budget=record.cell.budget,
             key=record.key,
             threat=self.threats.place(record.threat, record.threat),
-            claims_exact=record.traits.claims_exact,
             attacked=packed(outcome.attacked_right for outcome in record.outcomes),
             exact=packed(outcome.exact for outcome in record.outcomes),
             queries=record.queries,
@@ -150,16 +181,14 @@ class _Maker:
             threat=self.threats.place(about.threat, about.threat),
             stands=packed(known.stands[target] for target in targets),
             proved=packed(target in known.proved for target in targets),
+            is_certified=any(each.cell.budget == budget for each in certificates),
             seconds=_short(
                 sum(each.seconds for each in certificates if each.cell.budget == budget)
             ),
         )
 
     def _machine(self, environment: Mapping[str, Any]) -> int:
-        said = {
-            name: environment[name]
-            for name in ("versions", "machine", "device", "processor", "arithmetic", "threads")
-        }
+        said = {each.name: environment[each.name] for each in fields(Machine)}
         return self.machines.place(said, Machine(**said))
 
     def _victim(self, record: Record) -> int:
@@ -168,15 +197,19 @@ class _Maker:
         victim = Victim(
             data=self._data(record),
             method=cell.method,
-            name=record.method_name,
+            traits=record.method_traits,
+            settings=record.method_settings,
             encoder=cell.encoder,
             layers=cell.layers,
             protocol=cell.protocol,
+            key=record.victim.key,
             weights=record.victim.digest,
             clean=packed(outcome.clean_right for outcome in record.outcomes),
-            at_rest=None if rest is None else rest.at_rest,
+            epoch=None if rest is None else rest.epoch,
+            epochs=None if rest is None else rest.epochs,
             pretrain_seconds=_short(record.pretrain_seconds),
             train_seconds=_short(record.train_seconds),
+            notes=record.notes,
         )
         key = [getattr(cell, name) for name in cell.__dataclass_fields__]
         place = self.victims.place(key, victim)
@@ -188,17 +221,55 @@ class _Maker:
     def _data(self, record: Record) -> int:
         targets = [outcome.target for outcome in record.outcomes]
         nodes = [node for _, node in targets if node is not None]
+        told = self._told_of_data(record.cell.dataset, record.cell.seed)
         data = Data(
             name=record.cell.dataset,
             seed=record.cell.seed,
+            key=record.dataset.key,
             digest=record.dataset.digest,
             graphs=gaps([graph for graph, _ in targets]),
             nodes=nodes or None,
             labels=[outcome.label for outcome in record.outcomes],
             classes=record.num_classes,
-            test_to_train=overlap(self._measurements, record.cell.dataset),
+            label_rule=record.label_rule,
+            draws_graphs=told.get("draws_graphs"),
+            tested=told.get("targets"),
+            training=told.get("training"),
         )
         return self.data.place([data.name, data.seed, data.digest, targets], data)
+
+    def _told_of_data(self, dataset: str, seed: int) -> Mapping[str, Any]:
+        """What the run measured of a data set; empty where it did not."""
+        return next(
+            (
+                each.values
+                for each in self._measurements
+                if each.kind == "dataset" and (each.cell.dataset, each.cell.seed) == (dataset, seed)
+            ),
+            {},
+        )
+
+    def embedded(self) -> Iterator[Embedded]:
+        """The entries of encoders that saw no label, as far as their data set was attacked."""
+        places = {(each.name, each.seed): place for place, each in enumerate(self.data.held)}
+        for each in self._measurements:
+            cell = each.cell
+            place = places.get((cell.dataset, cell.seed))
+            if each.kind == "representation" and place is not None:
+                yield Embedded(
+                    place,
+                    cell.method,
+                    cell.encoder,
+                    cell.layers,
+                    cell.protocol,
+                    each.values["accuracy"],
+                    _short(each.seconds),
+                )
+
+
+def _plain(table: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A table as it is read back from JSON: lists for tuples."""
+    return None if table is None else dict(json.loads(json.dumps(table)))
 
 
 def _short(seconds: float) -> float:

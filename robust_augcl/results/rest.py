@@ -9,8 +9,9 @@ rest may differ in how far they have come, not in how good they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.records import Cell
@@ -44,13 +45,22 @@ class Rest:
     @property
     def at_rest(self) -> bool:
         """Whether enough epochs follow the best one."""
-        since = self.epochs - self.epoch
-        return since >= max(FEWEST_EPOCHS, SHARE_OF_EPOCHS * self.epochs)
+        return is_at_rest(self.epoch, self.epochs)
 
     @property
     def text(self) -> str:
         """It in words."""
         return f"best epoch {self.epoch} of {self.epochs}"
+
+
+def is_at_rest(epoch: int, epochs: int) -> bool:
+    """Whether enough of all epochs follow the best one, counted from 1.
+
+    Example:
+        >>> is_at_rest(95, 100), is_at_rest(160, 200)
+        (False, True)
+    """
+    return epochs - epoch >= max(FEWEST_EPOCHS, SHARE_OF_EPOCHS * epochs)
 
 
 def victim_cell(cell: Cell) -> Cell:
@@ -70,11 +80,16 @@ def rests(measurements: Iterable[Measurement]) -> dict[Cell, Rest]:
     """
     return {
         measured.cell: Rest(
-            measured.cell, measured.values["selected"]["epoch"], len(measured.values["losses"])
+            measured.cell, measured.values["selected"]["epoch"], _epochs(measured.values)
         )
         for measured in measurements
         if measured.kind == "victim"
     }
+
+
+def _epochs(values: Mapping[str, Any]) -> int:
+    """How many epochs a victim was trained for: runs tell their losses, files their number."""
+    return int(values["epochs"]) if "epochs" in values else len(values["losses"])
 
 
 def not_at_rest(measurements: Iterable[Measurement]) -> frozenset[Cell]:

@@ -69,7 +69,10 @@ def test_seeds_that_are_gone_are_not_comparable_where_the_weights_are_the_same(b
 
 
 def test_a_method_that_is_gone_is_not_comparable_and_a_new_one_is_noted(base):
-    victims = [replace(victim, method="other", name="Other") for victim in base.victims]
+    victims = [
+        replace(victim, method="other", traits=replace(victim.traits, name="Other"))
+        for victim in base.victims
+    ]
     other = replace(base, victims=victims)
     found = decide(base, other)
     assert found.outcome == "not comparable"
@@ -125,8 +128,8 @@ def two_methods(training: str = "", robust: float = 0.6) -> Baseline:
     one = made_up(SEEDS, Truth(), training)
     other = made_up(SEEDS, Truth(robust=robust), training, chance=Chance(1))
     count = len(one.victims)
-    victims = [replace(v, method="a", name="a") for v in one.victims]
-    victims += [replace(v, method="b", name="b", weights=v.weights) for v in other.victims]
+    victims = [replace(v, method="a", traits=replace(v.traits, name="a")) for v in one.victims]
+    victims += [replace(v, method="b", traits=replace(v.traits, name="b")) for v in other.victims]
     attacked = [*one.attacked, *(replace(r, victim=r.victim + count) for r in other.attacked)]
     worst = [*one.worst, *(replace(w, victim=w.victim + count) for w in other.worst)]
     return replace(one, victims=victims, attacked=attacked, worst=worst)
@@ -155,7 +158,7 @@ def test_a_method_besides_that_regressed_is_found():
 
 def test_unknown_sharing_of_graphs_cannot_tell(base):
     new = made_up(SEEDS, Truth(), "again")
-    data = [replace(each, test_to_train=None) for each in new.data]
+    data = [replace(each, draws_graphs=None) for each in new.data]
     found = decide(base, replace(new, data=data))
     assert found.outcome == "cannot tell"
     assert "nobody knows whether its seeds share graphs" in why(found)

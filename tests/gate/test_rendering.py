@@ -39,9 +39,15 @@ def _renamed(held: Baseline) -> Baseline:
         suite=HOSTILE,
         revisions={HOSTILE: 1},
         data=[replace(each, name=f"data {HOSTILE}") for each in held.data],
-        victims=[replace(each, method=f"m {HOSTILE}", name=HOSTILE) for each in held.victims],
+        victims=[
+            replace(each, method=f"m {HOSTILE}", traits=replace(each.traits, name=HOSTILE))
+            for each in held.victims
+        ],
         attacked=[
-            replace(each, attack=f"{each.attack} {HOSTILE}", name=HOSTILE) for each in held.attacked
+            replace(
+                each, attack=f"{each.attack} {HOSTILE}", traits=replace(each.traits, name=HOSTILE)
+            )
+            for each in held.attacked
         ],
     )
 
@@ -73,7 +79,10 @@ def test_no_wrapped_line_of_text_is_a_command_to_a_runner():
     commands = 0
     for before in range(1, 80):
         name = f"{'a' * before} ::stop-commands::x"
-        victims = [replace(each, method=name, name=name) for each in base.victims]
+        victims = [
+            replace(each, method=name, traits=replace(each.traits, name=name))
+            for each in base.victims
+        ]
         named = replace(base, victims=victims)
         lines = FORMS["text"](decide(named, named)).splitlines()
         assert not any(line.lstrip().startswith("::") for line in lines)

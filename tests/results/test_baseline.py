@@ -15,7 +15,7 @@ from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.results import baseline as files
 from robust_augcl.results import strict
 from robust_augcl.results.baseline import Baseline
-from robust_augcl.results.baseline_of import baseline_of
+from robust_augcl.results.baseline_of import About, baseline_of
 from robust_augcl.results.brackets import brackets
 from robust_augcl.results.findings import Audit, Finding
 from robust_augcl.results.measurements import Measurement
@@ -121,7 +121,8 @@ def made(records, certificates) -> Baseline:
     table = {"comparisons": {"pairs": [["none", "other"]], "margin": 0.03}}
     beside = [*data_of(records), *certificates]
     report = report_of(records, Audit("0" * 64, findings), None, beside, table, 2)
-    return baseline_of(report, "suite", "a" * 64, {"attack beam": 2, "acme": "acme 1, sha256 ab"})
+    revisions = {"attack beam": 2, "acme": "acme 1, sha256 ab"}
+    return baseline_of(report, About("suite", "a" * 64, revisions, None, 3, {"victim": 2.0}))
 
 
 def test_every_verdict_of_every_target_is_kept(made, records):
@@ -173,7 +174,7 @@ def test_the_worst_case_is_the_bracket_target_by_target(made, records, certifica
 
 def test_a_file_is_small(made):
     """Bits, not tables: 8 records of 30 targets, and the rest of it, in a few kB."""
-    assert len(made.dumps()) < 6500
+    assert len(made.dumps()) < 8500
     assert "\n" in made.dumps()
 
 
@@ -193,7 +194,7 @@ def test_nodes_are_targets():
         victim=ref_of("victim", 0),
         environment=ENVIRONMENT,
     )
-    made = baseline_of(report_of([record], table=None), "suite", "a" * 64, {})
+    made = baseline_of(report_of([record], table=None), About("suite", "a" * 64, {}))
     read = Baseline.loads(made.dumps(), "file")
     assert read.data[0].targets == ((0, 4), (0, 2), (0, 9))
     assert read.data[0].test_to_train is None
@@ -255,7 +256,16 @@ def put(*path, value):
         (put("data", 0, "graphs", 1, value=0), "target once"),
         (put("data", 0, "graphs", value=[1]), "a graph, a node and a class"),
         (put("data", 0, "labels", 0, value=3), "classes below"),
-        (put("data", 0, "test_to_train", value=-0.5), "test_to_train"),
+        (put("data", 0, "training", value=-5), "training"),
+        (put("data", 0, "label_rule", value="any"), "label_rule"),
+        (put("victims", 0, "traits", "pretrains", value=1), "pretrains"),
+        (put("victims", 0, "epoch", value=1.5), "epoch"),
+        (put("victims", 0, "epochs", value=7), "best epoch"),
+        (put("attacked", 0, "traits", "access", value="all"), "access"),
+        (put("embedded", value=[{}]), "embedded"),
+        (put("missing", value=-1), "missing"),
+        (put("seconds", "victim", value=-1.0), "seconds"),
+        (put("table", value=[]), "table"),
         (put("threats", 0, "operations", value=["cut"]), "operations"),
         (put("machines", 0, "threads", value=0), "threads"),
         (put("audit", 0, "status", value="BAD"), "status"),
@@ -280,7 +290,7 @@ def test_an_altered_file_is_noticed(made):
     with pytest.raises(ArtifactDamaged, match="twice"):
         Baseline.loads(text.replace("{\n", '{\n"suite":"x",\n', 1), "file")
     with pytest.raises(ArtifactDamaged, match="another version"):
-        Baseline.loads(forged(made, put("version", value=2)), "file")
+        Baseline.loads(forged(made, put("version", value=1)), "file")
     with pytest.raises(ArtifactDamaged, match="JSON"):
         Baseline.loads("no JSON", "file")
 
@@ -309,6 +319,6 @@ def test_two_victims_of_one_cell_are_refused(records):
         environment=ENVIRONMENT,
     )
     with pytest.raises(ValueError, match="one victim"):
-        baseline_of(report_of([records[0], other]), "suite", "a" * 64, {})
+        baseline_of(report_of([records[0], other]), About("suite", "a" * 64, {}))
     with pytest.raises(ValueError, match="Expected records"):
-        baseline_of(report_of([]), "suite", "a" * 64, {})
+        baseline_of(report_of([]), About("suite", "a" * 64, {}))
