@@ -1,4 +1,4 @@
-"""The options of `gate`. Light: `--help` needs no more than this."""
+"""The options of `gate` and of `baseline`. Light: `--help` needs no more than this."""
 
 from __future__ import annotations
 
@@ -35,6 +35,25 @@ class GateOptions:
             raise InputError("Expected NEW, got nothing")
         if self.base is None:
             raise InputError("Expected --baseline, got nothing")
+
+
+@dataclass(frozen=True)
+class BaselineOptions:
+    """What `baseline` is asked for, one field an option."""
+
+    folder: Path
+    out: Path
+    seeds: str | None = None
+    partly: bool = False
+    plug_ins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _ = self.chosen_seeds  # refused at once where they are none, before anything is imported
+
+    @property
+    def chosen_seeds(self) -> list[int] | None:
+        """The seeds that are taken; None for all of the run."""
+        return None if self.seeds is None else options.read_seeds(self.seeds)
 
 
 class Share(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
@@ -91,3 +110,14 @@ gate_options = all_of(
     options.plug_ins,
 )
 """All options of `gate`, by the names of the fields of `GateOptions`."""
+
+baseline_options = all_of(
+    options.folder,
+    click.option(
+        "--out", "-o", type=options.FILE, metavar="FILE", required=True, help="Where it is written."
+    ),
+    click.option("--seeds", help="These seeds alone, e.g. 0,1,2 or 0-29 [default: all]."),
+    click.option("--partly", is_flag=True, help="Of a run that is not finished, what there is."),
+    options.plug_ins,
+)
+"""The options of `baseline`, by the names of the fields of `BaselineOptions`."""

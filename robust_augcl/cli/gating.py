@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import click
 
-from robust_augcl.cli.gate_options import GateOptions
+from robust_augcl.cli.gate_options import BaselineOptions, GateOptions
 from robust_augcl.cli.words import say
 from robust_augcl.errors import InputError
 from robust_augcl.gate.decision import decide
@@ -69,27 +66,22 @@ def gate(options: GateOptions) -> None:
         raise _STOPPED[found.outcome](f"{found.outcome}: {found.sentence}")
 
 
-def baseline(folder: Path, out: Path, seeds: Sequence[int] | None, *, partly: bool) -> None:
+def baseline(options: BaselineOptions) -> None:
     """Write the baseline of a run's folder.
-
-    Args:
-        folder: the run's.
-        out: where it is written.
-        seeds: that are taken; None: all.
-        partly: whether a run that is not finished will do.
 
     Raises:
         InputError: there is no finished run, or the file cannot be written.
     """
-    held = of_folder(folder, say, seeds, partly=partly)
-    size = write(out, held)
+    held = of_folder(options.folder, say, options.chosen_seeds, partly=options.partly)
+    size = write(options.out, held)
     targets = sum(held.data[victim.data].count for victim in held.victims)
     click.echo(
-        f"{out}: {len(held.victims)} models, {len(held.attacked)} records, {targets:,} targets, "
-        f"{size / 1000:,.1f} kB"
+        f"{options.out}: {len(held.victims)} models, {len(held.attacked)} records, "
+        f"{targets:,} targets, {size / 1000:,.1f} kB"
     )
     if held.missing:
-        say(f"warning: {held.missing} planned records are not there: the run is not finished")
+        are = "record is" if held.missing == 1 else "records are"
+        say(f"warning: {held.missing} planned {are} not there: the run is not finished")
     for doubt in doubts(held):
         say(f"warning: {doubt}")
 

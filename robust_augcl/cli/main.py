@@ -18,7 +18,12 @@ from robust_augcl.arithmetic import use_arithmetic
 from robust_augcl.cli import chosen_arithmetic, options
 from robust_augcl.cli.calling import call as _call
 from robust_augcl.cli.evaluate_options import EvaluateOptions, evaluate_options
-from robust_augcl.cli.gate_options import GateOptions, gate_options
+from robust_augcl.cli.gate_options import (
+    BaselineOptions,
+    GateOptions,
+    baseline_options,
+    gate_options,
+)
 from robust_augcl.cli.words import check_arguments, complaint
 from robust_augcl.errors import InputError, one_line, unknown
 from robust_augcl.registry.families import MEASUREMENTS, families
@@ -301,21 +306,15 @@ def gate(**given: Any) -> None:
 
 
 @cli.command()
-@options.folder
-@click.option(
-    "--out", "-o", type=options.FILE, metavar="FILE", required=True, help="Where it is written."
-)
-@click.option("--seeds", help="These seeds alone, e.g. 0,1,2 or 0-29 [default: all].")
-@click.option("--partly", is_flag=True, help="Of a run that is not finished, what there is.")
-@options.plug_ins
-def baseline(folder: Path, out: Path, seeds: str | None, partly: bool, plug_ins: Texts) -> None:
+@baseline_options
+def baseline(**given: Any) -> None:
     """Write what the run in DIR found into a small file, for `gate` to compare with.
 
     It holds what became of each target, and digests: no weights, no graphs. Results are published
     in such files, too: `replay --from-scratch FILE` computes one of its models again.
     """
-    chosen = None if seeds is None else options.read_seeds(seeds)
-    _call("gating:baseline", folder, out, chosen, plug_ins=plug_ins, partly=partly)
+    wanted = BaselineOptions(**given)
+    _call("gating:baseline", wanted, plug_ins=wanted.plug_ins)
 
 
 def main() -> None:

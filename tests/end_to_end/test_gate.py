@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
+
+import pytest
 
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.findings import Audit
+from robust_augcl.results.published import report_of
 from robust_augcl.store.run_folder import RunFolder
 
 
@@ -52,6 +56,43 @@ def test_a_folder_that_is_not_finished_or_none_is_refused(command, pair, tmp_pat
     assert command("baseline", empty, "-o", tmp_path / "file.json").code == 2
 
 
+def test_seeds_have_files_of_their_own_that_make_the_whole_again(command, finished, tmp_path):
+    """Reports of the files of all seeds, and of the file of the run, say the same."""
+    whole = tmp_path / "whole.json"
+    assert command("baseline", finished, "-o", whole).code == 0
+    files = []
+    for seed in (0, 1):
+        files.append(tmp_path / f"{seed}.json")
+        assert command("baseline", finished, "-o", files[-1], "--seeds", seed).code == 0
+    held = [Baseline.load(path) for path in files]
+    assert [{data.seed for data in each.data} for each in held] == [{0}, {1}]
+    run, parts = report_of([Baseline.load(whole)]), report_of(held)
+    key = attrgetter("key")
+    assert sorted(run.records, key=key) == sorted(parts.records, key=key)
+    assert (run.primary, run.not_at_rest) == (parts.primary, parts.not_at_rest)
+    own = [each.seconds for each in held]
+    for kind, seconds in Baseline.load(whole).seconds.items():
+        assert sum(each[kind] for each in own) == pytest.approx(seconds, abs=0.01)
+    other = command("baseline", finished, "-o", tmp_path / "none.json", "--seeds", "7")
+    assert (other.code, "(0, 1), got 7" in other.err) == (2, True)
+    assert command("baseline", finished, "-o", tmp_path / "none.json", "--seeds", "x").code == 2
+
+
+def test_what_there_is_of_an_unfinished_run_is_written_on_request(command, pair, tmp_path):
+    cut = Path(shutil.copytree(pair, tmp_path / "cut"))
+    gone = next((cut / "records").iterdir())
+    gone.unlink()
+    file = tmp_path / "part.json"
+    refused = command("baseline", cut, "-o", file)
+    assert (refused.code, "--partly takes what there is" in refused.err) == (2, True)
+    written = command("baseline", cut, "-o", file, "--partly")
+    assert written.code == 0
+    assert "1 planned record is not there" in written.err
+    held = Baseline.load(file)
+    assert held.missing == 1
+    assert gone.stem not in {each.key for each in held.attacked}
+
+
 def test_an_altered_record_is_no_result(command, pair, tmp_path):
     forged = Path(shutil.copytree(pair, tmp_path / "forged"))
     path = next((forged / "records").iterdir())
@@ -88,6 +129,6 @@ def test_what_a_suite_of_three_methods_keeps(command, finished, tmp_path):
     text = json.loads(held.read_text())
     assert {victim["method"] for victim in text["victims"]} == {"none", "graphcl", "augcl"}
     assert [each["seed"] for each in text["data"]] == [0, 1]
-    assert all(each["test_to_train"] == 0.0 for each in text["data"])  # each seed draws its own
+    assert all(each["draws_graphs"] for each in text["data"])
     answer = command("gate", finished, "--baseline", held, "--method", "augcl")
     assert answer.code == 0, answer.out

@@ -359,7 +359,7 @@ def test_workflows_call_what_there_is(name):
 def test_the_example_s_baseline_is_small():
     path = EXAMPLE / "tests" / "baseline.json"
     assert path.stat().st_size < 10_000
-    assert json.loads(path.read_text())["version"] == 1
+    assert json.loads(path.read_text())["version"] == 2
 
 
 # --- docs/gate.md ---------------------------------------------------------------------------------
