@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from robust_augcl.plan.kinds import KINDS
-from robust_augcl.plan.planner import Plan, plan
-from robust_augcl.plan.suite import make_suite
 from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._answer import answer
 from robust_augcl.reports._audit import headline
@@ -22,12 +20,14 @@ from robust_augcl.reports._budget_figure import budget_figure
 from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_section
 from robust_augcl.reports._differences import differences
+from robust_augcl.reports._published_plan import seeds_of, there
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title
 from robust_augcl.reports._summary import guide
+from robust_augcl.reports._training_notes import WHAT_FOLLOWS, training_notes
 from robust_augcl.reports._view import View, view_of
 from robust_augcl.reports.figure import accuracy_figure, as_bytes
-from robust_augcl.reports.tables import escape, markdown_table
+from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.claim_rows import names_of_runs, rows_of_runs
 from robust_augcl.results.names import layers_text
@@ -61,7 +61,7 @@ class Published:
     @property
     def seeds(self) -> list[int]:
         """The seeds of which there is anything."""
-        return sorted({data.seed for each in self.held for data in each.data})
+        return seeds_of(self.held)
 
 
 def published(
@@ -144,9 +144,10 @@ def _suite(each: Published, view: View, drawn: Sequence[str]) -> Iterator[str]:
     for name in drawn:
         yield f"![{_described(name)}]({name})"
     yield "### What there is"
-    yield from _there(each)
+    yield from there(each.name, each.held)
     for family in view.families:
         yield from _numbers(view, family)
+    yield from _noted(view)
     yield "### The audit"
     yield from _audit(view)
     yield "### What it cost"
@@ -167,10 +168,46 @@ def _numbers(view: View, family: Sequence[Section]) -> Iterator[str]:
     if len(family) > 1 and (worst := bracket_table(family, view.known)):
         yield "### The worst case within each budget"
         yield worst
+    yield from _by_seed(view, family[0])
     yield "### Differences of methods"
     yield differences(family[0])
     yield "### How to read this"
     yield "\n".join(f"- {escape(line)}" for line in guide(family[0]))
+
+
+def _by_seed(view: View, section: Section) -> Iterator[str]:
+    """The exact worst case of each seed; nothing where there is one seed, or no exact attack."""
+    facts = [
+        fact
+        for fact in view.facts
+        if fact.section is section and fact.attack == section.exact and fact.label is None
+    ]
+    shares = {(fact.layers, fact.method): dict(fact.by_seed) for fact in facts}
+    seeds = sorted({seed for own in shares.values() for seed in own})
+    if len(seeds) < 2:
+        return
+    header = [
+        "Seed",
+        *(
+            escape(f"{layers_text(layers)}: {section.method_name(method)}")
+            for layers, method in shares
+        ),
+    ]
+    rows = [[str(seed), *(percent(own.get(seed)) for own in shares.values())] for seed in seeds]
+    yield "### The exact worst case, seed by seed"
+    yield (
+        "Methods of one seed share graphs, initial weights, and batches. Percent of the test "
+        "graphs, within the smallest budget."
+    )
+    yield markdown_table(header, rows)
+
+
+def _noted(view: View) -> Iterator[str]:
+    """What trainings noted of themselves; nothing where none did."""
+    if found := training_notes(view.report):
+        yield "### What trainings noted"
+        yield WHAT_FOLLOWS
+        yield "\n".join(f"- {escape(each.of)}: {escape(each.text)}." for each in found)
 
 
 def _audit(view: View) -> Iterator[str]:
@@ -195,82 +232,6 @@ def _claims(views: Mapping[str, View]) -> Iterator[str]:
         yield "Of these claims no number is here:"
         body = [[escape(row.claim.name), escape(row.verdict.why)] for row in silent]
         yield markdown_table(["Claim", "Why"], body, left=2)
-
-
-# --- what there is, and what is missing -----------------------------------------------------------
-
-
-def _there(each: Published) -> Iterator[str]:
-    """What of the plan there is, seed by seed, and how to go on."""
-    first = each.held[0]
-    planned = first.planned_seeds
-    count = len(each.seeds)
-    of = f"{count} seed{'' if count == 1 else 's'}"
-    if planned and planned != count:
-        of = f"{count} of the {planned} planned seeds"
-    yield f"There are results of {of}."
-    if first.table is None:
-        return
-    wanted = {seed: _planned(first, seed) for seed in each.seeds}
-    layers = sorted({cell[0] for cells in wanted.values() for cell in cells[0]})
-    rows = [
-        [str(seed), *(_done(each, seed, count, *wanted[seed]) for count in layers)]
-        for seed in each.seeds
-    ]
-    yield (
-        "Finished of each seed: records (one attack on one model within one budget), and "
-        "certificates (what no edits within a budget break)."
-    )
-    yield markdown_table(["Seed", *map(layers_text, layers)], rows)
-    yield (
-        f"`robust-augcl run {escape(each.name)} --out runs/{escape(each.name)}` computes all "
-        "planned seeds. It goes on where it was stopped."
-    )
-
-
-_Cell = tuple[int, str, str, float | int, str]
-
-
-def _planned(held: Baseline, seed: int) -> tuple[Counter[_Cell], Counter[_Cell]]:
-    """What is planned of one seed: records and certificates."""
-    made: Plan = plan(
-        make_suite({**(held.table or {}), "seeds": [seed]}, "the file"), held.fingerprint
-    )
-    cells = (step.cell for step in made.attacks if step.cell is not None)
-    records = Counter((c.layers, c.method, c.attack, c.budget, c.protocol) for c in cells)
-    certificates = Counter(
-        (cell.layers, cell.method, "", cell.budget, cell.protocol)
-        for cell, step in made.measurements
-        if step.kind == "certificate"
-    )
-    return records, certificates
-
-
-def _done(
-    each: Published, seed: int, layers: int, records: Counter[_Cell], certificates: Counter[_Cell]
-) -> str:
-    """How much of what is planned of a seed and a number of layers there is."""
-    there, proved = set(), set()
-    for held in each.held:
-        for place, victim in enumerate(held.victims):
-            if held.data[victim.data].seed != seed or victim.layers != layers:
-                continue
-            about = layers, victim.method
-            there |= {
-                (*about, a.attack, a.budget, victim.protocol)
-                for a in held.attacked
-                if a.victim == place
-            }
-            proved |= {
-                (*about, "", w.budget, victim.protocol)
-                for w in held.worst
-                if w.victim == place and w.is_certified
-            }
-    counts = []
-    for name, wanted, got in (("records", records, there), ("certificates", certificates, proved)):
-        own = {cell for cell in wanted if cell[0] == layers}
-        counts.append(f"{len(own & got)} of {len(own)} {name}")
-    return ", ".join(counts)
 
 
 # --- what it cost, and how to check it ------------------------------------------------------------

@@ -1,0 +1,110 @@
+"""What of the plan of published results there is, from their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from robust_augcl.plan.planner import plan
+from robust_augcl.plan.suite import make_suite
+from robust_augcl.reports.tables import escape, markdown_table
+from robust_augcl.results.baseline import Baseline
+from robust_augcl.results.names import layers_text
+
+
+def seeds_of(held: Sequence[Baseline]) -> list[int]:
+    """The seeds of which some files hold anything."""
+    return sorted({data.seed for each in held for data in each.data})
+
+
+def there(name: str, held: Sequence[Baseline]) -> Iterator[str]:
+    """What of a suite's plan there is, seed by seed, and how to go on.
+
+    Args:
+        name: of the suite.
+        held: its files.
+    """
+    first = held[0]
+    planned = first.planned_seeds
+    seeds = seeds_of(held)
+    count = len(seeds)
+    of = f"{count} seed{'' if count == 1 else 's'}"
+    if planned and planned != count:
+        of = f"{count} of the {planned} planned seeds"
+    yield f"There are results of {of}."
+    if first.table is None:
+        return
+    wanted = {seed: _planned(first, seed) for seed in seeds}
+    depths = sorted({cell.layers for plans in wanted.values() for cell in plans.records})
+    done = {seed: _done(held, seed) for seed in seeds}
+    rows = [
+        [str(seed), *(_counts(wanted[seed], done[seed], depth) for depth in depths)]
+        for seed in seeds
+    ]
+    yield (
+        "Finished of each seed: records (one attack on one model within one budget), and "
+        "certificates (what no edits within a budget break)."
+    )
+    yield markdown_table(["Seed", *map(layers_text, depths)], rows)
+    yield (
+        f"`robust-augcl run {escape(name)} --out runs/{escape(name)}` computes all "
+        "planned seeds. It goes on where it was stopped."
+    )
+
+
+class _Cell(NamedTuple):
+    """What one record, or one certificate, is about; a certificate has no attack."""
+
+    layers: int
+    method: str
+    protocol: str
+    budget: int | float
+    attack: str = ""
+
+
+class _Cells(NamedTuple):
+    """The records and the certificates of one seed."""
+
+    records: set[_Cell]
+    certificates: set[_Cell]
+
+
+def _planned(held: Baseline, seed: int) -> _Cells:
+    """What the suite of a file plans for one seed."""
+    suite = make_suite({**(held.table or {}), "seeds": [seed]}, "the file")
+    made = plan(suite, held.fingerprint)
+    cells = (step.cell for step in made.attacks if step.cell is not None)
+    records = {_Cell(c.layers, c.method, c.protocol, c.budget, c.attack) for c in cells}
+    certificates = {
+        _Cell(cell.layers, cell.method, cell.protocol, cell.budget)
+        for cell, step in made.measurements
+        if step.kind == "certificate"
+    }
+    return _Cells(records, certificates)
+
+
+def _done(files: Sequence[Baseline], seed: int) -> _Cells:
+    """What files hold of one seed."""
+    found = _Cells(set(), set())
+    for held in files:
+        of_seed = [held.data[victim.data].seed == seed for victim in held.victims]
+        for each in held.attacked:
+            if of_seed[each.victim]:
+                victim = held.victims[each.victim]
+                about = victim.layers, victim.method, victim.protocol
+                found.records.add(_Cell(*about, each.budget, each.attack))
+        for worst in held.worst:
+            if of_seed[worst.victim] and worst.is_certified:
+                victim = held.victims[worst.victim]
+                about = victim.layers, victim.method, victim.protocol
+                found.certificates.add(_Cell(*about, worst.budget))
+    return found
+
+
+def _counts(planned: _Cells, done: _Cells, depth: int) -> str:
+    """How much of what is planned of one depth there is, in words."""
+    counts = []
+    for name, wanted, got in zip(_Cells._fields, planned, done, strict=True):
+        own = {cell for cell in wanted if cell.layers == depth}
+        counts.append(f"{len(own & got)} of {len(own)} {name}")
+    return ", ".join(counts)
