@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.reports import _paper_tables as tables
@@ -129,8 +129,12 @@ def _opening(found: Sequence[Published], views: Mapping[str, View]) -> str:
 
 
 def _figures(each: Published, view: View) -> dict[str, bytes]:
-    """The figures of a suite, by file name."""
-    made = {f"{each.name}-accuracy.png": as_bytes(accuracy_figure(view.report), "png")}
+    """The figures of a suite, by file name: the smallest budget, and all budgets."""
+    records = view.report.records
+    least = min(record.cell.budget for record in records)
+    own = [record for record in records if record.cell.budget == least]
+    figure = accuracy_figure(replace(view.report, records=own))
+    made = {f"{each.name}-accuracy.png": as_bytes(figure, "png")}
     if any(len(family) > 1 for family in view.families):
         made[f"{each.name}-budgets.png"] = as_bytes(budget_figure(view), "png")
     return made

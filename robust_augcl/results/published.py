@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.baseline_parts import Attacked, Data, Victim
-from robust_augcl.results.findings import Audit, Finding
+from robust_augcl.results.findings import Audit, Finding, Status
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.outcome import Outcome
 from robust_augcl.results.records import ArtifactRef, Cell, Record
@@ -211,18 +211,17 @@ def _certificates(held: Baseline) -> Iterator[Measurement]:
 
 
 def _audit(held: Sequence[Baseline]) -> Audit | None:
-    """The findings of all files, file after file; None where one was not audited."""
-    findings = []
+    """The findings of all files; None where one was not audited.
+
+    Files of one folder have what one audit found, each with the records of its own seed. So the
+    same finding stands once, with the records of all of them.
+    """
+    cells: dict[tuple[str, Status, str], list[str]] = {}
     for each in held:
         if each.audit is None:
             return None
-        findings += [
-            Finding(
-                found.check,
-                found.status,
-                found.evidence,
-                tuple(each.attacked[place].key for place in found.records),
-            )
-            for found in each.audit
-        ]
-    return Audit(_NOT_STORED, tuple(findings))
+        for found in each.audit:
+            own = cells.setdefault((found.check, found.status, found.evidence), [])
+            own += [each.attacked[place].key for place in found.records]
+    findings = tuple(Finding(*about, tuple(own)) for about, own in cells.items())
+    return Audit(_NOT_STORED, findings)
