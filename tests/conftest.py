@@ -10,7 +10,7 @@ use_arithmetic("portable")
 # isort: on
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -36,6 +36,8 @@ settings.load_profile("repeatable")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Which of two tiers a test is of: see tests/helpers/tiers.py.
+pytest_plugins = ["tiers"]
 VECTORS = Path(__file__).parent / "vectors"
 
 
@@ -66,6 +68,25 @@ def vectors() -> Callable[[str], dict[str, Tensor]]:
             return {key: torch.from_numpy(archive[key]) for key in archive.files}
 
     return load
+
+
+_NOBODY_LOOKS = {"campaign", "cli", "models", "plan", "plug_ins", "review", "test_examples.py"}
+"""What makes runs and looks at no figure of them. See tests/end_to_end/conftest.py too."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _figures_are_sketched(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Figures take half of the time of a small run."""
+    if _NOBODY_LOOKS.isdisjoint(request.path.relative_to(Path(__file__).parent).parts):
+        yield
+        return
+    from shared import shared_folder
+    from tried_once import drawn_once
+
+    with drawn_once(shared_folder(tmp_path_factory), sketched=True):
+        yield
 
 
 # --- graphs ---------------------------------------------------------------------------------------

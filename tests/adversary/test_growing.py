@@ -52,6 +52,9 @@ def graphs(random_graphs: Callable[..., PackedGraphs], victim: Victim) -> Packed
     return drawn.with_labels(y)
 
 
+@pytest.mark.thorough(
+    but=["*-3-1-operations1", "Structure2Vec-50-4-operations2", "GCN-3-4-operations2"]
+)
 @pytest.mark.parametrize("operations", [("add",), ("delete",), ("add", "delete")])
 @pytest.mark.parametrize("width", [1, 4])
 @pytest.mark.parametrize("at_once", [50, 3])
@@ -179,6 +182,7 @@ def test_the_global_state_is_put_back(victim, graphs):
     assert torch.get_default_dtype() == torch.float32
 
 
+@pytest.mark.thorough(but=["together"])
 @pytest.mark.parametrize("how", ["together", "one by one"])
 def test_benchmark_beam_search_of_several_budgets(benchmark, how):
     """20 graphs of 40 to 50 nodes, budgets 2 to 5, one thread; the reference is today's loop."""

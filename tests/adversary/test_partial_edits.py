@@ -91,6 +91,7 @@ def right_answers(victim, graphs, threat=BOTH):
     assert max(largest) > 1e-3
 
 
+@pytest.mark.thorough(but=["*-different-1", "*-alike within a graph-3"])
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("features", FEATURES)
 @pytest.mark.parametrize("name", [*ENCODERS, *OWN])

@@ -14,6 +14,7 @@ from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 
 
+@pytest.mark.thorough(but=["operations0-*"])
 @pytest.mark.parametrize("encoder", [Structure2Vec, GIN])
 @pytest.mark.parametrize("operations", [("add",), ("add", "delete")])
 def test_it_breaks_what_any_allowed_set_breaks(encoder, operations):

@@ -98,6 +98,14 @@ def beam_by_loop(victim, data, pairs, budget, width):
     return best
 
 
+@pytest.mark.thorough(
+    but=[
+        "Structure2Vec-*-operations1",
+        "GCN-7-*-operations1",
+        "*-1-1-operations*",
+        "Structure2Vec-7-2-2-operations2",
+    ]
+)
 @pytest.mark.parametrize("operations", OPERATIONS)
 @pytest.mark.parametrize(("width", "budget"), [(1, 1), (1, 3), (2, 2), (3, 2), (3, 0.5)])
 @pytest.mark.parametrize("at_once", [200_000, 7])
@@ -114,6 +122,7 @@ def test_beam_search_equals_a_loop(victim, graphs, operations, width, budget, at
     assert result.gradient_calls == 0
 
 
+@pytest.mark.thorough(but=["*-operations1"])
 @pytest.mark.parametrize("operations", OPERATIONS)
 def test_exhaustive_search_over_pairs_is_the_worst_case(victim, graphs, operations):
     threat = ThreatModel(2, operations)
@@ -218,6 +227,7 @@ def test_more_edits_do_no_less_and_each_pair_is_edited_once(reference_model, ref
     )
 
 
+@pytest.mark.thorough(only=["GCN-2"])
 @pytest.mark.parametrize("budget", [1, 2])
 def test_large_graphs_are_searched_a_few_at_a_time_with_the_same_verdicts(
     victim, graphs, budget, monkeypatch

@@ -207,6 +207,7 @@ def test_verification_is_counted(victim, reference_graphs):
     assert result.queries == 24 + 2 * 4 * right + 48
 
 
+@pytest.mark.thorough(but=["settings0-threat0"])
 @pytest.mark.parametrize(
     "threat", [ThreatModel(2, ("add", "delete")), ThreatModel(0.1, ("delete",))]
 )

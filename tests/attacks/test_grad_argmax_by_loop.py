@@ -130,6 +130,7 @@ def grad_argmax_by_loop(oracle, data, threat, attack):
     return min(hits)[2] if hits else []
 
 
+@pytest.mark.thorough(but=["iterated-2-summed", "one_shot-0-apart", "one_shot-1-summed"])
 @pytest.mark.parametrize("directions", ["summed", "apart"])
 @pytest.mark.parametrize(
     ("mode", "verify"), [("iterated", 0), ("one_shot", 0), ("iterated", 2), ("one_shot", 1)]

@@ -90,6 +90,7 @@ REFERENCES = {
 }
 
 
+@pytest.mark.thorough(only=["networkx*"])
 @pytest.mark.parametrize("how", [*REFERENCES, "batched"])
 def test_benchmark_grad_argmax(benchmark, how):
     """60 graphs of 40-50 nodes, structure2vec of width 64 and 3 rounds, one thread."""
@@ -119,6 +120,7 @@ def test_benchmark_grad_argmax(benchmark, how):
     assert len(found) == graphs.num_graphs
 
 
+@pytest.mark.thorough(only=["networkx and dense*"])
 @pytest.mark.parametrize("how", REFERENCES)
 def test_the_references_of_the_benchmark_do_the_same(
     victim, reference_model, reference_graphs, how

@@ -56,6 +56,7 @@ def run(name, settings, victim, targets, threat, seed=0):
     return run_attack(attack, victim, targets, threat, fit=fit, generator=draws)
 
 
+@pytest.mark.thorough(but=["rand_sampling", "exhaustive", "prbcd"])
 @pytest.mark.parametrize("name", [*OURS, *OF_PYG])
 def test_what_the_guard_says_holds_for_whole_copies(name, victim, targets):
     settings = {**OURS, **OF_PYG}[name]

@@ -160,6 +160,7 @@ def test_the_gradient_is_theirs(reference_model, victim, reference_graphs, numbe
     torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_it_is_as_strong_as_theirs(reference_model, victim, reference_graphs):
     threat = ThreatModel(3, ("add", "delete"))  # theirs flips any pair
     right = (victim.logits(reference_graphs).argmax(1) == reference_graphs.y).nonzero().squeeze(1)
@@ -235,6 +236,7 @@ def test_it_attacks_an_encoder_with_batch_normalisation(random_graphs):
     assert climbed > random
 
 
+@pytest.mark.thorough(but=["nan"])
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
 def test_gradients_that_are_no_numbers_lead_nowhere(victim, reference_graphs, monkeypatch, bad):
     ascents = []

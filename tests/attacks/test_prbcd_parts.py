@@ -59,18 +59,20 @@ def test_every_candidate_is_drawn_once_before_any_comes_again(reference_graphs):
         assert bool((candidates.graph[row] == number).all())
 
 
-def test_first_draws_are_uniform(reference_graphs):
+@pytest.mark.thorough(only=["20"])
+@pytest.mark.parametrize("times", [5, 20])
+def test_first_draws_are_uniform(reference_graphs, times):
     graphs = reference_graphs.select(torch.tensor([4]))
     candidates = ThreatModel().enumerate(graphs)
     one, graph = torch.full((1, 1), -1), torch.tensor([0])
     draws, count = seeded(0), len(candidates)
     first = [
         int(Blocks(candidates, torch.tensor([1]), draws).filled(graph, one))
-        for _ in range(20 * count)
+        for _ in range(times * count)
     ]
     seen = torch.bincount(torch.tensor(first), minlength=count).double()
     # Chi-squared has a mean of `count` and a spread of sqrt(2 count): five of them are too many.
-    assert float(((seen - 20) ** 2 / 20).sum()) < count + 5 * (2 * count) ** 0.5
+    assert float(((seen - times) ** 2 / times).sum()) < count + 5 * (2 * count) ** 0.5
 
 
 def test_no_set_of_edits_is_asked_about_twice_in_an_ascent(victim, reference_graphs, monkeypatch):

@@ -50,6 +50,7 @@ def attacked_by_theirs(model, graphs):
     return found
 
 
+@pytest.mark.thorough(only=["PyTorch Geometric*"])
 @pytest.mark.parametrize("how", ["PyTorch Geometric, graph by graph", "batched"])
 def test_benchmark_prbcd(benchmark, how):
     """40 graphs of 40-50 nodes, structure2vec of width 64, 2 rounds, three edits, one thread."""

@@ -22,6 +22,7 @@ def draws_of(graph, threat, count, seed):
     return proposals[:: len(graph)], many
 
 
+@pytest.mark.thorough(but=["operations0-6-1", "operations1-11-1"])
 @pytest.mark.parametrize("budget", [1, 2])
 @pytest.mark.parametrize(("operations", "count"), [(("add",), 6), (("add", "delete"), 11)])
 def test_rand_sampling_is_uniform_over_the_allowed_edits(to_data, budget, operations, count):

@@ -50,7 +50,7 @@ def broken_share(attack, victim, graphs, threat, fit, fitted=None):
     return float((result.attacked_prediction != graphs.y).float().mean())
 
 
-HUB_LEARNER = RLS2V(**SMALL, steps=400, learning_rate=5e-3, target_every=25)
+HUB_LEARNER = RLS2V(**SMALL, steps=150, learning_rate=5e-3, target_every=25)
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +69,13 @@ def test_it_learns_where_the_hub_is(to_data, where_the_hub_is):
     assert broken_share(RandSampling(), degree_victim(), graphs, threat, fit) < 0.5
 
 
-def test_it_learns_two_edits_in_a_row(to_data):
+@pytest.mark.thorough(only=["800"])
+@pytest.mark.parametrize("steps", [200, 800])
+def test_it_learns_two_edits_in_a_row(to_data, steps):
     fit = FitGraphs(hub_graphs(to_data, 1), hub_graphs(to_data, 2))
     graphs, threat = hub_graphs(to_data, 3), ThreatModel(budget=2, within_component=True)
     # Twice as many steps of the process, and a reward that chance finds for one graph in twenty.
-    learner = RLS2V(**SMALL, steps=800, learning_rate=3e-3, target_every=50)
+    learner = RLS2V(**SMALL, steps=steps, learning_rate=3e-3, target_every=50)
     learned = broken_share(learner, degree_victim(2.0), graphs, threat, fit)
     assert learned > 0.9
     assert broken_share(RandSampling(), degree_victim(2.0), graphs, threat, fit) < 0.3

@@ -35,6 +35,7 @@ def final_margins(learner, graphs, victim, transition):
     return found
 
 
+@pytest.mark.thorough(only=["3-*"])
 @pytest.mark.parametrize("reward", ["outcome", "margin"])
 @pytest.mark.parametrize("partners", [1, 3])
 def test_the_reward_comes_at_the_end_and_is_what_the_victim_says(reward, partners, to_data):

@@ -149,6 +149,7 @@ def to_networkx(data):
     return graph
 
 
+@pytest.mark.thorough(but=["vectorised"])
 @pytest.mark.parametrize("how", ["networkx and deepcopy", "vectorised"])
 def test_benchmark_a_step_of_learning(benchmark, how):
     """Graphs of 40-50 nodes: play on 50, learn from 50, half of the picks greedy, one thread; a

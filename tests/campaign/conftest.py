@@ -6,16 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from shared import shared_folder
-from tried_once import drawn_once, tried_once
+from tried_once import tried_once
 
 from robust_augcl.models import given
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The tests of this folder make many audits and reports of a few runs."""
-    shared = shared_folder(tmp_path_factory)
-    with drawn_once(shared), tried_once(shared):
+    """The tests of this folder make many audits of a few runs."""
+    with tried_once(shared_folder(tmp_path_factory)):
         yield
 
 

@@ -66,6 +66,7 @@ def test_what_changed_since_the_last_run_is_said(finished):
         campaign(finished, name="another").claim()
 
 
+@pytest.mark.thorough
 def test_a_fault_beside_the_steps_reaches_the_log(tmp_path, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("the planted fault")

@@ -19,23 +19,10 @@ from robust_augcl import registry, sources
 from robust_augcl.cli.main import cli
 from robust_augcl.errors import InputError
 from robust_augcl.models import given
-from robust_augcl.reports._figures import Gallery, figures
 from robust_augcl.workers import processes
 from robust_augcl.workers.this_process import ThisProcess
 
 ONE = ra.ThreatModel(budget=1, operations=("add", "delete"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _reports_without_figures():
-    """Nobody looks at the figures of these reports: files of other content stand for them."""
-
-    def draw(self, report, but=()):
-        return {f"{name}.{end}": b"" for name in figures(report) for end in ("png", "svg")}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gallery, "draw", draw)
-        yield
 
 
 def run(models, attacks=("rand_sampling", "exhaustive"), **others):
@@ -166,6 +153,7 @@ def counts_of_file(folder: Path, edit: str) -> nn.Module:
     return sources.import_file(path, path.read_bytes()).Counts()
 
 
+@pytest.mark.thorough(but=["weights-*", "source-*"])
 @pytest.mark.parametrize(
     ("change", "is_other"),
     [

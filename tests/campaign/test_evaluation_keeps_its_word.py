@@ -103,6 +103,7 @@ def of_bonds():
         return OfBonds().eval()
 
 
+@pytest.mark.thorough(but=["added1"])
 @pytest.mark.parametrize("added", ["zeros", (7.0,)])
 def test_attributes_that_were_asked_for_are_used(added):
     module = of_bonds()
@@ -171,6 +172,7 @@ def with_bonds():
     return clean_margins(evaluated(of_bonds(), packed))
 
 
+@pytest.mark.thorough(but=["OfBonds", "MayHaveBonds"])
 @pytest.mark.parametrize(
     "cls", [OfBonds, OfBatches, MayHaveBonds, NamesBonds, NamesBondsThatMayLack]
 )
@@ -260,6 +262,7 @@ def test_no_graphs_are_said_to_be_none():
         evaluated(net().eval(), fit=[])
 
 
+@pytest.mark.thorough(but=["fig.pdf"])
 @pytest.mark.parametrize("path", [3, b"fig.pdf", ["fig.pdf"]])
 def test_a_figures_file_of_another_kind_is_refused(path, tmp_path):
     result = evaluated(net().eval(), out=tmp_path / "run", certificates=False)

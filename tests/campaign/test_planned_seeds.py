@@ -130,6 +130,7 @@ def restated(path: Path, **comparisons: Any) -> str:
     return page
 
 
+@pytest.mark.thorough(but=["0.4"])
 @pytest.mark.parametrize("margin", [0.4, 0.2])
 def test_another_margin_than_was_planned_tests_no_equivalence(copied: Path, margin: float) -> None:
     """As wide as it takes, it would make equivalent whatever was seen."""

@@ -52,7 +52,11 @@ def test_work_that_fails_is_told():
         measured(lambda: 1 / 0)
 
 
-def test_all_parts_are_measured_at_all_sizes():
+@pytest.mark.thorough(only=["True"])
+@pytest.mark.parametrize("really", [False, True])
+def test_all_parts_are_measured_at_all_sizes(monkeypatch, really):
+    if not really:  # here and below that is the quick way
+        monkeypatch.setattr(scaling, "measured", lambda work: (0.5, 1.0))
     found = scaling.points(SMALL, lambda done, text: None)
     seen = {(point.what, point.over, point.size) for point in found}
     for size in (24.0, 48.0):
@@ -90,6 +94,7 @@ def test_clusters_that_are_known(monkeypatch):
 
 def test_files_are_written(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Sizes, "scaled", lambda self, factor: SMALL)
+    monkeypatch.setattr(scaling, "measured", lambda work: (0.5, 1.0))
     monkeypatch.setattr(cluster_stability, "_COMPONENTS", ((15, 20),))
     monkeypatch.setattr(cluster_stability, "_EPOCHS", 1)
     run_scaling(RunOptions("scaling", out=tmp_path / "out", overrides=("scale=0.1",)))

@@ -5,8 +5,8 @@ so that a kill costs a moment and not the seconds of an import. A run tells thro
 steps begin and end; the pipe ends when the last process of the run has ended.
 
 Usage: killed_runs.py SUITE OUT KILLS. It prints what happened, as one line of JSON. Where KILLS is
-"writes", each run is killed at one point of writing one file: every kind of file of `WRITTEN`, at
-each of `POINTS`.
+"writes", each run is killed at one point of writing one file, at each of `POINTS`: of the kinds of
+file that are named after it, or every kind of `WRITTEN`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -240,10 +241,10 @@ def whole_files(out: Path) -> list[str]:
     return found
 
 
-def kill_writes(suite: str, out: Path) -> dict[str, Any]:
-    """Kill a run at every point of writing every kind of file; let the last one finish."""
+def kill_writes(suite: str, out: Path, kinds: Sequence[str]) -> dict[str, Any]:
+    """Kill a run at every point of writing these kinds of file; let the last one finish."""
     killed = []
-    for pattern, point in itertools.product(WRITTEN, POINTS):
+    for pattern, point in itertools.product(kinds, POINTS):
         run = Run(suite, out, 1, (pattern, point))  # two would write the next file meanwhile
         if run.wait_for_stop():
             run.kill(workers_too=True)
@@ -301,6 +302,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     import_everything()
     if sys.argv[3] == "writes":
-        print(json.dumps(kill_writes(sys.argv[1], Path(sys.argv[2]))))
+        print(json.dumps(kill_writes(sys.argv[1], Path(sys.argv[2]), sys.argv[4:] or WRITTEN)))
     else:
         print(json.dumps(harness(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))

@@ -209,6 +209,7 @@ def test_an_out_that_is_a_file(tiny, tmp_path, command):
     refused(command("run", tiny, "--out", tmp_path / "file" / "below"), "file")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(
     tiny, finished, tmp_path, command, monkeypatch, workers

@@ -88,6 +88,7 @@ def test_a_run_computes_and_merges_them_and_counts_the_certificate_alone(certifi
     assert command("audit", certified).code in (0, 1)
 
 
+@pytest.mark.thorough
 def test_two_workers_give_the_same(suite, certified, tmp_path, command):
     assert command("run", suite, "--out", tmp_path, "--workers", "2").code == 0
     for path in certified.glob("artifacts/*"):
@@ -149,6 +150,7 @@ def test_parts_of_another_victim_are_set_aside(suite, copy, command):
     assert command("replay", copy).code == 0
 
 
+@pytest.mark.thorough
 def test_another_number_of_parts_leaves_the_seeds_of_earlier_runs_in_the_tables(
     suite, copy, command
 ):

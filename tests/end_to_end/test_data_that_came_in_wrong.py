@@ -63,6 +63,7 @@ def run(tmp_path, command, monkeypatch):
     return call
 
 
+@pytest.mark.thorough(but=["TARGET-*", "NOLABELS-*", "RAGGED-*", "ONECLASS-*"])
 @pytest.mark.parametrize(
     ("name", "change", "named"),
     [

@@ -21,5 +21,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize(("kind", "least"), FORGERIES.items())
-def test_whatever_is_forged_is_noticed_or_listed_or_shows_nowhere(one_victim, kind, least):
-    check_that_all_is_noticed(one_victim, kind, least)
+def test_whatever_is_forged_is_noticed_or_listed_or_shows_nowhere(
+    one_victim, thorough, kind, least
+):
+    check_that_all_is_noticed(one_victim, kind, least, every=thorough)

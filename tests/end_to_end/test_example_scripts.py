@@ -55,6 +55,7 @@ def test_a_model_of_ones_own_takes_molecules_where_there_are_archives():
     assert script.for_molecules()(data.x, data.edge_index, batch).shape == (1, 2)
 
 
+@pytest.mark.thorough
 def test_a_weighting_of_ones_own(folder):
     text = called(folder, "python own_weighting.py")
     records = ra.open_run(folder / "runs" / "own_weighting").records

@@ -124,6 +124,7 @@ def test_who_is_exact_is_shown_so_though_nobody_knows_it(command, zoo, tmp_path)
     assert findings["nothing below the exact worst case"]["status"] == "PASS"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("looking", [("show",), ("status",)])
 def test_without_consent_show_says_so_and_claims_no_revision(command, zoo, tmp_path, looking):
     suite = suite_with(zoo, "Boast")

@@ -95,6 +95,7 @@ def test_methods_and_given_models_are_compared_on_the_same_graphs(suite, command
     )
 
 
+@pytest.mark.thorough(but=["jsonl.gz"])
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
 def test_the_graphs_of_a_file_are_attacked_as_they_lie(tmp_path, command, monkeypatch, ending):
     monkeypatch.chdir(tmp_path)

@@ -89,6 +89,7 @@ def test_the_folder_replays_and_audits(folder, models, command):
     assert "layers" not in shown.out
 
 
+@pytest.mark.thorough
 def test_the_folder_is_computed_from_scratch(folder, models, command):
     """Graphs and weights come from the folder, the module from its function."""
     answer = command(

@@ -54,6 +54,7 @@ def test_no_command_leaves_a_file_in_the_temporary_folder(temporary, tmp_path):
     assert {name: oct(mode) for name, mode in modes.items() if mode != 0o640} == {}
 
 
+@pytest.mark.thorough
 def test_the_path_of_the_temporary_folder_may_be_long(tmp_path):
     """The path of a socket may have a hundred bytes or so."""
     temporary = tmp_path / "t".ljust(150 - len(str(tmp_path)) - 1, "t")
@@ -143,6 +144,7 @@ NAMED = {
 }
 
 
+@pytest.mark.thorough(but=["1"])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_what_a_step_leaves_behind_is_said_and_changes_no_other(tmp_path, workers):
     plug_in, suite = tmp_path / "leaving.py", tmp_path / "suite.toml"

@@ -83,6 +83,7 @@ def test_two_runs_on_one_folder_share_the_work(pair_suite, tmp_path, pair_refere
     assert max(done(tmp_path).values()) == 1
 
 
+@pytest.mark.thorough
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(
     pair_suite, tmp_path, pair_reference
 ):

@@ -83,6 +83,7 @@ def test_a_report_that_is_not_that_of_the_records_is_made_again(tiny, copied, co
     assert (copied / "accuracy.png").exists()
 
 
+@pytest.mark.thorough
 def test_status_and_clean(tiny, copied, command):
     arguments = ["run", tiny, "--out", copied, "--seeds", "0,1", "--workers", "1"]
     assert "results: 24 of 24" in command("status", copied).out

@@ -155,6 +155,15 @@ def test_every_certificate_of_an_honest_run_holds(proofs, certificates, command)
     assert all(info[3]["settled"])  # by branch and bound
 
 
+@pytest.mark.thorough(
+    only=[
+        "1-<lambda>-the break by *",
+        "2-change-the certificate does not hold",
+        "2-change-the claim that no single *",
+        "3-change-the claim that no single *",
+        "2-<lambda>-the lower margin *",
+    ]
+)
 @pytest.mark.parametrize(
     ("budget", "change", "what"),
     [

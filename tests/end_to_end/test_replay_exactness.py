@@ -106,6 +106,7 @@ def search_little(monkeypatch: pytest.MonkeyPatch) -> None:
 every_run = pytest.mark.parametrize("spoilt", ["certified", "beam", "alone"], indirect=True)
 
 
+@pytest.mark.thorough(only=["1-10-certified"])
 @every_run
 @pytest.mark.parametrize("few", [10, again.MOST_PAIRS])
 @pytest.mark.parametrize("budget", [1, 2])

@@ -73,6 +73,7 @@ def with_true_for_one(record: Record) -> Record:
     return replace(record, method_settings=changed)
 
 
+@pytest.mark.thorough(but=["rl_s2v-*"])
 @pytest.mark.parametrize(
     ("attack", "change", "named"),
     [
@@ -99,6 +100,7 @@ def elsewhere(record: Record, **said: object) -> Record:
     return replace(record, queries=1, environment={**record.environment, **said})
 
 
+@pytest.mark.thorough
 def test_what_was_computed_with_other_threads_is_no_forgery(forger, replayed):
     forger.change_record(forger.record_of("grad_argmax"), lambda r: elsewhere(r, threads=2))
     lines = replayed()
@@ -106,6 +108,7 @@ def test_what_was_computed_with_other_threads_is_no_forgery(forger, replayed):
     assert "other bits here, but made with threads 2" in one(lines, "record: queries")
 
 
+@pytest.mark.thorough
 def test_portable_results_are_the_same_on_every_processor(forger, replayed):
     """Another processor explains no other bits of theirs."""
     forger.change_record(
@@ -166,6 +169,7 @@ def better_scores(**changes: list[float]):
     )
 
 
+@pytest.mark.thorough(but=["changes1-*"])
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -182,6 +186,7 @@ def test_folds_and_penalties_are_those_of_the_suite(forger, replayed, changes, n
     assert named in line
 
 
+@pytest.mark.thorough(but=["graphcl"])
 @pytest.mark.parametrize("whose", ["augcl", "graphcl"])
 def test_a_victim_without_a_pretraining_is_on_trust_and_says_so(forger, command, whose):
     """Another method's victim is put there; of one of both, nothing tells where it began."""

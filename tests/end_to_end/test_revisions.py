@@ -115,6 +115,7 @@ def test_before_that_run_what_only_reads_works_and_says_so_and_the_rest_is_refus
     assert sorted(revised.rglob("*")) == before
 
 
+@pytest.mark.thorough
 def test_a_step_that_failed_before_its_code_was_revised_is_no_failure_any_more(
     tiny, tmp_path, command, monkeypatch
 ):

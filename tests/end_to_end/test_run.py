@@ -139,6 +139,7 @@ def test_a_damaged_artifact_or_record_is_set_aside_and_computed_again(
     assert rows_of(command, pair_copied) == rows_of(command, pair)
 
 
+@pytest.mark.thorough
 def test_results_of_another_victim_are_set_aside_and_computed_again(
     pair_suite, pair, pair_copied, command
 ):
@@ -173,6 +174,7 @@ def test_a_baseline_and_augcl_share_their_warm_up(finished):
     assert len(list(finished.glob("artifacts/pretraining-*"))) == 4
 
 
+@pytest.mark.thorough
 def test_an_interrupted_run_goes_on_where_it_stopped(pair_suite, pair, tmp_path, command):
     arguments = [
         sys.executable,

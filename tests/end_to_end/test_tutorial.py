@@ -67,12 +67,14 @@ def printed_by(run: list[Shown], words: str) -> str:
     return next(each.printed for each in run if each.command.startswith(words))
 
 
+@pytest.mark.thorough
 def test_each_command_prints_what_stands_below_it(run):
     for each in run:
         assert_shown(each.below, each.printed)
     assert len(run) == 6
 
 
+@pytest.mark.thorough
 def test_the_script_leaves_a_table_a_figure_and_a_folder(run, folder):
     text = printed_by(run, "python own_model.py")
     assert "Exact worst case, budget 2, Net: " in text
@@ -85,6 +87,7 @@ def test_the_script_leaves_a_table_a_figure_and_a_folder(run, folder):
     assert (folder / "own_model.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.thorough
 def test_a_colleague_proves_the_folder_again(run):
     text = printed_by(run, "robust-augcl replay")
     assert "All 4 records and 1 certificate hold." in text
@@ -98,6 +101,7 @@ def _nothing_stays_known():
     given.forget()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("run", "_nothing_stays_known")
 def test_its_suite_takes_the_model(folder):
     loaded = ra.load_suite(str(folder / "my-gin.toml"))

@@ -53,6 +53,7 @@ PUT_BACK = ("SmallFilesForNow",)
 LIMITS = "limits of the process"
 
 
+@pytest.mark.thorough(but=["1"])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_other_steps_are_run_in_another_process(tmp_path, workers):
     path = tmp_path / "limits.py"

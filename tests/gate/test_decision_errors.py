@@ -12,6 +12,7 @@ from robust_augcl.gate.questions import Rules
 from robust_augcl.gate.self_test import Chance, Truth, made_up
 
 
+@pytest.mark.thorough(but=["paired"])
 @pytest.mark.parametrize("other_seeds", [False, True], ids=["paired", "unpaired"])
 def test_regressions_without_one_are_called_in_at_most_5_of_100(other_seeds):
     truth = Truth(spread=0.02)
@@ -24,6 +25,7 @@ def test_regressions_without_one_are_called_in_at_most_5_of_100(other_seeds):
     assert called <= 5
 
 
+@pytest.mark.thorough(but=["paired"])
 @pytest.mark.parametrize("other_seeds", [False, True], ids=["paired", "unpaired"])
 def test_a_drop_of_the_detectable_size_is_found_in_at_least_75_of_100(other_seeds):
     """The size that the gate states where nothing changed, on average."""

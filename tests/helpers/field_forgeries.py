@@ -106,16 +106,16 @@ def forgeries(folder: Path, draws: random.Random) -> Iterator[Forgery]:
 
 
 def a_share(of: Sequence[Forgery], draws: random.Random) -> list[Forgery]:
-    """About a third of the forgeries, in their order.
+    """One forgery in six or so, in their order.
 
-    Of each field there are, drawn apart, changes that leave a value of its type and changes that
-    do not: the former must be noticed by what they say, the latter are no content of the format.
-    Each way of changing there is, is among them.
+    Of each field there is one change that leaves a value of its type and one that does not: the
+    former must be noticed by what it says, the latter is no content of the format. Each way of
+    changing there is, is among them.
     """
-    groups: dict[tuple[str, bool], list[Forgery]] = {}
+    groups: dict[tuple[str, bool], Forgery] = {}
     for forgery in draws.sample(of, len(of)):
-        groups.setdefault((forgery.field, forgery.how in _OTHER_TYPES), []).append(forgery)
-    chosen = [each for group in groups.values() for each in group[: max(1, round(len(group) / 3))]]
+        groups.setdefault((forgery.field, forgery.how in _OTHER_TYPES), forgery)
+    chosen = list(groups.values())
     ways = {forgery.how for forgery in chosen}
     for forgery in of:
         if forgery.how not in ways:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,6 @@ from robust_augcl.store.run_folder import RunFolder
 
 LONG = 1e9  # seconds: everything is quick
 NEVER = -1.0  # seconds: nothing is
-ALL = "ROBUST_AUGCL_ALL_FORGERIES"
 NO_FORGERY = Forgery("", "", (), lambda old: old, "")
 
 
@@ -49,11 +47,10 @@ class Tried(NamedTuple):
     silent: Sequence[str]
 
 
-def forge_each(folder: Path, kind: str) -> Tried:
+def forge_each(folder: Path, kind: str, every: bool) -> Tried:
     """Forge every field of one kind of file, one at a time.
 
-    Of each field a third of the changes is tried, drawn from a seed; all of them where the
-    environment says so (see CONTRIBUTING.md).
+    Of each field one change of each sort is tried, drawn from a seed, or every one.
     """
     silent = []
     with one_thread():
@@ -61,7 +58,7 @@ def forge_each(folder: Path, kind: str) -> Tried:
         assert not is_noticed(folder, NO_FORGERY)
         found = forgeries(folder, random.Random(0))
         there_are = [forgery for forgery in found if kind_of_file(forgery.file) == kind]
-        tried = there_are if os.environ.get(ALL) else a_share(there_are, random.Random(0))
+        tried = there_are if every else a_share(there_are, random.Random(0))
         for forgery in tried:
             with forged(folder, forgery, as_it_was):
                 if not (is_on_trust(forgery) or is_noticed(folder, forgery)):
@@ -69,15 +66,22 @@ def forge_each(folder: Path, kind: str) -> Tried:
     return Tried(there_are, tried, silent)
 
 
-def check_that_all_is_noticed(folder: Path, kind: str, least: int) -> None:
+def check_that_all_is_noticed(folder: Path, kind: str, least: int, every: bool) -> None:
     """Whatever is forged of one kind of file is noticed, or listed, or shows nowhere.
 
-    There are `least` forgeries at least, and those that are tried change each field in each way.
+    There are `least` forgeries at least, and those that are tried change each field and are of each
+    way of changing.
+
+    Args:
+        folder: a finished run.
+        kind: of file.
+        least: how many forgeries there are at least.
+        every: whether all of them are tried, and not a share.
     """
-    there_are, tried, silent = forge_each(folder, kind)
+    there_are, tried, silent = forge_each(folder, kind, every)
     assert not silent, "\n".join(silent)
     assert len(there_are) >= least
-    assert len(tried) > len(there_are) / 4
+    assert len(tried) == len(there_are) if every else len(tried) > len(there_are) / 12
     for each in ("field", "how"):
         assert {getattr(one, each) for one in tried} == {getattr(one, each) for one in there_are}
 

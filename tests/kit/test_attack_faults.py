@@ -309,6 +309,7 @@ FAULTS: list[tuple[str, Any, str]] = [
 ]
 
 
+@pytest.mark.thorough(only=["combining, 30", "growing, 32", "growing, 33", "growing, 34"])
 @pytest.mark.parametrize(
     ("rule", "attack", "words"), FAULTS, ids=[f"{f[0]}, {n}" for n, f in enumerate(FAULTS)]
 )
@@ -351,6 +352,7 @@ class Thorough(Attack):
         return propose
 
 
+@pytest.mark.thorough(but=["Sound", "attack1"])
 @pytest.mark.parametrize(
     "attack", [Sound, Sound(times=3), Learns(), Combines(), Thorough(), Grows()]
 )

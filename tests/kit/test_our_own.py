@@ -23,6 +23,19 @@ QUICK = {"augcl": {"passes": 2, "hidden": 8}}
 """Settings with which methods learn quickly."""
 
 
+@pytest.mark.thorough(
+    only=[
+        "threat-pyg_prbcd",
+        "nodes-pyg_prbcd",
+        "chance-pyg_prbcd",
+        "runs-pyg_prbcd",
+        "access-pyg_prbcd",
+        "one by one-pyg_prbcd",
+        "threat-prbcd",
+        "one by one-deeprobust_ig",
+        "runs-deeprobust_fga",
+    ]
+)
 @pytest.mark.parametrize("name", registry.names("attack"))
 @pytest.mark.parametrize("rule", ATTACK_RULES, ids=str)
 def test_attacks(rule, name):

@@ -244,6 +244,17 @@ def test_prototypes_are_the_papers_loss(directions):
 METHODS = [name for name in registry.names("method") if name != "none"]
 
 
+@pytest.mark.thorough(
+    only=[
+        "simgrace-augcl",
+        "simgrace-dcl",
+        "simgrace-gca",
+        "simgrace-grace",
+        "simgrace-moco",
+        "simgrace-progcl",
+        "simgrace-prototypes",
+    ]
+)
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("base", ["graphcl", "simgrace"])
 def test_every_method_trains_on_every_base(name, base, random_graphs):

@@ -88,6 +88,7 @@ def attacked(attack, model, graphs, threat):
     )
 
 
+@pytest.mark.thorough(but=["GIN", "PNA"])
 @pytest.mark.parametrize("name", BODIES)
 def test_the_exact_worst_case_is_that_of_brute_force(name, small_graphs):
     module = centred(given(name), small_graphs)
@@ -115,6 +116,7 @@ def reason_of(access: Access, name: str) -> str | None:
     return None
 
 
+@pytest.mark.thorough(but=["GIN-*", "GAT-*"])
 @pytest.mark.parametrize("attack", sorted(registry.names("attack")))
 @pytest.mark.parametrize("name", BODIES)
 def test_every_attack_runs_or_is_left_out_with_a_true_reason(name, attack, small_graphs):
@@ -150,6 +152,7 @@ def test_how_gradients_reach_the_edges(name, small_graphs):
     assert found["capabilities"]["edge_weights"] == (WEIGHTS[name] is not None)
 
 
+@pytest.mark.thorough(only=["GAT-options3"])
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -157,6 +157,7 @@ def test_what_a_model_uses_of_another_file_is_its_source(
     assert (found[0] != found[1]) == is_other
 
 
+@pytest.mark.thorough
 def test_a_script_is_known_by_the_package_beside_it(tmp_path):
     package = tmp_path / "acme_of_layers"
     package.mkdir()
@@ -190,6 +191,7 @@ print(json.dumps([*identity(net), made_by(net)["name"]]))
 """
 
 
+@pytest.mark.thorough
 def test_a_class_typed_at_a_prompt_is_known_by_its_code(tmp_path):
     known = told(tmp_path, "-c", TYPED)
     assert told(tmp_path, "-c", TYPED) == known

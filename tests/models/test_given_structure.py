@@ -163,6 +163,7 @@ def test_one_model_with_two_adapters_is_two():
     assert told == {"a": truth, "b": [1 - label for label in truth]}
 
 
+@pytest.mark.thorough
 def test_a_model_with_another_tensor_is_evaluated_anew(tmp_path):
     model = Edges(1.0)
     for sign in (1.0, -1.0):

@@ -87,6 +87,7 @@ def broken_in_double(model: GraphClassifier, copies: PackedGraphs) -> torch.Tens
     return predicted != predicted[0]
 
 
+@pytest.mark.thorough(but=["Structure2Vec"])
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_single_precision_is_wrong_about_such_classifiers(encoder):
     """Or all tests here are about nothing."""
@@ -128,6 +129,7 @@ def test_a_clean_prediction_that_is_close_is_decided_so_too(encoder, seed, by):
     assert torch.equal(result.clean_margin, result.attacked_margin)
 
 
+@pytest.mark.thorough(but=["one edit"])
 @pytest.mark.parametrize("threat", [ONE, TWO], ids=["one edit", "pairs"])
 @given(encoders, seeds, shifts)
 def test_exact_search_finds_what_breaks_in_double_precision(threat, encoder, seed, by):
@@ -142,6 +144,7 @@ def test_exact_search_finds_what_breaks_in_double_precision(threat, encoder, see
     assert bool(wide.attacked_prediction != labelled.y) == is_broken
 
 
+@pytest.mark.thorough(but=["one edit"])
 @pytest.mark.parametrize("threat", [ONE, TWO], ids=["one edit", "pairs"])
 @given(encoders, seeds, shifts)
 def test_certificates_certify_what_stands_in_double_precision(threat, encoder, seed, by):
@@ -174,6 +177,7 @@ def test_replay_judges_as_the_guard_does(encoder, seed, by):
     assert not answer.undecided.any()
 
 
+@pytest.mark.thorough(but=["Structure2Vec"])
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_what_is_close_depends_on_no_batch(encoder):
     copies = after_each(one_graph(), every_set_of_edits(one_graph(), TWO))
@@ -317,6 +321,7 @@ def module_logits(module: Given, graphs: PackedGraphs, dtype: torch.dtype) -> Te
     return torch.cat(rows)
 
 
+@pytest.mark.thorough(but=["Given-dtype0"])
 @pytest.mark.parametrize(("made", "dtype"), [(Given, torch.double), (Insists, torch.float32)])
 @torch.no_grad()
 def test_a_given_module_decides_in_the_highest_precision_that_it_has(made, dtype, random_graphs):

@@ -79,6 +79,7 @@ def cases(kind, count, first=0, graphs=4):
         )
 
 
+@pytest.mark.thorough(only=["*GIN'>, 3, *"])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_no_set_of_edits_is_below_its_bound(kind):
     found = Tally()

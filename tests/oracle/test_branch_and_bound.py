@@ -189,6 +189,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.thorough
 def test_uncompiled_it_says_the_same_to_the_bit():
     here = Path(__file__).parent
     code = _TOLD.format(helpers=str(here.parent / "helpers"), here=str(here))

@@ -102,6 +102,14 @@ def certified(case, **limits):
     return certify(Victim(case.model), case.graphs, case.threat, **limits)
 
 
+@pytest.mark.thorough(
+    only=[
+        "False-operations0-*",
+        "True-operations1-*",
+        "False-operations2-*3 rounds",
+        "True-operations2-*3 rounds",
+    ]
+)
 @pytest.mark.parametrize("kind", [*KINDS, MODULE])
 @pytest.mark.parametrize("operations", OPERATIONS)
 @pytest.mark.parametrize("beam", [True, False])

@@ -44,6 +44,7 @@ def by_pytorch_geometric(module, graphs) -> torch.Tensor:
     return torch.cat(out)
 
 
+@pytest.mark.thorough(but=["GIN", "GCN"])
 @pytest.mark.parametrize("name", NAMES)
 def test_verdicts_on_500_graphs_are_those_of_full_evaluation(name, some_graphs, full):
     module = centred(given(name, layers=3), some_graphs)
@@ -60,6 +61,7 @@ def test_verdicts_on_500_graphs_are_those_of_full_evaluation(name, some_graphs, 
     assert sum(full) < 0.02 * len(candidates)
 
 
+@pytest.mark.thorough(only=["pna, towers", "pna, divided", "*, pooled at once", "edge conv, mean"])
 @pytest.mark.parametrize("make", OWN.values(), ids=OWN)
 def test_in_double_precision_the_logits_of_own_modules_are_exact(make, few_graphs):
     graphs = replace(few_graphs, x=few_graphs.x.double())
@@ -77,6 +79,7 @@ def test_in_double_precision_the_logits_of_own_modules_are_exact(make, few_graph
             torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.thorough(only=["PNA-*", "EdgeCNN-options3", "EdgeCNN-options4"])
 @pytest.mark.parametrize(
     "options",
     [{"jk": "cat"}, {"jk": "max"}, {"norm": "batch_norm"}, {"norm": "layer_norm"}, {"act": "elu"}],
@@ -133,6 +136,7 @@ def test_layers_whose_matrices_were_replaced_are_not_taken_as_linear(conv, few_g
 # --- speed ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough(but=["*-GIN"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("how", ["in full", "layered"])
 def test_benchmark_layers(benchmark, name, how, random_graphs):

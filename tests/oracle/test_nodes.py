@@ -82,13 +82,15 @@ def broken_by_candidates(victim, targets, threat):
     return broken
 
 
+@pytest.mark.thorough(only=["500-*"])
 @pytest.mark.parametrize("encoder", [GCN, GIN])
-def test_the_worst_of_one_edit_on_500_graphs_by_brute_force(encoder):
+@pytest.mark.parametrize("count", [50, 500])
+def test_the_worst_of_one_edit_by_brute_force(encoder, count):
     victims = [
         Victim(classifier(encoder, "brute force", layers=2, features=3, seed=seed))
         for seed in range(20)
     ]
-    for seed in range(500):
+    for seed in range(count):
         victim, graph = victims[seed % 20], small_graph(seed)
         targets = all_nodes(graph, victim, wrong=(0,))
         size, pairs = graph.num_nodes, torch.combinations(torch.arange(graph.num_nodes)).T

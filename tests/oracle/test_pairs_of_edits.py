@@ -85,6 +85,7 @@ def in_full(model, graphs, candidates, one, other):
     )
 
 
+@pytest.mark.thorough(but=["constant-2-*", "few-3-*", "normal-1-*", "normal-2-GIN", "normal-4-GCN"])
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 @pytest.mark.parametrize("features", ["constant", "few", "normal"])
@@ -112,6 +113,7 @@ def questions(draw):
     return size, sorted(edges), two, draw(st.sampled_from(ENCODERS)), draw(st.integers(1, 5))
 
 
+@pytest.mark.thorough
 @settings(max_examples=300, deadline=None)
 @given(questions())
 def test_any_two_edits_of_any_graph(question):
@@ -158,6 +160,7 @@ def test_edits_that_lengthen_the_reach_of_one_another(encoder, two):
         )
 
 
+@pytest.mark.thorough(but=["Structure2Vec"])
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_blocks_orders_and_no_pairs_at_all(encoder):
     graphs = drawn_graphs(5, "few")
@@ -296,6 +299,7 @@ def test_each_pair_is_a_query_and_what_is_prepared_is_none():
 # --- speed ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough(but=["*-2"])
 @pytest.mark.parametrize("layers", [2, 3, 4])
 @pytest.mark.parametrize("how", ["copies", "pairs"])
 def test_benchmark_pairs(benchmark, layers, how):

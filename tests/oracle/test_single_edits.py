@@ -93,6 +93,7 @@ def mixed_graphs(seed, count, features):
     return PackedGraphs(torch.from_numpy(values).float(), graphs.edge_index, graphs.ptr, graphs.y)
 
 
+@pytest.mark.thorough(but=["Structure2Vec"])
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_verdicts_of_2000_random_graphs_are_those_of_brute_force(encoder):
     seen = edits = 0
@@ -113,6 +114,7 @@ def test_verdicts_of_2000_random_graphs_are_those_of_brute_force(encoder):
     assert (classes > 0.02 * edits).all()  # each verdict occurs
 
 
+@pytest.mark.thorough(only=["100-GIN", "100-GCN"])
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("at_once", [400_000, 100])
 def test_in_double_precision_sums_are_exact(encoder, at_once):
@@ -206,6 +208,7 @@ def dense_reference(model, graphs, candidates):
     return torch.cat(out)
 
 
+@pytest.mark.thorough(but=["*-2"])
 @pytest.mark.parametrize("layers", [2, 3, 4])
 @pytest.mark.parametrize("how", ["dense", "oracle"])
 def test_benchmark_candidates(benchmark, layers, how):

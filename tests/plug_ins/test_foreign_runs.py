@@ -102,6 +102,7 @@ def test_a_folder_chooses_no_code_that_runs_here(suite, tmp_path):
     assert (tmp_path / "evil.imported").exists()
 
 
+@pytest.mark.thorough
 def test_workers_load_the_plug_in_too(suite, tmp_path):
     (tmp_path / "flip.py").write_text(attack_source("first"))
     one = run(suite("flip.py:Flip"), tmp_path / "one")
@@ -120,6 +121,7 @@ def test_workers_load_the_plug_in_too(suite, tmp_path):
     assert len((tmp_path / "flip.imported").read_text().split()) >= 3
 
 
+@pytest.mark.thorough(but=["transfer"])
 @pytest.mark.parametrize("name", ["report", "audit", "transfer", "replay"])
 def test_a_command_on_a_folder_needs_consent_by_name(suite, tmp_path, capsys, name):
     path = tmp_path / "flip.py"

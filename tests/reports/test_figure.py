@@ -151,6 +151,7 @@ def test_missing_attacks_leave_their_lane_empty(campaign: Campaign) -> None:
     assert [text.get_text() for text in axes.texts].count("-") == 1
 
 
+@pytest.mark.thorough(but=["one-*", "two-*", "long attack-*", "long data set-accuracy_figure"])
 @pytest.mark.parametrize("figure_of", [accuracy_figure, by_class_figure])
 @pytest.mark.parametrize(
     "given",

@@ -134,6 +134,7 @@ def inches(svg: bytes) -> float:
     return float(found[1]) / 72
 
 
+@pytest.mark.thorough(but=["page-7.0"])
 @pytest.mark.parametrize(("width", "expected"), [("column", 3.35), ("page", 7.0)])
 def test_figures_have_the_width_of_print_and_no_title(
     campaign: Campaign, width: str, expected: float

@@ -35,6 +35,7 @@ NAMES = {"none": "No pretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
 MANY = ["none", "graphcl", "augcl", "a method of a rather long name", "e", "f", "g", "h", "i"]
 
 
+@pytest.mark.thorough(only=["nine-40", "nine-200"])
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 @pytest.mark.parametrize("methods", [["none", "graphcl", "augcl"], MANY], ids=["three", "nine"])
 def test_means_fit_the_width(campaign: Campaign, width: int, methods: list[str]) -> None:
@@ -158,6 +159,7 @@ def test_names_that_would_move_the_cursor_are_written_out(campaign: Campaign) ->
     assert "\x1b" not in text
 
 
+@pytest.mark.thorough(only=["nine-100"])
 @pytest.mark.parametrize("width", [60, 100])
 @pytest.mark.parametrize("methods", [["none", "graphcl", "augcl"], MANY], ids=["three", "nine"])
 def test_a_run_ends_with_ten_lines(campaign: Campaign, width: int, methods: list[str]) -> None:

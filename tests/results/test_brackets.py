@@ -149,6 +149,7 @@ def _share_left_by_every_set(victim: Victim, graphs: PackedGraphs, threat: Threa
     return sum(standing) / len(standing)
 
 
+@pytest.mark.thorough(but=["operations0"])
 @pytest.mark.parametrize("operations", [("add",), ("add", "delete")])
 def test_without_any_attack_brackets_of_one_and_two_edits_are_the_worst_case_by_brute_force(
     random_graphs, operations

@@ -204,6 +204,7 @@ def test_no_word_of_the_rule_is_left_out() -> None:
     assert {word for word, *_ in WORDS} == set(VERDICTS)
 
 
+@pytest.mark.thorough(but=["*budgets0-layers0-*", "*budgets1-layers1-better-*"])
 @pytest.mark.parametrize(("word", "right", "planned", "decided"), WORDS)
 @pytest.mark.parametrize("layers", [(2,), (2, 3)])
 @pytest.mark.parametrize("budgets", [(1,), (1, 4)])

@@ -158,6 +158,7 @@ def test_an_honest_run_is_proved(table, tmp_path):
     assert not proof.unproved
 
 
+@pytest.mark.thorough(but=["hide_an_attack-*", "deny_reach-*", "leave_a_probe_out-*"])
 @pytest.mark.parametrize(
     ("forged", "told"),
     [

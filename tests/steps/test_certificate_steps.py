@@ -65,10 +65,12 @@ def rounded(margins: list[float]) -> list[float | None]:
     return [round(margin, 6) if math.isfinite(margin) else None for margin in margins]
 
 
+@pytest.mark.thorough(but=["nodes0-structure2vec-7", "nodes1-gin-7"])
 @pytest.mark.parametrize(
     ("nodes", "encoder", "at_once"),
     [
         ((6, 9), "structure2vec", 7),
+        ((6, 9), "gin", 7),
         ((12, 16), "gin", 4),
         ((12, 16), "structure2vec", 1),
         ((20, 30), "structure2vec", 50),

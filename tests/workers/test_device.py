@@ -219,6 +219,9 @@ ATTACKS = [
 ]
 
 
+@pytest.mark.thorough(
+    but=["*-augcl-*", "*-none-*+exhaustive", "*-none-*+grad_argmax", "*-none-*+prbcd", "gin-*"]
+)
 @pytest.mark.parametrize(
     ("encoder", "methods", "attacks"),
     [
@@ -233,6 +236,7 @@ ATTACKS = [
             for encoder in registry.names("encoder")
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
 def test_every_step_runs_on_a_device_and_gives_the_same_result(
     tmp_path, monkeypatch, encoder, methods, attacks
@@ -252,6 +256,7 @@ def test_every_step_runs_on_a_device_and_gives_the_same_result(
         assert DEVICE in lines[1][0]
 
 
+@pytest.mark.thorough(but=["structure2vec"])
 @pytest.mark.parametrize("encoder", ["structure2vec", "gcn"])
 def test_certificates_on_a_device_say_the_same(tmp_path, monkeypatch, encoder):
     monkeypatch.setattr(

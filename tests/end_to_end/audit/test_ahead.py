@@ -111,6 +111,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> LookedAt:
     return told
 
 
+@pytest.mark.thorough
 def test_what_is_begun_while_steps_run_ends_as_what_is_made_afterwards(
     learned, spoilt, monkeypatch, looked_at
 ):
@@ -177,6 +178,7 @@ def test_seeds_that_another_run_enters_meanwhile_are_no_strangers(spoilt, tiny):
     assert found["stored edits reproduce the verdict"].status == "PASS"
 
 
+@pytest.mark.thorough
 def test_figures_are_drawn_ahead_when_their_records_are_there_and_once(
     spoilt, monkeypatch, tmp_path
 ):

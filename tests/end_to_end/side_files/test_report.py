@@ -21,6 +21,7 @@ from side_files import (
 from robust_augcl.reports import written
 
 
+@pytest.mark.thorough(but=["report.md", "by_class.svg"])
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edited_file_of_the_report_is_told_and_written_again(copied, command, name):
     honest = content(copied, name)
@@ -46,6 +47,7 @@ def test_files_of_a_report_edited_with_their_stamp_are_proved_wrong(copied, comm
     assert set(differing(answer.out)) == EDITS.keys()
 
 
+@pytest.mark.thorough
 def test_a_report_of_another_folder_is_told(copied, tmp_path, command):
     """All of it, with its stamp."""
     other = Path(shutil.copytree(copied, tmp_path / "other"))
@@ -61,6 +63,7 @@ def test_a_report_of_another_folder_is_told(copied, tmp_path, command):
     assert "report.md" in differing(answer.out)
 
 
+@pytest.mark.thorough(but=["missing", "a name out of the folder"])
 @pytest.mark.parametrize("how", ["missing", "no JSON", "a name out of the folder", "another type"])
 def test_a_report_without_its_stamp_is_told(copied, command, how):
     path = copied / written.STAMP
@@ -130,6 +133,7 @@ def test_a_figure_that_a_report_has_no_more_is_removed(copied, command):
     assert not (copied / "budgets.svg").exists()
 
 
+@pytest.mark.thorough
 def test_a_report_written_elsewhere_is_proved_too(copied, tmp_path, command):
     out = tmp_path / "elsewhere"
     answer = command("report", copied, "--out", out)

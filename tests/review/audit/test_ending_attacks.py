@@ -36,6 +36,7 @@ def test_a_probe_that_would_end_the_audit_is_told_as_an_error(name):
     assert facts.error.partition(":")[0] in ending_attacks.ENDINGS[name]
 
 
+@pytest.mark.thorough(but=["Killed-*"])
 @pytest.mark.parametrize(
     ("name", "end"),
     [

@@ -83,6 +83,7 @@ def tried(attack, model, graphs, key="k"):
     )
 
 
+@pytest.mark.thorough(but=["2-WARN-Reader", "4000-PASS-GoesOn"])
 @pytest.mark.parametrize("attack", [Reader, GoesOn])
 @pytest.mark.parametrize(("pages", "status"), [(2, "WARN"), (4000, "PASS")])
 def test_an_undertrained_attacker_is_caught_and_a_rested_one_passes(
