@@ -81,6 +81,8 @@ class Campaign:
         path: the run's folder; by default runs/ and the suite's name.
         machines: what computes it.
         tell: a way to say something to the user.
+        looks_ahead: whether audit and report are prepared while steps run; without a report that
+            is lost work.
 
     Attributes:
         folder: the run's.
@@ -104,7 +106,10 @@ class Campaign:
         path: Path | str | None = None,
         machines: Machines | None = None,
         tell: Callable[[str], None] = print,
+        *,
+        looks_ahead: bool = True,
     ) -> None:
+        self._looks_ahead = looks_ahead
         self.machines = machines or Machines()
         self.folder = RunFolder(Path(path or Path("runs") / suite.name))
         self.suite = suite = resolved(
@@ -274,7 +279,7 @@ class Campaign:
         inherits = bool(self.suite.victims)
         if inherits:
             return self._own_pool(size, device)
-        if scheduler is not None or size > 1:
+        if self._looks_ahead and (scheduler is not None or size > 1):
             log = watcher.write if isinstance(watcher, RunLog) else watcher.note
             self._assessor.begin_ahead(self._draw_ahead, log)
         if scheduler is not None:

@@ -40,9 +40,10 @@ def of_suite(name_or_file: str, overrides: Sequence[str] = ()) -> str:
 
 
 def of_folder(folder: Path) -> str:
-    """The arithmetic of the run in a folder."""
+    """The arithmetic of the run in a folder, or of a file of results."""
     try:
-        content = json.loads(read_text(folder / _MANIFEST, _MOST_BYTES))
+        file = folder if folder.is_file() else folder / _MANIFEST
+        content = json.loads(read_text(file, _MOST_BYTES))
     except (InputError, OSError, ValueError, RecursionError):
         return DEFAULT
     return _known(content.get("table") if isinstance(content, Mapping) else None)

@@ -24,26 +24,16 @@ from robust_augcl.cli.gate_options import (
     baseline_options,
     gate_options,
 )
-from robust_augcl.cli.words import check_arguments, complaint
-from robust_augcl.errors import InputError, one_line, unknown
+from robust_augcl.cli.replay_options import ReplayOptions, replay_options
+from robust_augcl.cli.words import Commands, check_arguments, complaint
+from robust_augcl.errors import InputError, one_line
 from robust_augcl.registry.families import MEASUREMENTS, families
 
 Texts = tuple[str, ...]
 
 
-class _Commands(click.Group):
-    """The commands; an unknown one is said in our words."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            raise unknown("command", args[0], self.commands)
-        return super().resolve_command(ctx, args)
-
-
 @click.group(
-    cls=_Commands,
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="robust-augcl")
@@ -269,23 +259,25 @@ def transfer(
 
 
 @cli.command()
-@options.folder
-@options.replay_options
+@replay_options
 @options.given_models
 @options.plug_ins
 def replay(folder: Path, models: Texts, adapters: Texts, plug_ins: Texts, **given: Any) -> None:
-    """Prove every record and certificate of the run in DIR again.
+    """Prove every record and certificate of the run in DIR again, or compute a model of FILE again.
 
-    It needs nothing but the stored graphs, edits and weights. Of a record it rebuilds each attacked
-    graph, checks that its edits keep to the budget and keep the class, and predicts again. Of a
-    certificate (the proof of which graphs no edits can break) it applies the edits that are said to
-    break a graph. Graphs that are said to be safe are proved again for one edit, and for more where
-    a bound or a short search is enough; of the others only some edits are tried. Graphs are drawn
-    again, or read again from --archives. What took next to no time is computed again. Then audit,
-    transfers and report are made again, and compared with those that are there. A table says what
-    is known of each field. Exit code 1 if anything does not hold or is missing.
+    Of DIR it needs nothing but the stored graphs, edits and weights. Of a record it rebuilds each
+    attacked graph, checks that its edits keep to the budget and keep the class, and predicts again.
+    Of a certificate (the proof of which graphs no edits can break) it applies the edits that are
+    said to break a graph. Graphs that are said to be safe are proved again for one edit, and for
+    more where a bound or a short search is enough; of the others only some edits are tried. Graphs
+    are drawn again, or read again from --archives. What took next to no time is computed again. So
+    are audit, transfers and report. A table says what is known of each field.
+
+    Of FILE, as `baseline` writes it, --from-scratch computes one model and its worst case from
+    nothing, and compares them. Exit code 1 if anything does not hold or is missing.
     """
-    wanted = options.ReplayOptions(**given)
+    wanted = ReplayOptions(**given)
+    wanted.check_for(folder, (*models, *adapters))
     _call("proving:replay", folder, wanted, plug_ins=plug_ins, models=(models, adapters))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from robust_augcl.cli.words import Folder, Seconds, Whole, Word, whole
+from robust_augcl.cli.words import Folder, Whole, Word, whole
 from robust_augcl.errors import InputError, shown
 from robust_augcl.validation import MOST_SEEDS
 
@@ -62,24 +62,6 @@ class RunOptions:
             [0, 1]
         """
         return None if self.seeds is None else read_seeds(self.seeds)
-
-
-@dataclass(frozen=True)
-class ReplayOptions:
-    """What `replay` is asked for, one field an option."""
-
-    report_in: Path | None = None
-    archives: Path | None = None
-    again: float = 0.1
-    from_scratch: bool = False
-    out: Path | None = None
-    workers: int | None = None
-
-    def __post_init__(self) -> None:
-        if not self.from_scratch and (self.out is not None or self.workers is not None):
-            name = "--out" if self.out is not None else "--workers"
-            raise InputError(f"Expected {name} with --from-scratch alone, got it without")
-        check_archives(self.archives)
 
 
 def read_seeds(text: str) -> list[int]:
@@ -253,29 +235,3 @@ run_options = all_of(
     plug_ins,
 )
 """All options of `run`, by the names of the fields of `RunOptions`."""
-replay_options = all_of(
-    click.option(
-        "--report", "report_in", type=FOLDER, help="Where its report lies [default: DIR]."
-    ),
-    archives,
-    click.option(
-        "--again",
-        metavar="SECONDS",
-        type=Seconds(),
-        default=0.1,
-        show_default=True,
-        help="Steps that took no longer than this, as they recorded, are computed again.",
-    ),
-    click.option(
-        "--from-scratch",
-        is_flag=True,
-        help="Then compute everything again in a folder of its own, and compare it.",
-    ),
-    click.option(
-        "--out",
-        type=FOLDER,
-        help="That folder, new or empty, which stays [default: a temporary one].",
-    ),
-    workers,
-)
-"""The options of `replay`, by the names of the fields of `ReplayOptions`."""

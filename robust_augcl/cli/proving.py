@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from robust_augcl.cli.from_scratch import from_scratch
-from robust_augcl.cli.options import ReplayOptions
+from robust_augcl.cli.replay_options import ReplayOptions, is_file
 from robust_augcl.cli.showing import assessor_of, records_of, tell_unkept
 from robust_augcl.cli.side_files import differing, proved
 from robust_augcl.cli.words import columns, fail_if_failed
@@ -49,12 +49,17 @@ def replay(path: Path, options: ReplayOptions) -> None:
     """Print for each result, and each file beside the results, whether it holds.
 
     Args:
-        path: the run's folder.
+        path: the run's folder, or a file of results.
         options: what is asked for.
 
     Raises:
         ClickException: something does not hold, or is missing.
     """
+    if is_file(path):
+        from robust_augcl.cli.from_file import from_file
+
+        from_file(path, options)
+        return
     folder = RunFolder(path)
     manifest = folder.current_manifest()
     with one_thread():

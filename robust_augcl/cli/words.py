@@ -57,15 +57,23 @@ def whole(text: str) -> int | None:
 
 
 class Whole(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
-    """A whole number of at least 1."""
+    """A whole number.
+
+    Args:
+        least: the smallest that may be given.
+    """
 
     name = "number"
 
+    def __init__(self, least: int = 1) -> None:
+        self._least = least
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = value if isinstance(value, int) else whole(value)
-        if not found:
+        if found is None or found < self._least:
             raise InputError(
-                f"Expected {_name(param)} to be a whole number of at least 1, got {shown(value)}"
+                f"Expected {_name(param)} to be a whole number of at least {self._least}, got "
+                f"{shown(value)}"
             )
         return found
 
@@ -138,6 +146,17 @@ def _name(param: click.Parameter | None) -> str:
     if isinstance(param, click.Option):
         return str(param.opts[0])
     return str(getattr(param, "metavar", None) or getattr(param, "name", None) or "a value").upper()
+
+
+class Commands(click.Group):
+    """The commands; an unknown one is said in our words."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise unknown("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
 
 
 def check_arguments(arguments: Sequence[str]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Final
 
-from robust_augcl.gate.matching import Model, budget_text
+from robust_augcl.gate.matching import Model
 from robust_augcl.gate.questions import Answer, counted
 from robust_augcl.results.baseline import Baseline, victim_cell
 from robust_augcl.results.baseline_parts import Attacked, Found
+from robust_augcl.results.names import budget_text
 from robust_augcl.revisions import changes
 
 _REGIME: Final = "beside"

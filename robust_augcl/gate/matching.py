@@ -161,15 +161,3 @@ def other_threat(base: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         if base.get(name) != new.get(name)
     ]
     return f"another threat: {', '.join(changed)}" if changed else ""
-
-
-def budget_text(budget: int | float) -> str:
-    """A budget in words.
-
-    Example:
-        >>> budget_text(1), budget_text(3), budget_text(0.05)
-        ('1 edit', '3 edits', '5 % of the edges')
-    """
-    if isinstance(budget, float):
-        return f"{100 * budget:g} % of the edges"
-    return "1 edit" if budget == 1 else f"{budget} edits"

@@ -17,12 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from robust_augcl.gate.matching import Pairing, budget_text, other_threat
+from robust_augcl.gate.matching import Pairing, other_threat
 from robust_augcl.gate.questions import Answer, counted
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.baseline_parts import Worst
 from robust_augcl.results.intervals import ALPHA, mcnemar
 from robust_augcl.results.method_tests import correct
+from robust_augcl.results.names import budget_text
 
 _REGIME: Final = "same weights"
 _ROUNDING = 0.01

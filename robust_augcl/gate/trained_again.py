@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from robust_augcl.gate.drop import Drop, paired, unpaired
-from robust_augcl.gate.matching import Pairing, Side, budget_text, other_threat
+from robust_augcl.gate.matching import Pairing, Side, other_threat
 from robust_augcl.gate.questions import Answer, Rules, counted, points, says_nothing, signed
 from robust_augcl.results.intervals import ALPHA, mcnemar, paired_interval
 from robust_augcl.results.method_tests import correct
+from robust_augcl.results.names import budget_text
 from robust_augcl.results.seed_differences import SeedDifferences
 
 _REGIME: Final = "trained again"

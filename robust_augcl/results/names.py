@@ -96,6 +96,18 @@ def target_text(target: Target) -> str:
     return f"graph {graph}" if node is None else f"node {node} of graph {graph}"
 
 
+def budget_text(budget: int | float) -> str:
+    """A budget in words.
+
+    Example:
+        >>> budget_text(1), budget_text(3), budget_text(0.05)
+        ('1 edit', '3 edits', '5 % of the edges')
+    """
+    if isinstance(budget, float):
+        return f"{100 * budget:g} % of the edges"
+    return "1 edit" if budget == 1 else f"{budget} edits"
+
+
 def difference_name(left: str, right: str) -> str:
     """What a difference of two methods is called, left less right.
 

@@ -301,6 +301,6 @@ def unsealed(text: str, version: int, source: str, what: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactDamaged(f"{source}: expected {what} as JSON ({reason(error)})") from None
     if not intact:
-        the = what.removeprefix("an ")
+        the = what.removeprefix("a ").removeprefix("an ")
         raise ArtifactDamaged(f"{source}: the {the} was altered, or another version wrote it")
     return content

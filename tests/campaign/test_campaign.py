@@ -11,9 +11,11 @@ import pytest
 from small_suites import ONE_CELL
 
 from robust_augcl import Campaign, Machines
+from robust_augcl.campaign import campaign as campaigns
 from robust_augcl.cli import main, running
 from robust_augcl.errors import InputError
 from robust_augcl.plan.suite import make_suite
+from robust_augcl.review.assessor import Assessor
 from robust_augcl.review.audit import run as audit_run
 from robust_augcl.workers.watcher import Watcher
 
@@ -37,6 +39,27 @@ def test_nothing_is_written_before_it_runs(tmp_path):
     assert [step.kind for step in held.plan.steps] == ["attack"]
     assert (held.there(), held.records()) == (0, [])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("looks_ahead", [True, False])
+def test_whoever_writes_no_report_need_not_look_ahead(tmp_path, monkeypatch, looks_ahead):
+    """`replay --from-scratch` compares what was computed, and audits nothing."""
+    begun = []
+
+    class Counted(RuntimeError):
+        """The workers themselves are not needed."""
+
+    def no_workers(size, device):
+        raise Counted
+
+    monkeypatch.setattr(Assessor, "begin_ahead", lambda *_: begun.append("ahead"))
+    monkeypatch.setattr(campaigns, "LocalProcesses", no_workers)
+    suite = make_suite(copy.deepcopy(TABLE), "here")
+    held = Campaign(suite, tmp_path / "run", Machines(2), looks_ahead=looks_ahead)
+    held.claim()
+    with pytest.raises(Counted):
+        held.compute(Watcher())
+    assert begun == (["ahead"] if looks_ahead else [])
 
 
 def test_it_computes_audits_and_reports(finished):

@@ -54,7 +54,7 @@ def refusal(*arguments: object) -> str:
             "Expected --format to be 'table', 'json', 'csv' or 'markdown', got 'xml'",
         ),
         (["run"], "Expected SUITE, got nothing"),
-        (["replay"], "Expected DIR, got nothing"),
+        (["replay"], "Expected DIR|FILE, got nothing"),
         (
             ["replya"],
             "Unknown command 'replya', did you mean 'replay'? (known: audit, baseline, "
@@ -196,7 +196,7 @@ def test_what_is_no_text(before, text):
         (["run", "quick", "--out"], "--out"),
         (["run", "quick", "--archives"], "--archives"),
         (["show"], "DIR"),
-        (["replay"], "DIR"),
+        (["replay"], "DIR|FILE"),
         (["report", "DIR", "--out"], "--out"),
     ],
 )

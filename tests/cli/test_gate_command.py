@@ -127,7 +127,7 @@ def test_the_self_test_passes_and_can_fail(monkeypatch):
 
 
 def test_a_file_of_another_version_is_refused(files, tmp_path):
-    text = files["base"].read_text().replace('"version":1', '"version":2')
+    text = files["base"].read_text().replace('"version":2', '"version":3')
     (tmp_path / "later.json").write_text(text)
     answer = call("gate", files["base"], "--baseline", tmp_path / "later.json")
     assert (answer.code, "another version" in answer.err) == (2, True)

@@ -151,3 +151,18 @@ def test_labels_are_those_of_the_archive(archived):
     (path,) = (archived / "run").glob("artifacts/dataset-*")
     y = Artifact.read(path).tensors["y"]
     assert torch.equal(y, torch.tensor([int(k % 3 > 0) for k in range(60)]))
+
+
+def test_a_model_of_a_file_is_computed_again_with_the_archive_alone(archived, command, tmp_path):
+    file = tmp_path / "held.json"
+    assert command("baseline", archived / "run", "-o", file).code == 0
+    again = "replay", "--from-scratch", file, "--workers", "1"
+    without = command(*again)
+    assert (without.code, "Expected --archives (or ROBUST_AUGCL" in without.err) == (2, True)
+    there = command(*again, "--archives", archived / "archives")
+    assert there.code == 0, there.out
+    assert "same     data set: digest of its graphs" in there.out
+    others = written(tmp_path / "others", labels=[int(k % 2 > 0) for k in range(60)])
+    elsewhere = command(*again, "--archives", others)
+    assert elsewhere.code == 1
+    assert "DIFFERS  data: the archive here is another file than that of" in elsewhere.out
