@@ -146,7 +146,7 @@ def everything_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of it. Not to be changed."""
-    return finished_run(tmp_path_factory, "everything", EVERYTHING, "--seeds", "0")
+    return finished_run(tmp_path_factory, "everything", EVERYTHING, "--seeds", "0", sketched=True)
 
 
 @pytest.fixture
@@ -159,4 +159,4 @@ def forger(everything: Path, everything_suite: Path, tmp_path: Path) -> Forger:
 @pytest.fixture(scope="session")
 def one_victim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of one victim with every kind of file. Tests leave it as it was."""
-    return finished_run(tmp_path_factory, "forged", FORGED, "--quiet")
+    return finished_run(tmp_path_factory, "forged", FORGED, "--quiet", sketched=True)

@@ -123,6 +123,7 @@ def test_an_honest_run_is_read_again_with_the_archive_and_on_trust_without(archi
     assert "made again  data set: x" not in without.out
 
 
+@pytest.mark.thorough(but=["flipped", "features"])
 @pytest.mark.parametrize("name", FORGERIES)
 def test_forged_graphs_are_noticed_with_the_archive(forged, archived, command, name):
     change, tensor = FORGERIES[name]

@@ -37,7 +37,7 @@ def test_an_honest_run_holds_and_says_what_was_computed_again(everything, comman
     answer = command("replay", everything, "--again", 60)
     assert answer.code == 0
     assert "All 6 records and 2 certificates and 2 representations hold." in answer.out
-    assert "90 targets" in answer.out
+    assert "60 targets" in answer.out
     assert "split again, made again from their source" in answer.out
     fields = "x, edge_index, ptr, y, edge_attr, added_edge, notes"
     assert f"made again  data set: {fields} (all 1)" in answer.out

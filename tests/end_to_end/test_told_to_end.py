@@ -75,6 +75,7 @@ def run_with(tmp_path):
     return run
 
 
+@pytest.mark.thorough(but=["1"])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_while_a_victim_trains(run_with, tmp_path, workers):
     code, told = run_with("rand_sampling", "HERE:Trained", workers)

@@ -380,6 +380,7 @@ def test_the_example_s_baseline_is_small():
 # --- docs/gate.md ---------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_benchmark_in_units_of_a_reference_fails_where_it_is_slower(tmp_path):
     page = (TREE / "docs" / "gate.md").read_text()
     (source,) = (

@@ -106,16 +106,16 @@ def forgeries(folder: Path, draws: random.Random) -> Iterator[Forgery]:
 
 
 def a_share(of: Sequence[Forgery], draws: random.Random) -> list[Forgery]:
-    """One forgery in six or so, in their order.
+    """One forgery of each field, in their order.
 
-    Of each field there is one change that leaves a value of its type and one that does not: the
-    former must be noticed by what it says, the latter is no content of the format. Each way of
-    changing there is, is among them.
+    It leaves a value of its type, where it can, and so must be noticed by what it says: the others
+    are no content of the format. Each way of changing there is, is among them.
     """
-    groups: dict[tuple[str, bool], Forgery] = {}
-    for forgery in draws.sample(of, len(of)):
-        groups.setdefault((forgery.field, forgery.how in _OTHER_TYPES), forgery)
-    chosen = list(groups.values())
+    drawn = sorted(draws.sample(of, len(of)), key=lambda forgery: forgery.how in _OTHER_TYPES)
+    by_field: dict[str, Forgery] = {}
+    for forgery in drawn:
+        by_field.setdefault(forgery.field, forgery)
+    chosen = list(by_field.values())
     ways = {forgery.how for forgery in chosen}
     for forgery in of:
         if forgery.how not in ways:

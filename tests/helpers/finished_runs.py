@@ -13,7 +13,11 @@ from tried_once import drawn_once
 
 
 def finished_run(
-    tmp_path_factory: pytest.TempPathFactory, name: str, text: str, *options: str
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    text: str,
+    *options: str,
+    sketched: bool = False,
 ) -> Path:
     """The folder NAME of a finished run on one worker. The suite's file, NAME.toml, is beside it.
 
@@ -24,14 +28,15 @@ def finished_run(
         name: of the folder and of the suite's file.
         text: of the suite.
         options: of the command `run`, beside the folder and the number of workers.
+        sketched: whether nobody looks at its figures (see `tried_once.drawn_once`).
     """
     shared = shared_folder(tmp_path_factory)
-    key = hashlib.sha256(repr((name, text, options)).encode()).hexdigest()[:20]
+    key = hashlib.sha256(repr((name, text, options, sketched)).encode()).hexdigest()[:20]
 
     def make(at: Path) -> None:
         suite = at / f"{name}.toml"
         suite.write_text(text)
-        with drawn_once(shared):
+        with drawn_once(shared, sketched):
             finish(suite, at / name, "--workers", "1", *options)
 
     made = made_once(shared / key, make)

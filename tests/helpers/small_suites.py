@@ -98,7 +98,7 @@ name = "rand_sampling"
 
 EVERYTHING = f"""
 name = "everything"
-{_COMPONENTS}
+{_COMPONENTS.replace("graphs_per_class = 30", "graphs_per_class = 20")}
 {_BRIEFLY}
 {_MEASURED}
 [[methods]]
@@ -112,7 +112,7 @@ name = "rand_sampling"
 name = "grad_argmax"
 [[attacks]]
 name = "rl_s2v"
-steps = 20
+steps = 8
 burn_in = 2
 width = 8
 """

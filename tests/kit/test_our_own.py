@@ -25,15 +25,20 @@ QUICK = {"augcl": {"passes": 2, "hidden": 8}}
 
 @pytest.mark.thorough(
     only=[
-        "threat-pyg_prbcd",
-        "nodes-pyg_prbcd",
-        "chance-pyg_prbcd",
+        "*inputs-deeprobust_*",
+        "nodes-deeprobust_*",
+        "nothing to edit-deeprobust_*",
+        "chance-deeprobust_*",
+        "one by one-deeprobust_*",
+        "nodes-pyg_*",
+        "chance-pyg_*",
+        "one by one-pyg_*",
+        "access-pyg_*",
+        "inputs-pyg_*",
         "runs-pyg_prbcd",
-        "access-pyg_prbcd",
-        "one by one-pyg_prbcd",
-        "threat-prbcd",
-        "one by one-deeprobust_ig",
+        "threat-pyg_prbcd",
         "runs-deeprobust_fga",
+        "threat-prbcd",
     ]
 )
 @pytest.mark.parametrize("name", registry.names("attack"))

@@ -103,6 +103,7 @@ class GraphByGraph(Attack):
         return propose
 
 
+@pytest.mark.thorough(but=["ByNumPy", "GraphByGraph"])
 @pytest.mark.parametrize("attack", [DoesNothing, ByNumPy, Deletes, GraphByGraph])
 def test_no_false_alarm_of_attacks(attack):
     check_attack(attack)

@@ -130,6 +130,7 @@ def unused(x):
 """
 
 
+@pytest.mark.thorough(but=["what that calls", "what it does not use"])
 @pytest.mark.parametrize(
     ("before", "after", "is_other"),
     [

@@ -95,9 +95,7 @@ def labelled(model, graphs):
 # --- certificates ---------------------------------------------------------------------------------
 
 
-@pytest.mark.thorough(
-    only=["3-*-Structure2Vec-*", "3-operations2-GIN-2-None", "3-operations2-GCN-2-2"]
-)
+@pytest.mark.thorough(only=["3-*", "1-operations1-*", "2-operations1-*"])
 @pytest.mark.parametrize(
     ("encoder", "layers", "features"),
     [(Structure2Vec, 2, None), (Structure2Vec, 3, 2), (GIN, 2, None), (GCN, 2, 2)],

@@ -35,7 +35,7 @@ NAMES = {"none": "No pretraining", "graphcl": "GraphCL", "augcl": "AUGCL"}
 MANY = ["none", "graphcl", "augcl", "a method of a rather long name", "e", "f", "g", "h", "i"]
 
 
-@pytest.mark.thorough(only=["nine-40", "nine-200"])
+@pytest.mark.thorough(only=["nine-*"])
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 @pytest.mark.parametrize("methods", [["none", "graphcl", "augcl"], MANY], ids=["three", "nine"])
 def test_means_fit_the_width(campaign: Campaign, width: int, methods: list[str]) -> None:

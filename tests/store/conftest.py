@@ -18,7 +18,7 @@ from robust_augcl.plan.suite import make_suite
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with a file of every kind, not to be changed."""
     path = tmp_path_factory.mktemp("run") / "everything"
-    with_parts = EVERYTHING.replace("graphs_per_class = 30", "graphs_per_class = 10")
+    with_parts = EVERYTHING.replace("graphs_per_class = 20", "graphs_per_class = 10")
     with_parts = with_parts.replace("[certificates]", "budget = [1, 2]\n[certificates]\nparts = 2")
     with_parts += '[[attacks]]\nname = "beam"\n'
     suite = make_suite(tomllib.loads(with_parts), "here")

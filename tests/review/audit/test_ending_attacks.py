@@ -28,6 +28,7 @@ from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel
 
 
+@pytest.mark.thorough(but=["Exits", "OwnBase"])
 @pytest.mark.parametrize("name", ["Exits", "OwnBase", "Generates", "Cancelled", "WordlessExit"])
 def test_a_probe_that_would_end_the_audit_is_told_as_an_error(name):
     attack = getattr(ending_attacks, name)()

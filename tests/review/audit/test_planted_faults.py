@@ -248,7 +248,7 @@ def test_any_edit_breaks_the_fragile_victim_and_none_the_constant_one(operations
     assert (facts.zero_gradients, facts.nonfinite_gradients, facts.repeat_change) == (0, 0, 0)
 
 
-@pytest.mark.thorough(only=["pyg_prbcd-operations1", "deeprobust_metattack-operations1"])
+@pytest.mark.thorough(only=["pyg_*-operations1", "deeprobust_*-operations1", "rl_s2v-operations0"])
 @pytest.mark.parametrize("operations", [("add",), ("add", "delete")])
 @pytest.mark.parametrize("name", registry.names("attack"))
 def test_every_attack_breaks_the_fragile_victim(name, operations, record):
