@@ -144,8 +144,12 @@ def written(*patterns: str) -> list[Path]:
     ]
 
 
+MADE = TREE / "docs" / "results" / "README.md"
+"""A page that a script makes: nobody reads its source."""
+
+
 def test_lines_are_short():
-    paths = written("**/*.py", "*.md", "docs/**/*.md")
+    paths = [path for path in written("**/*.py", "*.md", "docs/**/*.md") if path != MADE]
     assert len(paths) > 100
     assert [where for path in paths for where in too_long(path)] == []
 
