@@ -68,3 +68,14 @@ def test_commands_on_the_page_name_files_that_are_there():
     named = re.findall(r"docs/results/([\w.-]+\.json)", (RESULTS / PAGE).read_text())
     assert named
     assert set(named) <= {path.name for path in FILES}
+
+
+def test_the_readme_says_what_the_page_says():
+    """Differences and intervals of the README's answer at full scale stand on the page."""
+    answer = (
+        (TREE / "README.md").read_text().split("**The answer so far**")[1].split("At a tenth")[0]
+    )
+    numbers = re.findall(r"[−+]\d+\.\d", answer)
+    assert len(numbers) >= 3
+    page = (RESULTS / PAGE).read_text()
+    assert [number for number in numbers if number not in page] == []
