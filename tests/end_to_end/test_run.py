@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -217,10 +218,9 @@ def test_the_suites_of_the_package_are_valid(name):
 
     suite = load_suite(name)
     assert suite.name == name
-    cells = [(attack.label, budget) for attack in suite.attacks for budget in attack.budgets]
-    assert len(plan(suite).attacks) == len(cells) * len(suite.methods) * len(
-        suite.encoder.layers
-    ) * len(suite.seeds)
+    attacks = [(attack.label, budget) for attack in suite.attacks for budget in attack.budgets]
+    about = attacks, suite.methods, suite.encoder.layers, suite.protocols, suite.seeds
+    assert len(plan(suite).attacks) == math.prod(map(len, about))
 
 
 def test_protocols_differ_in_what_they_say_they_do(tiny, tmp_path, command):
