@@ -21,6 +21,7 @@ from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_section
 from robust_augcl.reports._differences import differences
 from robust_augcl.reports._published_plan import seeds_of, there
+from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title
 from robust_augcl.reports._summary import guide
@@ -193,7 +194,7 @@ def _by_seed(view: View, section: Section) -> Iterator[str]:
     header = [
         "Seed",
         *(
-            escape(f"{layers_text(layers)}: {section.method_name(method)}")
+            escape(f"{layers_text(layers)}: {drawn_name(section, layers, method)}")
             for layers, method in shares
         ),
     ]
