@@ -21,7 +21,7 @@ from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_section
 from robust_augcl.reports._differences import differences
 from robust_augcl.reports._published_plan import seeds_of, there
-from robust_augcl.reports._rest import drawn_name
+from robust_augcl.reports._rest import heading
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title
 from robust_augcl.reports._summary import guide
@@ -31,7 +31,6 @@ from robust_augcl.reports.figure import accuracy_figure, as_bytes
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.claim_rows import names_of_runs, rows_of_runs
-from robust_augcl.results.names import layers_text
 from robust_augcl.results.published import report_of
 
 PAGE = "README.md"
@@ -191,13 +190,7 @@ def _by_seed(view: View, section: Section) -> Iterator[str]:
     seeds = sorted({seed for own in shares.values() for seed in own})
     if len(seeds) < 2:
         return
-    header = [
-        "Seed",
-        *(
-            escape(f"{layers_text(layers)}: {drawn_name(section, layers, method)}")
-            for layers, method in shares
-        ),
-    ]
+    header = ["Seed", *(heading(section, layers, method) for layers, method in shares)]
     rows = [[str(seed), *(percent(own.get(seed)) for own in shares.values())] for seed in seeds]
     yield "### The exact worst case, seed by seed"
     yield (
