@@ -122,6 +122,12 @@ def _opening(found: Sequence[Published], views: Mapping[str, View]) -> str:
     ]
     for each in found:
         view = views[each.name]
+        if missing := sum(held.missing for held in each.held):
+            lines.append(
+                f"**{escape(each.name)} is not finished**: {missing} planned records of these "
+                "seeds are not there. [What there is](#what-there-is) stands below; means are over "
+                "what there is, and a budget may lack depths that another one has."
+            )
         for family in view.families:
             lines.append(f"**{escape(each.name)}: {escape(family_title(family[0]))}**")
             lines.append("\n".join(f"- {escape(line)}" for line in answer(view, family)))
@@ -254,8 +260,9 @@ def _cost(each: Published) -> Iterator[str]:
     foreseen = sum(each.predicted.values()) * seeds
     rows.append(["all", f"{total:.2f}", f"{foreseen:.2f}" if foreseen else _NOTHING])
     yield (
-        "Hours of one core for the steps of these files, and those that docs/measurements.md "
-        "foresaw for as many whole seeds from a tenth of the graphs. Other programs ran beside."
+        "Hours by the clock, one process a step, with other programs beside. Foreseen are those of "
+        "as many whole seeds, from a tenth of the graphs (docs/measurements.md): where something "
+        "is not finished, as told above, less was spent."
     )
     yield markdown_table(["Step", "Hours", "Foreseen"], rows)
 
@@ -269,7 +276,8 @@ def _check(each: Published) -> Iterator[str]:
     layers = min(victim.layers for victim in first.victims)
     yield (
         "This computes one model and its exact worst case again from nothing, and compares "
-        "digests and verdicts, target by target:"
+        "digests and verdicts, target by target. Without `--method` it is the cheapest model, that "
+        "of no pretraining where there is one; each other model is a call of its own:"
     )
     yield (
         "```sh\n"
@@ -290,8 +298,14 @@ def _seeds(held: Baseline) -> list[str]:
 
 
 def _commits(held: Baseline) -> str:
-    known = dict.fromkeys((machine.commit or "not known")[:12] for machine in held.machines)
-    return ", ".join(known)
+    known = dict.fromkeys(machine.commit or "not known" for machine in held.machines)
+    return ", ".join(_shortened(commit) for commit in known)
+
+
+def _shortened(commit: str) -> str:
+    """A commit without the end of its digest; that the tree had changes stays."""
+    digest, plus, changes = commit.partition("+")
+    return f"{digest[:12]}{plus}{changes}"
 
 
 def _processors(held: Baseline) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import with_inputs
-from robust_augcl.plan.suite import make_suite
+from robust_augcl.plan.suite import load_suite, make_suite
 from robust_augcl.reports.published import PAGE
 from robust_augcl.results.baseline import Baseline
 
@@ -62,6 +63,17 @@ def test_a_file_can_be_computed_again_today(path):
     keys = {step.key for step in with_inputs(made.steps)}
     for entries in (held.data, held.victims, held.attacked):
         assert {each.key for each in entries} <= keys
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
+def test_a_file_is_of_the_suite_that_it_names(path):
+    """Its settings are those of the suite of the package, and its seeds are planned ones."""
+    held = Baseline.load(path)
+    suite = load_suite(held.suite)
+    shipped = {name: value for name, value in suite.table.items() if name != "seeds"}
+    assert held.table == json.loads(json.dumps(shipped))
+    assert {data.seed for data in held.data} <= set(suite.seeds)
+    assert held.planned_seeds == len(suite.seeds)
 
 
 def test_commands_on_the_page_name_files_that_are_there():

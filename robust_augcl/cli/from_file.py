@@ -100,8 +100,8 @@ def _tell_compared(chosen: Chosen, made: Baseline, seconds: float) -> str:
         click.echo(_line(each))
     different = sum(bool(each.problem) for each in found)
     click.echo(
-        f"{len(found) - different} of {len(found)} entries of the file are the same from scratch, "
-        f"in {seconds:.1f} s."
+        f"{len(found) - different} of {len(found)} comparisons of this model are the same from "
+        f"scratch, in {seconds:.1f} s."
     )
     tell_machines(other_machines(chosen, made))
     return f"{different} of {len(found)} differ from scratch" if different else ""

@@ -193,6 +193,9 @@ def _check_places(held: Baseline) -> None:
             raise ValueError(f"places of a {name} below {count}")
     cells = [(each.victim, each.attack, str(each.budget)) for each in held.attacked]
     known = [(each.victim, str(each.budget)) for each in held.worst]
+    attacked = {(each.victim, str(each.budget)) for each in held.attacked}
+    if not attacked.issuperset(known):
+        raise ValueError("a worst case of budgets that some record has")
     victims = [victim_cell(held, place) for place in range(len(held.victims))]
     for what, entries in (("record", cells), ("worst case", known), ("victim", victims)):
         if len(set(entries)) < len(entries):

@@ -133,7 +133,12 @@ class _Sides:
         if old.is_certified != new.is_certified:
             problem = f"certified {'in the file' if old.is_certified else 'here'} alone"
         yield Compared(f"{about}: threat and certificate", problem)
-        broken, proved = _known_otherwise(self.chosen, budget)
+        # What is proved or broken here is so, whatever the file holds besides.
+        is_open = self._open_here(new)
+        broken, proved = (
+            [known and still for known, still in zip(flags, is_open, strict=True)]
+            for flags in _known_otherwise(self.chosen, budget)
+        )
         for what, name, words, is_known, otherwise in (
             ("which targets stand", "stands", ("broken", "standing"), False, broken),
             ("which targets are proved", "proved", ("not proved", "proved"), True, proved),
@@ -142,6 +147,13 @@ class _Sides:
             problem, more = self._known(*bits, words, is_known, otherwise)
             beside = f"{more} more in the file, from what was not computed here" if more else ""
             yield Compared(f"{about}: {what}", problem, beside)
+
+    def _open_here(self, new: Worst) -> tuple[bool, ...]:
+        """Of each target, whether what was computed here left it open."""
+        if not self.same_targets:
+            return (False,) * self.chosen.data.count
+        sides = (self.made.bits(0, text) for text in (new.stands, new.proved))
+        return tuple(stands and not proved for stands, proved in zip(*sides, strict=True))
 
     # --- parts ------------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ def test_an_honest_file_is_the_same_from_scratch(replayed, command, tmp_path):
     assert lines[0] == "With it: exhaustive (1 edit), certificate (1 edit)."
     assert lines[1] == "Of its 2 records in the file 1 are not computed."
     assert [line[:9] for line in lines[2:]] == ["same     "] * 14
-    assert "14 of 14 entries of the file are the same from scratch, in " in last
+    assert "14 of 14 comparisons of this model are the same from scratch, in " in last
     assert "same bits are to be expected" in machine
     assert len(list((out / "records").iterdir())) == 1
     assert command("replay", out).code == 0  # a run's folder like any other

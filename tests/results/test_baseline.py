@@ -251,7 +251,7 @@ def put(*path, value):
         (put("attacked", 0, "attack_seconds", value=-1.0), "attack_seconds"),
         (put("attacked", 2, "attack", value="<b>beam</b>"), "record once"),
         (put("worst", 0, "stands", value="!"), "base64"),
-        (put("worst", 0, "budget", value=3), "budget of a record"),
+        (put("worst", 0, "budget", value=3), "budgets that some record has"),
         (put("data", 0, "graphs", 0, value=-5), "numbers of graphs"),
         (put("data", 0, "graphs", 1, value=0), "target once"),
         (put("data", 0, "graphs", value=[1]), "a graph, a node and a class"),

@@ -210,6 +210,29 @@ def test_but_only_where_it_holds_what_it_knows_it_from():
     assert "proved in the file, not proved here" in proofs
 
 
+def test_no_other_record_excuses_what_is_refuted_here():
+    """A target that is proved here is not broken, and a broken one is not proved."""
+    other = next(
+        place
+        for place, record in enumerate(HELD.attacked)
+        if record.victim == CHOSEN.place and record.attack == "rand_sampling" and record.budget == 1
+    )
+    worst = HELD.worst[WORST]
+    weaker = changed(HELD, "worst", WORST, stands=flipped(worst.stands, PROVED))
+    weaker = changed(weaker, "attacked", other, attacked=packed([False] * 20))
+    (stands, note), _ = of_worst(weaker, made())
+    assert "broken in the file, standing here" in stands
+    assert not note
+
+    two = HELD.worst[OF_TWO]
+    stronger = changed(HELD, "worst", WORST, proved=flipped(worst.proved, BROKEN))
+    if not HELD.bits(CHOSEN.place, two.proved)[BROKEN]:
+        stronger = changed(stronger, "worst", OF_TWO, proved=flipped(two.proved, BROKEN))
+    _, (proofs, note) = of_worst(stronger, made())
+    assert "proved in the file, not proved here" in proofs
+    assert not note
+
+
 def test_an_attack_with_more_edits_breaks_nothing_for_fewer():
     uncertified = changed(HELD, "worst", OF_TWO, is_certified=False)
     more = [r for r in HELD.attacked if r.victim == CHOSEN.place and r.budget == 2]
