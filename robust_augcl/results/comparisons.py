@@ -45,6 +45,7 @@ class Rules:
         held: how many seeds the run has now, finished or not; None where that is not known.
         changed: what of pairs and margin is not as planned.
         margin_is_planned: whether it is known that the margin was.
+        layers: numbers of layers that the suite plans; empty where that is not known.
 
     Example:
         >>> Rules.of({"comparisons": {"pairs": [["augcl", "none"]], "margin": 0.02}}, 30).margin
@@ -61,6 +62,7 @@ class Rules:
     held: int | None = None
     changed: tuple[Changed, ...] = ()
     margin_is_planned: bool = False
+    layers: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -88,7 +90,16 @@ class Rules:
         kept = not any(each.what == "margin" for each in changed)
         margin = stated.margin if kept else None
         known = comparisons is not None
-        return cls(stated.pairs, margin, planned, _first_budget(settings), held, changed, known)
+        return cls(
+            stated.pairs,
+            margin,
+            planned,
+            _first_budget(settings),
+            held,
+            changed,
+            known,
+            _layers(settings),
+        )
 
     @property
     def primary(self) -> tuple[tuple[str, str], ...]:
@@ -108,6 +119,14 @@ def _first_budget(settings: Mapping[str, Any] | None) -> int | float | None:
     budgets = budget if isinstance(budget, list | tuple) else [budget]
     known = [each for each in budgets if isinstance(each, int | float)]
     return min(known, default=None)
+
+
+def _layers(settings: Mapping[str, Any] | None) -> tuple[int, ...]:
+    """The numbers of layers of a suite; empty where nobody can tell."""
+    encoder = (settings or {}).get("encoder", {})
+    layers = encoder.get("layers") if isinstance(encoder, Mapping) else None
+    known = layers if isinstance(layers, list | tuple) else [layers]
+    return tuple(each for each in known if type(each) is int)
 
 
 @dataclass(frozen=True)
@@ -148,7 +167,7 @@ def primary(
         least = [group for group in members if group.budget == first]
         exact = exact_attack([record for group in least for record in groups[group]], order)
         asked[members[0].suite] += _asked(
-            [group for group in least if group.attack == exact], rules.primary
+            [group for group in least if group.attack == exact], rules.primary, rules.layers
         )
     return {
         suite: family_of(PRIMARY, questions, groups, measurements, rules)
@@ -156,12 +175,18 @@ def primary(
     }
 
 
-def _asked(exact: Sequence[Group], pairs: Sequence[tuple[str, str]]) -> list[Question]:
+def _asked(
+    exact: Sequence[Group], pairs: Sequence[tuple[str, str]], planned: Sequence[int]
+) -> list[Question]:
     """The primary questions of one table, from the groups of its exact worst case.
 
-    A pair of which records are missing is asked too, so that no verdict changes when they come.
+    A pair of which records are missing is asked too, and so are planned numbers of layers, so that
+    no verdict changes when they come.
     """
     by_layers = {group.layers: group for group in exact}
+    if by_layers and 0 not in by_layers:  # of given models nobody has said them
+        first = next(iter(by_layers.values()))
+        by_layers = {count: replace(first, layers=count) for count in planned} | by_layers
     return [
         (replace(group, method=left), replace(group, method=right))
         for left, right in pairs

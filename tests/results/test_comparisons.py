@@ -312,3 +312,15 @@ def test_a_report_takes_them_from_the_suite_as_in_its_file() -> None:
     assert about(missed.primary["mine"], "augcl", "graphcl").verdict == "no verdict"
     silent = replace(stated, settings=table)
     assert silent.primary["mine"].found == {}
+
+
+@pytest.mark.parametrize("there", [(2,), (2, 3), (2, 3, 4)])
+def test_planned_layers_that_are_missing_keep_their_places(there):
+    """So that no verdict of a run that is not finished changes when it is."""
+    suite = {"comparisons": STATED, "encoder": {"layers": [2, 3, 4]}}
+    made = records(layers=there)
+    family = primary(made, data_of(made), Rules.of(suite, 10))["mine"]
+    assert len(family.found) == 6
+    known = [found for found in family.found.values() if found is not None]
+    assert len(known) == 2 * len(there)
+    assert {found.size for found in known} == {6}
