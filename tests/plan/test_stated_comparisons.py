@@ -34,7 +34,8 @@ def test_pairs_and_margin_are_read_and_reach_the_rules() -> None:
     suite = make_suite(stating({"pairs": PAIRS, "margin": 0.02}), "here")
     expected = (("augcl", "graphcl"), ("augcl", "none"))
     assert suite.comparisons == Comparisons(expected, 0.02)
-    assert Rules.of(suite.table, 30) == Rules(expected, 0.02, 30)
+    planned_layers = tuple(TABLE["encoder"]["layers"])
+    assert Rules.of(suite.table, 30) == Rules(expected, 0.02, 30, layers=planned_layers)
 
 
 @pytest.mark.parametrize("table", [TABLE, stating({}), stating({"pairs": []})])
