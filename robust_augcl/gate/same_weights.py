@@ -22,7 +22,7 @@ from robust_augcl.gate.questions import Answer, counted
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.baseline_parts import Worst
 from robust_augcl.results.intervals import ALPHA, mcnemar
-from robust_augcl.results.method_tests import correct
+from robust_augcl.results.method_tests import holm_corrected
 from robust_augcl.results.names import budget_text
 
 _REGIME: Final = "same weights"
@@ -266,7 +266,7 @@ def _strength(counts: Sequence[_Counts]) -> list[Answer]:
         grouped.setdefault(each.about, []).append(each)
     tested = {about: [*own, *_over_seeds(own)] for about, own in grouped.items()}
     every = [each.p_value for own in tested.values() for each in own]
-    corrected = iter(correct(every)[0] if every else [])
+    corrected = iter(holm_corrected(every)[0] if every else [])
     return [
         _strength_of(about, [(next(corrected), each) for each in own])
         for about, own in tested.items()

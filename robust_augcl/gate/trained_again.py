@@ -21,7 +21,7 @@ from robust_augcl.gate.drop import Drop, paired, unpaired
 from robust_augcl.gate.matching import Pairing, Side, other_threat
 from robust_augcl.gate.questions import Answer, Rules, counted, points, says_nothing, signed
 from robust_augcl.results.intervals import ALPHA, mcnemar, paired_interval
-from robust_augcl.results.method_tests import correct
+from robust_augcl.results.method_tests import holm_corrected
 from robust_augcl.results.names import budget_text
 from robust_augcl.results.seed_differences import SeedDifferences
 
@@ -207,7 +207,7 @@ def _family(questions: Sequence[Question], rules: Rules, decides: bool) -> list[
     """The answers to questions that are corrected together."""
     drops = [_drop(question) for question in questions]
     tested = [drop.p_value if drop is not None else 1.0 for drop in drops]
-    corrected = correct(tested)[0] if tested else []
+    corrected = holm_corrected(tested)[0] if tested else []
     # A smaller level is as if there were more comparisons: what decides has the whole of it.
     more = 1.0 if decides else ALPHA / LEVEL_OF_OTHERS
     size = more * len(questions)

@@ -140,7 +140,7 @@ def judge(
     equal = [
         p_of_equivalence(found, margin) if found else 1.0 for found in tested if margin is not None
     ]
-    corrected, equivalence = correct(differ, equal or None)
+    corrected, equivalence = holm_corrected(differ, equal or None)
     return [
         _judged(found, place, name, len(family), margin, planned, (differ, corrected, equivalence))
         if found is not None
@@ -166,7 +166,7 @@ def simultaneous_interval(found: SeedDifferences, size: int) -> tuple[float, flo
     return max(found.mean - half, -1.0), min(found.mean + half, 1.0)
 
 
-def correct(
+def holm_corrected(
     differ: Sequence[float], equal: Sequence[float] | None = None
 ) -> tuple[list[float], list[float] | None]:
     """Correct the p-values of a family: Holm's steps, as Shaffer bettered them.
@@ -179,9 +179,9 @@ def correct(
         The same, corrected.
 
     Example:
-        >>> correct([0.01, 0.04, 0.03])[0]
+        >>> holm_corrected([0.01, 0.04, 0.03])[0]
         [0.03, 0.06, 0.06]
-        >>> correct([0.01, 0.5], [0.9, 0.02])
+        >>> holm_corrected([0.01, 0.5], [0.9, 0.02])
         ([0.02, 1.0], [1.0, 0.04])
     """
     tests = [differ] if equal is None else [differ, equal]

@@ -12,7 +12,7 @@ from scipy import stats
 from robust_augcl.results.intervals import ALPHA, error_of_mean, share_interval
 from robust_augcl.results.method_tests import (
     Judged,
-    correct,
+    holm_corrected,
     judge,
     p_of_difference,
     p_of_equivalence,
@@ -87,7 +87,7 @@ def test_without_equivalence_the_steps_are_holm_s(p_values: list[float]) -> None
     for step, place in enumerate(order):
         reached = max(reached, min(1.0, (len(p_values) - step) * p_values[place]))
         expected[place] = reached
-    assert correct(p_values)[0] == pytest.approx(expected)
+    assert holm_corrected(p_values)[0] == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=3))
@@ -101,7 +101,7 @@ def test_the_steps_are_those_of_closed_testing(pairs: list[tuple[float, float]])
         for chosen in itertools.combinations(tests, number)
         if len({place for place, _ in chosen}) == number
     ]
-    found = correct([differ for differ, _ in pairs], [equal for _, equal in pairs])
+    found = holm_corrected([differ for differ, _ in pairs], [equal for _, equal in pairs])
     assert found[1] is not None
     for place, kind in tests:
         closed = max(
@@ -292,7 +292,7 @@ def test_a_family_without_any_difference_alarms_in_one_of_twenty(n_seeds: int) -
     for trial in accuracies:
         family = [differences(*(trial[:, i] - trial[:, j])) for i, j in ((0, 1), (1, 2), (0, 2))]
         differ = [p_of_difference(each) for each in family]
-        corrected, _ = correct(differ, [p_of_equivalence(each, 0.02) for each in family])
+        corrected, _ = holm_corrected(differ, [p_of_equivalence(each, 0.02) for each in family])
         alarms += min(corrected) <= ALPHA
     assert alarms / TRIALS < 0.05 + TWO_ERRORS
 

@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from robust_augcl.results.intervals import share_interval
 from robust_augcl.results.method_tests import (
-    correct,
+    holm_corrected,
     p_of_difference,
     p_of_equivalence,
     simultaneous_interval,
@@ -75,7 +75,7 @@ def test_families_are_corrected_alike(script: ModuleType, methods: int) -> None:
         family = [
             SeedDifferences(tuple((trial[:, i] - trial[:, j]).tolist()), 300) for i, j in places
         ]
-        expected = correct(
+        expected = holm_corrected(
             [p_of_difference(pair) for pair in family],
             [p_of_equivalence(pair, 0.05) for pair in family],
         )

@@ -9,7 +9,7 @@ from audited import BLACK, EXACT, LONG, RANDOM, WHITE, expect, first, with_trait
 from hand_made import TRAITS
 
 from robust_augcl.results.records import Outcome
-from robust_augcl.review.audit import effort, strength
+from robust_augcl.review.audit import between_attacks, effort
 from robust_augcl.review.audit.evidence import (
     Evidence,
     IterationFacts,
@@ -25,17 +25,21 @@ def test_weaker_than_random_beyond_chance_fails(record, outcomes):
             record("strong", outcomes(first(50, 90))),
         )
         expect(
-            strength.more_access_does_no_less(with_traits((random, RANDOM), (weak, access))),
+            between_attacks.more_access_does_no_less(with_traits((random, RANDOM), (weak, access))),
             "FAIL",
             weak,
         )
         expect(
-            strength.more_access_does_no_less(with_traits((random, RANDOM), (strong, access))),
+            between_attacks.more_access_does_no_less(
+                with_traits((random, RANDOM), (strong, access))
+            ),
             "PASS",
         )
         close = record("close", outcomes(first(38, 90)))  # two graphs are noise
         expect(
-            strength.more_access_does_no_less(with_traits((random, RANDOM), (close, access))),
+            between_attacks.more_access_does_no_less(
+                with_traits((random, RANDOM), (close, access))
+            ),
             "PASS",
         )
 
@@ -43,7 +47,7 @@ def test_weaker_than_random_beyond_chance_fails(record, outcomes):
 def test_an_attack_that_sees_weights_is_held_against_those_that_see_less(record, outcomes):
     weak, black = record("weak", outcomes(first(20, 90))), record("black", outcomes(first(60, 90)))
     given = with_traits((weak, replace(WHITE, access="weights")), (black, BLACK))
-    found = strength.more_access_does_no_less(given)
+    found = between_attacks.more_access_does_no_less(given)
     expect(found, "FAIL", weak)
     assert "which sees the model's weights" in found.evidence
 
@@ -55,12 +59,12 @@ def test_white_box_is_held_against_black_boxes_but_not_against_searches(record, 
     )
     black = record("black", outcomes(first(60, 90)))
     expect(
-        strength.more_access_does_no_less(with_traits((white, WHITE), (black, BLACK))),
+        between_attacks.more_access_does_no_less(with_traits((white, WHITE), (black, BLACK))),
         "FAIL",
         white,
     )
     expect(
-        strength.more_access_does_no_less(
+        between_attacks.more_access_does_no_less(
             with_traits((white, WHITE), (better, WHITE), (black, BLACK))
         ),
         "FAIL",
@@ -70,7 +74,7 @@ def test_white_box_is_held_against_black_boxes_but_not_against_searches(record, 
     exact = with_traits((white, WHITE), (black, EXACT))
     combining = with_traits((white, WHITE), (black, replace(RANDOM, combines=True)))
     for evidence in (searching, exact, combining):
-        assert strength.more_access_does_no_less(evidence).status == "n/a"
+        assert between_attacks.more_access_does_no_less(evidence).status == "n/a"
 
 
 def test_only_equal_realised_budgets_are_compared(record, outcomes):
@@ -78,12 +82,14 @@ def test_only_equal_realised_budgets_are_compared(record, outcomes):
         record("few", outcomes(first(20, 90), edits=1), budget=5),
         record("many", outcomes(first(60, 90), edits=5), budget=5),
     )
-    expect(strength.more_access_does_no_less(with_traits((few, WHITE), (many, RANDOM))), "PASS")
+    expect(
+        between_attacks.more_access_does_no_less(with_traits((few, WHITE), (many, RANDOM))), "PASS"
+    )
     gave_up = record(
         "gave_up", [o if o.broken else replace(o, added=[]) for o in few.outcomes], budget=5
     )
     expect(
-        strength.more_access_does_no_less(with_traits((gave_up, WHITE), (many, RANDOM))),
+        between_attacks.more_access_does_no_less(with_traits((gave_up, WHITE), (many, RANDOM))),
         "FAIL",
         gave_up,
     )
@@ -96,7 +102,9 @@ def test_victims_and_threats_are_never_mixed(record, outcomes):
     other_threat = replace(weak, threat={**weak.threat, "operations": ["delete"]})
     for other in (other_victim, other_threat):
         assert (
-            strength.more_access_does_no_less(with_traits((random, RANDOM), (other, WHITE))).status
+            between_attacks.more_access_does_no_less(
+                with_traits((random, RANDOM), (other, WHITE))
+            ).status
             == "n/a"
         )
 
@@ -135,13 +143,15 @@ def test_nothing_is_below_the_exact_worst_case(record, outcomes):
         record("below", outcomes([i in (3, 50) for i in range(90)])),
         record("within", outcomes(first(10, 90))),
     )
-    finding = strength.nothing_below_the_exact_worst_case(
+    finding = between_attacks.nothing_below_the_exact_worst_case(
         with_traits((exact, EXACT), (below, BLACK), (within, BLACK))
     )
     expect(finding, "FAIL", below, exact)
     assert "graph 50" in finding.evidence
     expect(
-        strength.nothing_below_the_exact_worst_case(with_traits((exact, EXACT), (within, BLACK))),
+        between_attacks.nothing_below_the_exact_worst_case(
+            with_traits((exact, EXACT), (within, BLACK))
+        ),
         "PASS",
     )
     tied = [
@@ -153,16 +163,18 @@ def test_nothing_is_below_the_exact_worst_case(record, outcomes):
     tie = with_traits(
         (replace(exact, outcomes=tied), EXACT), (replace(below, outcomes=barely), BLACK)
     )
-    expect(strength.nothing_below_the_exact_worst_case(tie), "PASS")
+    expect(between_attacks.nothing_below_the_exact_worst_case(tie), "PASS")
     more = record("more", outcomes(first(60, 90)), budget=2)
     expect(
-        strength.nothing_below_the_exact_worst_case(with_traits((exact, EXACT), (more, BLACK))),
+        between_attacks.nothing_below_the_exact_worst_case(
+            with_traits((exact, EXACT), (more, BLACK))
+        ),
         "n/a",
     )
     exact_of_two = record("exact", outcomes(first(30, 90)), budget=2)
     fewer = record("fewer", outcomes(first(31, 90)), budget=1)
     expect(
-        strength.nothing_below_the_exact_worst_case(
+        between_attacks.nothing_below_the_exact_worst_case(
             with_traits((exact_of_two, EXACT), (fewer, BLACK))
         ),
         "FAIL",
@@ -179,11 +191,11 @@ def test_only_what_is_proved_of_a_claim_is_held_against_others(record, outcomes)
     proved = [replace(o, exact=o.graph != 50) for o in claims.outcomes]
     partly = replace(claims, outcomes=proved)
     below = record("below", outcomes([i in (3, 50) for i in range(90)]))
-    finding = strength.nothing_below_the_exact_worst_case(Evidence([partly, below]))
+    finding = between_attacks.nothing_below_the_exact_worst_case(Evidence([partly, below]))
     expect(finding, "WARN", partly)
     assert "budget 1: 98.9 % of its graphs" in finding.evidence
     refuted = replace(claims, outcomes=[replace(o, exact=True) for o in claims.outcomes])
-    found = strength.nothing_below_the_exact_worst_case(Evidence([refuted, below]))
+    found = between_attacks.nothing_below_the_exact_worst_case(Evidence([refuted, below]))
     expect(found, "FAIL", below, refuted)
 
 
@@ -192,13 +204,13 @@ def test_targets_in_one_graph_are_told_apart(record):
     node = Outcome(0, 0, 0, 1, 1.0, -1.0, [[0, 1]], [], node=4)
     attack = record("attack", [node, replace(node, node=5)])
     evidence = Evidence([attack], proved={attack.key: {(0, 7)}})
-    expect(strength.nothing_broken_that_is_proved(replace(evidence, proved={})), "n/a")
-    finding = strength.nothing_broken_that_is_proved(
+    expect(between_attacks.nothing_broken_that_is_proved(replace(evidence, proved={})), "n/a")
+    finding = between_attacks.nothing_broken_that_is_proved(
         Evidence([attack], proved={attack.key: {(0, 5)}})
     )
     expect(finding, "FAIL", attack)
     assert "node 5 of graph 0" in finding.evidence
-    expect(strength.nothing_broken_that_is_proved(evidence), "PASS")
+    expect(between_attacks.nothing_broken_that_is_proved(evidence), "PASS")
 
 
 def test_a_certified_graph_that_is_broken_is_found(record, outcomes):
@@ -208,12 +220,12 @@ def test_a_certified_graph_that_is_broken_is_found(record, outcomes):
     )
     standing = {o.target for o in attack.outcomes if o.robust}
     evidence = replace(with_traits((attack, BLACK), (other, BLACK)), proved={attack.key: standing})
-    expect(strength.nothing_broken_that_is_proved(evidence), "PASS")
+    expect(between_attacks.nothing_broken_that_is_proved(evidence), "PASS")
     wrong = replace(
         evidence, proved={attack.key: standing, other.key: {o.target for o in other.outcomes}}
     )
-    expect(strength.nothing_broken_that_is_proved(wrong), "FAIL", other)
-    expect(strength.nothing_broken_that_is_proved(replace(evidence, proved={})), "n/a")
+    expect(between_attacks.nothing_broken_that_is_proved(wrong), "FAIL", other)
+    expect(between_attacks.nothing_broken_that_is_proved(replace(evidence, proved={})), "n/a")
 
 
 def test_a_union_is_no_better_than_its_parts(record, outcomes):
@@ -221,36 +233,41 @@ def test_a_union_is_no_better_than_its_parts(record, outcomes):
     union = replace(RANDOM, combines=True, of=["part"])
     worse = record("worst", outcomes(first(9, 20)))
     expect(
-        strength.worst_of_attacks_is_the_worst(
+        between_attacks.worst_of_attacks_is_the_worst(
             with_traits((part, BLACK), (other, BLACK), (worse, union))
         ),
         "FAIL",
         worse,
     )
     expect(
-        strength.worst_of_attacks_is_the_worst(
+        between_attacks.worst_of_attacks_is_the_worst(
             with_traits((part, BLACK), (other, BLACK), (worse, replace(union, of=["gone"])))
         ),
         "n/a",
     )
     same = record("worst", part.outcomes)
     expect(
-        strength.worst_of_attacks_is_the_worst(with_traits((part, BLACK), (same, union))), "PASS"
+        between_attacks.worst_of_attacks_is_the_worst(with_traits((part, BLACK), (same, union))),
+        "PASS",
     )
     fewer = [record("part", part.outcomes), record("worst", worse.outcomes, budget=2)]
     expect(
-        strength.worst_of_attacks_is_the_worst(with_traits((fewer[0], BLACK), (fewer[1], union))),
+        between_attacks.worst_of_attacks_is_the_worst(
+            with_traits((fewer[0], BLACK), (fewer[1], union))
+        ),
         "FAIL",
         fewer[1],
     )
     more = [record("part", part.outcomes, budget=2), record("worst", worse.outcomes)]
     expect(
-        strength.worst_of_attacks_is_the_worst(with_traits((more[0], BLACK), (more[1], union))),
+        between_attacks.worst_of_attacks_is_the_worst(
+            with_traits((more[0], BLACK), (more[1], union))
+        ),
         "n/a",
     )
     of_other = replace(union, of=["other"])  # which it has less damage than, on no graph
     expect(
-        strength.worst_of_attacks_is_the_worst(
+        between_attacks.worst_of_attacks_is_the_worst(
             with_traits((part, BLACK), (other, BLACK), (worse, of_other))
         ),
         "PASS",

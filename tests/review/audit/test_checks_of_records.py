@@ -10,8 +10,8 @@ from audited import BLACK, RANDOM, WHITE, expect, first, with_traits
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.records import Cell, Outcome, SharedEdits
 from robust_augcl.results.rest import Rest
-from robust_augcl.review.audit import outcomes as single
 from robust_augcl.review.audit import rest
+from robust_augcl.review.audit import single_records as single
 from robust_augcl.review.audit.evidence import (
     DataFacts,
     Evidence,
