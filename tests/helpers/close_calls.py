@@ -6,10 +6,12 @@ import copy
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import torch
 from models import classifier
 from torch import Tensor
 
+from robust_augcl.data.components import component_graphs
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.threat.model import ThreatModel
@@ -17,7 +19,16 @@ from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 WIDEST = 1.5e-5
 """About how much single precision rounds a margin of such a classifier."""
+ONE = ThreatModel(1, ("add", "delete"))
+TWO = ThreatModel(2)
+STEPS = [WIDEST * step / 4 for step in range(-4, 5)]
+"""Margins on both sides of 0, as far as rounding reaches."""
 _HUGE = 100.0  # what each hidden unit is raised by, and what is taken off again
+
+
+def one_graph(nodes: int = 6, seed: int = 0) -> PackedGraphs:
+    """A graph of one component or more."""
+    return component_graphs(np.array([2]), (nodes, nodes), 0.3, np.random.default_rng(seed))
 
 
 def of_double_precision(model: GraphClassifier, graphs: PackedGraphs) -> Tensor:
