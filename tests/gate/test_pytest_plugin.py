@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple
-from xml.etree import ElementTree
 
 import pytest
+from fresh_pytest import CONFTEST, EXAMPLE, PLUGIN, Ran, run
 from tree import TREE
 
-from robust_augcl.arithmetic import VARIABLES
 from robust_augcl.results.baseline import Baseline
 
 pytestmark = pytest.mark.end_to_end
-EXAMPLE = TREE / "examples" / "gate_in_ci"
-PLUGIN = "robust_augcl.gate.pytest_plugin"
 
 CASES = '''
 import sys
@@ -63,66 +56,6 @@ def test_weaker_model(robustness):
 def test_fast():
     assert True
 '''
-CONFTEST = """
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-@pytest.fixture(autouse=True)
-def _figures_are_not_drawn(request, monkeypatch):
-    # They take half of the time, and nobody looks at them.
-    if "robustness" in request.fixturenames:
-        from robust_augcl.reports._figures import Gallery, figures
-        from robust_augcl.reports.written import ENDINGS
-
-        def draw(self, report, but=()):
-            return {f"{name}.{end}": b"" for name in figures(report) for end in ENDINGS}
-
-        monkeypatch.setattr(Gallery, "draw", draw)
-
-def pytest_unconfigure():
-    print("TORCH", "torch" in sys.modules)
-"""
-
-
-class Ran(NamedTuple):
-    """What a run of pytest left."""
-
-    code: int
-    out: str
-    cases: dict[str, ElementTree.Element]
-
-    def properties(self, name: str) -> dict[str, str]:
-        found = self.cases[name].findall("properties/property")
-        assert len({each.get("name") for each in found}) == len(found)
-        return {str(each.get("name")): str(each.get("value")) for each in found}
-
-    def failure(self, name: str) -> str:
-        found = self.cases[name].find("failure")
-        assert found is not None
-        return f"{found.get('message')}\n{found.text}"
-
-
-def run(folder: Path, *arguments: str) -> Ran:
-    """Run a fresh pytest in a folder, as its user does: in the arithmetic of nobody's choice."""
-    environment = {name: told for name, told in os.environ.items() if name not in VARIABLES}
-    environment |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    installed = any(each.value == PLUGIN for each in entry_points(group="pytest11"))
-    by_hand = [] if installed else ["-p", PLUGIN]  # an editable install of before it was there
-    command = [sys.executable, "-m", "pytest", *by_hand, "-q", "--junit-xml", "junit.xml"]
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    cases = ElementTree.parse(folder / "junit.xml").getroot().iter("testcase")
-    return Ran(done.returncode, done.stdout + done.stderr, {str(c.get("name")): c for c in cases})
 
 
 @pytest.fixture(scope="module")
@@ -243,169 +176,3 @@ def test_a_baseline_is_written_on_request_and_compared_with(first, project):
     assert "Expected the model to be no worse than base.json: regressed" in message
     assert "of these two models" in message
     assert (project / "base.json").read_bytes() == before
-
-
-# --- what is wrong in the tests themselves --------------------------------------------------------
-
-
-MISTAKES = """
-import dataclasses
-
-import pytest
-from model import EdgeCounter, graphs_to_attack
-
-import robust_augcl as ra
-from robust_augcl.results.baseline_parts import Found
-
-def held(robustness):
-    return robustness(EdgeCounter(), graphs_to_attack(), ra.ThreatModel(budget=1))
-
-def test_nothing_is_asserted(robustness):
-    robustness(EdgeCounter(), "nonsense", "no")
-
-def test_one_of_two_is(robustness):
-    held(robustness).at_least(0.5)
-    held(robustness)
-
-def test_fails_by_itself(robustness):
-    held(robustness)
-    raise RuntimeError("before anything was asserted")
-
-def test_is_skipped(robustness):
-    held(robustness)
-    pytest.skip("not here")
-
-@pytest.mark.parametrize("name", ["a/b", "a-b"])
-def test_folders(robustness, name):
-    held(robustness).at_least(0.5)
-
-def test_writes(robustness):
-    held(robustness).no_worse_than("same.json").no_worse_than("same.json")
-
-def test_writes_too(robustness):
-    held(robustness).no_worse_than("./same.json")
-
-def test_failed_audit(robustness, monkeypatch):
-    from robust_augcl.gate import fixture
-    read = fixture.of_folder
-    failed = [Found("a planted check", "FAIL", "planted", [0])]
-    monkeypatch.setattr(
-        fixture, "of_folder", lambda *of: dataclasses.replace(read(*of), audit=failed)
-    )
-    held(robustness).no_worse_than("failed.json")
-"""
-
-
-@pytest.fixture(scope="module")
-def mistaken(tmp_path_factory) -> tuple[Ran, Path]:
-    """A run with `--robustness-update` of tests that are wrong themselves."""
-    folder = tmp_path_factory.mktemp("mistaken")
-    shutil.copy(EXAMPLE / "model.py", folder)
-    (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "test_model.py").write_text(MISTAKES)
-    return run(folder, "--robustness-update", "--robustness-runs", "runs"), folder
-
-
-def test_a_test_that_asserts_nothing_fails_at_its_teardown(mistaken):
-    ran, _ = mistaken
-    errors = {
-        name: str(error.get("message"))
-        for name, case in ran.cases.items()
-        if (error := case.find("error")) is not None
-    }
-    assert set(errors) == {"test_nothing_is_asserted", "test_one_of_two_is"}
-    assert "Nothing was asserted of what call 1 of" in errors["test_nothing_is_asserted"]
-    assert "Nothing was asserted of what call 2 of" in errors["test_one_of_two_is"]
-    assert "before anything was asserted" in ran.failure("test_fails_by_itself")
-
-
-def test_parameters_that_read_alike_have_folders_of_their_own(mistaken):
-    _, folder = mistaken
-    found = [each.name for each in (folder / "runs").iterdir() if "test_folders" in each.name]
-    assert len(found) == 2
-    assert len({re.sub(r"-[0-9a-f]{8}$", "", name) for name in found}) == 1
-
-
-def test_two_tests_that_write_one_baseline_are_refused(mistaken):
-    ran, folder = mistaken
-    failed = {name for name, case in ran.cases.items() if case.find("failure") is not None}
-    assert failed == {"test_fails_by_itself", "test_writes_too"}
-    message = ran.failure("test_writes_too")
-    assert "Expected one result for the baseline same.json, got two" in message
-    assert "test_model.py::test_writes, attacks beam" in message
-    assert "test_model.py::test_writes_too, attacks beam" in message
-    assert (folder / "same.json").exists()
-
-
-def test_a_baseline_whose_audit_fails_is_written_with_a_warning(mistaken):
-    ran, folder = mistaken
-    assert Baseline.load(folder / "failed.json").audit[0].status == "FAIL"
-    told = " ".join(ran.out.split())
-    assert "failed.json: the audit of these results fails: a planted check" in told
-    assert "same.json: " not in told.replace("baseline same.json", "")
-
-
-# --- the example ----------------------------------------------------------------------------------
-
-
-@pytest.mark.thorough
-def test_the_example_holds_against_its_committed_baseline(tmp_path):
-    folder = Path(shutil.copytree(EXAMPLE, tmp_path / "example"))
-    ran = run(folder, "-p", "no:cacheprovider")
-    assert ran.code == 0, ran.out
-    assert len(ran.cases) == 3
-    told = ran.properties("test_it_is_no_worse_than_what_is_on_main")
-    assert told["robustness_gate"] == "holds"
-
-
-@pytest.mark.parametrize("name", [".github/workflows/robustness.yml", ".gitlab-ci.yml"])
-def test_workflows_call_what_there_is(name):
-    text = (EXAMPLE / name).read_text()
-    for words in (
-        "pytest --junit-xml robustness.xml --robustness-runs runs/tests",
-        "robust-augcl run suite.toml --out runs/new",
-        "robust-augcl gate runs/new --baseline baseline-suite.json",
-    ):
-        assert words in text
-    yaml = pytest.importorskip("yaml")
-    assert yaml.safe_load(text)
-
-
-def test_the_example_s_baseline_is_small():
-    path = EXAMPLE / "tests" / "baseline.json"
-    assert path.stat().st_size < 10_000
-    assert Baseline.load(path).victims
-
-
-# --- docs/gate.md ---------------------------------------------------------------------------------
-
-
-@pytest.mark.thorough
-def test_the_benchmark_in_units_of_a_reference_fails_where_it_is_slower(tmp_path):
-    page = (TREE / "docs" / "gate.md").read_text()
-    (source,) = (
-        block
-        for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-        if "pytest.mark.benchmark" in block
-    )
-    (commands,) = (b for b in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "main.json" in b)
-    first, second = (line.split("#")[0].split()[1:] for line in commands.splitlines())
-    slower = source.replace("lambda: 19_999", "lambda: sum(range(2_000)) * 0 + 19_999")
-    assert slower != source
-
-    # Beside pytest-xdist pytest-benchmark measures nothing; a process started here inherits that.
-    alone = {name: value for name, value in os.environ.items() if "XDIST" not in name}
-
-    def call(text: str, arguments: list[str]) -> int:
-        (tmp_path / "test_speed.py").write_text(text)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=alone
-        )
-        assert "benchmark" in done.stdout, done.stderr
-        return done.returncode
-
-    assert call(source, first) == 0
-    stored = json.loads((tmp_path / "main.json").read_text())["benchmarks"][0]["stats"]
-    assert stored["min"] < 0.1  # of the reference's time, not seconds: it multiplies three numbers
-    assert call(slower, second) != 0

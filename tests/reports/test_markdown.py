@@ -1,127 +1,19 @@
+"""The tables of a report in Markdown have the right rows, columns and numbers."""
+
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from markdown_tables import table, whole, with_robust
 from report_inputs import data_of, report_of
 
-from robust_augcl.reports._comparison_words import power_text
-from robust_augcl.reports._verdicts import verdicts_of
-from robust_augcl.reports._view import view_of
-from robust_augcl.reports.markdown import appendix, page, render
-from robust_augcl.reports.written import TEXTS
-from robust_augcl.results.findings import Audit, Finding
+from robust_augcl.reports.markdown import appendix
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
-from robust_augcl.results.report_input import ReportInput
 
 Campaign = Callable[..., list[Record]]
-FILES = [*TEXTS, "accuracy.png", "accuracy.svg", "by_class.png", "by_class.svg"]
-WRITTEN = [*FILES, "report-stamp.json"]
-
-
-def whole(report: ReportInput) -> str:
-    """The report in short, and its appendix."""
-    return page(report) + appendix(report)
-
-
-def table(text: str, heading: str) -> list[list[str]]:
-    """The first Markdown table after a heading: rows of cells, without the rule under the
-    header.
-    """
-    after = text.split(f"### {heading}\n", 1)[1].split("\n### ")[0].splitlines()
-    lines = [line for line in after if line.startswith("|")]
-    return [
-        [cell.strip() for cell in line.strip("|").split(" | ")]
-        for line in lines
-        if ":---" not in line
-    ]
-
-
-def with_robust(record: Record, robust: list[bool]) -> Record:
-    outcomes = [
-        Outcome(
-            i,
-            i % 3,
-            i % 3,
-            i % 3 if right else (i + 1) % 3,
-            1.0,
-            1.0,
-            [],
-            [],
-            exact=record.traits.claims_exact,
-        )
-        for i, right in enumerate(robust)
-    ]
-    return dataclasses.replace(record, outcomes=outcomes)
-
-
-@pytest.mark.thorough
-def test_twice_the_same_bytes_whatever_the_order(campaign: Campaign, tmp_path: Path) -> None:
-    records = campaign(seeds=[0, 1])
-    first, second = (
-        render(report_of(records), tmp_path / "a"),
-        render(report_of(records[::-1]), tmp_path / "new" / "b"),
-    )
-    assert [path.name for path in first] == [path.name for path in second] == WRITTEN
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes(), one.name
-
-
-def test_another_process_gives_the_same_bytes(campaign: Campaign, tmp_path: Path) -> None:
-    # Of other hash seeds too: nothing may hang on the order of sets.
-    records = campaign(methods=["none", "augcl", "other"], layers=[2], n=30, notes=["b", "a"])
-    for number, record in enumerate(records):
-        (tmp_path / f"{number}.jsonl").write_text(record.dumps())
-    code = (
-        "import sys; from pathlib import Path; from robust_augcl.results.records import "
-        "Record; from robust_augcl.reports.markdown import render;"
-        "from robust_augcl.results.report_input import ReportInput;"
-        "here = Path(sys.argv[1]); render(ReportInput([Record.loads(p.read_text(), '') for p in "
-        "here.glob('*.jsonl')]), here / sys.argv[2])"
-    )
-    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
-    subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), "there"],
-        check=True,
-        env={**os.environ, "PYTHONHASHSEED": seed},
-    )
-    render(ReportInput(records), tmp_path / "here")
-    for name in WRITTEN:
-        here, there = ((tmp_path / where / name).read_bytes() for where in ("here", "there"))
-        assert here == there, name
-
-
-def test_first_lines_say_what_it_is_and_the_numbers(campaign: Campaign) -> None:
-    records = campaign(layers=[2])
-    text = page(report_of(records))
-    assert text.startswith("# Accuracy under attack: suite paper")
-    head = text.split("## The answer")[1].split("![")[0]
-    for record in records:
-        if record.cell.attack == "exhaustive":
-            assert f"{100 * record.robust_accuracy:.1f} % ({record.method_name})" in head
-            assert f"{100 * record.clean_accuracy:.1f} % ({record.method_name})" in head
-    assert "stay right in the exact worst case. No attack with such edits" in head
-    assert "One trained model each" in head
-
-
-@pytest.mark.parametrize("status", ["FAIL", "WARN", "PASS"])
-def test_what_failed_or_warns_is_read_before_the_answer(campaign: Campaign, status: str) -> None:
-    records = campaign(layers=[2])
-    finding = Finding("a check", status, "Seen: -1.5% to +0.3%.", (records[0].key,))
-    text = page(report_of(records, Audit("stamp", (finding,))))
-    first, answer = (
-        text.index("## Read this first"),
-        text.index("graphs are classified right"),
-    )
-    assert first < text.index("## The answer") < answer
-    assert text.count("## Read this first") == text.count("graphs are classified right") == 1
-    assert ("Seen: \N{MINUS SIGN}1.5% to +0.3%." in text) == (status != "PASS")
 
 
 def test_numbers_below_0_have_the_minus_sign_of_names(campaign: Campaign) -> None:
@@ -130,38 +22,6 @@ def test_numbers_below_0_have_the_minus_sign_of_names(campaign: Campaign) -> Non
     assert "AUGCL \N{MINUS SIGN} GraphCL" in text
     assert re.search("\N{MINUS SIGN}[0-9]+[.][0-9]", text)
     assert not re.search(r"(?<![\w.-])-[0-9]+[.][0-9]", text)
-
-
-def test_many_methods_are_called_methods_and_not_models(campaign: Campaign) -> None:
-    """What is trained are models, of which each method has one a seed."""
-    methods = ["none", "graphcl", "augcl", "d", "e"]
-    text = page(report_of(campaign(methods=methods, layers=[2], seeds=[0, 1], n=30)))
-    assert "10 trained graph classifiers" in text
-    counted = "10 classifiers (5 methods, each with 2 seeds), 4 pairs of attack and budget."
-    assert f"There are 40 results: {counted}" in text
-    assert "% (5 methods)" in text
-    assert "5 models" not in text
-    deep = page(report_of(campaign(methods=methods, layers=[2, 3], n=30)))
-    assert "% (10 pairs of method and number of layers)" in deep
-
-
-def test_what_the_seeds_would_show_is_understood_at_once(campaign: Campaign) -> None:
-    records = campaign(layers=[2], seeds=range(5))
-    table = {"comparisons": {"pairs": [["augcl", "graphcl"]]}}
-    report = report_of(records, None, None, data_of(records), table, 5)
-    verdicts = verdicts_of(view_of(report).sections[0])
-    (judged,) = (
-        each
-        for each in verdicts.by_attack("augcl", "graphcl").values()
-        if verdicts.is_primary(each)
-    )
-    least = f"{100 * judged.detectable:.1f}"
-    told = f"With 5 seeds, a true difference of {least} points would be found in 4 of 5 runs."
-    assert told in page(report)
-    assert "power" not in page(report)
-    assert power_text(5, 1.2) == (
-        "With 5 seeds, no difference would be found in 4 of 5 runs, however large"
-    )
 
 
 def test_paper_table_has_attacks_by_layers_and_methods(campaign: Campaign) -> None:
@@ -193,78 +53,6 @@ def test_paper_table_has_attacks_by_layers_and_methods(campaign: Campaign) -> No
                 f"{100 * by_cell[attack, layers, method].robust_accuracy:.1f} ("
             )
     assert body[0][1].startswith(f"{100 * by_cell['rl_s2v', 2, 'none'].clean_accuracy:.1f} (")
-
-
-def test_nothing_is_bold_with_one_method(campaign: Campaign) -> None:
-    text = appendix(report_of(campaign(methods=["augcl"], layers=[2])))
-    assert not any("**" in cell for row in table(text, "Accuracy under attack") for cell in row)
-    assert "no two methods here to compare" in text
-
-
-SIMGRACE = {"pretraining": {"type": "Pretraining", "base": "simgrace"}}
-SETTINGS = {
-    "plain": {"type": "GraphCL"},
-    "1/mean": {"type": "AUGCL"},
-    "unit": {"type": "AUGCL"},
-    "rival": {"type": "ProGCL"},
-    "SimGRACE": {"type": "GraphCL", **SIMGRACE},
-    "SimGRACE + AUGCL": {"type": "AUGCL", **SIMGRACE},
-    "raw": {"type": "NoPretraining"},
-}
-
-
-def pairs(text: str) -> list[str]:
-    return list(dict.fromkeys(row[0] for row in table(text, "Differences between methods")[1:]))
-
-
-def test_pairs_follow_what_methods_are_not_what_they_are_called(campaign: Campaign) -> None:
-    def of(*methods: str) -> list[str]:
-        return pairs(
-            appendix(
-                report_of(
-                    campaign(
-                        methods=methods, layers=[2], attacks=["rl_s2v"], n=30, settings=SETTINGS
-                    )
-                )
-            )
-        )
-
-    assert of("plain", "1/mean", "unit") == [
-        "1/mean \N{MINUS SIGN} plain",
-        "unit \N{MINUS SIGN} plain",
-    ]
-    # A relabelled base is a plain method for those of equal pretraining only, and only they meet
-    # the rival.
-    assert of("plain", "SimGRACE", "SimGRACE + AUGCL", "rival") == [
-        "SimGRACE + AUGCL \N{MINUS SIGN} SimGRACE",
-        "rival \N{MINUS SIGN} plain",
-    ]
-    assert of("1/mean", "rival", "raw") == [
-        "1/mean \N{MINUS SIGN} rival",
-        "1/mean \N{MINUS SIGN} raw",
-        "rival \N{MINUS SIGN} raw",
-    ]
-    assert of("1/mean", "unit") == ["unit \N{MINUS SIGN} 1/mean"]
-    assert len(of(*SETTINGS)) == len(set(of(*SETTINGS))) == 4 + 2 + 6
-
-
-def test_many_pairs_are_told_in_short(campaign: Campaign) -> None:
-    attacks = ["rand_sampling", "grad_argmax", "rl_s2v", "exhaustive"]
-    records = campaign(
-        methods=list(SETTINGS), layers=[2], attacks=attacks, seeds=[0, 1], settings=SETTINGS
-    )
-    text = appendix(report_of(records, measurements=data_of(records)))
-    rows = table(text, "Differences between methods")[1:]
-    assert len(pairs(text)) == 12
-    assert {row[1] for row in rows} == {"Clean", "GradArgmax", "Exact worst case"}
-    assert "only Clean, GradArgmax, Exact worst case are shown" in text
-    report = report_of(records, measurements=data_of(records))
-    head = page(report).split("## The answer")[1].split("![")[0]
-    listed = "RandSampling, GradArgmax, RL-S2V, Exact worst case; 1 edit"
-    assert f"Secondary comparisons ({listed}): 1/mean \N{MINUS SIGN} plain undecided in" in head
-    assert "\N{MINUS SIGN} raw" not in head
-    few = appendix(report_of(campaign(layers=[2], attacks=attacks)))
-    assert len({row[1] for row in table(few, "Differences between methods")[1:]}) == 5
 
 
 def test_labels_are_in_natural_order(campaign: Campaign) -> None:
@@ -456,62 +244,3 @@ def test_every_table_is_rectangular(campaign: Campaign) -> None:
     )
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
-
-
-def test_no_records_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="at least one record"):
-        render(report_of([]), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_reports_do_not_import_torch() -> None:
-    code = (
-        "import sys, robust_augcl.reports.markdown; sys.exit(any(m in sys.modules for m in "
-        "('torch', 'matplotlib.pyplot')))"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_report_in_short_is_short(campaign: Campaign) -> None:
-    """As long as that of the suite `quick`, or longer: two budgets, three seeds."""
-    first = campaign(layers=[2], seeds=[0, 1, 2], notes=["unstable weights"])
-    more = [
-        dataclasses.replace(
-            record,
-            cell=dataclasses.replace(record.cell, budget=3),
-            threat={**record.threat, "budget": 3},
-            key=f"{record.key}-3",
-        )
-        for record in first
-        if record.cell.attack != "exhaustive"
-    ]
-    report = report_of([*first, *more], measurements=data_of(first))
-    assert page(report).count("\n") < 120 < appendix(report).count("\n")
-    assert "report-appendix.md" in page(report)
-
-
-def test_the_task_stands_under_the_title(campaign: Campaign) -> None:
-    records = campaign(layers=[2])
-    told = {"dataset": {"source": "made up"}}
-    report = dataclasses.replace(
-        report_of(records), settings=told, about_data=lambda table: f"Tell {table['dataset']}."
-    )
-    line = page(report).split("\n\n")[1]
-    assert line.startswith("Task: Tell {'source': 'made up'}. This report tells what ")
-    assert "Task:" not in page(report_of(records))
-
-
-def test_classes_are_among_the_first_points_where_they_differ_strongly(campaign: Campaign) -> None:
-    """Of 30 graphs the last class, a third of all, breaks on each model but for one graph."""
-    uneven = [
-        with_robust(record, [k % 3 < 2 or k == 2 for k in range(30)])
-        for record in campaign(layers=[2], n=30)
-    ]
-    points = page(report_of(uneven)).split("## The answer")[1].split("\n- ")
-    assert points[3].startswith(
-        "Classes differ strongly. With 1 edit, of the graphs with 3 components 10.0 % stay right "
-        "in the exact worst case, on average over the methods; of those with 1 component 100.0 %, "
-        "of those with 2 components 100.0 %."
-    )
-    even = [with_robust(record, [k > 2 for k in range(30)]) for record in uneven]
-    assert "Classes differ strongly" not in page(report_of(even))
