@@ -55,6 +55,24 @@ def test_a_model_of_ones_own_takes_molecules_where_there_are_archives():
     assert script.for_molecules()(data.x, data.edge_index, batch).shape == (1, 2)
 
 
+def test_a_weighting_of_ones_own_runs_at_a_small_size(folder, tmp_path, command, nothing_known):
+    text = (folder / "own_weighting.toml").read_text()
+    small = folder / "small.toml"
+    small.write_text(
+        text.replace("seeds = [0, 1]", "seeds = [0]")
+        .replace("graphs_per_class = 60", "graphs_per_class = 10")
+        .replace("epochs = 3", "epochs = 1")
+        .replace("epochs = 20", "epochs = 1")
+        .replace('arithmetic = "fast"', 'arithmetic = "portable"')
+        .replace('[[attacks]]\nname = "grad_argmax"\n', "")
+    )
+    answer = command("run", small, "--out", tmp_path / "run", "--workers", "1", "--quiet")
+    assert answer.code == 0, answer.err
+    records = ra.open_run(tmp_path / "run").records
+    assert {r.method_name for r in records} == {"GraphCL", "AUGCL", "near"}
+    assert len({r.victim.digest for r in records}) == 3  # the weighting does something
+
+
 @pytest.mark.thorough
 def test_a_weighting_of_ones_own(folder):
     text = called(folder, "python own_weighting.py")

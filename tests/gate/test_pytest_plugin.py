@@ -165,6 +165,14 @@ def test_a_baseline_is_written_on_request_and_compared_with(first, project):
     assert written.properties("test_baseline")["robustness_gate"] == "updated"
     held = Baseline.load(project / "base.json")
     assert [victim.method for victim in held.victims] == ["EdgeCounter"]
+    # The example's model gives what the example's committed baseline says.
+    committed = Baseline.load(EXAMPLE / "tests" / "baseline.json")
+    assert [data.digest for data in held.data] == [data.digest for data in committed.data]
+    assert [attack.attacked for attack in held.attacked] == [
+        attack.attacked for attack in committed.attacked
+    ]
+    for mine, its in zip(held.worst, committed.worst, strict=True):
+        assert (mine.stands, mine.proved) == (its.stands, its.proved)
     before = (project / "base.json").read_bytes()
 
     compared = run(project, "-k", "test_baseline or test_weaker_model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from brute_force import OPERATIONS, random_case
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle import certificates
+from robust_augcl.oracle import branches, certificates
 from robust_augcl.oracle.branches import search
 from robust_augcl.oracle.branches.branch_and_bound import branch_and_bound
 from robust_augcl.oracle.branches.contexts import Others
@@ -176,6 +177,24 @@ def test_sets_of_too_many_edits_are_searched_as_those_of_other_classifiers(monke
         assert settled.all()
         fewer += int((~found.exhausted).sum())
     assert fewer > 0
+
+
+def told_by(found):
+    return [each.tolist() for each in (found.safe, found.sets, found.lower, found.evaluations)]
+
+
+def test_uncompiled_one_case_is_the_same_to_the_bit(monkeypatch):
+    dispatcher = pytest.importorskip("numba").core.dispatcher.Dispatcher
+    case = known_case(0, budget=2)
+    compiled, uncompiled = told_by(searched(case)), set()
+    for path in Path(str(branches.__file__)).parent.glob("*.py"):
+        module = importlib.import_module(f"{branches.__name__}.{path.stem}")
+        for name, function in list(vars(module).items()):
+            if isinstance(function, dispatcher):
+                monkeypatch.setattr(module, name, function.py_func)
+                uncompiled.add(name)
+    assert uncompiled
+    assert told_by(searched(case)) == compiled
 
 
 _TOLD = """

@@ -1,4 +1,4 @@
-"""Steps on a Dask cluster tell how far they are."""
+"""Steps on a Dask cluster tell how far they are, and outlive the workers that they are on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from robust_augcl.graphs.data_source import Split
 from robust_augcl.plan.step import Step
 from robust_augcl.workers.executors import Task
 from robust_augcl.workers.site import Site
+
+
+def small_step() -> Step:
+    settings = {
+        "source": ComponentGraphs(nodes=(15, 20), graphs_per_class=10),
+        "split": Split(),
+        "seed": 0,
+        "fingerprint": None,
+    }
+    return Step("dataset", "small graphs", settings, {})
 
 
 def test_progress_of_a_running_step_reaches_the_run(tmp_path, monkeypatch):
@@ -30,15 +40,9 @@ def test_progress_of_a_running_step_reaches_the_run(tmp_path, monkeypatch):
 
     monkeypatch.setattr(steps, "compute", tell)
     monkeypatch.setattr(DaskCluster, "_hear", hear_and_say_so)
-    settings = {
-        "source": ComponentGraphs(nodes=(15, 20), graphs_per_class=10),
-        "split": Split(),
-        "seed": 0,
-        "fingerprint": None,
-    }
-    step = Step("dataset", "small graphs", settings, {})
+    step = small_step()
     with distributed.LocalCluster(
-        1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     ) as cluster:
         pool = DaskCluster(cluster.scheduler_address)
         try:
@@ -50,3 +54,36 @@ def test_progress_of_a_running_step_reaches_the_run(tmp_path, monkeypatch):
         finally:
             pool.close(cancel=True)
     assert told == [(step.key, 0.25, "a quarter")]
+
+
+def test_the_step_of_a_worker_that_is_lost_is_run_by_another(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    from robust_augcl.workers import dask_cluster
+
+    begun, lost, on = threading.Event(), threading.Event(), []
+    perform = dask_cluster.perform_parcel
+
+    def stuck_at_first(parcel, tell):
+        on.append(distributed.get_worker().address)
+        if len(on) > 1:
+            return perform(parcel, tell)
+        begun.set()
+        lost.wait(60)
+        return None
+
+    monkeypatch.setattr(dask_cluster, "perform_parcel", stuck_at_first)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        pool = dask_cluster.DaskCluster(cluster.scheduler_address)
+        try:
+            future = pool.submit(Task(small_step(), Site(tmp_path, "auto")))
+            assert begun.wait(60)
+            (worker,) = [w for w in cluster.workers.values() if w.address == on[0]]
+            cluster.sync(worker.close, executor_wait=False, reason="lost, for a test")
+            performed = future.result(timeout=60)
+        finally:
+            lost.set()
+            pool.close(cancel=True)
+    assert performed.status == "done", performed
+    assert len(set(on)) == 2
