@@ -34,7 +34,7 @@ def test_what_hangs_at_its_import_costs_itself(install, tmp_path, monkeypatch):
     assert time.monotonic() - start < 60
     problems = {entry: told["problem"] for entry, told in found.items() if told["problem"]}
     late = {f"h_{name} acme-hang 1" for name in HANGS} | {"slow slow.py"}
-    assert set(problems) == late | {f"{tmp_path}/slow.py:Flip --plugin"}
+    assert set(problems) == late | {f"{tmp_path}/slow.py:Flip --plugin"}, problems
     for told in problems.values():
         assert told.endswith("ImportTookTooLong: it was not over after 0.7 seconds")
     assert signal.getsignal(signal.SIGALRM) == before
