@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib.style
@@ -43,10 +43,14 @@ _EXACT_LOOK = ("#111111", "*")
 CAPTION = (
     "Marks: the share of test graphs that is right before and after the edits, means over the "
     "seeds; upright lines: 95 % intervals. Marks of one budget stand beside each other so that "
-    "none hides another. Stars: the exact worst case, where every graph is proved or broken. "
+    "none hides another."
+)
+_OF_STARS = "Stars: the exact worst case, where every graph is proved or broken."
+_OF_BANDS = (
     "Grey: where the worst case is not known exactly, it lies in here. The dashed line counts "
     "graphs proved safe, the upper edge graphs that no attack run here has broken."
 )
+_BAND, _PROVED = "Worst case: lies in here", "Proved safe"
 
 Look = tuple[str, str]
 """A colour and a marker."""
@@ -102,11 +106,17 @@ def budget_figure(view: View, width: float | None = None, bare: bool = False) ->
             entries[IN_SHORT] = Line2D([], [], linestyle="")
         legend = letters.legend([(artist, name) for name, artist in entries.items()], width - 0.24)
         lines = max(title.count("\n") + 1 for title in titles.values())
-        caption = "" if bare else letters.wrap(CAPTION, width - 0.3, 7.5)
+        caption = "" if bare else letters.wrap(_caption(entries), width - 0.3, 7.5)
         title = "" if bare else "Accuracy over budgets"
         panel = _LOW_PANEL if bare else _PANEL_HEIGHT
         _lay_out(figure, letters, legend, (title, caption), (len(rows), lines), panel)
     return figure
+
+
+def _caption(drawn: Collection[str]) -> str:
+    """What a reader must know of the things that are drawn, by their names in the legend."""
+    stars = _OF_STARS if EXACT_NAME in drawn else ""
+    return joined(CAPTION, stars, _OF_BANDS if _BAND in drawn else "", by=" ")
 
 
 def rows_of_models(view: View, columns: int = _COLUMNS) -> list[list[Model]]:
@@ -274,7 +284,7 @@ def _draw_band(
         x, low, high = [0.9 * x[0], 1.1 * x[0]], 2 * low, 2 * high
     between = panel.fill_between(x, low, high, color="#333333", alpha=0.16, linewidth=0)
     (proved,) = panel.plot(x, low, color="#333333", linewidth=0.9, linestyle=(0, (3, 2)))
-    return [("Worst case: lies in here", between), ("Proved safe", proved)]
+    return [(_BAND, between), (_PROVED, proved)]
 
 
 def _draw_axes(panel: Axes, budgets: Sequence[int | float], step: float) -> None:

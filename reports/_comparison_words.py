@@ -88,10 +88,16 @@ def said(found: Judged, section: Section, pair: Pair) -> Iterator[str]:
         )
         yield from _what_would_settle(found, equal)
         return
-    yield (
-        f"robust accuracy differs by {points(found.difference)} points (95 % interval "
-        f"{points(found.low)} to {points(found.high)})."
-    )
+    if not has_interval(found):
+        yield (
+            f"robust accuracy differs by {points(found.difference)} points. So few seeds give no "
+            "interval that leaves a difference out."
+        )
+    else:
+        yield (
+            f"robust accuracy differs by {points(found.difference)} points (95 % interval "
+            f"{points(found.low)} to {points(found.high)})."
+        )
     if found.decided:
         small = f", but by {equal}" if found.within_margin else ""
         yield f"{left} is {found.verdict} than {right}{small}."
@@ -292,7 +298,14 @@ def points(share: float) -> str:
 
 def size_text(share: float) -> str:
     """A size in points, without a sign."""
-    return f"{100 * share:.1f}" if share <= 1 else "more than 100"
+    return f"{100 * share:.1f}"
+
+
+def detectable_text(found: Judged) -> str:
+    """The smallest true difference that would be found, in points; "none" where none would be."""
+    if found.detectable is None:
+        return "-"
+    return size_text(found.detectable) if found.detectable <= 1 else "none"
 
 
 def p_text(value: float) -> str:

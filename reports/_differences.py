@@ -5,12 +5,14 @@ Numbers are percentage points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from robust_augcl.reports._comparison_words import (
     SEEDS_MEAN,
     SEEDS_TO_SETTLE,
     UNROUNDED,
+    detectable_text,
+    has_interval,
     p_text,
     points,
     seeds_needed_text,
@@ -26,10 +28,11 @@ from robust_augcl.reports._verdicts import Verdicts, verdicts_of
 from robust_augcl.reports._words import ALONE, TOGETHER
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.method_tests import Judged
-from robust_augcl.results.names import CLEAN, CLEAN_NAME, difference_name, layers_text
+from robust_augcl.results.names import CLEAN, CLEAN_NAME, difference_name, joined, layers_text
 from robust_augcl.results.statistics import ModelComparison
 
 _NOTHING = "-"
+_WIDE = "no interval"
 
 Row = tuple[Pair, str, int, Judged]
 """A pair, an attack, a number of layers, and what is said of them."""
@@ -117,20 +120,28 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
         if as_above
         else methods_caption(section, first)
     )
+    caption = joined(caption, *_of_few_seeds([found for *_, found in rows]), by=" ")
     return noted(f"{caption}\n\n{markdown_table(header, body, left=3 if several else 2)}")
+
+
+def _of_few_seeds(rows: Sequence[Judged]) -> Iterator[str]:
+    """What words say in the place of numbers, where seeds are too few for any."""
+    if any(found.high is not None and not has_interval(found) for found in rows):
+        yield "No interval: it leaves no difference out, so few are the seeds."
+    if any(found.detectable is not None and found.detectable > 1 for found in rows):
+        yield "None is detectable where so few seeds would miss any difference, however large."
 
 
 def _of_methods(verdicts: Verdicts, found: Judged, mark: str) -> list[str]:
     bold = "**" if found.decided and verdicts.is_primary(found) else ""
     if found.low is None or found.high is None or found.corrected is None:
         return [points(found.difference) + mark, _NOTHING, found.verdict, _NOTHING, _NOTHING]
-    shown = _NOTHING if found.detectable is None else size_text(found.detectable)
+    interval = f"{points(found.low)} to {points(found.high)}" if has_interval(found) else _WIDE
     return [
-        f"{bold}{points(found.difference)}{bold} "
-        f"({points(found.low)} to {points(found.high)}){mark}",
+        f"{bold}{points(found.difference)}{bold} ({interval}){mark}",
         _NOTHING if found.verdict == "no verdict" else p_text(found.corrected),
         verdict_text(found),
-        shown,
+        detectable_text(found),
         seeds_needed_text(found),
     ]
 

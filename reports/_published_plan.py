@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from robust_augcl.plan.planner import plan
+from robust_augcl.plan.planner import Plan, plan
 from robust_augcl.plan.suite import make_suite
 from robust_augcl.reports.tables import escape, markdown_table
 from robust_augcl.results.baseline import Baseline
@@ -29,14 +29,14 @@ def there(name: str, held: Sequence[Baseline]) -> Iterator[str]:
     seeds = seeds_of(held)
     count = len(seeds)
     of = f"{count} seed{'' if count == 1 else 's'}"
-    if planned and planned != count:
-        of = f"{count} of the {planned} planned seeds"
+    if planned and len(planned) != count:
+        of = f"{count} of the {len(planned)} planned seeds"
     yield f"There are results of {of}."
     if first.table is None:
         return
-    wanted = {seed: _planned(first, seed) for seed in seeds}
+    wanted = {seed: planned_of(first, seed) for seed in seeds}
     depths = sorted({cell.layers for plans in wanted.values() for cell in plans.records})
-    done = {seed: _done(held, seed) for seed in seeds}
+    done = {seed: done_of(held, seed) for seed in seeds}
     rows = [
         [str(seed), *(_counts(wanted[seed], done[seed], depth) for depth in depths)]
         for seed in seeds
@@ -52,7 +52,7 @@ def there(name: str, held: Sequence[Baseline]) -> Iterator[str]:
     )
 
 
-class _Cell(NamedTuple):
+class Cell(NamedTuple):
     """What one record, or one certificate, is about; a certificate has no attack."""
 
     layers: int
@@ -61,50 +61,70 @@ class _Cell(NamedTuple):
     budget: int | float
     attack: str = ""
 
+    @property
+    def of_model(self) -> Cell:
+        """What stands for its model."""
+        return self._replace(budget=0, attack="")
 
-class _Cells(NamedTuple):
+    @property
+    def of_depth(self) -> Cell:
+        """What stands for all models of its depth and protocol."""
+        return self._replace(budget=0, attack="", method="")
+
+
+class Cells(NamedTuple):
     """The records and the certificates of one seed."""
 
-    records: set[_Cell]
-    certificates: set[_Cell]
+    records: set[Cell]
+    certificates: set[Cell]
 
 
-def _planned(held: Baseline, seed: int) -> _Cells:
+def planned_of(held: Baseline, seed: int) -> Cells:
     """What the suite of a file plans for one seed."""
-    suite = make_suite({**(held.table or {}), "seeds": [seed]}, "the file")
-    made = plan(suite, held.fingerprint)
+    made = _plan(held, seed)
     cells = (step.cell for step in made.attacks if step.cell is not None)
-    records = {_Cell(c.layers, c.method, c.protocol, c.budget, c.attack) for c in cells}
+    records = {Cell(c.layers, c.method, c.protocol, c.budget, c.attack) for c in cells}
     certificates = {
-        _Cell(cell.layers, cell.method, cell.protocol, cell.budget)
+        Cell(cell.layers, cell.method, cell.protocol, cell.budget)
         for cell, step in made.measurements
         if step.kind == "certificate"
     }
-    return _Cells(records, certificates)
+    return Cells(records, certificates)
 
 
-def _done(files: Sequence[Baseline], seed: int) -> _Cells:
+def methods_that_pretrain(held: Baseline) -> set[str]:
+    """The labels of the methods of a file's suite that pretrain."""
+    steps = _plan(held, 0).attacks
+    return {s.cell.method for s in steps if s.cell and s.settings["method_traits"].pretrains}
+
+
+def _plan(held: Baseline, seed: int) -> Plan:
+    suite = make_suite({**(held.table or {}), "seeds": [seed]}, "the file")
+    return plan(suite, held.fingerprint)
+
+
+def done_of(files: Sequence[Baseline], seed: int) -> Cells:
     """What files hold of one seed."""
-    found = _Cells(set(), set())
+    found = Cells(set(), set())
     for held in files:
         of_seed = [held.data[victim.data].seed == seed for victim in held.victims]
         for each in held.attacked:
             if of_seed[each.victim]:
                 victim = held.victims[each.victim]
                 about = victim.layers, victim.method, victim.protocol
-                found.records.add(_Cell(*about, each.budget, each.attack))
+                found.records.add(Cell(*about, each.budget, each.attack))
         for worst in held.worst:
             if of_seed[worst.victim] and worst.is_certified:
                 victim = held.victims[worst.victim]
                 about = victim.layers, victim.method, victim.protocol
-                found.certificates.add(_Cell(*about, worst.budget))
+                found.certificates.add(Cell(*about, worst.budget))
     return found
 
 
-def _counts(planned: _Cells, done: _Cells, depth: int) -> str:
+def _counts(planned: Cells, done: Cells, depth: int) -> str:
     """How much of what is planned of one depth there is, in words."""
     counts = []
-    for name, wanted, got in zip(_Cells._fields, planned, done, strict=True):
+    for name, wanted, got in zip(Cells._fields, planned, done, strict=True):
         own = {cell for cell in wanted if cell.layers == depth}
         counts.append(f"{len(own & got)} of {len(own)} {name}")
     return ", ".join(counts)

@@ -7,11 +7,9 @@ hold: tables, comparisons and verdicts are those of a report of the run.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from robust_augcl.plan.kinds import KINDS
 from robust_augcl.reports import _paper_tables as tables
 from robust_augcl.reports._answer import answer
 from robust_augcl.reports._audit import headline
@@ -20,6 +18,7 @@ from robust_augcl.reports._budget_figure import budget_figure
 from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_section
 from robust_augcl.reports._differences import differences
+from robust_augcl.reports._published_cost import Foreseen, cost
 from robust_augcl.reports._published_plan import seeds_of, there
 from robust_augcl.reports._rest import heading
 from robust_augcl.reports._sections import Section
@@ -35,8 +34,6 @@ from robust_augcl.results.published import report_of
 
 PAGE = "README.md"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_HOUR = 3600.0
-_NOTHING = "-"
 
 
 @dataclass(frozen=True)
@@ -46,13 +43,12 @@ class Published:
     Args:
         name: the suite's.
         files: file name -> what it holds.
-        predicted: hours of one core for one seed that were foreseen, by kind of step; empty where
-            nothing was.
+        predicted: what of one seed was foreseen; empty where nothing was.
     """
 
     name: str
     files: Mapping[str, Baseline]
-    predicted: Mapping[str, float] = field(default_factory=dict)
+    predicted: Foreseen = field(default_factory=dict)
 
     @property
     def held(self) -> list[Baseline]:
@@ -65,13 +61,13 @@ class Published:
 
 
 def published(
-    files: Mapping[str, Baseline], predicted: Mapping[str, Mapping[str, float]]
+    files: Mapping[str, Baseline], predicted: Mapping[str, Mapping[str, Mapping[str, float]]]
 ) -> list[Published]:
     """The published results, suite by suite.
 
     Args:
         files: file name -> what it holds, in any order.
-        predicted: suite -> as `Published.predicted`.
+        predicted: suite -> as `Published.predicted`, with numbers of layers as texts.
 
     Raises:
         ValueError: a suite's name is no name of a file.
@@ -85,8 +81,16 @@ def published(
             )
         suites.setdefault(files[name].suite, {})[name] = files[name]
     return [
-        Published(suite, own, predicted.get(suite, {})) for suite, own in sorted(suites.items())
+        Published(suite, own, _by_layers(predicted.get(suite, {})))
+        for suite, own in sorted(suites.items())
     ]
+
+
+def _by_layers(foreseen: Mapping[str, Mapping[str, float]]) -> Foreseen:
+    return {
+        kind: {int(layers): hours for layers, hours in own.items()}
+        for kind, own in foreseen.items()
+    }
 
 
 def page(found: Sequence[Published]) -> dict[str, bytes]:
@@ -161,7 +165,7 @@ def _suite(each: Published, view: View, drawn: Sequence[str]) -> Iterator[str]:
     yield "### The audit"
     yield from _audit(view)
     yield "### What it cost"
-    yield from _cost(each)
+    yield from cost(each.held, each.predicted)
     yield from _check(each)
 
 
@@ -238,33 +242,7 @@ def _claims(views: Mapping[str, View]) -> Iterator[str]:
         yield markdown_table(["Claim", "Why"], body, left=2)
 
 
-# --- what it cost, and how to check it ------------------------------------------------------------
-
-
-def _cost(each: Published) -> Iterator[str]:
-    """Core hours by kind of step, beside those that were foreseen."""
-    spent: Counter[str] = Counter()
-    for held in each.held:
-        spent.update(held.seconds)
-    kinds = [kind for kind in KINDS if kind in spent or kind in each.predicted]
-    seeds = len(each.seeds)
-    rows = [
-        [
-            escape(KINDS[kind].title),
-            f"{spent[kind] / _HOUR:.2f}",
-            f"{each.predicted[kind] * seeds:.2f}" if kind in each.predicted else _NOTHING,
-        ]
-        for kind in kinds
-    ]
-    total = sum(spent.values()) / _HOUR
-    foreseen = sum(each.predicted.values()) * seeds
-    rows.append(["all", f"{total:.2f}", f"{foreseen:.2f}" if foreseen else _NOTHING])
-    yield (
-        "Hours by the clock, one process a step, with other programs beside. Foreseen are those of "
-        "as many whole seeds, from a tenth of the graphs (docs/measurements.md): where something "
-        "is not finished, as told above, less was spent."
-    )
-    yield markdown_table(["Step", "Hours", "Foreseen"], rows)
+# --- how to check it ------------------------------------------------------------------------------
 
 
 def _check(each: Published) -> Iterator[str]:

@@ -73,7 +73,7 @@ def test_a_file_is_of_the_suite_that_it_names(path):
     shipped = {name: value for name, value in suite.table.items() if name != "seeds"}
     assert held.table == json.loads(json.dumps(shipped))
     assert {data.seed for data in held.data} <= set(suite.seeds)
-    assert held.planned_seeds == len(suite.seeds)
+    assert held.planned_seeds == list(suite.seeds)
 
 
 def test_commands_on_the_page_name_files_that_are_there():

@@ -66,6 +66,12 @@ def _tell_choice(chosen: Chosen) -> None:
     if chosen.other_budgets:
         rest = ", ".join(map(budget_text, chosen.other_budgets))
         click.echo(f"Left out, but with --all-budgets: the worst case under {rest}.")
+    if chosen.on_trust:
+        rest = ", ".join(map(budget_text, chosen.on_trust))
+        click.echo(
+            f"Left out, even with --all-budgets: {rest}. The file has no exact attack and no "
+            "certificate there that this model alone can be held against."
+        )
     own = sum(record.victim == chosen.place for record in chosen.held.attacked)
     if left := own - len(chosen.records):
         click.echo(f"Of its {own} records in the file {left} are not computed.")

@@ -118,7 +118,7 @@ def made_up(
         fingerprint=None,
         package=__version__,
         source=_digest("source"),
-        planned_seeds=len(seeds),
+        planned_seeds=sorted(seeds),
         planned_comparisons=None,
         primary=[],
         margin=None,

@@ -47,7 +47,7 @@ class Baseline:
         fingerprint: of the files that the data came from; None where there are none.
         package: the version of robust_augcl.
         source: a digest of where graphs come from: data set, split, and the files behind them.
-        planned_seeds: how many were; None where that is not known.
+        planned_seeds: which were, ascending; None where that is not known.
         planned_comparisons: the table `[comparisons]` that was stated then; None as above.
         primary: the labels of the methods of the suite's stated comparisons, in their order.
         margin: within which the suite says that methods are equivalent; None where it does not.
@@ -66,7 +66,7 @@ class Baseline:
     fingerprint: strict.Name | None
     package: strict.Name
     source: strict.Digest
-    planned_seeds: strict.Positive | None
+    planned_seeds: list[strict.Whole] | None
     planned_comparisons: strict.Table | None
     primary: list[strict.Name]
     margin: strict.Share | None
@@ -142,6 +142,9 @@ def _contradiction(held: Baseline) -> str | None:
     """What of it contradicts the rest of it; None where nothing does."""
     if held.margin is not None and not 0 < held.margin < 1:
         return f"with a margin above 0 and below 1, as suites state it, got {held.margin:g}"
+    planned = held.planned_seeds
+    if planned is not None and (not planned or planned != sorted(set(planned))):
+        return "with planned seeds that ascend"
     try:
         for data in held.data:
             _check_data(data)

@@ -88,7 +88,7 @@ def baseline_of(report: ReportInput, about: About) -> Baseline:
         fingerprint=about.fingerprint,
         package=__version__,
         source=about.source,
-        planned_seeds=report.planned_seeds,
+        planned_seeds=None if report.planned_names is None else list(report.planned_names),
         planned_comparisons=_plain(report.planned_comparisons),
         primary=list(dict.fromkeys(label for pair in report.rules.pairs for label in pair)),
         margin=None if report.rules.margin is None else float(report.rules.margin),

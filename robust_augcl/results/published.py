@@ -42,7 +42,8 @@ def report_of(held: Sequence[Baseline]) -> ReportInput:
         _audit(held),
         measurements=[measured for each in held for measured in _measurements(each)],
         settings=first.table,
-        planned_seeds=first.planned_seeds,
+        planned_seeds=None if first.planned_seeds is None else len(first.planned_seeds),
+        planned_names=first.planned_seeds,
         planned_comparisons=first.planned_comparisons,
         held_seeds=len({record.cell.seed for record in records}),
     )
@@ -64,6 +65,13 @@ def _check(held: Sequence[Baseline]) -> None:
                 raise ValueError(
                     f"Expected files of one run, got `{name}` {_shown(first)} and {_shown(value)}"
                 )
+    seeds = {data.seed for each in held for data in each.data}
+    planned = held[0].planned_seeds
+    if planned is not None and (others := sorted(seeds - set(planned))):
+        raise ValueError(
+            f"Expected results of the planned seeds ({', '.join(map(str, planned))}), got those of "
+            f"seed {others[0]}: whoever adds seeds after some were seen decides too often"
+        )
     cells = [_cell(each, victim) for each in held for victim in each.victims]
     if twice := next((cell for cell in cells if cells.count(cell) > 1), None):
         raise ValueError(

@@ -30,6 +30,7 @@ class ReportInput:
         settings: the suite as in its file; None where it is not known.
         planned_seeds: how many were planned; None where that is not known.
         planned_comparisons: the table `[comparisons]` that was stated then; None as above.
+        planned_names: which seeds were planned; None where that is not known.
         held_seeds: how many the run has now, finished or not; None where that is not known.
         read_back: whether audit and transfers are those that the folder held, since code that they
             need is not there to make them again.
@@ -54,6 +55,7 @@ class ReportInput:
     held_seeds: int | None = None
     defaults_of: Callable[[str, str], Mapping[str, Any]] | None = None
     about_data: Callable[[Mapping[str, Any]], str] | None = None
+    planned_names: Sequence[int] | None = None
 
     @cached_property
     def rules(self) -> Rules:

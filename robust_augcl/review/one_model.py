@@ -12,7 +12,7 @@ from robust_augcl.plan.given_models import ENCODER
 from robust_augcl.plan.suite import make_suite
 from robust_augcl.plan.suite_settings import Suite
 from robust_augcl.results.baseline import Baseline
-from robust_augcl.results.baseline_parts import Attacked, Data, Victim
+from robust_augcl.results.baseline_parts import Attacked, Data, Victim, Worst
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.stated import TABLE as COMPARISONS
 from robust_augcl.results.suite_entries import entries
@@ -49,6 +49,8 @@ class Chosen:
         place: of the victim in it.
         budgets: that are computed, ascending.
         other_budgets: of which the file has an exact attack or a certificate, and that are not.
+        on_trust: budgets of which the file says something that cannot be computed with this model
+            alone, or proves nothing: they are not computed, whatever is asked for.
         records: that are computed.
         other_methods: the labels of methods that the user could have named instead.
     """
@@ -59,6 +61,7 @@ class Chosen:
     other_budgets: tuple[Budget, ...]
     records: tuple[Attacked, ...]
     other_methods: tuple[str, ...] = ()
+    on_trust: tuple[Budget, ...] = ()
 
     @property
     def victim(self) -> Victim:
@@ -133,7 +136,9 @@ def choose(held: Baseline, wanted: Wanted, source: str) -> Chosen:
     others.remove(held.victims[place].method)
     budgets, rest = _budgets(held, place, wanted.all_budgets)
     records = tuple(_records(held, place, budgets))
-    chosen = Chosen(held, place, tuple(budgets), tuple(rest), records, tuple(others))
+    on_trust = _on_trust(held, place, [*budgets, *rest])
+    known = tuple(budgets), tuple(rest), records, tuple(others), tuple(on_trust)
+    chosen = Chosen(held, place, *known)
     if not records:
         raise InputError(
             f"{source}: Expected an attack on {chosen.text} that needs no other attack, got none"
@@ -207,6 +212,17 @@ def _budgets(
     exact |= {repr(w.budget) for w in held.worst if w.victim == place and w.is_certified}
     chosen = sorted(there[name] for name in there if name in exact) or sorted(there.values())
     return (chosen, []) if all_of_them else (chosen[:1], chosen[1:])
+
+
+def _on_trust(held: Baseline, place: int, computable: Sequence[Budget]) -> list[Budget]:
+    """The budgets of which a file says something of a model, but for those to compute, ascending.
+
+    They have attacks that are not exact and no certificate, or a certificate and no record that
+    stands alone.
+    """
+    about: list[Attacked | Worst] = [*held.attacked, *held.worst]
+    own = {repr(each.budget): each.budget for each in about if each.victim == place}
+    return sorted(own[name] for name in own.keys() - {repr(budget) for budget in computable})
 
 
 def _stands_alone(record: Attacked, place: int) -> bool:

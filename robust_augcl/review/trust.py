@@ -67,9 +67,9 @@ WORDS: tuple[Word, ...] = (
     Word("run.json", ("table", "seeds"), "on trust", "the question, against which all is held"),
     Word(
         "run.json",
-        ("planned_seeds",),
+        ("planned_seeds", "planned_names"),
         "on trust",
-        "nobody else knows how many were planned; it decides whether there are verdicts, no number",
+        "nobody else knows which were planned; it decides whether there are verdicts, no number",
     ),
     Word(
         "run.json",

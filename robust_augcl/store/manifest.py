@@ -31,6 +31,7 @@ MANIFEST = "run.json"
 _WHAT = "the manifest of a run"
 _NOT_KEPT: dict[str, Any] = {
     "planned_seeds": None,
+    "planned_names": None,
     "planned_comparisons": None,
     "planned_before": [],
 }
@@ -44,6 +45,7 @@ class Before:
     Args:
         settings: their digest (`Manifest.settings`).
         seeds, comparisons: as `planned_seeds` and `planned_comparisons` of a manifest.
+        names: as `planned_names` of a manifest.
     """
 
     __pydantic_config__ = strict.STRICT
@@ -51,6 +53,7 @@ class Before:
     settings: strict.Digest
     seeds: strict.Positive | None
     comparisons: strict.Table | None
+    names: list[strict.Whole] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Manifest:
         revisions: of the code behind them, by what they are of (`Plan.revisions`).
         planned_seeds: how many seeds the first run with these settings was asked for; None where
             that is not known, as in folders of before it was kept.
+        planned_names: which seeds these were, ascending; None as above.
         planned_comparisons: the table `[comparisons]` that this run stated; None as above.
         planned_before: the same of other settings that the folder held before.
         version: of the package.
@@ -88,6 +92,7 @@ class Manifest:
     measurements: list[strict.Key] = field(default_factory=list)
     revisions: dict[strict.Name, Revision] = field(default_factory=dict)
     planned_seeds: strict.Positive | None = None
+    planned_names: list[strict.Whole] | None = None
     planned_comparisons: strict.Table | None = None
     planned_before: list[Before] = field(default_factory=list)
     version: strict.Name = __version__
@@ -129,13 +134,17 @@ class Manifest:
         from robust_augcl.results.report_input import ReportInput
 
         beside = audit, transfers, measurements
+        now = set(self.seeds)
+        if self.planned_names is not None and not now <= set(self.planned_names):
+            now |= set(self.planned_names)  # others came, or took their place
         return ReportInput(
             records,
             *beside,
             self.table,
             self.planned_seeds,
             planned_comparisons=self.planned_comparisons,
-            held_seeds=len(self.seeds),
+            held_seeds=len(now),
+            planned_names=self.planned_names,
             defaults_of=_defaults_of,
             about_data=_about_data,
         )
@@ -188,6 +197,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         for name, value in _NOT_KEPT.items():
             content.setdefault(name, value)
+        _name_planned(content)
         strict.require_all(Manifest, content, str(path), _WHAT)
         manifest = strict.read_as(Manifest, json.dumps(content), str(path), _WHAT)
         _check_lists(manifest, str(path))
@@ -198,6 +208,16 @@ def read_manifest(folder: Path) -> Manifest | None:
     except ArtifactDamaged as error:
         raise InputError(str(error)) from None
     return manifest
+
+
+def _name_planned(content: dict[str, Any]) -> None:
+    """Name the planned seeds in a manifest of before that kept their number alone.
+
+    They are the seeds of the run if these are as many, since seeds that come later are added.
+    """
+    seeds, number = content.get("seeds"), content["planned_seeds"]
+    if content["planned_names"] is None and isinstance(seeds, list) and len(seeds) == number:
+        content["planned_names"] = seeds
 
 
 def _check_lists(manifest: Manifest, source: str) -> None:
@@ -223,4 +243,16 @@ def _check_lists(manifest: Manifest, source: str) -> None:
     if len(set(manifest.seeds)) < len(manifest.seeds):
         raise ArtifactDamaged(
             f"{source}: expected {_WHAT}, its `seeds` to be different, got {shown(manifest.seeds)}"
+        )
+    _check_planned("planned_names", manifest.planned_names, manifest.planned_seeds, source)
+    for each in manifest.planned_before:
+        _check_planned("planned_before", each.names, each.seeds, source)
+
+
+def _check_planned(name: str, names: list[int] | None, count: int | None, source: str) -> None:
+    """Raise `ArtifactDamaged` where planned seeds are not as many as were planned."""
+    if names is not None and (names != sorted(set(names)) or len(names) != count):
+        raise ArtifactDamaged(
+            f"{source}: expected {_WHAT}, its `{name}` to be the planned seeds, ascending, got "
+            f"{shown(names)} of {count}"
         )

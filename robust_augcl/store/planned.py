@@ -19,11 +19,13 @@ class Planned(NamedTuple):
 
     Args:
         seeds: how many; None where the manifest before did not say it.
+        names: which; None where that is not known.
         comparisons: the suite's table `[comparisons]`, empty where it stated none; None as above.
         before: what was planned of other settings that the folder held.
     """
 
     seeds: int | None
+    names: list[int] | None
     comparisons: dict[str, Any] | None
     before: list[Before]
 
@@ -56,15 +58,17 @@ def planned(
         (b for b in (old.planned_before if old else ()) if b.settings == new.settings), None
     )
     if known is not None:
-        return Planned(known.seeds, known.comparisons, before)
+        return Planned(
+            known.seeds, known.names or _all_of(new, known.seeds), known.comparisons, before
+        )
     if old is not None and old.same_settings(new):
-        return Planned(old.planned_seeds, old.planned_comparisons, before)
+        return Planned(old.planned_seeds, old.planned_names, old.planned_comparisons, before)
     if old is not None and set(old.records) & set(new.records):
         return _of_shared(store, old, new, before)
     seen = [seed for seed in set(seeds) if _has_results(store, make([seed]))]
     if seen:
-        return Planned(len(seen), {}, before)
-    return Planned(len(set(seeds)), new.table.get(TABLE, {}), before)
+        return Planned(len(seen), sorted(seen), {}, before)
+    return Planned(len(set(seeds)), sorted(set(seeds)), new.table.get(TABLE, {}), before)
 
 
 def _of_shared(store: Store, old: Manifest, new: Manifest, before: list[Before]) -> Planned:
@@ -74,22 +78,25 @@ def _of_shared(store: Store, old: Manifest, new: Manifest, before: list[Before])
     """
     others = set(new.records) - set(old.records)
     if not any(store.record_path(key).exists() for key in others):
-        return Planned(old.planned_seeds, old.planned_comparisons, before)
-    seeds = [each.seeds for each in before]
-    known = [number for number in seeds if number is not None]
+        return Planned(old.planned_seeds, old.planned_names, old.planned_comparisons, before)
+    known = [(each.seeds, each.names) for each in before if each.seeds is not None]
+    fewest, names = min(known, key=lambda each: each[0], default=(None, None))
+    if len(known) < len(before):
+        fewest, names = None, None
     is_one = all(each.comparisons == old.planned_comparisons for each in before)
-    return Planned(
-        min(known) if len(known) == len(seeds) else None,
-        old.planned_comparisons if is_one else {},
-        before,
-    )
+    return Planned(fewest, names, old.planned_comparisons if is_one else {}, before)
+
+
+def _all_of(new: Manifest, number: int | None) -> list[int] | None:
+    """The seeds of a run, if they are as many as a folder of before kept without their names."""
+    return sorted(new.seeds) if len(new.seeds) == number else None
 
 
 def _before(old: Manifest | None, new: Manifest) -> list[Before]:
     """What is known of settings other than those of the new run."""
     if old is None:
         return []
-    of_old = Before(old.settings, old.planned_seeds, old.planned_comparisons)
+    of_old = Before(old.settings, old.planned_seeds, old.planned_comparisons, old.planned_names)
     kept = {each.settings: each for each in (*old.planned_before, of_old)}
     return [each for settings, each in kept.items() if settings != new.settings]
 

@@ -127,6 +127,7 @@ class RunFolder:
             new = replace(
                 new,
                 planned_seeds=before.seeds,
+                planned_names=before.names,
                 planned_comparisons=before.comparisons,
                 planned_before=before.before,
             )

@@ -94,7 +94,8 @@ def test_fewer_finished_seeds_get_none(copied: Path) -> None:
 def test_an_edited_number_is_noticed_and_changes_no_number(copied: Path) -> None:
     path = copied / "run.json"
     before = (copied / "report-appendix.md").read_text()
-    path.write_text(json.dumps({**json.loads(path.read_text()), "planned_seeds": 7}))
+    more = {"planned_seeds": 7, "planned_names": list(range(7))}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
     told = call("show", copied).err
     assert "report.md: not made from the settings of this folder" in told
     assert call("replay", copied).code == 1
@@ -109,7 +110,8 @@ def test_an_edited_number_is_noticed_and_changes_no_number(copied: Path) -> None
 def test_a_folder_of_before_says_that_it_is_not_known(copied: Path) -> None:
     path = copied / "run.json"
     held = json.loads(path.read_text())
-    del held["planned_seeds"], held["planned_comparisons"]
+    for name in ("planned_seeds", "planned_names", "planned_comparisons"):
+        del held[name]
     path.write_text(json.dumps(held))
     assert call("show", copied).code == 0
     assert call("report", copied).code == 0

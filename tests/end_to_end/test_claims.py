@@ -150,7 +150,7 @@ def test_seeds_that_were_not_planned_are_said(command, copied: Path, tmp_path: P
     assert "planned" not in own_row(command, copied, tmp_path)["why"]
     manifest = json.loads((copied / "run.json").read_text())
     assert manifest["planned_seeds"] == 2
-    manifest["planned_seeds"] = 30
+    manifest |= {"planned_seeds": 30, "planned_names": list(range(30))}
     (copied / "run.json").write_text(json.dumps(manifest))
     assert "2 seeds, 30 were planned" in own_row(command, copied, tmp_path)["why"]
 

@@ -137,6 +137,7 @@ def run_of(draws: random.Random, seeds: range) -> ReportInput:
         measurements=beside(records, draws),
         settings=TABLE,
         planned_seeds=len(seeds),
+        planned_names=list(seeds),
         planned_comparisons=planned,
         held_seeds=len(seeds),
     )

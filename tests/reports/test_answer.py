@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from robust_augcl.reports._answer import _bracket
+import random
+from dataclasses import replace
+
+from hand_made import key_of, ref_of
+from published_runs import run_of
+
+from robust_augcl.reports._answer import _bracket, answer
 from robust_augcl.reports._claims import _ends
-from robust_augcl.reports._view import Worst
+from robust_augcl.reports._view import Worst, view_of
 from robust_augcl.results.statistics import Estimate
 
 
@@ -19,3 +25,25 @@ def test_one_exact_number_is_no_pair_of_bounds() -> None:
     assert _bracket(open_, some_exact=False) == "33.4 to 33.6 %"
     assert _ends(0.5, 0.5) == "50.0 % (exact)"
     assert _ends(0.4, 0.5) == "40.0 to 50.0 %"
+
+
+def test_a_budget_of_fewer_depths_says_which_they_are() -> None:
+    run = run_of(random.Random(0), range(2))
+    deeper = [
+        replace(
+            record,
+            key=key_of("attack", "deeper", record.key),
+            cell=replace(record.cell, layers=3),
+            victim=ref_of("victim", "deeper", record.victim.key),
+        )
+        for record in run.records
+        if record.cell.budget == 1
+    ]
+    view = view_of(replace(run, records=[*run.records, *deeper]))
+    lines = list(answer(view, view.families[0]))
+    (one,) = (line for line in lines if "stay right in the exact worst case" in line)
+    (two,) = (line for line in lines if " alone" in line)
+    assert two.startswith("For 2 layers alone, as no others are here: with up to 2 edges")
+    assert one.startswith("With at most 1 edge")
+    same = view_of(run)
+    assert not any("alone" in line for line in answer(same, same.families[0]))

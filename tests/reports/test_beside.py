@@ -5,8 +5,10 @@ curves of learning.
 from __future__ import annotations
 
 import dataclasses
+import random
 
 import pytest
+from published_runs import run_of
 from report_inputs import report_of
 
 from robust_augcl.reports._budget_figure import budget_figure
@@ -254,3 +256,23 @@ def test_panels_of_budgets_wrap_and_hold_their_titles_and_names(campaign, overla
         "clean",
     )
     assert all(line.get_ydata()[0] == pytest.approx(100 * clean.mean) for line in drawn)
+
+
+def words_in(figure) -> str:
+    return " ".join(" ".join(text.get_text().split()) for text in figure.texts)
+
+
+def test_the_figure_of_budgets_explains_what_it_draws_alone(campaign) -> None:
+    run = run_of(random.Random(5), range(3))
+    all_drawn = words_in(budget_figure(view_of(run)))
+    assert "Stars: the exact worst case" in all_drawn
+    assert "Grey: where the worst case is not known exactly" in all_drawn
+    no_band = words_in(budget_figure(view_of(dataclasses.replace(run, measurements=()))))
+    assert "Stars: the exact worst case" in no_band
+    assert "Grey" not in no_band
+    weak = [record for record in run.records if record.cell.attack != "exhaustive"]
+    neither = words_in(
+        budget_figure(view_of(dataclasses.replace(run, records=weak, measurements=())))
+    )
+    assert "Marks: the share of test graphs" in neither
+    assert "Stars" not in neither

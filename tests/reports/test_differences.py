@@ -190,3 +190,18 @@ def test_what_no_number_of_seeds_shows_is_said(campaign: Campaign) -> None:
     assert "even 10,000 seeds have no chance of 80 % to show whether they differ." in text
     assert "and all this speaks for this data set only" in text
     assert "speaks for this data set" not in told(records, PAIR)
+
+
+def test_so_few_seeds_that_nothing_is_left_out_are_said_in_words(campaign: Campaign) -> None:
+    records = made(campaign, [70, 50], [60, 60], [60, 61], 100)
+    text = told(records, PAIR, planned=5)
+    found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
+    assert found[2:] == ["+0.0 (no interval)", "-", "no verdict", "none", "-"]
+    assert "No interval: it leaves no difference out, so few are the seeds." in text
+    assert "None is detectable where so few seeds would miss any difference" in text
+    assert (
+        "So few seeds give no interval that leaves a difference out. There is no verdict." in text
+    )
+    assert "100.0 to" not in text
+    enough = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
+    assert "so few" not in told(enough, PAIR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from dataclasses import replace
@@ -33,12 +34,12 @@ def files_of(run, seeds: int = 3, **changes) -> dict[str, Baseline]:
 
 @pytest.fixture(scope="module")
 def made(run) -> dict[str, bytes]:
-    return page(published(files_of(run), {"suite": {"victim": 0.25}}))
+    return page(published(files_of(run), {}))
 
 
 def test_the_same_files_give_the_same_bytes_in_any_order(run, made):
     backwards = dict(reversed(files_of(run).items()))
-    assert page(published(backwards, {"suite": {"victim": 0.25}})) == made
+    assert page(published(backwards, {})) == made
     assert set(made) == {PAGE, "suite-accuracy.png", "suite-budgets.png"}
 
 
@@ -64,10 +65,11 @@ def page_claims(run) -> list[str]:
 
 
 def test_what_it_cost_is_summed_over_files(made):
-    """Half an hour, one hour, one and a half; a quarter of an hour a seed was foreseen."""
+    """Half an hour, one hour, one and a half."""
     text = made[PAGE].decode()
-    assert "| victim | 3.00 | 0.75 |" in text
-    assert "| all | 3.00 | 0.75 |" in text
+    assert "| victim | 3.00 |" in text
+    assert "| all | 3.00 |" in text
+    assert "oreseen" not in text
 
 
 def test_fewer_seeds_than_planned_are_said_and_decide_nothing(run):
@@ -100,3 +102,32 @@ def test_names_that_are_no_file_names_are_refused(run):
         published(files_of(run, suite="a|b<script>"), {})
     with pytest.raises(ValueError, match="letters, digits"):
         published(files_of(run, suite="../up"), {})
+
+
+def test_what_was_foreseen_is_of_as_much_as_there_is(run):
+    """Of two depths the files have one, and of its four methods three."""
+    suite = load_suite(
+        "full-scale", seeds=[0], overrides=["encoder.layers=[2, 3]", "protocols=['paper']"]
+    )
+    table = json.loads(json.dumps({**suite.table, "name": "suite"}))
+    table["methods"].append({"name": "dcl"})
+    del table["seeds"]
+    foreseen = {
+        "victim": {"2": 0.25, "3": 40.0},
+        "pretraining": {"2": 3.0, "3": 40.0},
+        "warm_up": {"2": 1.0},
+        "certificate": {"2": 2.0, "3": 40.0},
+    }
+    seconds = {"victim": 3600.0, "dataset": 360.0}
+    text = page(published(files_of(run, table=table, seconds=seconds), {"suite": foreseen}))[PAGE]
+    rows = text.decode().split("### What it cost")[1].split("\n\n")[2].splitlines()
+    assert rows[0] == "| Step | Hours | Foreseen of as much |"
+    assert rows[2:] == [
+        "| data set | 0.30 | - |",
+        "| warm-up | 0.00 | 3.00 |",
+        "| pretraining | 0.00 | 6.00 |",
+        "| victim | 3.00 | 0.56 |",
+        "| certificate | 0.00 | 4.50 |",
+        "| all that was foreseen | 3.00 | 14.06 |",
+        "| all | 3.30 | - |",
+    ]

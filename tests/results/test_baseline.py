@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hand_made import ENVIRONMENT, key_of, make_record, ref_of, threat_of_budget
@@ -122,6 +123,7 @@ def made(records, certificates) -> Baseline:
     beside = [*data_of(records), *certificates]
     report = report_of(records, Audit("0" * 64, findings), None, beside, table, 2)
     revisions = {"attack beam": 2, "acme": "acme 1, sha256 ab"}
+    report = replace(report, planned_names=[0, 1])
     return baseline_of(report, About("suite", "a" * 64, revisions, None, 3, {"victim": 2.0}))
 
 
@@ -148,7 +150,7 @@ def test_every_verdict_of_every_target_is_kept(made, records):
         assert kept.peak_memory_mib == record.environment["peak_memory_mib"]
     assert len(read.machines) == len({1}) == 1
     assert len(read.threats) == 2
-    assert (read.primary, read.margin, read.planned_seeds) == (["none", "other"], 0.03, 2)
+    assert (read.primary, read.margin, read.planned_seeds) == (["none", "other"], 0.03, [0, 1])
     failed = read.audit[0]
     assert [read.attacked[place].key for place in failed.records] == [records[1].key]
 
@@ -231,6 +233,11 @@ def put(*path, value):
         (put("suite", value=3), "suite"),
         (put("source", value="x"), "64 hexadecimal digits"),
         (put("planned_seeds", value=True), "planned_seeds"),
+        (put("planned_seeds", value=2), "planned_seeds"),
+        (put("planned_seeds", value=[]), "planned seeds that ascend"),
+        (put("planned_seeds", value=[1, 0]), "planned seeds that ascend"),
+        (put("planned_seeds", value=[0, 1, 1]), "planned seeds that ascend"),
+        (put("planned_seeds", value=[-1]), "planned_seeds"),
         (put("margin", value=2.0), "margin"),
         (put("margin", value=0.0), "a margin above 0 and below 1, as suites state it, got 0"),
         (put("margin", value=1.0), "a margin above 0 and below 1, as suites state it, got 1"),
@@ -284,7 +291,7 @@ def test_what_nothing_writes_is_refused_by_name(made, change, word):
 def test_an_altered_file_is_noticed(made):
     text = made.dumps()
     with pytest.raises(ArtifactDamaged, match="altered"):
-        Baseline.loads(text.replace('"planned_seeds":2', '"planned_seeds":3'), "file")
+        Baseline.loads(text.replace('"planned_seeds":[0,1]', '"planned_seeds":[0,2]'), "file")
     with pytest.raises(ArtifactDamaged, match="finite"):
         Baseline.loads(text.replace('"margin":0.03', '"margin":NaN'), "file")
     with pytest.raises(ArtifactDamaged, match="twice"):

@@ -66,12 +66,21 @@ def test_the_order_of_files_changes_nothing():
     assert report_of(files).primary == report_of(files[::-1]).primary
 
 
+def test_seeds_that_were_not_planned_are_refused_however_many_there_are():
+    """Two seeds were planned, and two are there: one of them is another one."""
+    run = run_of(random.Random(0), range(3))
+    files = [replace(file_of(run, seed), planned_seeds=[0, 1]) for seed in range(3)]
+    assert report_of(files[:2]).planned_seeds == 2
+    with pytest.raises(ValueError, match=r"planned seeds \(0, 1\), got those of seed 2"):
+        report_of([files[0], files[2]])
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
         ({"suite": "other"}, "`suite`"),
         ({"table": {}}, "`table`"),
-        ({"planned_seeds": 9}, "`planned_seeds`"),
+        ({"planned_seeds": [0, 9]}, "`planned_seeds`"),
         ({"planned_comparisons": {}}, "`planned_comparisons`"),
         ({"fingerprint": "x"}, "`fingerprint`"),
         ({}, "each victim in one file, got augcl with 2 layers of seed 0 in two"),

@@ -10,6 +10,7 @@ from planned_files import file_of
 from small_suites import COMBINING, ONE_CELL, TINY
 
 from robust_augcl import foreign, registry
+from robust_augcl.cli.from_file import _tell_choice
 from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import plan
 from robust_augcl.results.baseline import Baseline
@@ -116,6 +117,23 @@ def test_without_proofs_it_is_the_quickest_attack():
     chosen = choose(held, Wanted(), "file.json")
     assert [r.attack for r in chosen.records] == ["rand_sampling"]
     assert (chosen.budgets, chosen.certified) == ((1,), [])
+
+
+def test_what_no_budget_of_the_model_alone_can_prove_is_named(capsys):
+    """Under 3 edits the combined attack alone is left, or no certificate."""
+    held = several()
+    combined = [r for r in held.attacked if r.traits.combines or r.budget != 3]
+    plain = [replace(w, is_certified=w.is_certified and w.budget != 3) for w in held.worst]
+    for other in (replace(held, attacked=combined), replace(held, worst=plain)):
+        for all_budgets in (False, True):
+            chosen = choose(other, replace(ONE, all_budgets=all_budgets), "file.json")
+            assert {*chosen.budgets, *chosen.other_budgets} == {1, 2}
+            assert chosen.on_trust == (3,)
+            _tell_choice(chosen)
+            assert "Left out, even with --all-budgets: budget 3." in capsys.readouterr().out
+    assert chosen_with(all_budgets=True).on_trust == ()
+    _tell_choice(chosen_with(all_budgets=True))
+    assert "even with" not in capsys.readouterr().out
 
 
 # --- what is refused ------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def test_the_manifest(everything, tmp_path):
 
     assert read(content) == read_manifest(everything)
     of_older_versions = ["planned_before missing"]
-    for name in ("planned_seeds", "planned_comparisons"):
+    for name in ("planned_seeds", "planned_names", "planned_comparisons"):
         of_older_versions += [f"{name} = None", f"{name} missing"]
     cases = [case for case in spoilt(content, FREE, NULLABLE) if case[0] not in of_older_versions]
     assert all_refused(cases, read, MANIFEST) > 80

@@ -69,6 +69,44 @@ def test_revised_code_does_not_move_it(folder: RunFolder) -> None:
     assert folder.claim(range(30), making(1)).planned_seeds == 3
 
 
+def test_planned_seeds_are_known_by_name(folder: RunFolder) -> None:
+    folder.claim([4, 2, 3], making())
+    again = folder.claim([7], making())
+    assert (again.planned_names, again.seeds) == ([2, 3, 4], [2, 3, 4, 7])
+    assert folder.existing_manifest().planned_names == [2, 3, 4]
+
+
+def test_other_seeds_in_the_place_of_planned_ones_are_others(folder: RunFolder) -> None:
+    """As many as were planned, but not those: other settings were run in between."""
+    folder.claim([0, 1, 2], making())
+    folder.claim([0], making(1, training={"epochs": 2}))
+    back = folder.claim([3, 4, 5], making())
+    assert (back.planned_seeds, back.planned_names, back.seeds) == (3, [0, 1, 2], [3, 4, 5])
+    assert back.report_input([]).rules.has_other_seeds
+
+
+@pytest.mark.parametrize(("seeds", "names"), [([0, 1, 2], [0, 1, 2]), ([0, 1], None)])
+def test_a_folder_that_kept_their_number_alone_knows_them_where_they_are_as_many(
+    folder: RunFolder, seeds: list[int], names: list[int] | None
+) -> None:
+    folder.claim([0, 1, 2], making())
+    path = folder.path / MANIFEST
+    held = json.loads(path.read_text())
+    del held["planned_names"]
+    path.write_text(json.dumps({**held, "seeds": seeds}))
+    assert folder.existing_manifest().planned_names == names
+    assert folder.claim([0, 1], making()).planned_names == names
+
+
+@pytest.mark.parametrize("names", [[], [0, 1], [2, 1, 0], [0, 1, 1], [0, 1, 2, 3], "012", 3])
+def test_what_names_no_planned_seeds_is_refused(folder: RunFolder, names: object) -> None:
+    folder.claim([0, 1, 2], making())
+    path = folder.path / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), "planned_names": names}))
+    with pytest.raises(InputError, match="its `planned_names"):
+        folder.manifest()
+
+
 def test_other_settings_that_share_no_result_are_another_question(folder: RunFolder) -> None:
     folder.claim([0], making(0, training={"epochs": 2}))
     assert folder.claim(range(30), making(1)).planned_seeds == 30
@@ -218,6 +256,7 @@ def test_a_folder_of_before_opens_and_does_not_know_it(folder: RunFolder) -> Non
     path = folder.path / MANIFEST
     held = json.loads(path.read_text())
     assert (held.pop("planned_seeds"), held.pop("planned_comparisons")) == (3, {})
+    assert held.pop("planned_names") == [0, 1, 2]
     path.write_text(json.dumps(held))
     assert (planned(folder), stated(folder)) == (None, None)
     assert folder.claim([0, 1, 2], making()).planned_seeds is None
