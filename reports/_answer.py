@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from robust_augcl.reports._classes import of_class, uneven_classes
 from robust_augcl.reports._comparison_words import sentences
-from robust_augcl.reports._rest import drawn_name
+from robust_augcl.reports._rest import drawn_name, failed_text
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst
@@ -51,7 +51,8 @@ def _on_budget(view: View, section: Section, family: Sequence[Section]) -> str:
     known = [each for each in worst if each is not None]
     if known and len(known) == len(worst) and all(each.exact for each in known):
         values = _listed(section, [each.high for each in known])
-        return f"{allowed}, {values} stay right in the exact worst case. {_NO_MORE}"
+        failed = failed_text(section, section.exact) if section.exact else ""
+        return f"{allowed}, {values} stay right in the exact worst case. {_NO_MORE}{failed}"
     if known and all(each.low for each in known):
         some = any(each.exact for each in known)
         between = f" for every {section.noun}" if some else ". It lies between two bounds"
@@ -67,6 +68,7 @@ def _on_budget(view: View, section: Section, family: Sequence[Section]) -> str:
     return (
         f"{allowed}, {values} stay right under {section.attack_name(strongest)}, the strongest "
         "single attack here. The worst case is not known: a stronger attack may break more."
+        f"{failed_text(section, strongest)}"
     )
 
 
@@ -83,11 +85,13 @@ def on_classes(section: Section) -> Iterator[str]:
     )
     under = "in the exact worst case" if worst == section.exact else section.attack_name(worst)
     under = under if worst == section.exact else f"under {under}"
+    # Of the exact worst case the sentence on the budget tells it.
+    failed = "" if worst == section.exact else failed_text(section, worst)
     over = f"on average over the {section.noun}s" if len(section.columns) > 1 else ""
     yield (
         f"Classes differ strongly. With {edits_text(section.budget)}, of the graphs "
         f"{of_class(section, first)} {percent(low)} % stay right {joined(under, over)}; {listed}. "
-        "The figures over all graphs average these."
+        f"The figures over all graphs average these.{failed}"
     )
 
 

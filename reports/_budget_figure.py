@@ -15,7 +15,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from robust_augcl.reports._letters import Letters
-from robust_augcl.reports._rest import IN_SHORT, drawn_name, told_in
+from robust_augcl.reports._rest import drawn_name, in_legend, mark_of_attack
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports._view import View, Worst
@@ -102,8 +102,8 @@ def budget_figure(view: View, width: float | None = None, bare: bool = False) ->
             for panel in line[len(models) :]:
                 panel.set_axis_off()
             line[0].set_ylabel("Stay right (%)", fontsize=8)
-        if told_in(titles.values()):
-            entries[IN_SHORT] = Line2D([], [], linestyle="")
+        for text in in_legend([*titles.values(), *entries]):
+            entries[text] = Line2D([], [], linestyle="")
         legend = letters.legend([(artist, name) for name, artist in entries.items()], width - 0.24)
         lines = max(title.count("\n") + 1 for title in titles.values())
         caption = "" if bare else letters.wrap(_caption(entries), width - 0.3, 7.5)
@@ -229,7 +229,8 @@ def draw_budgets(
         values = [s.robust(attack, model.layers, model.method) for s in model.family]
         aside = _SPREAD * step * (place / max(len(shown) - 1, 1) - 0.5) if len(shown) > 1 else 0.0
         line = _draw_line(panel, [b + aside for b in budgets], clean, values, looks[attack])
-        drawn.append((first.names.attack(attack), line))
+        failed = max(mark_of_attack(section, attack) for section in view.sections)
+        drawn.append((first.names.attack(attack) + failed, line))
     if any(each and each.exact for each in worst):
         values = [each.high if each and each.exact else None for each in worst]
         line = _draw_line(panel, budgets, clean, values, _EXACT_LOOK)

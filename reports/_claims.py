@@ -174,7 +174,9 @@ def cell_text(claim: Claim, cell: ClaimCell) -> str:
     sign, unit = ("", " %") if claim.how == "accuracy" else ("+z", " points")
     text = f"{100 * cell.mean:{sign}.1f}{unit}"
     if cell.low is not None and cell.high is not None:
-        text += f" ({100 * cell.low:{sign}.1f} to {100 * cell.high:{sign}.1f})"
+        wide = cell.low <= -1 and cell.high >= 1  # it leaves nothing out
+        interval = f" ({100 * cell.low:{sign}.1f} to {100 * cell.high:{sign}.1f})"
+        text += " (no interval)" if wide else interval
     return with_minus(text)
 
 

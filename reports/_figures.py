@@ -56,8 +56,8 @@ def figures(report: ReportInput) -> dict[str, Drawing]:
     smallest = [record for family in families(found) for record in family[0].records]
     first = replace(report, records=smallest)
     order = (*report.suite_order("methods"), *report.suite_order("attacks"))
-    moving = sorted(map(repr, report.not_at_rest))
-    texts = (*order, *(record.dumps() for record in smallest), *moving)
+    marked = *sorted(map(repr, report.not_at_rest)), "failed", *sorted(report.failed)
+    texts = (*order, *(record.dumps() for record in smallest), *marked)
     drawings = {
         "accuracy": Drawing(
             lambda: accuracy_figure(first), texts, lambda width: column_figure(first, width)
@@ -65,7 +65,7 @@ def figures(report: ReportInput) -> dict[str, Drawing]:
         "by_class": Drawing(lambda: by_class_figure(first), texts),
     }
     if any(len(family) > 1 for family in families(found)):
-        drawings["budgets"] = _budgets(report, order)
+        drawings["budgets"] = _budgets(report, (*order, *marked))
     if models := _diagnosed(found, report.measurements):
         content = tuple(f"{name}: {_text(each)}" for name, own in models for each in own)
         drawings["mechanism"] = Drawing(

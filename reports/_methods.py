@@ -60,7 +60,7 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
             probed = of_model(
                 measurements, "linear_victim", section, layers, method, section.protocol
             )
-            cells.append(_over_seeds([m.values["accuracy"]["test"] for m in probed]))
+            cells.append(over_seeds([m.values["accuracy"]["test"] for m in probed]))
         pretrained = of_model(measurements, "pretraining", section, layers, method, "")
         seconds = [record.pretrain_seconds for record in section.group(CLEAN, layers, method)]
         cells.append(f"{sum(seconds) / len(seconds):,.1f}" if seconds else _NOTHING)
@@ -127,10 +127,10 @@ def _given_table(section: Section) -> str:
 
 
 def _svm(found: Sequence[Measurement]) -> str:
-    return _over_seeds([sum(m.values["accuracy"]) / len(m.values["accuracy"]) for m in found])
+    return over_seeds([sum(m.values["accuracy"]) / len(m.values["accuracy"]) for m in found])
 
 
-def _over_seeds(means: Sequence[float]) -> str:
+def over_seeds(means: Sequence[float]) -> str:
     """The mean of one accuracy a seed, with an interval where there are several."""
     if not means:
         return _NOTHING

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import Plan, plan
-from robust_augcl.plan.suite import make_suite
-from robust_augcl.reports.tables import escape, markdown_table
+from robust_augcl.plan.suite import load_suite, make_suite
+from robust_augcl.reports.tables import markdown_table
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.names import layers_text
 
@@ -47,9 +48,34 @@ def there(name: str, held: Sequence[Baseline]) -> Iterator[str]:
     )
     yield markdown_table(["Seed", *map(layers_text, depths)], rows)
     yield (
-        f"`robust-augcl run {escape(name)} --out runs/{escape(name)}` computes all "
-        "planned seeds. It goes on where it was stopped."
+        f"`{run_command(first, f'runs/{name}')}` computes all planned seeds. It goes on where it "
+        "was stopped."
     )
+
+
+def run_command(held: Baseline, out: str, seeds: Sequence[int] | None = None) -> str:
+    """The command that computes what a file is of.
+
+    A suite may be published at another scale than it ships with, and with more seeds.
+
+    Args:
+        held: the file.
+        out: the run's folder.
+        seeds: that are computed; None: all that were planned.
+    """
+    parts = [f"robust-augcl run {held.suite}"]
+    try:
+        suite = load_suite(held.suite)
+    except InputError:  # nobody's suite has this name here: a file of a suite has
+        suite = None
+    scale = (held.table or {}).get("scale", 1)
+    if suite is not None and scale != suite.table.get("scale", 1):
+        parts.append(f"--set scale={scale}")
+    if seeds is None and (suite is None or held.planned_seeds != list(suite.seeds)):
+        seeds = held.planned_seeds
+    if seeds is not None:
+        parts.append(f"--seeds {','.join(map(str, seeds))}")
+    return " ".join([*parts, f"--out {out}"])
 
 
 class Cell(NamedTuple):

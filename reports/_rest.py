@@ -1,10 +1,10 @@
-"""Victims that were not at rest, in a report: the mark of methods, and of what compares them."""
+"""Marks of methods whose victims were not at rest, and of attacks that failed their audit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from robust_augcl.reports._marks import MEANINGS, NOT_AT_REST, mark_of_rest
+from robust_augcl.reports._marks import MARK, MEANINGS, NOT_AT_REST, mark_of_rest
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape
 from robust_augcl.results.names import CLEAN, joined, layers_text
@@ -14,6 +14,9 @@ from robust_augcl.results.statistics import Group
 
 IN_SHORT = f"{NOT_AT_REST} Some of its victims were not at rest"
 """What the mark means, in a legend."""
+
+FAILED_IN_SHORT = f"{MARK} Failed its audit on some models"
+"""What the mark of an attack means, in a legend."""
 
 
 def rest_mark(section: Section, layers: int | None, *methods: str) -> str:
@@ -63,7 +66,34 @@ def names_of_lanes(found: Sequence[Section]) -> dict[str, str]:
     return {method: there[method].method_name(method) + marks[method] for method in order}
 
 
+def drawn_attack(section: Section, attack: str) -> str:
+    """The name of an attack as it is, marked where it failed its audit on some model."""
+    return section.attack_name(attack) + mark_of_attack(section, attack)
+
+
+def mark_of_attack(section: Section, attack: str) -> str:
+    """The mark of an attack that failed its audit on some model of a section; else empty."""
+    return max((section.marked(attack, *column) for column in section.columns), default="")
+
+
+def failed_text(section: Section, attack: str) -> str:
+    """A sentence where numbers under an attack are told without marks: it failed its audit."""
+    if not mark_of_attack(section, attack):
+        return ""
+    return (
+        " On some models this attack, or what it rests on, failed its audit. Do not rely on these "
+        "numbers before you have read why."
+    )
+
+
 def told_in(names: Iterable[str]) -> str:
-    """What the mark means, where one of the names in a figure has it; else empty."""
-    marked = any(NOT_AT_REST in name for name in names)
-    return f"{NOT_AT_REST} {MEANINGS[NOT_AT_REST]}" if marked else ""
+    """What each mark means that one of the names in a figure has; else empty."""
+    shown = "".join(names)
+    return " ".join(f"{mark} {text}" for mark, text in MEANINGS.items() if mark in shown)
+
+
+def in_legend(names: Iterable[str]) -> list[str]:
+    """The same in short, one entry of a legend each."""
+    shown = "".join(names)
+    short = {MARK: FAILED_IN_SHORT, NOT_AT_REST: IN_SHORT}
+    return [text for mark, text in short.items() if mark in shown]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from robust_augcl.reports import _learned
 from robust_augcl.reports._classes import uneven_classes
+from robust_augcl.reports._rest import failed_text
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._words import edits_text
 from robust_augcl.reports.tables import percent
@@ -47,11 +48,15 @@ def _on_the_worst(section: Section) -> Iterator[str]:
     )
     exact = section.mean(section.exact) if section.exact else None
     if left is None or exact is None:
-        yield f"{told} A stronger attack may leave less: the exact worst case is not known here."
+        yield (
+            f"{told} A stronger attack may leave less: the exact worst case is not known here."
+            f"{failed_text(section, strongest)}"
+        )
     else:
         yield (
             f"{told} The exact worst case is {percent(exact)} %. So this attack missed "
             f"{percent(left - exact)} points: graphs that other edits break."
+            f"{failed_text(section, strongest)}"
         )
 
 

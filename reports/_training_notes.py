@@ -99,14 +99,14 @@ def _told(before: str, shares: Mapping[int, str], after: str) -> str:
     if not told:
         return before + after
     if len(told) > _FEW:
-        least, most = min(told, key=_size), max(told, key=_size)
+        least, most = min(told, key=size_of_share), max(told, key=size_of_share)
         text = f"{least} to {most}"
     else:
         text = " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
     return f"{before}for {text} of the anchors{after}"
 
 
-def _size(share: str) -> tuple[int, int]:
+def size_of_share(share: str) -> tuple[int, int]:
     """A share in words as what it is sorted by: "under 1 %" is less than "1 %"."""
     number = int("".join(filter(str.isdigit, share)))
     return number, -1 if share.startswith("under") else int(share.startswith("over"))

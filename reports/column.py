@@ -23,7 +23,7 @@ from robust_augcl.reports._forest import (
     row_height,
 )
 from robust_augcl.reports._letters import Letters
-from robust_augcl.reports._rest import IN_SHORT, names_of_lanes, told_in
+from robust_augcl.reports._rest import in_legend, names_of_lanes
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports.figure import panel_of, rows_of
@@ -63,8 +63,8 @@ def column_figure(report: ReportInput, at_width: float = WIDTH) -> Figure:
         width = max(at_width - left - VALUES_WIDTH - _MARGIN, _LEAST_PANEL)
         whole = left + width + VALUES_WIDTH + _MARGIN
         looks = [*(_lanes(lanes) if len(lanes) > 1 else []), *_marks(found)]
-        if told_in(lane.name for lane in lanes):
-            looks.append((Line2D([], [], linestyle=""), IN_SHORT))
+        told = in_legend([*(lane.name for lane in lanes), *names])
+        looks += [(Line2D([], [], linestyle=""), text) for text in told]
         figure.set_size_inches(whole, 1)
         legend = letters.legend(looks, whole - 2 * _MARGIN) if looks else None
         top = _MARGIN + (letters.height(legend) if legend is not None else 0.0)

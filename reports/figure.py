@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from robust_augcl.reports._classes import graphs_by_class
 from robust_augcl.reports._forest import Panel, Row, make_lanes
 from robust_augcl.reports._page_charts import bars_text
-from robust_augcl.reports._rest import drawn_name, names_of_lanes, told_in
+from robust_augcl.reports._rest import drawn_attack, drawn_name, names_of_lanes, told_in
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import Block, Words, as_bytes, draw, save
 from robust_augcl.results.names import CLEAN, CLEAN_NAME, joined, layers_text
@@ -102,7 +102,7 @@ def _floor(found: Sequence[Section]) -> str | None:
 def rows_of(section: Section) -> list[Row]:
     """The rows of a section's panels: its attacks."""
     return [
-        Row(attack, section.attack_name(attack), attack == section.exact, attack != CLEAN)
+        Row(attack, drawn_attack(section, attack), attack == section.exact, attack != CLEAN)
         for attack in section.attacks
     ]
 
@@ -125,7 +125,10 @@ def panel_of(section: Section, layers: int, title: str, label: int | None = None
 def _caption(section: Section, by_class: bool = False) -> str:
     which = "of each true class " if by_class else ""
     graphs = f"{section.graphs}{f' ({graphs_by_class(section)})' if by_class else ''}"
-    names = [drawn_name(section, None, method) for method in section.methods]
+    names = [
+        *(drawn_name(section, None, method) for method in section.methods),
+        *(drawn_attack(section, attack) for attack in section.attacks),
+    ]
     text = (
         f"{CLEAN_NAME}: share of the test graphs {which}classified correctly before any "
         "edit. Other rows: classified correctly both "

@@ -18,8 +18,16 @@ from robust_augcl.reports._budget_figure import budget_figure
 from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._claims import claims_section
 from robust_augcl.reports._differences import differences
+from robust_augcl.reports._marks import noted
 from robust_augcl.reports._published_cost import Foreseen, cost
-from robust_augcl.reports._published_plan import seeds_of, there
+from robust_augcl.reports._published_embeddings import (
+    embeddings,
+    embeddings_in_words,
+    networks,
+    networks_in_words,
+)
+from robust_augcl.reports._published_plan import run_command, seeds_of, there
+from robust_augcl.reports._published_protocols import protocols, worth_in_words
 from robust_augcl.reports._rest import heading
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._short import family_title
@@ -110,6 +118,7 @@ def page(found: Sequence[Published]) -> dict[str, bytes]:
         drawn = _figures(each, view)
         made |= drawn
         texts += _suite(each, view, list(drawn))
+        texts += _check(each, is_first=each is found[0])
     texts += _claims(views)
     text = "\n\n".join(part.strip("\n") for part in texts if part)
     return {PAGE: f"{text}\n".encode(), **made}
@@ -129,12 +138,15 @@ def _opening(found: Sequence[Published], views: Mapping[str, View]) -> str:
         if missing := sum(held.missing for held in each.held):
             lines.append(
                 f"**{escape(each.name)} is not finished**: {missing} planned records of these "
-                "seeds are not there. [What there is](#what-there-is) stands below; means are over "
-                "what there is, and a budget may lack depths that another one has."
+                f"seeds are not there. [What there is](#{each.name.lower()}) stands below; means "
+                "are over what there is, and a budget may lack depths that another one has."
             )
         for family in view.families:
             lines.append(f"**{escape(each.name)}: {escape(family_title(family[0]))}**")
-            lines.append("\n".join(f"- {escape(line)}" for line in answer(view, family)))
+            lines.append(noted("\n".join(f"- {escape(line)}" for line in answer(view, family))))
+        if beside := [*worth_in_words(view), *embeddings_in_words(view), *networks_in_words(view)]:
+            lines.append(f"**{escape(each.name)}: beside these**")
+            lines.append("\n".join(f"- {escape(line)}" for line in beside))
     return "\n\n".join(lines)
 
 
@@ -160,13 +172,15 @@ def _suite(each: Published, view: View, drawn: Sequence[str]) -> Iterator[str]:
     yield "### What there is"
     yield from there(each.name, each.held)
     for family in view.families:
-        yield from _numbers(view, family)
+        yield from _numbers(view, family, len(view.families) > 1)
+    yield from protocols(view)
+    yield from embeddings(view)
+    yield from networks(view)
     yield from _noted(view)
     yield "### The audit"
     yield from _audit(view)
     yield "### What it cost"
     yield from cost(each.held, each.predicted)
-    yield from _check(each)
 
 
 def _described(name: str) -> str:
@@ -175,21 +189,23 @@ def _described(name: str) -> str:
     return "Accuracy under attack by attack and model"
 
 
-def _numbers(view: View, family: Sequence[Section]) -> Iterator[str]:
+def _numbers(view: View, family: Sequence[Section], several: bool) -> Iterator[str]:
+    """The tables of a family, whose headings say which it is where there are several."""
+    of = f": {escape(family_title(family[0]))}" if several else ""
     for section in family:
         yield f"### {escape(section.title)}"
         yield tables.comparison(section)
     if len(family) > 1 and (worst := bracket_table(family, view.known)):
-        yield "### The worst case within each budget"
+        yield f"### The worst case within each budget{of}"
         yield worst
-    yield from _by_seed(view, family[0])
-    yield "### Differences of methods"
+    yield from _by_seed(view, family[0], of)
+    yield f"### Differences of methods{of}"
     yield differences(family[0])
-    yield "### How to read this"
+    yield f"### How to read this{of}"
     yield "\n".join(f"- {escape(line)}" for line in guide(family[0]))
 
 
-def _by_seed(view: View, section: Section) -> Iterator[str]:
+def _by_seed(view: View, section: Section, of: str) -> Iterator[str]:
     """The exact worst case of each seed; nothing where there is one seed, or no exact attack."""
     facts = [
         fact
@@ -202,7 +218,7 @@ def _by_seed(view: View, section: Section) -> Iterator[str]:
         return
     header = ["Seed", *(heading(section, layers, method) for layers, method in shares)]
     rows = [[str(seed), *(percent(own.get(seed)) for own in shares.values())] for seed in seeds]
-    yield "### The exact worst case, seed by seed"
+    yield f"### The exact worst case, seed by seed{of}"
     yield (
         "Methods of one seed share graphs, initial weights, and batches. Percent of the test "
         "graphs, within the smallest budget."
@@ -245,9 +261,10 @@ def _claims(views: Mapping[str, View]) -> Iterator[str]:
 # --- how to check it ------------------------------------------------------------------------------
 
 
-def _check(each: Published) -> Iterator[str]:
+def _check(each: Published, is_first: bool) -> Iterator[str]:
     """The files, where they were made, and the commands that prove one."""
-    yield '<a id="check-it"></a>'
+    if is_first:
+        yield '<a id="check-it"></a>'
     yield "### Check it"
     name, first = next(iter(each.files.items()))
     seed = first.data[0].seed
@@ -263,7 +280,7 @@ def _check(each: Published) -> Iterator[str]:
         "```"
     )
     yield "This computes a whole seed:"
-    yield f"```sh\nrobust-augcl run {each.name} --seeds {seed} --out runs/{each.name}-{seed}\n```"
+    yield f"```sh\n{run_command(first, f'runs/{each.name}-{seed}', [seed])}\n```"
     rows = [
         [escape(file), ", ".join(_seeds(held)), escape(_commits(held)), escape(_processors(held))]
         for file, held in each.files.items()

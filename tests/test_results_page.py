@@ -67,13 +67,19 @@ def test_a_file_can_be_computed_again_today(path):
 
 @pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
 def test_a_file_is_of_the_suite_that_it_names(path):
-    """Its settings are those of the suite of the package, and its seeds are planned ones."""
+    """Its settings are those of the suite of the package, and its seeds are planned ones.
+
+    It may be of all graphs where the suite takes a share, and of more seeds.
+    """
     held = Baseline.load(path)
     suite = load_suite(held.suite)
     shipped = {name: value for name, value in suite.table.items() if name != "seeds"}
+    if (scale := held.table.get("scale")) == 1:
+        shipped["scale"] = scale
     assert held.table == json.loads(json.dumps(shipped))
-    assert {data.seed for data in held.data} <= set(suite.seeds)
-    assert held.planned_seeds == list(suite.seeds)
+    assert held.planned_seeds is not None
+    assert {data.seed for data in held.data} <= set(held.planned_seeds)
+    assert set(suite.seeds) <= set(held.planned_seeds)
 
 
 def test_commands_on_the_page_name_files_that_are_there():
@@ -87,6 +93,6 @@ def test_the_readme_says_what_the_page_says():
     readme = (TREE / "README.md").read_text()
     answer = readme.split("**The answer so far**")[1].split("At a tenth")[0]
     numbers = re.findall(r"[\u2212+]\d+\.\d", answer)  # a minus sign, as reports print it
-    assert len(numbers) >= 3
+    assert len(numbers) >= 2
     page = (RESULTS / PAGE).read_text()
     assert [number for number in numbers if number not in page] == []

@@ -264,7 +264,17 @@ class _Maker:
                     cell.protocol,
                     each.values["accuracy"],
                     _short(each.seconds),
+                    self._noted(cell),
                 )
+
+    def _noted(self, encoder: Cell) -> list[str]:
+        """What the pretraining of an encoder without labels noted."""
+        return [
+            note
+            for each in self._measurements
+            if each.kind == "pretraining" and each.cell == encoder
+            for note in each.values.get("notes", [])
+        ]
 
 
 def _plain(table: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -227,6 +227,7 @@ class Embedded:
         method, encoder, layers, protocol: as cells say it.
         accuracy: of each fold.
         seconds: of pretraining.
+        notes: warnings that its pretraining raised.
     """
 
     __pydantic_config__ = strict.STRICT
@@ -238,6 +239,7 @@ class Embedded:
     protocol: strict.Name
     accuracy: Annotated[list[strict.Share], Field(min_length=1, max_length=10_000)]
     seconds: strict.Seconds
+    notes: list[strict.Note]
 
 
 @dataclass(frozen=True)

@@ -173,12 +173,9 @@ def _measurements(held: Baseline) -> Iterator[Measurement]:
     for each in held.embedded:
         data = held.data[each.data]
         about = each.method, each.encoder, each.layers, data.seed, "", each.protocol, 0
-        yield Measurement(
-            "representation",
-            Cell(held.suite, data.name, *about),
-            {"accuracy": each.accuracy},
-            each.seconds,
-        )
+        cell = Cell(held.suite, data.name, *about)
+        yield Measurement("representation", cell, {"accuracy": each.accuracy}, each.seconds)
+        yield Measurement("pretraining", cell, {"notes": each.notes}, each.seconds)
 
 
 def _certificates(held: Baseline) -> Iterator[Measurement]:

@@ -203,5 +203,6 @@ def test_so_few_seeds_that_nothing_is_left_out_are_said_in_words(campaign: Campa
         "So few seeds give no interval that leaves a difference out. There is no verdict." in text
     )
     assert "100.0 to" not in text
+    assert "points (no interval)" in text  # of a published claim
     enough = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)
     assert "so few" not in told(enough, PAIR)

@@ -111,7 +111,7 @@ def test_what_was_foreseen_is_of_as_much_as_there_is(run):
     )
     table = json.loads(json.dumps({**suite.table, "name": "suite"}))
     table["methods"].append({"name": "dcl"})
-    del table["seeds"]
+    table.pop("seeds", None)
     foreseen = {
         "victim": {"2": 0.25, "3": 40.0},
         "pretraining": {"2": 3.0, "3": 40.0},

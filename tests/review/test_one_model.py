@@ -130,7 +130,7 @@ def test_what_no_budget_of_the_model_alone_can_prove_is_named(capsys):
             assert {*chosen.budgets, *chosen.other_budgets} == {1, 2}
             assert chosen.on_trust == (3,)
             _tell_choice(chosen)
-            assert "Left out, even with --all-budgets: budget 3." in capsys.readouterr().out
+            assert "Left out, even with --all-budgets: 3 edits." in capsys.readouterr().out
     assert chosen_with(all_budgets=True).on_trust == ()
     _tell_choice(chosen_with(all_budgets=True))
     assert "even with" not in capsys.readouterr().out
