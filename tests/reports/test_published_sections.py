@@ -96,14 +96,14 @@ def test_what_the_protocol_is_worth(both: View) -> None:
     heading, caption, models, words, pairs = protocols(both)
     assert heading == "### What the protocol is worth: components 40-50, 1 edit"
     assert "One trained model each, of seed 0." in caption
-    own = [row[1:] for row in rows_of(models) if row[0] == "GraphCL"]
+    own = [row[1:] for row in rows_of(models) if row[0] == "graphcl"]
     assert own == [
         ["Clean", "75.0", "75.0", "+0.0", "-", "-"],
         ["GradArgmax", "50.0", "60.0", "+10.0", "+25.0", "+40.0"],
         ["Exact worst case", "25.0", "20.0", f"{MINUS}5.0", "-", "-"],
     ]
     assert "how much of a published difference is the protocol" in words
-    assert [f"AUGCL {MINUS} GraphCL", "2 layers", "GradArgmax", *["+0.0"] * 3] in rows_of(pairs)
+    assert [f"augcl {MINUS} graphcl", "2 layers", "GradArgmax", *["+0.0"] * 3] in rows_of(pairs)
     (told,) = worth_in_words(both)
     assert f"Clean +0.0; GradArgmax +10.0; Exact worst case {MINUS}5.0." in told
 
@@ -120,7 +120,7 @@ def test_marks_of_both_protocols_stand_beside_what_the_protocol_is_worth(both: V
     failed = Audit("0" * 64, (Finding("a check", "FAIL", "seen", (weak.key,)),))
     view = view_of(replace(both.report, audit=failed))
     models = list(protocols(view))[2]
-    (row,) = (row for row in rows_of(models) if row[:2] == ["GraphCL", "GradArgmax"])
+    (row,) = (row for row in rows_of(models) if row[:2] == ["graphcl", "GradArgmax"])
     assert row[2:5] == ["50.0", "60.0†", "+10.0†"]
     assert "† The attack, or what it rests on" in models
     (told,) = worth_in_words(view)
@@ -174,15 +174,15 @@ def test_published_values_stand_beside_accuracy_without_labels(scored: ReportInp
     view = view_of(read_back(scored))
     _, _, table = embeddings(view)
     rows = {row[1]: row for row in rows_of(table)}
-    assert rows["GraphCL"][3] == "0, 1"
-    assert re.fullmatch(r"75\.0 \(\d+\.\d to 100\.0\)", rows["GraphCL"][4])
-    assert rows["GraphCL"][5] == "77.87"
-    assert "printed with +- 0.41; second hand" in rows["GraphCL"][6]
-    assert rows["AUGCL"][4:] == ["50.0 (50.0 to 50.0)", "-", "-"]
+    assert rows["graphcl"][3] == "0, 1"
+    assert re.fullmatch(r"75\.0 \(\d+\.\d to 100\.0\)", rows["graphcl"][4])
+    assert rows["graphcl"][5] == "77.87"
+    assert "printed with +- 0.41; second hand" in rows["graphcl"][6]
+    assert rows["augcl"][4:] == ["50.0 (50.0 to 50.0)", "-", "-"]
     not_run = [row for row in rows_of(table) if row[4] == "-"]
     assert [row[5] for row in not_run] == ["78.49", "78.83"]  # DCL and HCL
     (told,) = embeddings_in_words(view)
-    assert "GraphCL 75.0 (" in told
+    assert "graphcl 75.0 (" in told
     assert "published 77.87" in told
 
 
@@ -196,11 +196,11 @@ def test_how_often_weights_came_to_nothing_is_counted(scored: ReportInput) -> No
     view = view_of(read_back(scored))
     _, _, table = networks(view)
     assert rows_of(table) == [
-        ["AUGCL", "classifiers", "2", "0", "0", "0"],
-        ["AUGCL", "without labels", "2", "2", "0", "1 (3 %)"],
+        ["augcl", "classifiers", "2", "0", "0", "0"],
+        ["augcl", "without labels", "2", "2", "0", "1 (3 %)"],
     ]
     (told,) = networks_in_words(view)
-    assert told.endswith("AUGCL, without labels: 2 of 2.")
+    assert told.endswith("augcl, without labels: 2 of 2.")
 
 
 def test_methods_that_do_not_weigh_have_no_such_section(scored: ReportInput) -> None:
