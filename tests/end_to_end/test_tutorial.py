@@ -119,7 +119,9 @@ def test_it_shows_lines_of_the_script():
 
 
 def test_what_it_links_to_is_there():
-    for path in re.findall(r"\]\(([^)#]+)\)", TUTORIAL):
+    paths = re.findall(r"\]\(([^)#]+)\)", TUTORIAL)
+    assert paths
+    for path in paths:
         assert (TREE / "docs" / path).exists(), path
 
 

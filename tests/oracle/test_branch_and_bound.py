@@ -127,6 +127,7 @@ def test_a_planted_fault_is_caught(part, fault, monkeypatch):
 
 def test_what_is_left_open_is_said():
     broken = [number for number in range(40) if searched(known_case(number, budget=4)).broken.any()]
+    assert len(broken) >= 5
     for number in broken[:5]:
         case = known_case(number, budget=4)
         found = searched(case, most_evaluations=0)

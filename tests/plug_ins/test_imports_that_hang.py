@@ -22,7 +22,8 @@ HANGS = {
 
 
 def test_what_hangs_at_its_import_costs_itself(install, tmp_path, monkeypatch):
-    monkeypatch.setattr(patience, "TO_LOOK", 0.7)
+    # On a busy machine the plug-in that does not hang needs seconds too.
+    monkeypatch.setattr(patience, "TO_LOOK", 3)
     monkeypatch.setattr(patience, "_AGAIN", 0.1)
     points = attacks(*(f"h_{name} = acme_hang.{name}:Flip" for name in [*HANGS, "good"]))
     sources = {name: f"{source}\nclass Flip: pass\n" for name, source in HANGS.items()}
@@ -31,12 +32,12 @@ def test_what_hangs_at_its_import_costs_itself(install, tmp_path, monkeypatch):
     named = ["--plugin", tmp_path / "slow.py", "--plugin", f"{tmp_path}/slow.py:Flip"]
     before, start = signal.getsignal(signal.SIGALRM), time.monotonic()
     found = listed("--check", *named)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 120
     problems = {entry: told["problem"] for entry, told in found.items() if told["problem"]}
     late = {f"h_{name} acme-hang 1" for name in HANGS} | {"slow slow.py"}
     assert set(problems) == late | {f"{tmp_path}/slow.py:Flip --plugin"}, problems
     for told in problems.values():
-        assert told.endswith("ImportTookTooLong: it was not over after 0.7 seconds")
+        assert told.endswith("ImportTookTooLong: it was not over after 3 seconds")
     assert signal.getsignal(signal.SIGALRM) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 

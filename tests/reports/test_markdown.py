@@ -242,5 +242,7 @@ def test_every_table_is_rectangular(campaign: Campaign) -> None:
     text = appendix(
         report_of(campaign(methods=["none", "a|b", "graphcl"], attacks=["x|y", "exhaustive"]))
     )
-    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert tables
+    for block in tables:
         assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
