@@ -177,9 +177,9 @@ def _models(both: Both) -> str:
                     *map(_points, above),
                 ]
             )
-    above = "Above the worst case"
+    beyond = "Above the worst case"
     head = ["Method", *(["Layers"] if several else []), "Attack", "Strict", "Paper", "Points"]
-    return markdown_table([*head, f"{above}, strict", f"{above}, paper"], body, left=2 + several)
+    return markdown_table([*head, f"{beyond}, strict", f"{beyond}, paper"], body, left=2 + several)
 
 
 def _name(both: Both, layers: int, method: str) -> str:
