@@ -25,6 +25,7 @@ _MARKS = {claim_cells.FAILED: MARK, claim_cells.NOT_AT_REST: NOT_AT_REST}
 
 
 HEADER = ["Claim", "Claimed", "Reproduced", "Exact", "Bracket", "Verdict"]
+_WIDE = "no interval"
 
 
 def claims_section(rows: Sequence[ClaimRow], names: Names) -> str:
@@ -35,7 +36,7 @@ def claims_section(rows: Sequence[ClaimRow], names: Names) -> str:
         return f"{silent}\n"
     body = [[escape(cell) for cell in _cells(row, names)] for row in told]
     why = "".join(f"- {escape(row.claim.name)}: {escape(sentence(_why(row)))}.\n" for row in told)
-    parts = [_caption(), noted(markdown_table(HEADER, body, left=2)), why]
+    parts = [_caption(body), noted(markdown_table(HEADER, body, left=2)), why]
     return "\n\n".join(part.strip("\n") for part in (*parts, *([silent] if silent else []))) + "\n"
 
 
@@ -54,10 +55,12 @@ def claims_in_short(rows: Sequence[ClaimRow], names: Names) -> str:
 def as_rows(rows: Sequence[ClaimRow], names: Names) -> dict[str, Any]:
     """The same as plain cells, without markup, for a page."""
     told = [row for row in rows if row.is_told]
+    cells = [_cells(row, names) for row in told]
+    whys = [f"{sentence(_why(row))}." for row in told]
     return {
-        "caption": _caption(),
+        "caption": _caption(cells),
         "header": HEADER,
-        "rows": [{"cells": _cells(row, names), "why": f"{sentence(_why(row))}."} for row in told],
+        "rows": [{"cells": own, "why": why} for own, why in zip(cells, whys, strict=True)],
         "silent": _silent(rows),
     }
 
@@ -81,7 +84,10 @@ def _tested(rows: Sequence[ClaimRow], who: str, including: str = "") -> str:
     return f"{who} {verb} {tested or 'none'} of the {len(rows)} published claims{including}."
 
 
-def _caption() -> str:
+def _caption(rows: Sequence[Sequence[str]]) -> str:
+    """What the columns mean, and the words in them that need it."""
+    wide = any(_WIDE in cell for row in rows for cell in row)
+    few = " No interval: with so few seeds it contains every possible difference."
     return (
         "What others published, and what this run says of it. Differences are in points. "
         "Reproduced: measured with the attacks and the protocol that the claim names. The 95 % "
@@ -89,7 +95,7 @@ def _caption() -> str:
         "of robust accuracy in the exact worst case. Bracket: the bounds of the worst case of each "
         "method. The lower bound counts graphs proved safe. The upper bound counts "
         f"{UNBROKEN}. Where there are several numbers, the largest is shown. "
-        "The verdict rests on the column Reproduced alone."
+        f"The verdict rests on the column Reproduced alone.{few if wide else ''}"
     )
 
 
@@ -176,7 +182,7 @@ def cell_text(claim: Claim, cell: ClaimCell) -> str:
     if cell.low is not None and cell.high is not None:
         wide = cell.low <= -1 and cell.high >= 1  # it leaves nothing out
         interval = f" ({100 * cell.low:{sign}.1f} to {100 * cell.high:{sign}.1f})"
-        text += " (no interval)" if wide else interval
+        text += f" ({_WIDE})" if wide else interval
     return with_minus(text)
 
 

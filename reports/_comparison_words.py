@@ -83,15 +83,15 @@ def said(found: Judged, section: Section, pair: Pair) -> Iterator[str]:
     if found.verdict == "undecided" and not has_interval(found):
         yield (
             f"{found.n_seeds} seeds cannot tell. Robust accuracy differs by "
-            f"{points(found.difference)} points, but the 95 % interval is so wide that it leaves "
-            "no difference out."
+            f"{points(found.difference)} points, but the 95 % interval is so wide that it "
+            "contains every possible difference."
         )
         yield from _what_would_settle(found, equal)
         return
     if not has_interval(found):
         yield (
-            f"robust accuracy differs by {points(found.difference)} points. So few seeds give no "
-            "interval that leaves a difference out."
+            f"robust accuracy differs by {points(found.difference)} points. With so few seeds the "
+            "95 % interval contains every possible difference."
         )
     else:
         yield (
@@ -266,7 +266,7 @@ def _why_none(section: Section, found: Sequence[Judged]) -> list[str]:
             compared = f"the run has {rules.held}, of which {compared}"
         lines.append(
             f"No verdict: {planned} {were} planned, and {compared}. Whoever looks "
-            "and goes on decides too often."
+            "at some seeds, and then stops or goes on, finds differences by chance too often."
             if planned is not None and (seeds != [planned] or rules.has_other_seeds)
             else "No verdict: it is not known whether the seeds share graphs."
         )

@@ -127,9 +127,9 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
 def _of_few_seeds(rows: Sequence[Judged]) -> Iterator[str]:
     """What words say in the place of numbers, where seeds are too few for any."""
     if any(found.high is not None and not has_interval(found) for found in rows):
-        yield "No interval: it leaves no difference out, so few are the seeds."
+        yield "No interval: with so few seeds it contains every possible difference."
     if any(found.detectable is not None and found.detectable > 1 for found in rows):
-        yield "None is detectable where so few seeds would miss any difference, however large."
+        yield "Detectable, none: so few seeds would miss even the largest possible difference."
 
 
 def _of_methods(verdicts: Verdicts, found: Judged, mark: str) -> list[str]:

@@ -55,9 +55,9 @@ def _of(expected: Mapping[str, float]) -> str:
         return ""
     return (
         " Foreseen are core hours, from a tenth of the graphs (docs/measurements.md), of as many "
-        "models and certificates as are here, each with its number of layers. Of a pretraining or "
-        "a warm-up whose models are not here yet nothing is counted as foreseen, though its hours "
-        "are."
+        "models and certificates as are here, each with its number of layers. Hours can hold what "
+        "is not counted as foreseen: certificates of all budgets but the largest, and pretrainings "
+        "and warm-ups whose models are not here yet."
     )
 
 

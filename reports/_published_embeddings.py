@@ -1,8 +1,8 @@
-"""Accuracy without labels beside published values, and how often weights came to nothing."""
+"""Accuracy without labels beside published values, and how often weights failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from robust_augcl.reports._methods import UNSUPERVISED, over_seeds
@@ -16,6 +16,7 @@ from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.names import Names, layers_text
 from robust_augcl.results.note_words import in_present_words, taken_apart
 from robust_augcl.results.records import Record
+from robust_augcl.results.shared_graphs import overlap
 
 _NOTHING = "-"
 _SIGNS = (
@@ -24,6 +25,7 @@ _SIGNS = (
     ("Equal weights", "equal weights"),
 )
 """Heads of columns, and the words of notes that they count."""
+_IN_BRACKETS = " In brackets: 95 % intervals over the seeds."
 
 
 class _Model(NamedTuple):
@@ -48,28 +50,36 @@ def embeddings(view: View) -> Iterator[str]:
     yield (
         "An SVM tells the classes by embeddings of encoders that saw all graphs and no label: "
         f"mean accuracy in percent over {' or '.join(map(str, folds))} seeded folds and over the "
-        "seeds, with a 95 % t interval over the seeds where there are several. All seeds share the "
-        "graphs. Published: of the whole data set, as printed elsewhere, second hand where the "
-        "last column says so; what is printed as a spread is over folds or over seeds. Whether the "
-        "same was run here is told under [published claims](#published-claims)."
+        "seeds, with a 95 % t interval over the seeds where there are several."
+        f"{_sharing(view, found)} Published: of the whole data set, as printed elsewhere, second "
+        "hand where the last column says so; what is printed as a spread is over folds or over "
+        "seeds. Whether the same was run here is told under [published claims](#published-claims)."
     )
     head = ["Data set", "Method", "Layers", "Seeds", "Here", "Published", "Published where"]
     yield markdown_table(head, list(_rows(view, found)), left=3)
+
+
+def _sharing(view: View, found: Iterable[_Model]) -> str:
+    """That seeds share their graphs, where they do: then an interval is not over graphs."""
+    shared = [overlap(view.report.measurements, model.dataset) for model in found]
+    return " All seeds share the graphs." if shared and all(shared) else ""
 
 
 def embeddings_in_words(view: View) -> Iterator[str]:
     """One sentence a data set: what each method reached, and what was published of it."""
     names = view.report.names
     by_table: dict[tuple[str, str, int], list[str]] = {}
-    for model, own in _scores(view).items():
-        text = f"{names.method(model.method)} {over_seeds(_means(own))}"
+    scores = _scores(view)
+    several = any(len(own) > 1 for own in scores.values())
+    for model, own in scores.items():
+        text = f"{names.method(model.method)} {over_seeds(_means(own))}{_of_seeds(own)}"
         if claims := _published(view, model.dataset, model.method):
             text += f", published {' or '.join(_value(claim) for claim in claims)}"
         by_table.setdefault(model[:3], []).append(text)
     for (dataset, _, layers), told in by_table.items():
         yield (
             f"Accuracy in percent of an SVM on embeddings made without labels ({dataset}, "
-            f"{layers_text(layers)}): {'; '.join(told)}."
+            f"{layers_text(layers)}): {'; '.join(told)}.{_IN_BRACKETS if several else ''}"
         )
 
 
@@ -92,6 +102,11 @@ def _rank(order: Sequence[str], method: str) -> tuple[int, str]:
 
 def _means(found: Sequence[Measurement]) -> list[float]:
     return [sum(m.values["accuracy"]) / len(m.values["accuracy"]) for m in found]
+
+
+def _of_seeds(found: Sequence[Measurement]) -> str:
+    seeds = [each.cell.seed for each in found]
+    return f", {'seed' if len(seeds) == 1 else 'seeds'} {seeds_text(seeds)}"
 
 
 def _rows(view: View, found: Mapping[_Model, Sequence[Measurement]]) -> Iterator[list[str]]:
@@ -143,21 +158,23 @@ def _printed(claims: Sequence[Claim]) -> list[str]:
 
 
 def networks(view: View) -> Iterator[str]:
-    """How often methods that weigh negatives came to no weights; nothing where none weighs."""
+    """How often weights of negatives failed; nothing where none weighs."""
     rows = list(_weighing(view))
     if not rows:
         return
-    yield "### How often weights came to nothing"
+    yield "### How often weights failed"
     yield (
-        "Of trainings of methods that weigh their negatives, one a seed, number of layers and use "
-        "(for classifiers, which see no test graph, and without labels, on all graphs): how many "
-        "noted it. Underfit: the network that tells how uncertain a pair is was no better than a "
-        "constant answer. Collapsed: for some anchors all weights came to 0, and 1 was taken. "
-        "Equal weights: for some anchors all negatives got almost the same weight. For how many "
-        "anchors stands in brackets, the least and the greatest share, where notes tell it."
+        "Some methods give each negative a weight. The table counts their pretrainings, and how "
+        "many of them noted a fault of the weights. There is one pretraining for each seed, number "
+        "of layers and use: for classifiers, without any test graph; or without labels, on all "
+        "graphs. Underfit: the network that tells how uncertain a pair is was no better than a "
+        "constant answer; a method without such a network has 0. Collapsed: for some anchors all "
+        "weights were 0, and 1 was taken instead. Equal weights: for some anchors all negatives "
+        "got almost the same weight. In brackets: the share of these anchors, or the least and "
+        "the greatest one, where notes tell it."
     )
     body = [[escape(method), *rest] for method, *rest in rows]
-    yield markdown_table(["Method", "Use", "Trainings", *(head for head, _ in _SIGNS)], body, 2)
+    yield markdown_table(["Method", "Use", "Pretrainings", *(head for head, _ in _SIGNS)], body, 2)
 
 
 def networks_in_words(view: View) -> Iterator[str]:

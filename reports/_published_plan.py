@@ -78,6 +78,20 @@ def run_command(held: Baseline, out: str, seeds: Sequence[int] | None = None) ->
     return " ".join([*parts, f"--out {out}"])
 
 
+def replay_command(held: Baseline, path: str) -> str:
+    """The command that computes a model of the fewest layers of a file again, by the file's path.
+
+    It names all that tells the file's models apart, but for their methods.
+    """
+    seeds = [held.data[victim.data].seed for victim in held.victims]
+    models = {(v.layers, seed, v.protocol) for v, seed in zip(held.victims, seeds, strict=True)}
+    layers, seed, _ = min(models)
+    protocols = sorted(protocol for *about, protocol in models if about == [layers, seed])
+    protocol = "strict" if "strict" in protocols else protocols[0]
+    which = f" --protocol {protocol}" if len(protocols) > 1 else ""
+    return f"robust-augcl replay --from-scratch {path} --seed {seed} --layers {layers}{which}"
+
+
 class Cell(NamedTuple):
     """What one record, or one certificate, is about; a certificate has no attack."""
 

@@ -18,6 +18,12 @@ from robust_augcl.results.statistics import Measure
 TITLE = "What the protocol is worth"
 _STRICT, _PAPER = "strict", "paper"
 _NOTHING = "-"
+_OF_THE_WORST = (
+    " The exact worst case is the fixed mark, since no attack does more. Above the worst case: how "
+    "many points more stay right under an attack than in the exact worst case of the same model. "
+    "The row of the exact worst case counts graphs that are right before and after, under both "
+    "protocols alike: what differs there is the model alone, chosen on other graphs."
+)
 
 
 class Both(NamedTuple):
@@ -57,6 +63,11 @@ class Both(NamedTuple):
         ]
         return found[0], found[1]
 
+    @property
+    def has_worst(self) -> bool:
+        """Whether the exact worst case of any model is there, under either protocol."""
+        return any(share is not None for each in self.columns for share in self.worst(each))
+
     def worth(self, attack: str, column: tuple[int, str]) -> float | None:
         """The published number less the strict one; of the exact worst case both are robust."""
         if attack == self.strict.exact == self.paper.exact:
@@ -90,9 +101,14 @@ def worth_in_words(view: View) -> Iterator[str]:
         if not ranges:
             continue
         about = f"{both.strict.dataset}, {edits_text(both.strict.budget)}"
+        models = len(both.columns)
+        over = f", the least and the greatest of {models} models" if models > 1 else ""
+        exact = both.strict.exact
+        compared = exact is not None and _moved(both, exact)
+        alike = " The exact worst case is counted alike under both." if compared else ""
         yield (
             f"What the published protocol is worth ({about}): its numbers, counted as papers "
-            f"count, less the strict ones, in points: {'; '.join(ranges)}."
+            f"count, less the strict ones, in points{over}: {'; '.join(ranges)}.{alike}"
             f"{_of_seeds(both)}{_doubts(both)}"
         )
 
@@ -132,7 +148,7 @@ def protocols(view: View) -> Iterator[str]:
             yield (
                 "The same of the comparisons that the suite names: points, left less right. The "
                 "column Paper less the column Strict is how much of a published difference is the "
-                "protocol. The last column is the fixed mark."
+                f"protocol.{' The last column is the fixed mark.' if both.has_worst else ''}"
             )
             yield noted(pairs)
 
@@ -143,11 +159,8 @@ def _caption(both: Both) -> str:
         "chosen on graphs for validation, attacks learn on graphs for training and add edges that "
         "are not there yet. Paper: right after the edits, as papers count, whether right or wrong "
         "before; the model and learned attackers are chosen on the test graphs, and an edit may "
-        "do nothing. Points: the second less the first, which is what the protocol is worth. Above "
-        "the worst case: what an attack left standing beyond the exact worst case of the same "
-        "model, in points; this is the fixed mark, since no attack does more. In its own row the "
-        "exact worst case counts graphs that are right before and after under both protocols: what "
-        f"differs there is the model alone, chosen on other graphs.{_of_seeds(both)}"
+        "do nothing. Points: the second less the first, which is what the protocol is worth."
+        f"{_OF_THE_WORST if both.has_worst else ''}{_of_seeds(both)}"
     )
 
 
@@ -174,12 +187,13 @@ def _models(both: Both) -> str:
                     percent(strict) + marks[0] * (strict is not None),
                     percent(paper) + marks[1] * (paper is not None),
                     _points(worth) + max(marks) * (worth is not None),
-                    *map(_points, above),
+                    *([*map(_points, above)] if both.has_worst else []),
                 ]
             )
     beyond = "Above the worst case"
     head = ["Method", *(["Layers"] if several else []), "Attack", "Strict", "Paper", "Points"]
-    return markdown_table([*head, f"{beyond}, strict", f"{beyond}, paper"], body, left=2 + several)
+    head += [f"{beyond}, strict", f"{beyond}, paper"] if both.has_worst else []
+    return markdown_table(head, body, left=2 + several)
 
 
 def _name(both: Both, layers: int, method: str) -> str:
@@ -216,10 +230,11 @@ def _pairs(view: View, both: Both) -> str:
                         escape(both.strict.attack_name(attack)),
                         _points(strict) + marks[0] * (strict is not None),
                         _points(paper) + marks[1] * (paper is not None),
-                        _points(exact),
+                        *([_points(exact)] if both.has_worst else []),
                     ]
                 )
-    head = ["Difference", "Layers", "Attack", "Strict", "Paper", "Exact worst case, strict"]
+    head = ["Difference", "Layers", "Attack", "Strict", "Paper"]
+    head += ["Exact worst case, strict"] if both.has_worst else []
     return markdown_table(head, body, left=3) if body else ""
 
 

@@ -80,9 +80,10 @@ def failed_text(section: Section, attack: str) -> str:
     """A sentence where numbers under an attack are told without marks: it failed its audit."""
     if not mark_of_attack(section, attack):
         return ""
+    which = "On some models this" if len(section.columns) > 1 else "This"
     return (
-        " On some models this attack, or what it rests on, failed its audit. Do not rely on these "
-        "numbers before you have read why."
+        f" {which} attack, or what it rests on, failed its audit. Do not rely on these numbers "
+        "before you have read why."
     )
 
 

@@ -26,7 +26,7 @@ from robust_augcl.reports._published_embeddings import (
     networks,
     networks_in_words,
 )
-from robust_augcl.reports._published_plan import run_command, seeds_of, there
+from robust_augcl.reports._published_plan import replay_command, run_command, seeds_of, there
 from robust_augcl.reports._published_protocols import protocols, worth_in_words
 from robust_augcl.reports._rest import heading
 from robust_augcl.reports._sections import Section
@@ -139,7 +139,7 @@ def _opening(found: Sequence[Published], views: Mapping[str, View]) -> str:
             lines.append(
                 f"**{escape(each.name)} is not finished**: {missing} planned records of these "
                 f"seeds are not there. [What there is](#{each.name.lower()}) stands below; means "
-                "are over what there is, and a budget may lack depths that another one has."
+                "are over what there is. A budget may lack numbers of layers that another one has."
             )
         for family in view.families:
             lines.append(f"**{escape(each.name)}: {escape(family_title(family[0]))}**")
@@ -268,17 +268,13 @@ def _check(each: Published, is_first: bool) -> Iterator[str]:
     yield "### Check it"
     name, first = next(iter(each.files.items()))
     seed = first.data[0].seed
-    layers = min(victim.layers for victim in first.victims)
     yield (
-        "This computes one model and its exact worst case again from nothing, and compares "
-        "digests and verdicts, target by target. Without `--method` it is the cheapest model, that "
-        "of no pretraining where there is one; each other model is a call of its own:"
+        "This computes one model again from nothing, and its exact worst case where the file has "
+        "one, and compares digests and verdicts, target by target. Without `--method` it is the "
+        "cheapest model, that of no pretraining where there is one; each other model is a call of "
+        "its own. Without `--all-budgets` it is the smallest budget alone:"
     )
-    yield (
-        "```sh\n"
-        f"robust-augcl replay --from-scratch docs/results/{name} --seed {seed} --layers {layers}\n"
-        "```"
-    )
+    yield f"```sh\n{replay_command(first, f'docs/results/{name}')}\n```"
     yield "This computes a whole seed:"
     yield f"```sh\n{run_command(first, f'runs/{each.name}-{seed}', [seed])}\n```"
     rows = [

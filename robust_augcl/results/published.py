@@ -70,7 +70,8 @@ def _check(held: Sequence[Baseline]) -> None:
     if planned is not None and (others := sorted(seeds - set(planned))):
         raise ValueError(
             f"Expected results of the planned seeds ({', '.join(map(str, planned))}), got those of "
-            f"seed {others[0]}: whoever adds seeds after some were seen decides too often"
+            f"seed {others[0]}: whoever adds seeds after some were seen finds differences by "
+            "chance too often"
         )
     cells = [_cell(each, victim) for each in held for victim in each.victims]
     if twice := next((cell for cell in cells if cells.count(cell) > 1), None):

@@ -197,11 +197,9 @@ def test_so_few_seeds_that_nothing_is_left_out_are_said_in_words(campaign: Campa
     text = told(records, PAIR, planned=5)
     found = row(text, "AUGCL \N{MINUS SIGN} GraphCL", "Exact worst case")
     assert found[2:] == ["+0.0 (no interval)", "-", "no verdict", "none", "-"]
-    assert "No interval: it leaves no difference out, so few are the seeds." in text
-    assert "None is detectable where so few seeds would miss any difference" in text
-    assert (
-        "So few seeds give no interval that leaves a difference out. There is no verdict." in text
-    )
+    assert text.count("No interval: with so few seeds it contains every possible difference.") == 3
+    assert "Detectable, none: so few seeds would miss even the largest possible difference." in text
+    assert "With so few seeds the 95 % interval contains every possible difference." in text
     assert "100.0 to" not in text
     assert "points (no interval)" in text  # of a published claim
     enough = made(campaign, [70 + k for k in NOISE], [60] * 5, [60 - k for k in NOISE], 100)

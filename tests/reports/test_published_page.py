@@ -121,6 +121,7 @@ def test_what_was_foreseen_is_of_as_much_as_there_is(run):
     seconds = {"victim": 3600.0, "dataset": 360.0}
     text = page(published(files_of(run, table=table, seconds=seconds), {"suite": foreseen}))[PAGE]
     rows = text.decode().split("### What it cost")[1].split("\n\n")[2].splitlines()
+    assert "certificates of all budgets but the largest" in text.decode()
     assert rows[0] == "| Step | Hours | Foreseen of as much |"
     assert rows[2:] == [
         "| data set | 0.30 | - |",

@@ -19,8 +19,9 @@ from robust_augcl.reports._published_embeddings import (
     networks,
     networks_in_words,
 )
-from robust_augcl.reports._published_plan import run_command
+from robust_augcl.reports._published_plan import replay_command, run_command
 from robust_augcl.reports._published_protocols import protocols, worth_in_words
+from robust_augcl.reports._rest import failed_text
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View, view_of
 from robust_augcl.reports.figure import accuracy_figure
@@ -108,6 +109,27 @@ def test_what_the_protocol_is_worth(both: View) -> None:
     assert f"Clean +0.0; GradArgmax +10.0; Exact worst case {MINUS}5.0." in told
 
 
+def test_without_an_exact_worst_case_nothing_is_said_of_it(both: View) -> None:
+    inexact = [r for r in both.report.records if r.cell.attack != "exhaustive"]
+    view = view_of(replace(both.report, records=inexact))
+    for told in (protocols(view), worth_in_words(view)):
+        text = " ".join(told)
+        assert "GradArgmax" in text
+        assert "worst case" not in text
+        assert "fixed mark" not in text
+    for told in (protocols(both), worth_in_words(both)):
+        assert "exact worst case" in " ".join(told)
+
+
+def test_a_range_of_points_says_over_what_it_goes(both: View) -> None:
+    (told,) = worth_in_words(both)
+    assert "in points, the least and the greatest of 3 models: Clean" in told
+    assert "The exact worst case is counted alike under both." in told
+    one = [r for r in both.report.records if r.cell.method == "none"]
+    (told,) = worth_in_words(view_of(replace(both.report, records=one)))
+    assert "in points: Clean" in told
+
+
 def test_one_protocol_has_no_such_section(run: ReportInput) -> None:
     assert [*protocols(view_of(run)), *worth_in_words(view_of(run))] == []
 
@@ -182,8 +204,37 @@ def test_published_values_stand_beside_accuracy_without_labels(scored: ReportInp
     not_run = [row for row in rows_of(table) if row[4] == "-"]
     assert [row[5] for row in not_run] == ["78.49", "78.83"]  # DCL and HCL
     (told,) = embeddings_in_words(view)
-    assert "graphcl 75.0 (" in told
-    assert "published 77.87" in told
+    assert re.search(r"graphcl 75\.0 \(\d+\.\d to 100\.0\), seeds 0, 1, published 77\.87", told)
+    assert told.endswith(". In brackets: 95 % intervals over the seeds.")
+
+
+def test_of_each_method_it_is_said_which_seeds_were_scored(scored: ReportInput) -> None:
+    """One seed of GraphCL is missing: its mean is over other seeds than those of its rivals."""
+    fewer = [m for m in scored.measurements if (m.cell.method, m.cell.seed) != ("graphcl", 0)]
+    view = view_of(replace(scored, measurements=fewer))
+    _, _, table = embeddings(view)
+    assert {row[1]: row[3] for row in rows_of(table)}["graphcl"] == "1"
+    (told,) = embeddings_in_words(view)
+    assert "graphcl 80.0, seed 1, published" in told
+    assert "augcl 50.0 (50.0 to 50.0), seeds 0, 1" in told
+    alone = [m for m in scored.measurements if m.cell.seed == 0]
+    (told,) = embeddings_in_words(view_of(replace(scored, measurements=alone)))
+    assert "In brackets" not in told
+
+
+@pytest.mark.parametrize("draws_graphs", [False, True])
+def test_that_seeds_share_graphs_is_said_where_they_do(
+    scored: ReportInput, draws_graphs: bool
+) -> None:
+    measured = [
+        replace(m, values={**m.values, "draws_graphs": draws_graphs, "targets": 40, "training": 90})
+        if m.kind == "dataset"
+        else m
+        for m in scored.measurements
+    ]
+    assert any(m.kind == "dataset" for m in measured)
+    _, caption, _ = embeddings(view_of(replace(scored, measurements=measured)))
+    assert ("All seeds share the graphs." in caption) != draws_graphs
 
 
 def test_values_of_a_whole_data_set_are_not_held_against_a_part(run: ReportInput) -> None:
@@ -194,7 +245,8 @@ def test_values_of_a_whole_data_set_are_not_held_against_a_part(run: ReportInput
 def test_how_often_weights_came_to_nothing_is_counted(scored: ReportInput) -> None:
     """Of two encoders without labels both were underfit, and one weighed all alike."""
     view = view_of(read_back(scored))
-    _, _, table = networks(view)
+    _, caption, table = networks(view)
+    assert "a method without such a network has 0" in caption
     assert rows_of(table) == [
         ["augcl", "classifiers", "2", "0", "0", "0"],
         ["augcl", "without labels", "2", "2", "0", "1 (3 %)"],
@@ -235,6 +287,30 @@ def test_an_attack_that_failed_its_audit_is_marked_in_figures_and_sentences(run)
         guided = " ".join(guide(view_of(marked).families[0][0]))
         assert "the strongest single attack is GradArgmax" in guided
         assert (sentence in guided) == there
+
+
+def test_of_one_model_it_is_not_said_that_some_failed(run: ReportInput) -> None:
+    own = [r for r in run.records if (r.cell.attack, r.cell.budget) == ("grad_argmax", 1)]
+    for method, start in (("none", " This attack"), (None, " On some models this attack")):
+        records = [r for r in own if method in (None, r.cell.method)]
+        failed = Audit("0" * 64, (Finding("a check", "FAIL", "seen", (records[0].key,)),))
+        report = replace(run, records=records, measurements=(), audit=failed)
+        (section,) = view_of(report).sections
+        assert failed_text(section, "grad_argmax").startswith(start)
+
+
+def test_the_command_that_computes_a_model_again_names_one_that_is_there(run: ReportInput) -> None:
+    """A seed without models, and one of each depth; two protocols are told apart."""
+    held = file_of(run, 0)
+    data = [replace(held.data[0], seed=seed) for seed in (9, 4, 0)]
+    about = [(1, 2, "strict"), (2, 3, "strict")]
+    for more, end in (([], ""), ([(1, 2, "paper")], " --protocol strict")):
+        victims = [
+            replace(held.victims[0], data=place, layers=layers, protocol=protocol)
+            for place, layers, protocol in (*more, *about)
+        ]
+        told = replay_command(replace(held, data=data, victims=victims), "x.json")
+        assert told == f"robust-augcl replay --from-scratch x.json --seed 4 --layers 2{end}"
 
 
 def test_the_command_is_of_the_scale_and_the_seeds_of_the_file(run: ReportInput) -> None:
