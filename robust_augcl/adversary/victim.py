@@ -31,10 +31,11 @@ from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalParts
 from robust_augcl.models.verdicts import Verdicts
+from robust_augcl.oracle.answers import AnswerPairs, answers_pairs
 from robust_augcl.oracle.edge_gradients import Loss, RelaxedEdits, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.node_gradients import node_gradients
 from robust_augcl.oracle.node_logits import NodeLogits, pieces_of
-from robust_augcl.oracle.pair_logits import PairLogits
+from robust_augcl.oracle.pair_logits import EVERY_PAIR, PairLogits
 from robust_augcl.oracle.partial_edits import PartialEdits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
 from robust_augcl.threat.candidates import Candidates
@@ -145,7 +146,7 @@ class Victim:
     @torch.no_grad()
     def pair_logits(
         self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
-    ) -> Callable[[Tensor, Tensor], Tensor]:
+    ) -> AnswerPairs:
         """Prepare graphs for questions about pairs of candidates.
 
         The answer takes the numbers of two different candidates of one graph, (P,) and (P,), and
@@ -168,7 +169,8 @@ class Victim:
                 logits, lambda index: ready.edited(one[index], other[index])
             )
 
-        return ask
+        is_whole = isinstance(packed, NodeTargets)
+        return answers_pairs(ask, EVERY_PAIR if is_whole else ready.at_once)
 
     def edge_gradients(
         self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor

@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier_base import LocalParts
+from robust_augcl.oracle.answers import AnswerPairs
 from robust_augcl.oracle.edge_gradients import Loss
 from robust_augcl.threat.candidates import Candidates
 
@@ -77,12 +78,9 @@ class VictimView:
 
     def pair_logits(
         self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates
-    ) -> Callable[[Tensor, Tensor], Tensor]:
+    ) -> AnswerPairs:
         """See `victim.Victim.pair_logits`; needs query access."""
-        return cast(
-            Callable[[Tensor, Tensor], Tensor],
-            self._ask(Access.QUERY, "pair_logits")(graphs, candidates),
-        )
+        return cast(AnswerPairs, self._ask(Access.QUERY, "pair_logits")(graphs, candidates))
 
     def edge_gradients(
         self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates, towards: Tensor

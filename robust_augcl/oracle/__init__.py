@@ -8,6 +8,7 @@ Both oracles: `edits`, `neighbourhoods` (who is near whom), `trees` (what is com
 Target nodes: `node_logits`, from `node_sets` (sets of edits of one graph that holds all targets),
               `node_questions` and `node_hearers` (what is near a target); `node_gradients`
 Search:       `edit_sets` (sets of edits), `beam_search`, `pair_search`
-Proofs:       `bounds` (a lower bound on margins), `certificates` (search and bound together)
+Proofs:       `bounds` (a lower bound on margins), `certificates` (search and bound together),
+              `pair_bounds` (the same of every pair, three rounds), from `pair_effects`
 Gradients:    `edge_gradients`, `partial_edits`
 """

@@ -9,7 +9,7 @@ Letters: G graphs, M candidates, P pairs of candidates, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -22,8 +22,28 @@ from robust_augcl.threat.candidates import Candidates
 Ask = Callable[[PackedGraphs, Candidates], Tensor]
 """Logits (M, C) of graphs after one candidate each, as `Answers.candidate_logits`."""
 
-AnswerPairs = Callable[[Tensor, Tensor], Tensor]
-"""From the numbers of two candidates of one graph each, (P,) and (P,), to logits (P, C)."""
+
+class AnswerPairs(Protocol):
+    """Answers about pairs of candidates of one graph each.
+
+    Pairs are answered in runs of `at_once`, from the first on. The last digits of an answer depend
+    on the other pairs of its run, and on no more.
+    """
+
+    @property
+    def at_once(self) -> int:
+        """How many pairs are answered at once."""
+
+    def __call__(self, one: Tensor, other: Tensor) -> Tensor:
+        """Logits (P, C) after both candidates, given by their numbers (P,) and (P,)."""
+
+
+def answers_pairs(ask: Callable[[Tensor, Tensor], Tensor], at_once: int) -> AnswerPairs:
+    """A function that answers about pairs, and says how many it answers at once."""
+    # An attack is given this function: an object would show it the classifier.
+    ask.at_once = at_once  # type: ignore[attr-defined]
+    return cast(AnswerPairs, ask)
+
 
 AskPairs = Callable[[PackedGraphs, Candidates], AnswerPairs]
 """Prepares graphs for questions about pairs of candidates, as `Answers.pair_logits`."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ from robust_augcl.oracle.edit_sets import Found, SearchProblem, is_all, of_copie
 from robust_augcl.oracle.harmless import harmless_pairs
 from robust_augcl.oracle.head_bounds import MarginBounds
 from robust_augcl.oracle.larger_sets import SMALLEST, search_larger_sets
+from robust_augcl.oracle.pair_bounds import pair_margin_bounds
 from robust_augcl.oracle.pair_search import search_pairs
 from robust_augcl.oracle.searched import Searched
 from robust_augcl.oracle.worst_edits import changing_candidates
@@ -188,6 +190,7 @@ def _certify(
             limit=most.pairs,
             stop_when_broken=True,
             harmless=harmless,
+            least_after=partial(_least_after, victim, graphs, candidates),
         )
     every_edit = is_all(reach, graphs, threat)
     complete = found.exhausted & every_edit
@@ -236,6 +239,16 @@ def _bounds(
     lower = found.lower.new_full((graphs.num_graphs,), -torch.inf)
     start[some], cost[mine], lower[some] = found.start, found.cost, found.lower
     return MarginBounds(start, cost, lower)
+
+
+def _least_after(
+    victim: OpenAnswers, graphs: PackedGraphs, candidates: Candidates, number: int, enough: float
+) -> Tensor | None:
+    """What each two candidates of a graph leave of its margin at least (see `LeastAfter`)."""
+    mine = (candidates.graph == number).nonzero().squeeze(1)
+    alone = of_copies(candidates, torch.zeros_like(mine), mine, 1)
+    some = torch.tensor([number], device=mine.device)
+    return pair_margin_bounds(victim.model, graphs.select(some), alone, enough)
 
 
 def _by_branches(

@@ -8,6 +8,7 @@ Letters: G graphs, M candidates, P pairs of candidates, C classes.
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 
 import torch
@@ -31,6 +32,9 @@ from robust_augcl.oracle.single_logits import (
 )
 from robust_augcl.oracle.states_alone import TooManyTrees
 from robust_augcl.threat.candidates import Candidates
+
+EVERY_PAIR = sys.maxsize
+"""How many pairs are answered at once where no oracle is asked: all of them."""
 
 
 class PairLogits:
@@ -85,6 +89,11 @@ class PairLogits:
             oracle = PairOracle(local.encoder, graphs, edits)
             if agree(of_sums(local, oracle.clean_sums), model(graphs)):
                 self._oracle, self._local = oracle, local
+
+    @property
+    def at_once(self) -> int:
+        """How many pairs are answered at once."""
+        return EVERY_PAIR if self._oracle is None else self._oracle.at_once
 
     def __call__(self, one: Tensor, other: Tensor) -> Tensor:
         """Logits (P, C) after two different candidates of one graph each.

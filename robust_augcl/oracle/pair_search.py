@@ -1,24 +1,46 @@
 """Exhaustive search over single edits and pairs of edits.
 
+**What is left out.** Where a bound says what each pair leaves of the margin (`LeastAfter`), pairs
+need not be tried that leave more than the lowest margin so far. The others are tried, by
+themselves. Those that may have the lowest margin are then tried once more, together with all pairs
+that would have been answered with them at once: so the search finds the same edits, and the same
+margin to the last digit, as if none had been left out. They are few, mostly none.
+
 Letters: G graphs, M candidates, S first edits, P pairs of candidates, B some of the graphs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.ragged import ranges, runs, take
+from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import AnswerPairs
 from robust_augcl.oracle.edit_sets import BestSets, Found, SearchProblem, lowest, of_copies
 
 Harmless = Callable[[Tensor, Tensor], Tensor]
 """Which pairs of candidates, by their numbers (P,) and (P,), cannot break their graph: (P,)
 bool.
+"""
+
+LeastAfter = Callable[[int, float], Tensor | None]
+"""From the number of a graph to the least margin after each two of its M candidates, by their
+places in it (M, M); None where that is not known. What is above the number that follows need not be
+known better.
+"""
+
+_BOUNDED_FROM = 16
+"""First edits of a block from which on bounds are asked for: before, many graphs are broken."""
+_WORTH = 150_000
+"""Pairs of a graph for which bounds take less time than the pairs themselves."""
+_ROUNDED = 1e-3
+"""What rounding may move margins by, as a share of the largest logit where that is above 1: ten
+times of what is held for a close call.
 """
 
 # First edits of a graph whose pairs are tried between two looks at whether it is broken. Their
@@ -32,6 +54,7 @@ def search_pairs(
     limit: int,
     stop_when_broken: bool,
     harmless: Harmless | None = None,
+    least_after: LeastAfter | None = None,
 ) -> Found:
     """Try no edit, every single edit, and every pair where the budget is 2 or more.
 
@@ -61,9 +84,10 @@ def search_pairs(
         stop_when_broken: whether a graph is left soon after its prediction is wrong. Then it is not
             exhausted. Else the smallest margin is looked for.
         harmless: pairs that need not be tried, since they are known to break nothing.
+        least_after: what is known of margins after pairs. It changes nothing but the time.
     """
     best = BestSets(problem.clean, problem.graphs.y, 2)
-    search = _PairSearch(problem, best, limit, stop_when_broken, harmless)
+    search = _PairSearch(problem, best, limit, stop_when_broken, harmless, least_after)
     for graphs in search.groups():
         search.run(graphs)
     return best.found(search.exhausted())
@@ -79,9 +103,12 @@ class _PairSearch:
         limit: int,
         stop_when_broken: bool,
         harmless: Harmless | None,
+        least_after: LeastAfter | None,
     ) -> None:
         self._problem, self._best, self._limit = problem, best, limit
         self._stop_when_broken, self._harmless = stop_when_broken, harmless
+        self._least_after = least_after
+        self._least: dict[int, Tensor | None] = {}  # of graphs that are searched now
         candidates = problem.candidates
         every = torch.arange(len(candidates), device=problem.clean.device)
         logits = problem.ask(problem.graphs, candidates)
@@ -95,6 +122,9 @@ class _PairSearch:
         self._count = torch.bincount(candidates.graph[useful], minlength=problem.graphs.num_graphs)
         self._done = torch.zeros_like(self._count)  # first edits whose pairs have been tried
         self._wanted = problem.budgets >= 2  # the limit is not hit
+        largest = problem.clean.abs().amax(1).clamp(min=1)
+        largest.scatter_reduce_(0, candidates.graph, logits.abs().amax(1), "amax")
+        self._rounding = _ROUNDED * largest
 
     def groups(self) -> list[Tensor]:
         """The graphs whose pairs are searched, in groups that are prepared at once."""
@@ -115,7 +145,10 @@ class _PairSearch:
                 going = going & ~self._best.broken[graphs]
             graph = graphs[going]
             if graph.numel() == 0:
+                self._least.clear()
                 return
+            if block >= _BOUNDED_FROM:
+                self._bound(graph)
             self._try_block(answer, graph, block)
             block = min(2 * block, _LARGEST_BLOCK)
 
@@ -151,9 +184,63 @@ class _PairSearch:
         if not bool(allowed.all()):
             row, one, other = row[allowed], one[allowed], other[allowed]
         if row.numel():
-            pairs = torch.stack([one, other], dim=1)
-            self._best.judge(answer(one, other), take(graph, row), pairs)
+            self._judge(answer, take(graph, row), one, other)
         return fits
+
+    def _bound(self, graphs: Tensor) -> None:
+        """Ask for bounds of graphs (B,) of which many pairs are left, and all may be tried."""
+        if self._least_after is None:
+            return
+        count, done = self._count[graphs], self._done[graphs]
+        worth = (count - done).square() // 2 >= _WORTH
+        worth &= count * (count - 1) // 2 <= self._limit
+        for number in graphs[worth].tolist():
+            if number not in self._least:
+                enough = float(self._best.margin[number] + self._rounding[number])
+                self._least[number] = self._least_after(number, enough)
+
+    def _judge(self, answer: AnswerPairs, graph: Tensor, one: Tensor, other: Tensor) -> None:
+        """Take note of pairs (P,), (P,) of graphs (P,), as far as they may matter."""
+        hopeful = self._hopeful(graph, one, other)
+        runs = [slice(0, graph.numel())]
+        if 2 * hopeful.numel() < graph.numel():
+            runs = self._contended(answer, graph, one, other, hopeful)
+        tried = torch.zeros_like(graph, dtype=torch.bool)
+        for run in runs:
+            tried[run] = True
+            pairs = torch.stack([one[run], other[run]], dim=1)
+            self._best.judge(answer(one[run], other[run]), graph[run], pairs)
+        # Of the others it is known that they leave more.
+        self._best.evaluations += torch.bincount(graph[~tried], minlength=self._done.numel())
+
+    def _hopeful(self, graph: Tensor, one: Tensor, other: Tensor) -> Tensor:
+        """Which of the pairs (P,) are not known to leave more than the lowest margin so far."""
+        kept, start = torch.ones_like(graph, dtype=torch.bool), 0
+        for number, count in zip(
+            *(each.tolist() for each in torch.unique_consecutive(graph, return_counts=True)),
+            strict=True,
+        ):
+            span, least = slice(start, start + count), self._least.get(number)
+            start += count
+            if least is not None:
+                first, highest = self._first[number], self._best.margin + self._rounding
+                place = (one[span] - first) * least.size(1) + other[span] - first
+                # What is no number is known of nothing.
+                kept[span] = ~(take(least.view(-1), place) > highest[number])
+        return kept.nonzero().squeeze(1)
+
+    def _contended(
+        self, answer: AnswerPairs, graph: Tensor, one: Tensor, other: Tensor, hopeful: Tensor
+    ) -> list[slice]:
+        """The runs of pairs that hold one of the lowest margin, but for rounding."""
+        if not hopeful.numel():
+            return []
+        of, y = graph[hopeful], self._problem.graphs.y
+        margin = margins(answer(one[hopeful], other[hopeful]), y[of])
+        lowest = self._best.margin.scatter_reduce(0, of, margin, "amin")
+        contend = hopeful[~(margin > lowest[of] + self._rounding[of])]
+        numbers = torch.div(contend, answer.at_once, rounding_mode="floor").unique().tolist()
+        return [slice(each * answer.at_once, (each + 1) * answer.at_once) for each in numbers]
 
     def exhausted(self) -> Tensor:
         """Where no allowed set of edits has been left out (G,)."""
@@ -176,12 +263,32 @@ def ask_about(problem: SearchProblem, some: Tensor) -> AnswerPairs:
         0, mine, torch.arange(mine.numel(), device=some.device)
     )
 
-    @cache
-    def prepared() -> AnswerPairs:
-        copies = of_copies(candidates, number[candidates.graph[mine]], mine, some.numel())
-        return problem.ask_pairs(graphs.select(some), copies)
+    return _Asked(problem, some, number, mine, place)
 
-    return lambda one, other: prepared()(take(place, one), take(place, other))
+
+class _Asked:
+    """Answers about pairs, by the numbers of all candidates. See `ask_about`."""
+
+    def __init__(
+        self, problem: SearchProblem, some: Tensor, number: Tensor, mine: Tensor, place: Tensor
+    ) -> None:
+        self._problem, self._some = problem, some
+        self._number, self._mine, self._place = number, mine, place
+
+    @cached_property
+    def _prepared(self) -> AnswerPairs:
+        mine, candidates = self._mine, self._problem.candidates
+        copies = of_copies(
+            candidates, self._number[candidates.graph[mine]], mine, self._some.numel()
+        )
+        return self._problem.ask_pairs(self._problem.graphs.select(self._some), copies)
+
+    @property
+    def at_once(self) -> int:
+        return self._prepared.at_once
+
+    def __call__(self, one: Tensor, other: Tensor) -> Tensor:
+        return self._prepared(take(self._place, one), take(self._place, other))
 
 
 def _running(values: Tensor, counts: Tensor) -> Tensor:

@@ -1,0 +1,328 @@
+"""The bound on margins after pairs of edits against brute force, and the search that uses it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from models import classifier
+
+from robust_augcl.adversary.victim import Victim
+from robust_augcl.data.components import component_graphs
+from robust_augcl.encoders.gcn import GCN
+from robust_augcl.encoders.gin import GIN
+from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, using
+from robust_augcl.graphs.packed import PackedGraphs
+from robust_augcl.models.margins import margins
+from robust_augcl.oracle import certificates, pair_bounds, pair_effects, pair_search
+from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.edit_sets import SearchProblem
+from robust_augcl.oracle.edits import Edits
+from robust_augcl.oracle.pair_bounds import pair_margin_bounds
+from robust_augcl.oracle.pair_logits import PairLogits
+from robust_augcl.oracle.pair_search import search_pairs
+from robust_augcl.oracle.pair_states import PairOracle
+from robust_augcl.threat.model import ThreatModel
+
+OPERATIONS = [("add",), ("delete",), ("add", "delete")]
+FEATURES = ["constant", "few", "normal"]
+
+
+@pytest.fixture(autouse=True)
+def _always_worth_it(monkeypatch):
+    """Bounds are computed and used for small graphs too."""
+    monkeypatch.setattr(pair_effects, "_WORTH", 0)
+    monkeypatch.setattr(pair_search, "_WORTH", 1)
+    monkeypatch.setattr(pair_search, "_BOUNDED_FROM", 4)
+
+
+def drawn_graphs(seed, features, count=6, sizes=(4, 10), dtype=torch.double, densest=0.5):
+    rng = np.random.default_rng(seed)
+    x, edges, ptr = [], [], [0]
+    for _ in range(count):
+        size, density = int(rng.integers(*sizes)), rng.uniform(0.1, densest)
+        i, j = np.triu_indices(size, 1)
+        kept = rng.random(len(i)) < density
+        edges.append(np.stack([i[kept], j[kept]]) + ptr[-1])
+        ptr.append(ptr[-1] + size)
+        x.append(
+            {
+                "constant": np.ones((size, 1)),
+                "few": rng.integers(0, 2, (size, 2)),
+                "normal": rng.normal(size=(size, 2)),
+            }[features]
+        )
+    both = np.concatenate(edges, axis=1)
+    both = np.concatenate([both, both[::-1]], axis=1)
+    both = both[:, np.lexsort((both[1], both[0]))]
+    y = torch.zeros(count, dtype=torch.long)
+    x = torch.from_numpy(np.concatenate(x)).to(dtype)
+    return PackedGraphs(x, torch.from_numpy(both), torch.tensor(ptr), y)
+
+
+def new_model(graphs, *, encoder=Structure2Vec, layers=3, seed=0, width=6, larger=1.5):
+    """Of larger weights than a new model has, so that relus bend more."""
+    features = graphs.x.size(1)
+    model = classifier(
+        encoder, "bounds", layers=layers, features=features, width=width, hidden=6, seed=seed
+    )
+    with torch.no_grad():
+        for value in model.parameters():
+            value.mul_(larger)
+    return model.to(graphs.x.dtype)
+
+
+def one_by_one(model, graphs, threat, enough=torch.inf):
+    """Of each graph: what the bound says of all pairs, and the margins by the oracle for pairs."""
+    labelled = graphs.with_labels(model(graphs).argmax(1))
+    for number in range(graphs.num_graphs):
+        graph = labelled.select(torch.tensor([number]))
+        candidates = threat.enumerate(graph)
+        if len(candidates) < 2:
+            continue
+        one, other = torch.combinations(torch.arange(len(candidates))).T
+        least = pair_margin_bounds(model, graph, candidates, enough)
+        exact = margins(PairLogits(model, graph, candidates)(one, other), graph.y.expand(len(one)))
+        shared = (
+            (candidates.pairs[:, one].unsqueeze(1) == candidates.pairs[:, other].unsqueeze(0))
+            .any(0)
+            .any(0)
+        )
+        yield least, exact, shared, one, other
+
+
+def faults(seeds, operations, features, enough=torch.inf, **shape):
+    """How many pairs have a smaller margin than the bound says, and how many are bounded."""
+    wrong = bounded = 0
+    for seed in seeds:
+        graphs = drawn_graphs(seed, features, **shape)
+        model = new_model(graphs, seed=seed)
+        for least, exact, _, one, other in one_by_one(
+            model, graphs, ThreatModel(2, operations), enough
+        ):
+            for each in (least[one, other], least[other, one]):
+                wrong += int((each > exact + 1e-9).sum())
+                bounded += int(each.isfinite().sum())
+    return wrong, bounded
+
+
+@pytest.mark.thorough(but=["few-*", "*-operations2"])
+@pytest.mark.parametrize("operations", OPERATIONS)
+@pytest.mark.parametrize("features", FEATURES)
+def test_no_pair_leaves_less_than_the_bound_says(features, operations):
+    for enough in (torch.inf, -torch.inf):
+        wrong, bounded = faults(range(3), operations, features, enough)
+        assert wrong == 0
+        assert bounded > 100
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_the_bound_is_near_and_silent_only_where_edits_have_a_common_end(features):
+    gaps = []
+    for seed in range(2):
+        graphs = drawn_graphs(seed, features, count=3, sizes=(8, 12))
+        model = new_model(graphs, seed=seed, larger=1.0)
+        for least, exact, shared, one, other in one_by_one(model, graphs, ThreatModel(2)):
+            known = least[one, other].isfinite()
+            assert torch.equal(known, ~shared)
+            gaps.append((exact - least[one, other])[known])
+    assert float(torch.cat(gaps).median()) < 1
+
+
+def nothing_across(effects, slopes, direction, some):
+    return effects.changes.new_zeros(some.numel(), len(effects.edits))
+
+
+def no_slope_is_open(lowest, highest):
+    return (lowest + highest > 0).to(lowest.dtype), torch.zeros_like(lowest)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "fault"),
+    [
+        (pair_bounds, "_across", nothing_across),
+        (pair_bounds, "_slopes", no_slope_is_open),
+        (pair_bounds, "_leave_out_common_ends", lambda out, edits: None),
+        (pair_effects, "_ends_of", lambda of: (torch.zeros_like(of.change),) * 2),
+        (
+            pair_effects,
+            "_second_difference",
+            lambda clean, one, other: torch.zeros_like(clean + one + other),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_forgotten_is_found_by_these_graphs(module, name, fault, monkeypatch):
+    monkeypatch.setattr(module, name, fault)
+    both = ("add", "delete")
+    small, sparse = {}, {"count": 1, "sizes": (13, 15), "densest": 0.11}
+    assert any(
+        faults([seed], both, "constant", **shape)[0]
+        for seed in range(20)
+        for shape in (sparse, small)
+    )
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+def test_no_two_edits_move_sums_by_more_than_the_head_is_bounded_for(operations):
+    closest = 0.0
+    for seed in range(3):
+        graphs = drawn_graphs(seed, "constant", count=1, sizes=(7, 9))
+        model, threat = new_model(graphs, seed=seed), ThreatModel(2, operations)
+        candidates = threat.enumerate(graphs)
+        encoder, edits = model.encoder, Edits.of(graphs, candidates.graph, candidates.pairs)
+        effects = pair_effects.PairEffects.of(encoder, encoder.relu_rounds(graphs.x), graphs, edits)
+        oracle = PairOracle(encoder, graphs, edits)
+        one, other = torch.combinations(torch.arange(len(edits))).T
+        apart = ~torch.stack(
+            [a[one] == b[other] for a in (edits.i, edits.j) for b in (edits.i, edits.j)]
+        ).any(0)
+        one, other = one[apart], other[apart]
+        both = oracle.sums(one, other) + oracle.clean_sums
+        beyond = (both - oracle.single_sums[one] - oracle.single_sums[other]).abs()
+        most = pair_bounds._most_interaction(effects)
+        assert (beyond <= most + 1e-9).all()
+        closest = max(closest, float((beyond / (most + 1e-9)).max()))
+    assert closest > 0.2  # a tenth of it would not do
+
+
+@pytest.mark.parametrize(
+    ("encoder", "layers"), [(Structure2Vec, 2), (Structure2Vec, 4), (GIN, 3), (GCN, 3)]
+)
+def test_of_other_encoders_nothing_is_known(encoder, layers):
+    graphs = drawn_graphs(0, "constant", count=1)
+    model = new_model(graphs, encoder=encoder, layers=layers)
+    assert pair_margin_bounds(model, graphs, ThreatModel(2).enumerate(graphs)) is None
+
+
+class Louder(Structure2Vec):
+    def round(self, *inputs):
+        return 2 * super().round(*inputs)
+
+
+def test_rounds_that_are_not_what_the_encoder_computes_bound_nothing():
+    graphs = drawn_graphs(0, "constant", count=1)
+    model = new_model(graphs, encoder=Louder)
+    assert pair_margin_bounds(model, graphs, ThreatModel(2).enumerate(graphs)) is None
+
+
+# --- the search -----------------------------------------------------------------------------------
+
+
+class Asked:
+    """Counts the pairs that a search asks about."""
+
+    def __init__(self, victim):
+        self.victim, self.pairs = victim, 0
+
+    def __call__(self, graphs, candidates):
+        before, asked = self.victim.pair_logits(graphs, candidates), self
+
+        class Counting:
+            at_once = before.at_once
+
+            def __call__(self, one, other):
+                asked.pairs += one.numel()
+                return before(one, other)
+
+        return Counting()
+
+
+def found_by(victim, graphs, threat, stop, least_after):
+    problem = SearchProblem.of(victim, graphs, threat)
+    asked = Asked(victim)
+    problem = SearchProblem(
+        problem.ask, asked, graphs, problem.candidates, problem.clean, problem.budgets
+    )
+    found = search_pairs(problem, limit=10**6, stop_when_broken=stop, least_after=least_after)
+    return found, asked.pairs
+
+
+def least_after_of(victim, graphs, threat, more=0.0):
+    def least_after(number, enough):
+        graph = graphs.select(torch.tensor([number]))
+        least = pair_margin_bounds(victim.model, graph, threat.enumerate(graph), enough)
+        return None if least is None else least + more
+
+    return least_after
+
+
+def in_single_precision(seed, features, threat):
+    graphs = drawn_graphs(seed, features, count=4, sizes=(9, 12), dtype=torch.float)
+    model = new_model(graphs, seed=seed, larger=1.0)
+    with torch.no_grad():  # so that edits break some of them
+        model.head[-1].bias -= model(graphs).mean(0)
+    return Victim(model), graphs.with_labels(model(graphs).argmax(1))
+
+
+@pytest.mark.thorough(only=["*-few-*", "*-operations2"])
+@pytest.mark.parametrize("operations", OPERATIONS)
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_search_with_the_bound_finds_the_same_to_the_last_digit(features, operations, stop):
+    asked, broken = [0, 0], []
+    threat = ThreatModel(2, operations)
+    for seed in range(3):
+        victim, graphs = in_single_precision(seed, features, threat)
+        with using(Limits(pair_rows=500, extensions=1000)):
+            plain, many = found_by(victim, graphs, threat, stop, None)
+            least_after = least_after_of(victim, graphs, threat)
+            found, few = found_by(victim, graphs, threat, stop, least_after)
+        for name in ("edits", "margin", "broken", "exhausted", "evaluations"):
+            assert torch.equal(getattr(found, name), getattr(plain, name)), name
+        broken.append(plain.broken)
+        asked[0] += few
+        asked[1] += many
+    assert asked[0] != asked[1]  # the bound was used
+    assert 0 < int(torch.cat(broken).sum()) < torch.cat(broken).numel()
+
+
+def test_a_bound_that_is_too_high_changes_what_is_found():
+    threat, differs = ThreatModel(2, ("add", "delete")), False
+    for seed in range(3):
+        victim, graphs = in_single_precision(seed, "constant", threat)
+        plain, _ = found_by(victim, graphs, threat, False, None)
+        least_after = least_after_of(victim, graphs, threat, more=1e4)
+        found, _ = found_by(victim, graphs, threat, False, least_after)
+        differs |= not torch.equal(found.margin, plain.margin)
+    assert differs
+
+
+@pytest.mark.parametrize("encoder", [Structure2Vec, GIN])
+def test_certificates_are_the_same_with_the_bound_and_without(encoder, monkeypatch):
+    graphs = component_graphs(np.repeat([1, 2, 3], 4), (15, 20), 0.15, np.random.default_rng(1))
+    model = new_model(graphs, encoder=encoder, width=16, larger=1.0)
+    graphs = graphs.with_labels(model(graphs).argmax(1))
+    victim, threat = Victim(model), ThreatModel(2, within_component=True)
+    found = certify(victim, graphs, threat)
+    monkeypatch.setattr(certificates, "pair_margin_bounds", lambda *_: None)
+    plain = certify(victim, graphs, threat)
+    for name in ("certified", "exhausted", "lower_margin"):
+        assert torch.equal(getattr(found, name), getattr(plain, name)), name
+    edges = [
+        [None if each is None else each.added.tolist() for each in of.witnesses]
+        for of in (found, plain)
+    ]
+    assert edges[0] == edges[1]
+
+
+# --- speed ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["with the bound", "without"])
+def test_benchmark_pairs_of_a_certificate(benchmark, how, monkeypatch):
+    """All pairs of edges that may be added to a graph of one component: compare the two rows."""
+    monkeypatch.setattr(pair_effects, "_WORTH", 5)
+    monkeypatch.setattr(pair_search, "_BOUNDED_FROM", 16)
+    benchmark.group = "pairs of a certificate, 3 rounds"
+    graphs = component_graphs(np.array([1]), (45, 45), 0.05, np.random.default_rng(0))
+    model = new_model(graphs, width=64, larger=1.0)
+    graphs = graphs.with_labels(model(graphs).argmax(1))
+    victim, threat = Victim(model), ThreatModel(2, within_component=True)
+    least_after = least_after_of(victim, graphs, threat) if how == "with the bound" else None
+    found, _ = benchmark.pedantic(
+        found_by, (victim, graphs, threat, False, least_after), rounds=3, warmup_rounds=1
+    )
+    assert bool(found.exhausted)
