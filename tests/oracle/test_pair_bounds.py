@@ -239,11 +239,11 @@ def found_by(victim, graphs, threat, stop, least_after):
     return found, asked.pairs
 
 
-def least_after_of(victim, graphs, threat, more=0.0):
+def least_after_of(victim, graphs, threat, says=None):
     def least_after(number, enough):
         graph = graphs.select(torch.tensor([number]))
         least = pair_margin_bounds(victim.model, graph, threat.enumerate(graph), enough)
-        return None if least is None else least + more
+        return least if says is None else torch.full_like(least, says)
 
     return least_after
 
@@ -283,7 +283,7 @@ def test_a_bound_that_is_too_high_changes_what_is_found():
     for seed in range(3):
         victim, graphs = in_single_precision(seed, "constant", threat)
         plain, _ = found_by(victim, graphs, threat, False, None)
-        least_after = least_after_of(victim, graphs, threat, more=1e4)
+        least_after = least_after_of(victim, graphs, threat, says=1e4)
         found, _ = found_by(victim, graphs, threat, False, least_after)
         differs |= not torch.equal(found.margin, plain.margin)
     assert differs
