@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from robust_augcl.reports._budget_figure import budget_figure
 from robust_augcl.reports._families import families
@@ -19,6 +21,28 @@ from robust_augcl.reports.figure import accuracy_figure, by_class_figure
 from robust_augcl.reports.written import ENDINGS
 from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.report_input import ReportInput
+
+
+class Elsewhere(NamedTuple):
+    """Figures that another process drew.
+
+    Args:
+        files: as `Gallery.draw` gives them.
+        digests: by the name of each figure, that of its content.
+    """
+
+    files: Mapping[str, bytes] = {}
+    digests: Mapping[str, str] = {}
+
+
+def drawn_elsewhere(report: ReportInput) -> Elsewhere:
+    """All figures of a report, with what they were drawn from, for the process that takes them."""
+    digests = {name: _digest(drawing.content) for name, drawing in figures(report).items()}
+    return Elsewhere(Gallery().draw(report), digests)
+
+
+def _digest(content: tuple[str, ...]) -> str:
+    return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
 class Gallery:
@@ -42,11 +66,17 @@ class Gallery:
             files |= self._drawn[known]
         return files
 
-    def take(self, report: ReportInput, files: Mapping[str, bytes]) -> None:
-        """Hold figures of a report that were drawn elsewhere, by the same code."""
+    def take(self, report: ReportInput, elsewhere: Elsewhere) -> None:
+        """Hold figures of a report that were drawn elsewhere, by the same code.
+
+        A figure that was drawn from other content, without the marks of an audit for instance, is
+        not held, and so drawn again.
+        """
+        files, digests = elsewhere
         for name, drawing in figures(report).items():
             names = [f"{name}.{ending}" for ending in ENDINGS]
-            if all(each in files for each in names):
+            is_same = digests.get(name) == _digest(drawing.content)
+            if is_same and all(each in files for each in names):
                 self._drawn[name, drawing.content] = {each: files[each] for each in names}
 
 

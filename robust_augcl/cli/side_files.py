@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from robust_augcl.cli.words import say
 from robust_augcl.errors import InputError
@@ -15,6 +16,9 @@ from robust_augcl.results.records import Record
 from robust_augcl.review.side_files import AGAIN, AUDIT, Held, held
 from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from robust_augcl.reports._figures import Elsewhere
 
 
 def warn(folder: RunFolder, manifest: Manifest, records: Sequence[Record]) -> Held:
@@ -93,27 +97,28 @@ def proved(
 @contextlib.contextmanager
 def _drawing(
     folder: RunFolder, manifest: Manifest, records: Sequence[Record], is_wanted: bool
-) -> Iterator[Callable[[], dict[str, bytes]]]:
+) -> Iterator[Callable[[], Elsewhere]]:
     """Draw the figures of records in a second process; yields what waits for them.
 
     There are none where that is not wanted, or cannot be.
     """
+    from robust_augcl.reports._figures import Elsewhere, drawn_elsewhere
     from robust_augcl.review.beside import Beside, can_share
 
     if not is_wanted or not can_share():
-        yield dict
+        yield Elsewhere
         return
 
-    def draw() -> Iterator[dict[str, bytes]]:
-        from robust_augcl.reports._figures import Gallery
-
+    def draw() -> Iterator[Elsewhere]:
         measurements = folder.load_measurements(manifest)
-        # The audit's words stand in the curves of attackers, and there is no audit yet.
-        report = manifest.report_input(records, measurements=measurements)
-        yield Gallery().draw(report, but=["learning"])
+        # No audit is proved yet. Where the folder's own turns out to be right, so do these marks.
+        there = held(folder, records)
+        yield drawn_elsewhere(
+            manifest.report_input(records, there.audit, there.transfers, measurements)
+        )
 
     with Beside(draw) as other:
-        yield lambda: next(other.arrived(wait=True), {})
+        yield lambda: next(other.arrived(wait=True), Elsewhere())
 
 
 def _warn(line: str) -> None:

@@ -8,7 +8,7 @@ replaced code that trials run, everything is tried as ever, and nothing of it is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from robust_augcl.adversary.attack_base import Attack
 from robust_augcl.adversary.patched import Standing
 from robust_augcl.plan.step import Step
 from robust_augcl.reports import _figures, markdown
-from robust_augcl.reports._figures import Gallery, figures
+from robust_augcl.reports._figures import Elsewhere, Gallery, figures
 from robust_augcl.reports.written import ENDINGS
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
@@ -68,7 +68,7 @@ class _Sketches(_Shared):
             files |= self._drawn[known] if known in self._drawn else _sketch(*known)
         return files
 
-    def take(self, report: ReportInput, files: Mapping[str, bytes]) -> None:
+    def take(self, report: ReportInput, elsewhere: Elsewhere) -> None:
         """Nothing is gained: what is told of a figure costs nothing."""
 
 
