@@ -299,6 +299,8 @@ HOW_ELSE = {
     "_training_notes.py": "lists warnings, no result",
     "_terminal_comparisons.py": "marks the row",
     "_aggregated.py": "a table of data, which has a column for it",
+    "_published_protocols.py": "marks the row",
+    "_published_embeddings.py": "names encoders and what was learned of them without labels",
 }
 """Modules of reports that take the bare name of a method, and why they may."""
 
