@@ -15,18 +15,17 @@ from robust_augcl.plan.suite import load_suite
 
 
 @pytest.fixture(scope="session")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("suite") / "proofs.toml"
-    path.write_text(PROVED)
-    return path
-
-
-@pytest.fixture(scope="session")
 def proofs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of one victim, certified against one, two and three edits. Not to be
     changed.
     """
     return finished_run(tmp_path_factory, "proofs", PROVED, sketched=True)
+
+
+@pytest.fixture(scope="session")
+def suite(proofs: Path) -> Path:
+    """The suite's file."""
+    return proofs.with_name("proofs.toml")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
+import torch
 from hand_made import make_record
 
 from robust_augcl.adversary.attack_base import Attack, FitGraphs
@@ -101,3 +102,13 @@ def attacked() -> Callable[..., Record]:
         )
 
     return run
+
+
+@pytest.fixture
+def victim(reference_model) -> Victim:
+    return Victim(reference_model)
+
+
+@pytest.fixture
+def some(reference_graphs) -> PackedGraphs:
+    return reference_graphs.select(torch.arange(0, reference_graphs.num_graphs, 3))
