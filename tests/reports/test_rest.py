@@ -18,7 +18,7 @@ from report_inputs import data_of, report_of
 from robust_augcl.plan.claims_file import published_claims
 from robust_augcl.reports._budgets import bracket_words
 from robust_augcl.reports._claims import claims_text
-from robust_augcl.reports._figures import Gallery, figures
+from robust_augcl.reports._figures import Gallery, drawn_elsewhere, figures
 from robust_augcl.reports._transfer import render_transfers
 from robust_augcl.reports.column import column_figure
 from robust_augcl.reports.markdown import appendix
@@ -176,6 +176,23 @@ def test_a_figure_is_drawn_again_when_its_marks_change(campaign: Campaign) -> No
     marked = gallery.draw(report_of(records, measurements=measured))
     for name in ("accuracy.svg", "by_class.svg"):
         assert bare[name] != marked[name]
+
+
+@pytest.mark.parametrize("knows_audit", [True, False])
+def test_a_figure_without_the_marks_of_the_audit_is_not_taken(
+    campaign: Campaign, knows_audit: bool
+) -> None:
+    """Another process may have drawn before there was an audit: that figure is another one."""
+    records = numbered(campaign(layers=[2], attacks=["rand_sampling", "exhaustive"]))
+    failed = tuple(r.key for r in records if r.cell.attack == "rand_sampling")
+    audited = report_of(records, Audit("stamp", (Finding("a check", "FAIL", "So.", failed),)))
+    elsewhere = drawn_elsewhere(audited if knows_audit else report_of(records))
+    untouched = {name: b"as it was drawn" for name in elsewhere.files}
+    gallery = Gallery()
+    gallery.take(audited, elsewhere._replace(files=untouched))
+    found = gallery.draw(audited)
+    for name in ("accuracy.svg", "by_class.png"):
+        assert (found[name] == untouched[name]) == knows_audit
 
 
 # --- rows, frames, transfers, claims, sentences ---------------------------------------------------
