@@ -187,7 +187,7 @@ def test_a_figure_without_the_marks_of_the_audit_is_not_taken(
     failed = tuple(r.key for r in records if r.cell.attack == "rand_sampling")
     audited = report_of(records, Audit("stamp", (Finding("a check", "FAIL", "So.", failed),)))
     elsewhere = drawn_elsewhere(audited if knows_audit else report_of(records))
-    untouched = {name: b"as it was drawn" for name in elsewhere.files}
+    untouched = dict.fromkeys(elsewhere.files, b"as it was drawn")
     gallery = Gallery()
     gallery.take(audited, elsewhere._replace(files=untouched))
     found = gallery.draw(audited)
