@@ -100,6 +100,9 @@ def pair_margin_bounds(
     if not 2 <= changing.numel() <= MOST_EDITS or local.encoder.summed_rounds != (_ROUNDS,):
         return None
     with torch.no_grad():
+        # An encoder that names no rounds need not allow that it is copied.
+        if local.encoder.relu_rounds(graph.x) is None:
+            return None
         encoder, head = copy.deepcopy(local.encoder).double(), copy.deepcopy(local.head).double()
         doubled = graph.with_features(graph.x.double())
         rounds = encoder.relu_rounds(doubled.x)

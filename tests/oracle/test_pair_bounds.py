@@ -196,6 +196,20 @@ def test_of_other_encoders_nothing_is_known(encoder, layers):
     assert pair_margin_bounds(model, graphs, ThreatModel(2).enumerate(graphs)) is None
 
 
+class Unnamed(Structure2Vec):
+    def relu_rounds(self, x):
+        return None
+
+    def __deepcopy__(self, memo):
+        raise TypeError("not to be copied")
+
+
+def test_an_encoder_that_names_no_rounds_is_not_copied():
+    graphs = drawn_graphs(0, "constant", count=1)
+    model = new_model(graphs, encoder=Unnamed)
+    assert pair_margin_bounds(model, graphs, ThreatModel(2).enumerate(graphs)) is None
+
+
 class Louder(Structure2Vec):
     def round(self, *inputs):
         return 2 * super().round(*inputs)
