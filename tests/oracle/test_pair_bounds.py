@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -184,6 +186,43 @@ def test_no_two_edits_move_sums_by_more_than_the_head_is_bounded_for(operations)
         most = pair_bounds._most_interaction(effects)
         assert (beyond <= most + 1e-9).all()
         closest = max(closest, float((beyond / (most + 1e-9)).max()))
+    assert closest > 0.2  # a tenth of it would not do
+
+
+def third_round(encoder, graph, edges):
+    """Pre-activations of round 3 (N, H) on a graph of which undirected edges are flipped."""
+    around = torch.zeros(graph.num_nodes, graph.num_nodes, dtype=graph.x.dtype)
+    around[tuple(graph.edge_index)] = 1
+    for i, j in edges:
+        around[i, j] = around[j, i] = 1 - around[i, j]
+    (rounds, *_), states = encoder.relu_rounds(graph.x), encoder.first_states(graph.x)
+    for _ in range(2):
+        states = (rounds.offset + around @ states @ rounds.weight).relu()
+    return rounds.offset + around @ states @ rounds.weight
+
+
+@pytest.mark.parametrize("operations", OPERATIONS)
+def test_no_two_edits_move_a_node_by_more_than_slopes_allow_for(operations):
+    closest = 0.0
+    for seed in range(3):
+        graph = drawn_graphs(seed, "constant", count=1, sizes=(6, 8))
+        encoder = new_model(graph, seed=seed).encoder
+        candidates = ThreatModel(2, operations).enumerate(graph)
+        edits = Edits.of(graph, candidates.graph, candidates.pairs)
+        effects = pair_effects.PairEffects.of(encoder, encoder.relu_rounds(graph.x), graph, edits)
+        most = pair_bounds._most_pieces(effects)
+        pairs = candidates.pairs.T.tolist()
+        clean, alone = third_round(encoder, graph, []), {}
+        for one, other in itertools.combinations(range(len(pairs)), 2):
+            if set(pairs[one]) & set(pairs[other]):
+                continue
+            for each in (one, other):
+                if each not in alone:
+                    alone[each] = third_round(encoder, graph, [pairs[each]])
+            both = third_round(encoder, graph, [pairs[one], pairs[other]])
+            beyond = (both - alone[one] - alone[other] + clean).abs()
+            assert (beyond <= most + 1e-9).all()
+            closest = max(closest, float((beyond / (most + 1e-9)).max()))
     assert closest > 0.2  # a tenth of it would not do
 
 
