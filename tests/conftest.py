@@ -9,7 +9,9 @@ from robust_augcl import use_arithmetic
 use_arithmetic("portable")
 # isort: on
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -35,6 +37,11 @@ settings.load_profile("repeatable")
 # A shell that starts the tests in the background has Ctrl-C ignored, in their processes too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Python takes bytecode for that of a file by size and whole seconds alone. A test that writes a
+# module anew within a second would run the old one, here or in a process that it starts.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 # Which of two tiers a test is of: see tests/helpers/tiers.py.
 pytest_plugins = ["tiers"]

@@ -62,7 +62,7 @@ class Ran(NamedTuple):
 def run(folder: Path, *arguments: str) -> Ran:
     """Run a fresh pytest in a folder, as its user does: in the arithmetic of nobody's choice."""
     environment = {name: told for name, told in os.environ.items() if name not in VARIABLES}
-    environment |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["OMP_NUM_THREADS"] = "1"
     installed = any(each.value == PLUGIN for each in entry_points(group="pytest11"))
     by_hand = [] if installed else ["-p", PLUGIN]  # an editable install of before it was there
     command = [sys.executable, "-m", "pytest", *by_hand, "-q", "--junit-xml", "junit.xml"]

@@ -188,7 +188,7 @@ def test_its_own_tests_pass(site, tmp_path):
     """They use `robust_augcl.testing`."""
     tests = shutil.copytree(PACKAGE / "tests", tmp_path / "tests")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)]
-    environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=180, cwd=tmp_path, env=environment
     )
