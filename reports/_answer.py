@@ -39,14 +39,14 @@ def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
 def _on_budget(view: View, section: Section, family: Sequence[Section]) -> str:
     """What stays right within one budget: exactly, between two ends, or as far as is known.
 
-    Where other budgets of the family have more numbers of layers, it says which these are.
+    Where other budgets of the family have more numbers of layers, it says first which these are.
     """
     allowed = f"With {section.threat}"
     if {count for each in family for count in each.layers} - set(section.layers):
         counts = [str(count) for count in section.layers]
         alone = f"{', '.join(counts[:-1])} and {counts[-1]}" if counts[1:] else counts[0]
         noun = "layer" if section.layers == [1] else "layers"
-        allowed = f"For {alone} {noun} alone, as no others are here: with {section.threat}"
+        allowed = f"The next budget has results for {alone} {noun} only. With {section.threat}"
     worst = [view.worst(section, *column) for column in section.columns]
     known = [each for each in worst if each is not None]
     if known and len(known) == len(worst) and all(each.exact for each in known):
