@@ -81,7 +81,7 @@ def on_classes(section: Section) -> Iterator[str]:
     shown = shares if len(shares) <= _FEW else [shares[0], shares[-1]]
     (first, low), *others = shown
     listed = ", ".join(
-        f"of those {of_class(section, label)} {percent(share)} %" for label, share in others
+        f"{percent(share)} % of those {of_class(section, label)}" for label, share in others
     )
     under = "in the exact worst case" if worst == section.exact else section.attack_name(worst)
     under = under if worst == section.exact else f"under {under}"
@@ -89,9 +89,9 @@ def on_classes(section: Section) -> Iterator[str]:
     failed = "" if worst == section.exact else failed_text(section, worst)
     over = f"on average over the {section.noun}s" if len(section.columns) > 1 else ""
     yield (
-        f"Classes differ strongly. With {edits_text(section.budget)}, of the graphs "
-        f"{of_class(section, first)} {percent(low)} % stay right {joined(under, over)}; {listed}. "
-        f"The figures over all graphs average these.{failed}"
+        f"Classes differ strongly. With {edits_text(section.budget)}, {percent(low)} % of the "
+        f"graphs {of_class(section, first)} stay right {joined(under, over)}; {listed}. "
+        f"The figures over all graphs are averages of these.{failed}"
     )
 
 

@@ -23,8 +23,8 @@ def guide(section: Section) -> Iterator[str]:
     yield from _on_the_worst(section)
     for attack in sorted(section.combined):
         yield (
-            f"{section.attack_name(attack)}: for each graph, the most damaging edits that any of "
-            "the attacks found that it combines."
+            f"{section.attack_name(attack)}: for each graph, the most damaging of the edits that "
+            "the combined attacks found."
         )
     yield from _learned.in_short(section)
     yield from _on_claims(section)
@@ -54,10 +54,20 @@ def _on_the_worst(section: Section) -> Iterator[str]:
         )
     else:
         yield (
-            f"{told} The exact worst case is {percent(exact)} %. So this attack missed "
-            f"{percent(left - exact)} points: graphs that other edits break."
+            f"{told} The exact worst case is {percent(exact)} %. {_missed(left - exact)}"
             f"{failed_text(section, strongest)}"
         )
+
+
+def _missed(gap: float) -> str:
+    """What the strongest attack left of the exact worst case, a share of the graphs."""
+    if float(percent(gap)) == 0:
+        return "So this attack missed less than 0.1 points."
+    if gap < 0:
+        return "No attack can leave less than that, so one of the two numbers is wrong."
+    return (
+        f"So this attack missed {percent(gap)} points: it left graphs right that other edits break."
+    )
 
 
 def _on_claims(section: Section) -> Iterator[str]:

@@ -78,8 +78,12 @@ def test_gap_by_hand(campaign: Campaign) -> None:
     assert [row[0] for row in body] == ["RL-S2V"]
     assert body[0][1].startswith("20.0 (")
     assert "It leaves 70.0 % of the graphs right" in text
-    assert "The exact worst case is 50.0 %. So this attack missed 20.0 points" in text
+    assert "The exact worst case is 50.0 %. So this attack missed 20.0 points: it left " in text
     assert "Warning:" not in appendix(report_of(records))
+    same = [with_robust(record, [i < 45 for i in range(90)]) for record in base]
+    assert "The exact worst case is 50.0 %. So this attack missed less than 0.1 points." in whole(
+        report_of(same)
+    )
     # The other way round, the search cannot have been exact.
     records = [
         with_robust(record, [i < n for i in range(90)])
@@ -88,6 +92,9 @@ def test_gap_by_hand(campaign: Campaign) -> None:
     assert (
         "**Warning:** 18 times an attack broke a graph that the exact search says no edit breaks"
         in appendix(report_of(records))
+    )
+    assert "No attack can leave less than that, so one of the two numbers is wrong." in whole(
+        report_of(records)
     )
 
 

@@ -115,9 +115,9 @@ def test_classes_are_among_the_first_points_where_they_differ_strongly(campaign:
     ]
     points = page(report_of(uneven)).split("## The answer")[1].split("\n- ")
     assert points[3].startswith(
-        "Classes differ strongly. With 1 edit, of the graphs with 3 components 10.0 % stay right "
-        "in the exact worst case, on average over the methods; of those with 1 component 100.0 %, "
-        "of those with 2 components 100.0 %."
+        "Classes differ strongly. With 1 edit, 10.0 % of the graphs with 3 components stay right "
+        "in the exact worst case, on average over the methods; 100.0 % of those with 1 component, "
+        "100.0 % of those with 2 components."
     )
     even = [with_robust(record, [k > 2 for k in range(30)]) for record in uneven]
     assert "Classes differ strongly" not in page(report_of(even))
