@@ -9,6 +9,7 @@ from robust_augcl import use_arithmetic
 use_arithmetic("portable")
 # isort: on
 
+import importlib
 import os
 import signal
 import sys
@@ -20,16 +21,23 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from outer_shell import forget
 from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.graphs.packed import PackedGraphs
 
-# A test run never depends on chance; `--hypothesis-profile=explore` looks further.
+# A test run never depends on chance, nor on how fast examples are drawn;
+# `--hypothesis-profile=explore` looks further.
 settings.register_profile(
-    "repeatable", deadline=None, max_examples=25, derandomize=True, database=None
+    "repeatable",
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("explore", deadline=None, max_examples=500)
 settings.load_profile("repeatable")
@@ -48,6 +56,11 @@ pytest_plugins = ["tiers"]
 VECTORS = Path(__file__).parent / "vectors"
 
 
+def pytest_sessionstart() -> None:
+    """Let tests see nothing of what the shell says. Pytest has read it, and keeps its colours."""
+    forget(os.environ)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the long files of tests/workers begin first, and not last.
 
@@ -64,6 +77,23 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fonts_are_known(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Matplotlib looks for fonts here, before any test, and keeps what it finds for all processes.
+
+    Each process that draws would look for itself where no home can be written. It would say so on
+    its error stream, and leave a temporary folder if it is killed.
+    """
+    from shared import made_once, shared_folder
+
+    def look(folder: Path) -> None:
+        os.environ["MPLCONFIGDIR"] = str(folder)
+        importlib.import_module("matplotlib.font_manager")
+
+    found = made_once(shared_folder(tmp_path_factory) / "matplotlib", look)
+    os.environ["MPLCONFIGDIR"] = str(found)
 
 
 @pytest.fixture(scope="session")

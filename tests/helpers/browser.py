@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from time_limits import HANGS
 from tornado.websocket import websocket_connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SECONDS = 60.0
+SECONDS = HANGS
+HEADLESS = ("--headless=new", "--no-sandbox", "--disable-gpu")
 
 
 class Seen:
@@ -33,6 +35,19 @@ class Seen:
         self.requests: list[str] = []
 
 
+def opens_pages(profile: Path) -> bool:
+    """Whether there is a browser that shows an empty page here.
+
+    Args:
+        profile: a folder for the browser's own files.
+    """
+    if CHROMIUM is None:
+        return False
+    page = ("--dump-dom", f"--user-data-dir={profile}", "about:blank")
+    done = subprocess.run([CHROMIUM, *HEADLESS, *page], capture_output=True, timeout=HANGS)
+    return done.returncode == 0 and b"<html>" in done.stdout
+
+
 def opened(page: Path, profile: Path, expressions: Sequence[str], width: int = 1200) -> Seen:
     """Open a page, evaluate expressions in it, one after another, and say what was seen.
 
@@ -43,11 +58,11 @@ def opened(page: Path, profile: Path, expressions: Sequence[str], width: int = 1
         width: of the window.
     """
     assert CHROMIUM is not None
-    options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0")
     process = subprocess.Popen(
         [
             CHROMIUM,
-            *options,
+            *HEADLESS,
+            "--remote-debugging-port=0",
             f"--user-data-dir={profile}",
             f"--window-size={width},900",
             "about:blank",

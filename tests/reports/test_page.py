@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, opened
+from browser import opened, opens_pages
 from report_inputs import data_of, report_of
 
 from robust_augcl.reports._notices import notices, verdict_on
@@ -176,7 +176,14 @@ def kept(report: ReportInput, path: Path) -> Path:
     return path
 
 
-browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.fixture(scope="module")
+def _browser(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A command of this name may be there, and no browser."""
+    if not opens_pages(tmp_path_factory.mktemp("browser")):
+        pytest.skip("no Chromium is installed, or it does not start")
+
+
+browser = pytest.mark.usefixtures("_browser")
 VISIBLE = (
     "[...document.querySelectorAll('#table-of-means tbody tr')].filter(row => !row.hidden)"
     ".map(row => [row.dataset.method, row.dataset.attack, row.dataset.budget, row.dataset.class,"
