@@ -15,6 +15,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from time_limits import HANGS
 from tree import TREE, imports, modules
 
 import robust_augcl
@@ -161,7 +162,7 @@ def loaded_with(*names: str) -> Counter[str]:
     """The top-level packages that a new process has loaded after these imports."""
     script = f"import {', '.join(names)}, sys; print(*(n.split('.')[0] for n in sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=HANGS, check=True
     )
     return Counter(done.stdout.split())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tiers import TIERS, Tiers, is_member, tiers_of
+from time_limits import HANGS
 from tree import TREE
 
 ONLY_THOROUGH: dict[str, str] = {}
@@ -81,7 +82,7 @@ def collected(folder: Path, *arguments: str) -> set[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return {line.partition("::")[2] for line in done.stdout.splitlines() if "::" in line}

@@ -32,19 +32,19 @@ def test_seconds_and_memory_are_those_of_the_work():
             pass
 
     seconds, mebibytes = measured(spin)
-    assert 0.35 < seconds < 1
-    assert mebibytes < 40
+    assert 0.35 < seconds < 4  # in milliseconds it would be hundreds
+    assert mebibytes < 100  # of the hundreds that the process holds
     _, large = measured(lambda: torch.ones(64, 2**20).sum())
-    assert 256 <= large + 1 < 400
+    assert 128 < large < 400  # of 256: a busy system may take pages away meanwhile
 
 
 def test_memory_that_was_freed_before_is_counted():
-    freed = [bytearray(b"1") * 100_000 for _ in range(600)]
+    freed = [bytearray(b"1") * 100_000 for _ in range(2_000)]
     kept = bytearray(b"1") * 100_000  # behind them, so that their memory stays with this process
     del freed
-    _, mebibytes = measured(lambda: bytearray(b"1") * 2**25)
+    _, mebibytes = measured(lambda: [bytearray(b"1") * 100_000 for _ in range(1_500)])
     assert kept
-    assert mebibytes > 16
+    assert mebibytes > 70  # of 143: a busy system may take pages away meanwhile
 
 
 def test_work_that_fails_is_told():

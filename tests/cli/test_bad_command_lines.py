@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from command_line import call
+from time_limits import HANGS
 
 from robust_augcl.cli.evaluate_options import EvaluateOptions
 from robust_augcl.cli.options import RunOptions
@@ -251,7 +252,7 @@ def test_a_refusal_can_be_shown_in_every_encoding(code):
             [sys.executable, "-m", "robust_augcl", "run", "quick", "--device", argument],
             env={**os.environ, "PYTHONIOENCODING": code},
             capture_output=True,
-            timeout=120,
+            timeout=HANGS,
         )
         assert done.returncode == 2
         assert done.stderr.startswith(b"error: Expected ")

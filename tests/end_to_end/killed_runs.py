@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 
 import torch
 from patching import replace_attribute
+from time_limits import HANGS
 
 import robust_augcl
 from robust_augcl.cli import main as cli
@@ -41,7 +42,7 @@ from robust_augcl.store import files
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.workers import executors, processes
 
-PATIENCE = 20.0  # seconds without news of a run, and then something hangs
+PATIENCE = HANGS / 5  # seconds without news of a run, and then something hangs
 EARLY = 3  # so many kills wait for no step
 LATEST = 0.3  # seconds from the step to the kill
 SLOWNESS = 0.15  # seconds that a step takes longer: else too few are left for the last kills
@@ -76,6 +77,8 @@ class Run:
         self.process = os.fork()
         if not self.process:
             become_run(suite, out, workers, told, stop)
+        # As the run does: whoever comes first, there is a group that can be killed from now on.
+        os.setpgid(self.process, self.process)
         os.close(told)
 
     def hear(self, seconds: float) -> bool:
@@ -170,7 +173,7 @@ def become_run(
     """Run the suite in this process, which was forked for it, and end."""
     code = 1
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         replace_attribute(executors, "context", lambda *_: multiprocessing.get_context("fork"))
         replace_attribute(processes, "warm_up", lambda: None)

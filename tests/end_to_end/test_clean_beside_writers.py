@@ -8,6 +8,7 @@ import signal
 import time
 
 import pytest
+from time_limits import HANGS
 
 from robust_augcl.store import files as store_files
 from robust_augcl.store.files import write_atomically
@@ -31,7 +32,7 @@ def folder(tmp_path):
 def write_slowly(path, begun, go_on):
     def fsync(handle):
         begun.set()
-        go_on.wait(30)
+        go_on.wait(HANGS)
 
     store_files.os.fsync = fsync  # this process's own
     write_atomically(path, b"whole")
@@ -47,7 +48,7 @@ def writer(folder):
         process = FORK.Process(target=write_slowly, args=(folder.path / name, begun, go_on))
         process.start()
         started.append(process)
-        assert begun.wait(30)
+        assert begun.wait(HANGS)
         return process, go_on
 
     yield start
@@ -72,7 +73,7 @@ def test_what_another_process_is_writing_stays(folder, writer, command, name):
     assert (answer.code, "removed" in answer.out) == (0, False)
     assert half_written(folder) == [there]
     go_on.set()
-    process.join(30)
+    process.join(HANGS)
     assert process.exitcode == 0
     assert (folder.path / name).read_bytes() == b"whole"
     assert half_written(folder) == []
@@ -81,7 +82,7 @@ def test_what_another_process_is_writing_stays(folder, writer, command, name):
 def test_what_a_killed_process_left_half_written_goes(folder, writer, command):
     process, _ = writer("audit.json")
     os.kill(process.pid, signal.SIGKILL)
-    process.join(30)
+    process.join(HANGS)
     (there,) = half_written(folder)
     assert f"would remove {there.name}" in command("clean", folder.path, "--dry-run").out
     assert half_written(folder) == [there]
@@ -94,36 +95,39 @@ def test_a_file_that_is_whole_since_it_was_found_is_left(folder, writer):
     process, go_on = writer("audit.json")
     (there,) = half_written(folder)
     go_on.set()
-    process.join(30)
+    process.join(HANGS)
     assert not remove(there, folder.store)
     assert (folder.path / "audit.json").read_bytes() == b"whole"
 
 
-def write_often(path, count):
-    for number in range(count):
-        write_atomically(path, b"%d" % number)
+def write_often(path, rounds, enough):
+    while not enough.is_set():
+        write_atomically(path, b"%d" % rounds.value)
+        rounds.value += 1
+    write_atomically(path, b"the last")
 
 
 def test_writers_and_cleaners_at_once_do_not_disturb_each_other(folder):
+    names, enough = ("audit.json", "transfer.json"), FORK.Event()
+    rounds = [FORK.Value("i", 0) for _ in names]
     writers = [
-        FORK.Process(target=write_often, args=(folder.path / name, 300))
-        for name in ("audit.json", "transfer.json")
+        FORK.Process(target=write_often, args=(folder.path / name, written, enough))
+        for name, written in zip(names, rounds, strict=True)
     ]
     for process in writers:
         process.start()
     cleaned = 0
-    while any(process.is_alive() for process in writers):
-        found = survey(folder)
-        for path in found.superfluous:
+    while cleaned < 20 or min(written.value for written in rounds) < 300:
+        for path in survey(folder).superfluous:
             remove(path, folder.store)
         cleaned += 1
+        if not all(process.is_alive() for process in writers):
+            break
+    enough.set()
     for process in writers:
-        process.join()
+        process.join(HANGS)
     assert [process.exitcode for process in writers] == [0, 0]
-    assert cleaned > 3
-    assert {(folder.path / name).read_bytes() for name in ("audit.json", "transfer.json")} == {
-        b"299"
-    }
+    assert {(folder.path / name).read_bytes() for name in names} == {b"the last"}
     assert half_written(folder) == []
 
 
@@ -149,7 +153,7 @@ def test_the_lock_of_a_killed_process_is_shown_to_be_superfluous_and_goes(folder
     begun = FORK.Event()
     process = FORK.Process(target=hold, args=(folder.path, VICTIM, begun))
     process.start()
-    assert begun.wait(30)
+    assert begun.wait(HANGS)
     lock = folder.store.locks / f"{VICTIM}.lock"
     assert survey(folder).running == [VICTIM]
     assert not remove(lock, folder.store)

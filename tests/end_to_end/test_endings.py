@@ -15,6 +15,7 @@ import ending_attacks
 import pytest
 from command_line import call, call_apart
 from small_suites import ONE_ATTACK
+from time_limits import HANGS
 
 from robust_augcl.store.housekeeping import survey
 from robust_augcl.store.run_folder import RunFolder
@@ -110,7 +111,7 @@ def test_ctrl_c_interrupts_a_step_that_lets_nothing_end_it(stubborn, tmp_path, w
     # It waits until somebody writes: a worker, and maybe who looks ahead.
     assert "yes" in begun.read_text()
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=HANGS)
     assert process.returncode == 130, told
     assert b"Interrupted" in told
     assert b"Traceback" not in told
@@ -132,7 +133,7 @@ def test_workers_end_with_a_main_process_that_nobody_has_waited_for(stubborn, tm
     )
     assert "yes" in begun.read_text()
     process.kill()
-    process.communicate(timeout=60)  # reads to the end before it waits
+    process.communicate(timeout=HANGS)  # reads to the end before it waits
 
 
 def test_a_plug_in_that_ends_the_process_when_it_is_imported_is_bad_input(tmp_path):

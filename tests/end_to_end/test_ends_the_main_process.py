@@ -6,6 +6,7 @@ import json
 
 from command_line import call_apart
 from small_suites import ONE_ATTACK
+from time_limits import HANGS
 
 ATTACK = """
 import multiprocessing, os
@@ -37,7 +38,7 @@ def test_it_is_a_finding_of_the_audit_and_of_replay(tmp_path):
     planted = findings["breaks a broken victim, not a constant one"]
     assert planted["status"] == "FAIL"
     assert "Choosy: it ended its process (exit code 0)" in planted["evidence"]
-    replay = call_apart("replay", out, *consent)
+    replay = call_apart("replay", out, "--again", HANGS, *consent)  # however long it took
     assert replay.code != 0
     told = replay.out + replay.err
     assert "computing it again ended the process: it ended its process" in told

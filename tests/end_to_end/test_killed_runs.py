@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from disturbed import done, outcomes
 from patching import replace_attribute
+from time_limits import HANGS
 
 from robust_augcl.reports._figures import Gallery, figures
 from robust_augcl.reports.written import ENDINGS
@@ -27,7 +28,7 @@ def killed(suite: Path, out: Path, kills: int) -> dict[str, Any]:
     """What happened when runs were killed again and again, and the last one finished."""
     harness = [sys.executable, str(HERE / "killed_runs.py"), str(suite), str(out), str(kills)]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "helpers")}
-    answer = subprocess.run(harness, capture_output=True, text=True, timeout=300, env=environment)
+    answer = subprocess.run(harness, capture_output=True, text=True, timeout=HANGS, env=environment)
     assert answer.returncode == 0, answer.stderr
     told: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return told

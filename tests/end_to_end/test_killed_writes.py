@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from command_line import finish
 from small_suites import ONE_ATTACK
+from time_limits import HANGS
 
 from robust_augcl.results.findings import Audit
 
@@ -57,7 +58,7 @@ def test_kills_at_every_point_of_writing_a_file_change_nothing(tmp_path, command
         [sys.executable, str(HARNESS), str(suite), str(out), "writes", *named],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS,
         env=environment,
         check=False,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import call_apart
 from small_suites import ONE_ATTACK
+from time_limits import HANGS
 
 from robust_augcl.store.run_folder import RunFolder
 
@@ -34,7 +35,7 @@ def test_no_command_leaves_a_file_in_the_temporary_folder(temporary, tmp_path):
         done = subprocess.run(  # what Python itself removes, it removes when a process ends
             [sys.executable, "-m", "robust_augcl", *map(str, first)],
             capture_output=True,
-            timeout=200,
+            timeout=HANGS,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -66,7 +67,7 @@ def test_the_path_of_the_temporary_folder_may_be_long(tmp_path):
         [sys.executable, "-m", "robust_augcl", "run", suite, "--out", out, "--workers", "2"],
         env={**os.environ, "TMPDIR": str(temporary)},
         capture_output=True,
-        timeout=200,
+        timeout=HANGS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from command_line import call_apart
 from disturbed import done, outcomes
 from hearing import hear
+from time_limits import HANGS
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +49,13 @@ def test_a_lost_worker_costs_its_running_step_which_is_run_again(
     workers: list[int] = []
 
     def is_at_work(_: str) -> bool:
-        workers[:] = [pid for pid in descendants(process.pid) if holds_a_lock(pid, tmp_path)]
+        at_work = filter(partial(stopped_at_work, tmp_path), descendants(process.pid))
+        workers[:] = islice(at_work, 1)
         return bool(workers)
 
     heard = hear(process, is_at_work)
     os.kill(workers[0], signal.SIGKILL)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=HANGS)
     err = heard + err
     assert process.returncode == 0, err
     assert err.count("a worker process died") == 1  # the other worker's step goes on
@@ -59,9 +65,31 @@ def test_a_lost_worker_costs_its_running_step_which_is_run_again(
 def descendants(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *descendants(child)]
+        with contextlib.suppress(OSError):  # the thread has ended meanwhile
+            for child in map(int, task.read_text().split()):
+                found += [child, *descendants(child)]
     return found
+
+
+def stopped_at_work(folder: Path, pid: int) -> bool:
+    """Stop a process, and let it go on unless it computes a step of a run in this folder.
+
+    One that goes on could end its step before it is killed. It would be lost between two steps.
+    """
+    if not holds_a_lock(pid, folder):
+        return False
+    os.kill(pid, signal.SIGSTOP)
+    while state_of(pid) not in "TZ":
+        time.sleep(0.001)
+    if holds_a_lock(pid, folder):
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
+
+
+def state_of(pid: int) -> str:
+    """As the system tells it: T where a process is stopped, Z where it has ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def holds_a_lock(pid: int, folder: Path) -> bool:
@@ -145,7 +173,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(
         )
         heard = hear(run, lambda line: "victim" in line)
         workers[0].send_signal(signal.SIGKILL)
-        _, err = run.communicate(timeout=180)
+        _, err = run.communicate(timeout=HANGS)
         assert run.returncode == 0, heard + err
     finally:
         for process in (*workers, scheduler):

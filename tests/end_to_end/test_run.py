@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hearing import hear
 from promised_columns import COLUMNS
+from time_limits import HANGS
 
 from robust_augcl import registry
 from robust_augcl.store.artifact import Artifact
@@ -200,7 +201,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(pair_suite, pair, tmp_path,
     )
     hear(process, lambda line: "victim" in line)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert "Interrupted" in err
     assert "Traceback" not in err

@@ -14,6 +14,7 @@ from dirty_graphs import CLEAN, directed, graph, replace_y, with_dirt
 from generators import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from time_limits import at_most
 from torch_geometric.data import Data, InMemoryDataset
 from tree import TREE
 
@@ -325,12 +326,9 @@ def test_the_rules_stand_in_the_docs_as_in_the_code():
 
 def test_large_lists_are_let_in_quickly():
     """The work is done on tensors: 3,000 graphs take no second."""
-    import time
-
     rng = np.random.default_rng(0)
     graphs = [
         graph(20, {(i, int(rng.integers(i))) for i in range(1, 20)}, y=k % 2) for k in range(3000)
     ]
-    start = time.perf_counter()
-    admit(graphs)
-    assert time.perf_counter() - start < 3
+    with at_most(3):
+        admit(graphs)

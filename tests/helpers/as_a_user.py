@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from time_limits import HANGS
 from tree import TREE
 
 from robust_augcl.arithmetic import VARIABLES
@@ -66,7 +67,7 @@ def called(folder: Path, command: str) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

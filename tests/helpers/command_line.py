@@ -15,6 +15,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from time_limits import HANGS
+
 from robust_augcl import Campaign, Machines
 from robust_augcl.cli import main as cli
 from robust_augcl.plan.suite import load_suite
@@ -50,7 +52,7 @@ def _content(stream: io.TextIOWrapper) -> str:
     return stream.read()
 
 
-def call_apart(*arguments: object, seconds: float = 200.0) -> Answer:
+def call_apart(*arguments: object, seconds: float = HANGS) -> Answer:
     """Call the command line in a copy of this process, which has everything imported.
 
     A process that the system starts anew would spend seconds on imports. What the command starts

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from time_limits import HANGS
 
 from robust_augcl import foreign
 from robust_augcl.campaign.resolving import make
@@ -50,7 +51,7 @@ def told(folder, *arguments):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

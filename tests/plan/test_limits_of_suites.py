@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 import tomllib
 from pathlib import Path
 
 import pytest
 from small_suites import TINY
+from time_limits import at_most
 
 from robust_augcl.errors import MOST_IN_LINE, InputError, one_line
 from robust_augcl.plan.suite import load_suite, make_suite
@@ -18,10 +18,8 @@ from robust_augcl.plan.toml_text import MOST_BYTES, parse_toml
 
 def refusal(path: Path | str, *overrides: str) -> str:
     """The line in which a suite is refused, soon."""
-    begun = time.monotonic()
-    with pytest.raises(InputError) as caught:
+    with at_most(10), pytest.raises(InputError) as caught:
         load_suite(str(path), overrides)
-    assert time.monotonic() - begun < 10
     assert len(str(caught.value)) < 1_000  # no input is echoed
     line = one_line(caught.value)
     assert len(line) <= MOST_IN_LINE
@@ -31,14 +29,15 @@ def refusal(path: Path | str, *overrides: str) -> str:
 # --- what is no file of a suite -------------------------------------------------------------------
 
 
-def test_what_is_no_regular_file(tmp_path):
+def test_what_is_no_regular_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the whole path may be too long for a socket's
     os.mkfifo(tmp_path / "fifo.toml")
     (tmp_path / "folder.toml").mkdir()
     (tmp_path / "linked.toml").symlink_to("fifo.toml")
     (tmp_path / "round.toml").symlink_to("round.toml")
     (tmp_path / "nowhere.toml").symlink_to("nothing")
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(tmp_path / "s.toml"))
+        listening.bind("s.toml")
         assert "it is a socket" in refusal(tmp_path / "s.toml")
     assert "it is a pipe" in refusal(tmp_path / "fifo.toml")
     assert "it is a pipe" in refusal(tmp_path / "linked.toml")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import finish
 from foreign_attacks import attack_source, forget_foreign
+from time_limits import HANGS
 
 from robust_augcl import foreign
 from robust_augcl.cli.main import main
@@ -110,7 +111,7 @@ def test_workers_load_the_plug_in_too(suite, tmp_path):
         [*command, "--out", str(tmp_path / "two"), "--workers", "2", "--seeds", "0"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS,
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr

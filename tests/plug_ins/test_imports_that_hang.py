@@ -5,16 +5,18 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from command_line import call
 from installed_packages import NAMED, attacks, listed
+from time_limits import HANGS
 
 from robust_augcl import patience, registry
 from robust_augcl.errors import InputError
 
-HANGS = {
-    "sleeps": "import time\ntime.sleep(600)",
+HANGING = {
+    "sleeps": f"import time\ntime.sleep({10 * HANGS})",
     "turns": "while True: pass",
     "waits": "import threading\nthreading.Lock().acquire() and threading.Event().wait()",
     "goes_on": "import time\nwhile True:\n    try: time.sleep(0.1)\n    except Exception: pass",
@@ -25,16 +27,16 @@ def test_what_hangs_at_its_import_costs_itself(install, tmp_path, monkeypatch):
     # On a busy machine the plug-in that does not hang needs seconds too.
     monkeypatch.setattr(patience, "TO_LOOK", 3)
     monkeypatch.setattr(patience, "_AGAIN", 0.1)
-    points = attacks(*(f"h_{name} = acme_hang.{name}:Flip" for name in [*HANGS, "good"]))
-    sources = {name: f"{source}\nclass Flip: pass\n" for name, source in HANGS.items()}
+    points = attacks(*(f"h_{name} = acme_hang.{name}:Flip" for name in [*HANGING, "good"]))
+    sources = {name: f"{source}\nclass Flip: pass\n" for name, source in HANGING.items()}
     install("acme-hang", "1", "acme_hang", {**sources, "good": NAMED}, points)
-    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    (tmp_path / "slow.py").write_text(HANGING["sleeps"])
     named = ["--plugin", tmp_path / "slow.py", "--plugin", f"{tmp_path}/slow.py:Flip"]
     before, start = signal.getsignal(signal.SIGALRM), time.monotonic()
     found = listed("--check", *named)
-    assert time.monotonic() - start < 120
+    assert time.monotonic() - start < HANGS
     problems = {entry: told["problem"] for entry, told in found.items() if told["problem"]}
-    late = {f"h_{name} acme-hang 1" for name in HANGS} | {"slow slow.py"}
+    late = {f"h_{name} acme-hang 1" for name in HANGING} | {"slow slow.py"}
     assert set(problems) == late | {f"{tmp_path}/slow.py:Flip --plugin"}, problems
     for told in problems.values():
         assert told.endswith("ImportTookTooLong: it was not over after 3 seconds")
@@ -43,7 +45,7 @@ def test_what_hangs_at_its_import_costs_itself(install, tmp_path, monkeypatch):
 
 
 @pytest.mark.thorough(but=["run-*", "a thread-waits", "list-turns"])
-@pytest.mark.parametrize("name", HANGS)
+@pytest.mark.parametrize("name", HANGING)
 @pytest.mark.parametrize("command", ["run", "list", "list --plugin", "a thread"])
 def test_what_hangs_at_its_import_ends_a_command_that_asks_for_it(
     command, name, install, suite, tmp_path, monkeypatch
@@ -51,7 +53,7 @@ def test_what_hangs_at_its_import_ends_a_command_that_asks_for_it(
     for limit in ("TO_LOOK", "TO_USE"):
         monkeypatch.setattr(patience, limit, 0.7)
     monkeypatch.setattr(patience, "_AGAIN", 0.1)
-    source = f"{HANGS[name]}\nclass Flip: pass\n"
+    source = f"{HANGING[name]}\nclass Flip: pass\n"
     install("acme-hang", "1", "acme_hang", {name: source}, attacks(f"h_x = acme_hang.{name}:Flip"))
     (tmp_path / "slow.py").write_text(source)
     start, words = time.monotonic(), "ImportTookTooLong: it was not over after 0.7 seconds"
@@ -65,7 +67,7 @@ def test_what_hangs_at_its_import_ends_a_command_that_asks_for_it(
         answer = call(*given.get(command, named))
         assert answer.code == 2, answer.out
         assert words in answer.err
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < HANGS
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
@@ -94,17 +96,33 @@ def test_what_a_thread_imports_in_time_is_taken(install):
     assert isinstance(problem, ZeroDivisionError)
 
 
-def test_the_alarm_of_somebody_else_rings_in_time():
-    rung = []
-    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(time.monotonic()))
+def test_the_alarm_of_somebody_else_rings_in_time(monkeypatch):
+    now, rung = [0.0], []
+
+    def ring(*_):
+        rung.append(True)
+
+    def passes():
+        now[0] += HANGS
+
+    def until_it_rings():
+        while not rung:
+            time.sleep(0.01)
+
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    before = signal.signal(signal.SIGALRM, ring)
     try:
-        start = time.monotonic()
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-        patience.patiently(lambda: time.sleep(0.1), 0.3)  # ours comes first
-        patience.patiently(lambda: time.sleep(0.1), 60)  # theirs does
+        signal.setitimer(signal.ITIMER_REAL, 3 * HANGS, 7)
+        patience.patiently(passes, 2 * HANGS)  # ours comes first
+        left, every = signal.getitimer(signal.ITIMER_REAL)
+        assert HANGS < left <= 2 * HANGS  # it is set anew, and this machine may be busy
+        assert every == 7
+        assert signal.getsignal(signal.SIGALRM) is ring
         assert rung == []
-        while not rung and time.monotonic() < start + 10:
-            time.sleep(0.05)
-        assert 0.4 < rung[0] - start < 9
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        patience.patiently(until_it_rings, HANGS)  # theirs does
+        assert rung == [True]
+        assert signal.getsignal(signal.SIGALRM) is ring
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from command_line import Answer, call, finish
 from foreign_attacks import forget_foreign
+from time_limits import HANGS
 from tree import TREE
 
 from robust_augcl.store.run_folder import RunFolder
@@ -32,7 +33,7 @@ MISSING = (
 
 def pip(*arguments: object) -> None:
     command = [sys.executable, "-m", "pip", *map(str, arguments), "--no-deps", "--no-index", "-q"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr
 
 
@@ -190,7 +191,7 @@ def test_its_own_tests_pass(site, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)]
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=180, cwd=tmp_path, env=environment
+        command, capture_output=True, text=True, timeout=HANGS, cwd=tmp_path, env=environment
     )
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout

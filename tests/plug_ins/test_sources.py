@@ -19,6 +19,7 @@ from plug_in_sources import (
     recorded,
     stored,
 )
+from time_limits import HANGS
 from tree import FOLDERS, TREE
 
 from robust_augcl import registry
@@ -167,7 +168,7 @@ def test_the_script_refuses_an_unknown_name_and_records_nothing():
         cwd=TREE,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     assert done.returncode == 1
     assert "Nothing was recorded" in done.stderr

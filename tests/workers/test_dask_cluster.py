@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from time_limits import HANGS
 
 from robust_augcl.data.components import ComponentGraphs
 from robust_augcl.graphs.data_source import Split
@@ -44,12 +45,12 @@ def test_progress_of_a_running_step_reaches_the_run(tmp_path, monkeypatch):
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     ) as cluster:
-        pool = DaskCluster(cluster.scheduler_address)
+        pool = DaskCluster(cluster.scheduler_address, HANGS)
         try:
             assert pool.size == 1
-            performed = pool.submit(Task(step, Site(tmp_path, "auto"))).result(timeout=60)
+            performed = pool.submit(Task(step, Site(tmp_path, "auto"))).result(timeout=HANGS)
             assert performed.status == "done", performed
-            assert heard.wait(60)
+            assert heard.wait(HANGS)
             told = pool.messages()
         finally:
             pool.close(cancel=True)
@@ -68,20 +69,20 @@ def test_the_step_of_a_worker_that_is_lost_is_run_by_another(tmp_path, monkeypat
         if len(on) > 1:
             return perform(parcel, tell)
         begun.set()
-        lost.wait(60)
+        lost.wait(HANGS)
         return None
 
     monkeypatch.setattr(dask_cluster, "perform_parcel", stuck_at_first)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
     ) as cluster:
-        pool = dask_cluster.DaskCluster(cluster.scheduler_address)
+        pool = dask_cluster.DaskCluster(cluster.scheduler_address, HANGS)
         try:
             future = pool.submit(Task(small_step(), Site(tmp_path, "auto")))
-            assert begun.wait(60)
+            assert begun.wait(HANGS)
             (worker,) = [w for w in cluster.workers.values() if w.address == on[0]]
             cluster.sync(worker.close, executor_wait=False, reason="lost, for a test")
-            performed = future.result(timeout=60)
+            performed = future.result(timeout=HANGS)
         finally:
             lost.set()
             pool.close(cancel=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from time_limits import HANGS
 
 from robust_augcl.workers import executors
 from robust_augcl.workers.executors import LocalProcesses, Performed
@@ -22,8 +23,9 @@ def test_the_next_task_runs_in_another_process(monkeypatch, left, same):
     monkeypatch.setattr(executors, "perform_parcel", perform)  # which a forked worker has, too
     pool = LocalProcesses(1)
     try:
-        first = pool.submit("a task").result(timeout=60)
-        second = pool.submit("a task").result(timeout=60)  # though nobody has asked for `replace`
+        first = pool.submit("a task").result(timeout=HANGS)
+        # Though nobody has asked for `replace`.
+        second = pool.submit("a task").result(timeout=HANGS)
     finally:
         pool.close(cancel=True)
     assert (first.seconds == second.seconds) == same

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from audited_runs import Refusing, records_of, refuse
+from time_limits import HANGS
 
 from robust_augcl.errors import InputError
 from robust_augcl.graphs.dataset import Dataset
@@ -96,7 +97,7 @@ class LookedAt:
         """Wait until these were looked at."""
         missing = {record.key for record in records}
         while missing:
-            missing.discard(self._keys.get(timeout=120))
+            missing.discard(self._keys.get(timeout=HANGS))
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_what_changed_since_it_was_looked_at_ahead_is_seen(spoilt):
     told: list[str] = []
     assessor, done = Assessor(folder, told.append), threading.Event()
     assessor.begin_ahead(lambda report: done.set(), told.append)  # after all was looked at
-    assert done.wait(120)
+    assert done.wait(HANGS)
     assert assessor.end_ahead()
     folder.store.artifact_path(records[0].victim.key).unlink()
     audit = assessor.audit(records)
@@ -186,7 +187,7 @@ def test_figures_are_drawn_ahead_when_their_records_are_there_and_once(
     records = folder.load_records(folder.existing_manifest().records).records
     assessor, gallery, told = Assessor(folder, lambda text: None), Gallery(), threading.Event()
     assessor.begin_ahead(lambda report: (gallery.draw(report), told.set()), pytest.fail)
-    assert told.wait(120)
+    assert told.wait(HANGS)
     assessor.end_ahead()
     report = assessor.report_input(records)
     expected = {path.name: path.read_bytes() for path in render(report, tmp_path / "apart")}
@@ -226,7 +227,7 @@ def test_a_fault_ahead_reaches_the_log_and_costs_no_other_record(spoilt, looked_
         done.set()
 
     assessor.begin_ahead(lambda report: None, note)
-    assert done.wait(120)
+    assert done.wait(HANGS)
     looked_at.wait_for(records[1:])
     assert assessor.end_ahead()
     seen = {text for what, text in assessor.ahead.gatherer._seen if what == "replayed"}
