@@ -76,8 +76,8 @@ _ROUNDS = 3
 _AT_ONCE = 128
 """Edits whose tables are made at once: some stay in the processor's cache."""
 _ROUNDING = 1e-5
-"""What single precision rounds of a sum over pairs, as a share of its terms, for heads of up to
-some 160 hidden units. Whoever uses the bound leaves a hundred times more of the largest logit.
+"""What single precision rounds of a sum of some 150 terms or fewer, as a share of them: see
+`_rounding`.
 """
 
 
@@ -202,10 +202,14 @@ def _slopes(lowest: Tensor, highest: Tensor) -> tuple[Tensor, Tensor]:
 
 def _most_pieces(effects: PairEffects) -> Tensor:
     """What the pieces of X are together at each node, at the most, whatever their signs (N, H)."""
-    around, graph = effects.tables.abs().amax((1, 2)), effects.graph
-    source, target = graph.edge_index
-    most = torch.zeros_like(around).index_add_(0, target, take(around, source))
-    return most + around.amax(0) + _most_across(effects)
+    far_end = effects.tables.abs().amax((0, 1, 2))
+    return _most_of_neighbours(effects) + far_end + _most_across(effects)
+
+
+def _most_of_neighbours(effects: PairEffects) -> Tensor:
+    """The same of the pieces from clean neighbours: all of X where no edit ends (N, H)."""
+    around, (source, target) = effects.tables.abs().amax((1, 2)), effects.graph.edge_index
+    return torch.zeros_like(around).index_add_(0, target, take(around, source))
 
 
 def _most_across(effects: PairEffects) -> Tensor:
@@ -250,7 +254,7 @@ def _margins(effects: PairEffects, head: nn.Sequential, true: int, enough: float
         constant = last.bias[true] - last.bias[wrong] + hidden[above] @ into[above]
         # Numbers of pairs are in single precision: less what that may round.
         terms = into.abs() @ torch.maximum(highest.abs(), lowest.abs())
-        constant -= _ROUNDING * (terms + last.bias.abs().sum())
+        constant -= _rounding(into.numel()) * (terms + last.bias.abs().sum())
         margin = (constant + alone).float().unsqueeze(1) + alone.float()
         for unit in bent.nonzero().squeeze(1).tolist():
             own = by_edit[:, unit].float()
@@ -264,6 +268,14 @@ def _margins(effects: PairEffects, head: nn.Sequential, true: int, enough: float
         torch.minimum(out, margin, out=out)
     _leave_out_common_ends(out, effects.edits)
     return out
+
+
+def _rounding(terms: int) -> float:
+    """What single precision rounds of a sum at the most, as a share of its terms.
+
+    Each addition rounds the sum so far, and each term is rounded a few times before.
+    """
+    return max(_ROUNDING, (terms + 16) * 2.0**-24)
 
 
 def _most_cost(effects: PairEffects, direction: _Direction) -> float:
@@ -296,7 +308,7 @@ def _add_interactions(
     of_tree = pad((-table).clamp(min=0).amax(2), (0, 1))
     in_second = of_tree.gather(1, effects.second.tree)
     roots = torch.cat([in_third, in_second]).sqrt_().to(margin.dtype)
-    margin -= multiply(roots.T.contiguous(), roots).mul_(1 + _ROUNDING)
+    margin -= multiply(roots.T.contiguous(), roots).mul_(1 + _rounding(len(roots)))
     across = torch.cat(
         [
             _across(effects, slopes, direction, some).to(margin.dtype)

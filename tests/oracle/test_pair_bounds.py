@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from models import classifier
+from torch import nn
 
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.data.components import component_graphs
@@ -17,6 +18,7 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
+from robust_augcl.models.products import Linear
 from robust_augcl.oracle import certificates, pair_bounds, pair_effects, pair_search
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.oracle.edit_sets import SearchProblem
@@ -189,6 +191,37 @@ def test_no_two_edits_move_sums_by_more_than_the_head_is_bounded_for(operations)
     assert closest > 0.2  # a tenth of it would not do
 
 
+def bent_heads(sums, changes, count):
+    """Heads whose hidden units bend near the sums of some pair, by seeds."""
+    generator = torch.Generator().manual_seed(0)
+    near = 2 * changes.abs().mean()
+    for _ in range(count):
+        head = nn.Sequential(Linear(sums.size(1), 6), nn.ReLU(), Linear(6, 2)).double()
+        for value in head.parameters():
+            value.copy_(torch.randn(value.shape, generator=generator, dtype=torch.double))
+        at = sums[torch.randint(len(sums), (6,), generator=generator)]
+        off = near * torch.randn(6, generator=generator, dtype=torch.double)
+        head[0].bias.copy_(off - (head[0].weight * at).sum(1))
+        yield head
+
+
+@pytest.mark.parametrize("enough", [torch.inf, -torch.inf])
+@torch.no_grad()
+def test_wherever_units_of_the_head_bend_the_bound_is_no_higher_than_margins(enough):
+    for seed in range(4):
+        graph = drawn_graphs(seed, "constant", count=1, sizes=(6, 9))
+        encoder = new_model(graph, seed=seed).encoder
+        candidates = ThreatModel(2, OPERATIONS[seed % 3]).enumerate(graph)
+        edits = Edits.of(graph, candidates.graph, candidates.pairs)
+        effects = pair_effects.PairEffects.of(encoder, encoder.relu_rounds(graph.x), graph, edits)
+        one, other = torch.combinations(torch.arange(len(edits))).T
+        sums = PairOracle(encoder, graph, edits).sums(one, other)
+        for head in bent_heads(sums, effects.changes, 100):
+            exact = head(sums) @ torch.tensor([1.0, -1.0], dtype=torch.double)
+            least = pair_bounds._margins(effects, head, 0, enough)[one, other]
+            assert (least <= exact + 1e-6 * (1 + exact.abs().max())).all()
+
+
 def third_round(encoder, graph, edges):
     """Pre-activations of round 3 (N, H) on a graph of which undirected edges are flipped."""
     around = torch.zeros(graph.num_nodes, graph.num_nodes, dtype=graph.x.dtype)
@@ -203,14 +236,16 @@ def third_round(encoder, graph, edges):
 
 @pytest.mark.parametrize("operations", OPERATIONS)
 def test_no_two_edits_move_a_node_by_more_than_slopes_allow_for(operations):
-    closest = 0.0
-    for seed in range(3):
+    closest = closest_inside = 0.0
+    for seed in (0, 1, 2, 7):  # of these, some second round bends at nodes where no edit ends
         graph = drawn_graphs(seed, "constant", count=1, sizes=(6, 8))
         encoder = new_model(graph, seed=seed).encoder
         candidates = ThreatModel(2, operations).enumerate(graph)
         edits = Edits.of(graph, candidates.graph, candidates.pairs)
         effects = pair_effects.PairEffects.of(encoder, encoder.relu_rounds(graph.x), graph, edits)
-        most = pair_bounds._most_pieces(effects)
+        most, of_neighbours = (
+            of(effects) for of in (pair_bounds._most_pieces, pair_bounds._most_of_neighbours)
+        )
         pairs = candidates.pairs.T.tolist()
         clean, alone = third_round(encoder, graph, []), {}
         for one, other in itertools.combinations(range(len(pairs)), 2):
@@ -223,7 +258,12 @@ def test_no_two_edits_move_a_node_by_more_than_slopes_allow_for(operations):
             beyond = (both - alone[one] - alone[other] + clean).abs()
             assert (beyond <= most + 1e-9).all()
             closest = max(closest, float((beyond / (most + 1e-9)).max()))
-    assert closest > 0.2  # a tenth of it would not do
+            ends = {*pairs[one], *pairs[other]}
+            inside = [node for node in range(graph.num_nodes) if node not in ends]
+            share = beyond[inside] / (of_neighbours[inside] + 1e-9)
+            assert (share <= 1 + 1e-9).all()
+            closest_inside = max(closest_inside, float(share.max()))
+    assert min(closest, closest_inside) > 0.2  # a tenth of it would not do
 
 
 @pytest.mark.parametrize(
@@ -233,6 +273,30 @@ def test_of_other_encoders_nothing_is_known(encoder, layers):
     graphs = drawn_graphs(0, "constant", count=1)
     model = new_model(graphs, encoder=encoder, layers=layers)
     assert pair_margin_bounds(model, graphs, ThreatModel(2).enumerate(graphs)) is None
+
+
+def test_graphs_of_too_many_candidates_are_left_out(monkeypatch):
+    """Of those that change nothing too, for which there are numbers as well."""
+    graph = drawn_graphs(0, "constant", count=1, sizes=(7, 8))
+    model = new_model(graph)
+    candidates = ThreatModel(2, allow_existing=True).enumerate(graph)
+    assert 2 < int(candidates.changes.sum()) < len(candidates)
+    for limit, is_bounded in ((len(candidates), True), (len(candidates) - 1, False)):
+        monkeypatch.setattr(pair_bounds, "_MOST_CANDIDATES", limit)
+        least = pair_margin_bounds(model, graph, candidates)
+        assert (least is not None) == is_bounded
+
+
+@pytest.mark.parametrize("terms", [10, 150, 3_000, 30_000])
+def test_a_sum_of_many_terms_rounds_no_more_than_is_left_for_it(terms):
+    each = torch.tensor(0.1)
+    total = torch.zeros(())
+    for _ in range(terms):
+        total += each
+    exact = terms * float(each)
+    rounded = abs(float(total) - exact) / exact
+    assert rounded <= pair_bounds._rounding(terms)
+    assert rounded > pair_bounds._ROUNDING or terms <= 150  # what is left for few would not do
 
 
 class Unnamed(Structure2Vec):
