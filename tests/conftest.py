@@ -9,7 +9,6 @@ from robust_augcl import use_arithmetic
 use_arithmetic("portable")
 # isort: on
 
-import importlib
 import os
 import signal
 import sys
@@ -81,7 +80,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session", autouse=True)
 def _fonts_are_known(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Matplotlib looks for fonts here, before any test, and keeps what it finds for all processes.
+    """Matplotlib looks for fonts here, and what it finds is kept for all processes of the tests.
 
     Each process that draws would look for itself where no home can be written. It would say so on
     its error stream, and leave a temporary folder if it is killed.
@@ -89,8 +88,10 @@ def _fonts_are_known(tmp_path_factory: pytest.TempPathFactory) -> None:
     from shared import made_once, shared_folder
 
     def look(folder: Path) -> None:
-        os.environ["MPLCONFIGDIR"] = str(folder)
-        importlib.import_module("matplotlib.font_manager")
+        from matplotlib import font_manager
+
+        name = f"fontlist-v{font_manager.FontManager.__version__}.json"
+        font_manager.json_dump(font_manager.fontManager, folder / name)
 
     found = made_once(shared_folder(tmp_path_factory) / "matplotlib", look)
     os.environ["MPLCONFIGDIR"] = str(found)
