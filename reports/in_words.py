@@ -30,7 +30,7 @@ def in_words(report: ReportInput, failures: Sequence[str], folder: Path) -> str:
     lines = [render_rows(report.records, "table", report.audit).rstrip("\n"), ""]
     known = brackets(report.records, report.measurements)
     lines += bracket_words(known, report, _exact(report.records))
-    lines += [f"Left out: {line}" for line in left_out(report)]
+    lines += left_out(report)
     lines += [f"Noted: {line}" for line in noted(report)]
     lines += [f"Came in: {line}" for line in came_in(report)]
     lines += [f"Warning: {line}" for line in warnings_of(report)]

@@ -145,7 +145,7 @@ def _terminal(table: list[Row]) -> str:
     # Wide enough that nothing is cut: a terminal wraps long lines, and a pipe must get them whole.
     Console(file=out, width=10_000, color_system=None).print(grid)
     return (
-        "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+        "\n".join(line.rstrip() for line in out.getvalue().strip("\n").rstrip().splitlines())
         + "\n"
         + footnotes("".join(cell for cells in measured for cell in cells))
     )

@@ -21,8 +21,8 @@ float labels                         taken if whole, with a word; others refused
 labels that are not 0 ... C - 1      numbered so in ascending order, with a word
 several labels a graph               refused: the graph
 labels of some graphs only           refused: the graph
-no labels                            class 0, with a word; refused as a data set and `as_given`
-one class                            taken; a data set is refused, it has two classes at least
+no labels                            class 0, with a word; a data set, or `as_given`: refused
+one class                            taken; in a data set refused, which needs two classes
 edge attributes                      not used, with a word; used where they are asked for
 integer, double edge attributes      32-bit floats, with a word; refused where an integer changes
 NaN or infinite edge attributes      refused: graph, edge and column
@@ -31,7 +31,7 @@ edge attributes of some graphs only  refused: the graph; one without edges needs
 an edge that is added                carries what `added_edge` says, with a word
 several graphs in one `Data`         refused: the graph; a `Batch` is taken apart
 other attributes                     not used, with their names
-no word on the number of nodes       the largest number in `edge_index`, with a word
+no word on the number of nodes       the last is the largest number in `edge_index`, with a word
 more than 2,147,483,647 nodes        refused
 2,147,483,648 features and more      refused; that is 8 GiB of them
 ===================================  ============================================================

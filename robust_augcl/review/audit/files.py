@@ -77,10 +77,16 @@ class Files:
         return self._num_candidates(record.dataset, threat_of(record))
 
     def unreadable(self, record: Record) -> str | None:
-        """Why a file that the record rests on cannot be read; None where each can."""
+        """Why a file that the record rests on cannot be read; None where each can.
+
+        Nor can one of whose weights its model cannot be made: a module that was named for it may be
+        another one's. What was replaced since is left to `replaced`.
+        """
         try:
             for ref in _rests_on(record):
                 self._load(ref)
+            if not self.replaced(record):
+                self._victim(record.victim)
         except ArtifactDamaged as error:
             return str(error)
         return None

@@ -173,10 +173,11 @@ def edits_reproduce_the_verdict(evidence: Evidence) -> Finding:
         return Finding(name, "FAIL", f"Not reproduced: {listed(shown)}.", keys_of(bad))
     unproved = [r for r in evidence.records if r.key in evidence.unproved]
     if unproved:
+        reasons = list(dict.fromkeys(evidence.unproved[r.key] for r in unproved))
         return Finding(
             name,
             "WARN",
-            f"Cannot be proved: {listed([evidence.unproved[r.key] for r in unproved])}.",
+            f"Cannot be proved: {listed(reasons)}.",
             keys_of(unproved),
         )
     done = [r for r in evidence.records if r.key in evidence.replayed]

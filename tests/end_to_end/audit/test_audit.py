@@ -8,6 +8,7 @@ import json
 
 import pytest
 from audited_runs import OPTIONS, findings, records_of
+from forging import Weights, forge_victim
 
 from robust_augcl.adversary.attack_base import FitGraphs
 from robust_augcl.review.audit.all_checks import examine
@@ -156,6 +157,24 @@ def test_what_rests_on_a_damaged_file_cannot_be_proved(spoilt, command):
         {r.key for r in records if r.victim == victim},
     )
     assert command("report", spoilt).code == 0
+
+
+def test_what_rests_on_weights_of_another_shape_cannot_be_proved(spoilt, command):
+    records = records_of(spoilt)
+    victim = records[0].victim
+
+    def narrowed(weights: Weights) -> None:
+        name = next(name for name, tensor in weights.items() if tensor.dim() == 2)
+        weights[name] = weights[name][:, :-1]
+
+    forge_victim(spoilt, victim.key, narrowed)
+    finding = findings(command, spoilt)["stored edits reproduce the verdict"]
+    assert (finding["status"], set(finding["cells"])) == (
+        "WARN",
+        {r.key for r in records if r.victim.key == victim.key},
+    )
+    assert finding["evidence"].startswith("Cannot be proved: ")
+    assert finding["evidence"].count("weights") == 1  # one reason for all of these records
 
 
 def test_results_that_no_step_of_the_suite_makes_are_told(learned):
