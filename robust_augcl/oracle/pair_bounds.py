@@ -114,7 +114,9 @@ def pair_margin_bounds(
             return None
         edits = Edits.of(doubled, candidates.graph[changing], candidates.pairs[:, changing])
         try:
-            effects = PairEffects.of(encoder, rounds, doubled, edits)
+            weight = head.get_parameter("2.weight")  # (C, J)
+            wrong, hidden = weight.size(0) - 1, weight.size(1)
+            effects = PairEffects.of(encoder, rounds, doubled, edits, hidden=hidden, wrong=wrong)
         except TooManyTrees:
             return None
         if effects is None:

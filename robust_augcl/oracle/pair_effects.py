@@ -20,10 +20,8 @@ from robust_augcl.graphs.ragged import take
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.models.relu_rounds import ReluRound
 from robust_augcl.oracle.edits import Edits
+from robust_augcl.oracle.pair_cost import Sizes, is_worth_it
 from robust_augcl.oracle.states_alone import StatesAlone
-
-_WORTH = 5
-"""An entry of a table of two trees takes as long as so many pairs by the oracle, at the most."""
 
 
 class Round(NamedTuple):
@@ -81,7 +79,14 @@ class PairEffects:
 
     @classmethod
     def of(
-        cls, encoder: LocalEncoder, rounds: list[ReluRound], graph: PackedGraphs, edits: Edits
+        cls,
+        encoder: LocalEncoder,
+        rounds: list[ReluRound],
+        graph: PackedGraphs,
+        edits: Edits,
+        *,
+        hidden: int = 0,
+        wrong: int = 1,
     ) -> PairEffects | None:
         """What edits of one graph do, two at least; None where the tables would take too long.
 
@@ -90,15 +95,23 @@ class PairEffects:
             rounds: of the encoder, three of one matrix and relu each.
             graph: a clean one.
             edits: of it.
+            hidden: units of the head that is to be bounded.
+            wrong: classes but the true one.
         """
         alone = StatesAlone(encoder, graph, edits)
-        pairs = len(edits) * (len(edits) - 1) // 2
-        by_node = _rows_of(alone, 1)
-        most = max(len(of.chosen) for of in by_node)
-        if _WORTH * graph.num_nodes * most**2 > pairs:
+        by_node, last_by_node = _rows_of(alone, 1), _rows_of(alone, 2)
+        sizes = Sizes(
+            pairs=len(edits) * (len(edits) - 1) // 2,
+            rows=_rows_of_pairs(by_node, edits) + _rows_of_pairs(last_by_node, edits),
+            entries=graph.num_nodes * max(len(of.chosen) for of in by_node) ** 2,
+            width=rounds[1].offset.size(1),
+            hidden=hidden,
+            wrong=wrong,
+        )
+        if not is_worth_it(sizes):
             return None
         second = _round(alone, 1, rounds[1], edits, by_node)
-        third = _round(alone, 2, rounds[2], edits, _rows_of(alone, 2))
+        third = _round(alone, 2, rounds[2], edits, last_by_node)
         messages, _ = alone.rounds[1].sent.with_room(0)
         tree = take(alone.rounds[1].tree, take(alone.base, second.edit) + second.node)
         sent = take(messages, tree) - take(messages, second.node)
@@ -152,6 +165,11 @@ def _rows_of(alone: StatesAlone, place: int) -> list[_OfNode]:
             chosen = torch.empty_like(keys).scatter_(0, number, edits)
             found.append(_OfNode(node, edits, number, chosen))
     return found
+
+
+def _rows_of_pairs(by_node: list[_OfNode], edits: Edits) -> float:
+    """How many nodes two edits reach both, on average, as if any two were as likely."""
+    return sum((of.edits.numel() / len(edits)) ** 2 for of in by_node)
 
 
 def _round(

@@ -19,11 +19,12 @@ from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.models.products import Linear
-from robust_augcl.oracle import certificates, pair_bounds, pair_effects, pair_search
+from robust_augcl.oracle import certificates, pair_bounds, pair_cost, pair_effects, pair_search
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.oracle.edit_sets import SearchProblem
 from robust_augcl.oracle.edits import Edits
 from robust_augcl.oracle.pair_bounds import pair_margin_bounds
+from robust_augcl.oracle.pair_cost import Sizes, is_worth_it
 from robust_augcl.oracle.pair_logits import PairLogits
 from robust_augcl.oracle.pair_search import search_pairs
 from robust_augcl.oracle.pair_states import PairOracle
@@ -36,7 +37,7 @@ FEATURES = ["constant", "few", "normal"]
 @pytest.fixture(autouse=True)
 def _always_worth_it(monkeypatch):
     """Bounds are computed and used for small graphs too."""
-    monkeypatch.setattr(pair_effects, "_WORTH", 0)
+    monkeypatch.setattr(pair_effects, "is_worth_it", lambda of: True)
     monkeypatch.setattr(pair_search, "_WORTH", 1)
     monkeypatch.setattr(pair_search, "_BOUNDED_FROM", 4)
 
@@ -324,6 +325,29 @@ def test_rounds_that_are_not_what_the_encoder_computes_bound_nothing():
     assert pair_margin_bounds(model, graphs, ThreatModel(2).enumerate(graphs)) is None
 
 
+def test_the_width_of_the_encoder_decides_whether_the_bound_is_worth_its_time(monkeypatch):
+    monkeypatch.setattr(pair_effects, "is_worth_it", pair_cost.is_worth_it)
+    graphs = component_graphs(np.array([1]), (30, 30), 0.07, np.random.default_rng(0))
+    candidates = ThreatModel(2, within_component=True).enumerate(graphs)
+    narrow, wide = (new_model(graphs, width=width, larger=1.0) for width in (16, 512))
+    assert pair_margin_bounds(narrow, graphs, candidates) is not None
+    assert pair_margin_bounds(wide, graphs, candidates) is None
+
+
+MEASURED = Sizes(pairs=80_200, rows=7.1, entries=7_680, width=64, hidden=32, wrong=2)
+
+
+def test_what_takes_longer_than_it_saves_is_not_worth_it():
+    assert is_worth_it(MEASURED)
+    larger = {"width": 512, "hidden": 2_000, "wrong": 20, "entries": 80_000}
+    for name, value in larger.items():
+        assert not is_worth_it(MEASURED._replace(**{name: value})), name
+    assert not is_worth_it(MEASURED._replace(rows=0.7))  # where pairs take little time
+    many = MEASURED._replace(rows=1e6)
+    assert is_worth_it(many)
+    assert not is_worth_it(many._replace(entries=2_000_000))  # 1 GB a table
+
+
 # --- the search -----------------------------------------------------------------------------------
 
 
@@ -431,7 +455,7 @@ def test_certificates_are_the_same_with_the_bound_and_without(encoder, monkeypat
 @pytest.mark.parametrize("how", ["with the bound", "without"])
 def test_benchmark_pairs_of_a_certificate(benchmark, how, monkeypatch):
     """All pairs of edges that may be added to a graph of one component: compare the two rows."""
-    monkeypatch.setattr(pair_effects, "_WORTH", 5)
+    monkeypatch.setattr(pair_effects, "is_worth_it", pair_cost.is_worth_it)
     monkeypatch.setattr(pair_search, "_BOUNDED_FROM", 16)
     benchmark.group = "pairs of a certificate, 3 rounds"
     graphs = component_graphs(np.array([1]), (45, 45), 0.05, np.random.default_rng(0))
