@@ -29,6 +29,7 @@ from robust_augcl.oracle.branches.arrays import EditList, Network, Output, Real,
 from robust_augcl.oracle.branches.compiled import compiled
 from robust_augcl.oracle.branches.contexts import Others
 from robust_augcl.oracle.branches.costs import Directions, set_costs
+from robust_augcl.oracle.branches.last_edits import Shared, forget, set_added_along
 from robust_augcl.oracle.branches.lines import (
     lowest_sums,
     margin_of,
@@ -83,6 +84,7 @@ class Tree(NamedTuple):
         start: the line at the sums of the node (T,).
         base, direction: of the line (T,), (T, H).
         counts: the depth, the evaluations made, and whether a child was handed out but not entered.
+        shared: what the edits of the last node have in common, along its line.
     """
 
     degree: Whole
@@ -98,6 +100,7 @@ class Tree(NamedTuple):
     base: Real
     direction: Real
     counts: Whole
+    shared: Shared
 
 
 @compiled
@@ -139,6 +142,7 @@ def new_tree(problem: Problem, output: Output) -> Tree:
         base=np.zeros(depths),
         direction=np.zeros((depths, width)),
         counts=np.zeros(3, whole),
+        shared=Shared(np.zeros(nodes), np.zeros((nodes, problem.network.messages.shape[0]))),
     )
     copy_state(problem.clean, State(*(each[0] for each in tree[:4])))
     tree.listed[0] = np.arange(edits)
@@ -180,6 +184,8 @@ def set_line_at(problem: Problem, output: Output, tree: Tree, depth: int) -> Non
     tree.base[depth] = set_line(problem.network, output, low, high, direction)
     tree.start[depth] = tree.base[depth] + product(direction, tree.sums[depth])
     tree.next[depth] = 0
+    if depth == tree.length.shape[0] - 1:
+        forget(tree.shared)
 
 
 @compiled
@@ -214,15 +220,16 @@ def advance(
                 return SAFE
             tree.counts[_DEPTH] -= 1
             continue
+        if depth == last:
+            end = _try_last_edits(problem, output, tree, slack, most_evaluations)
+            if end != SAFE:
+                return end
+            continue
         if tree.counts[_EVALUATIONS] >= most_evaluations:
             return LIMIT
         tree.chosen[depth] = tree.listed[depth, tree.next[depth]]
         tree.next[depth] += 1
         tree.counts[_EVALUATIONS] += 1
-        if depth == last:
-            if _last_may_break(problem, output, tree, depth, slack):
-                return FOUND
-            continue
         _make_chosen(problem, tree, depth)
         tree.counts[_NOT_ENTERED] = 1
         if margin_of(problem.network, output, tree.sums[depth + 1]) <= slack:
@@ -250,21 +257,38 @@ def evaluations_of(tree: Tree) -> int:
 
 
 @compiled
-def _last_may_break(problem: Problem, output: Output, tree: Tree, depth: int, slack: float) -> bool:
-    """Whether the chosen edit, with which the set is full, may break the graph."""
-    edits, edit = problem.edits, tree.chosen[depth]
-    sums = np.empty(tree.sums.shape[1])
-    set_sums_after(
-        problem.network.messages,
-        state_at(tree, depth),
-        edits.one[edit],
-        edits.other[edit],
-        edits.step[edit],
-        sums,
-    )
-    if tree.base[depth] + product(tree.direction[depth], sums) > slack:
-        return False
-    return margin_of(problem.network, output, sums) <= slack
+def _try_last_edits(
+    problem: Problem, output: Output, tree: Tree, slack: float, most_evaluations: int
+) -> int:
+    """Try the edits with which the set is full: `FOUND`, `LIMIT`, or `SAFE` where none is left."""
+    depth = tree.length.shape[0] - 1
+    state, direction = state_at(tree, depth), tree.direction[depth]
+    network, edits, evaluations = problem.network, problem.edits, tree.counts[_EVALUATIONS]
+    start, base, first = tree.start[depth], tree.base[depth], tree.next[depth]
+    listed = tree.listed[depth, first : tree.length[depth]]
+    added, sums = np.empty(listed.shape[0]), np.empty(direction.shape[0])
+    set_added_along(tree.shared, network.messages, state, direction, edits, listed, added)
+    end, tried = SAFE, listed.shape[0]
+    for place in range(listed.shape[0]):
+        if depth == 0 and start + tree.cost[0, first + place] > slack:
+            tried = place  # the first node is sorted: none that follows may break the graph
+            break
+        if evaluations + place >= most_evaluations:
+            end, tried = LIMIT, place
+            break
+        if start + added[place] > slack:
+            continue
+        edit = listed[place]
+        one, other, step = edits.one[edit], edits.other[edit], edits.step[edit]
+        set_sums_after(network.messages, state, one, other, step, sums)
+        below = base + product(direction, sums) <= slack
+        if below and margin_of(network, output, sums) <= slack:
+            tree.chosen[depth] = edit
+            end, tried = FOUND, place + 1
+            break
+    tree.next[depth] += tried
+    tree.counts[_EVALUATIONS] += tried
+    return end
 
 
 @compiled
