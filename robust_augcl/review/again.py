@@ -28,8 +28,12 @@ _BEGINNING = 10
 
 On component graphs of 40 to 50 nodes that finds 61 of 63 targets that a pair of edits breaks.
 """
-MOST_EVALUATIONS = 2_000_000
-"""Evaluations of branch and bound in one target, for each number of edits: two seconds or so."""
+MOST_EVALUATIONS = 1_000_000_000
+"""Evaluations of branch and bound in one target, for each number of edits. A certificate whose step
+allows fewer is searched again by as many as that.
+"""
+_EVALUATIONS = 2_000_000
+"""The same where no certificate says how many its search made: two seconds or so."""
 MOST_SETS = 20_000
 """Sets of three edits and more in one target, where branch and bound does not know the classifier.
 
@@ -56,11 +60,12 @@ class MostTried(NamedTuple):
 class Again:
     """Every single edit is tried again, the bound is computed again, and sets are searched.
 
-    Branch and bound is made again, in the same order, up to `MOST_EVALUATIONS`: that is a proof
-    where it ends. Where it does not know the classifier, a proof is left for one edit, where the
-    bound is enough, and where sets are few: pairs (`MOST_PAIRS`), and with three edits and more the
-    larger ones too (`MOST_SETS`). Elsewhere the search is only begun, with the edits that do most
-    damage: that refutes most of what does not stand. What is left has to be taken on trust.
+    Branch and bound is made again, in the same order, as long as a certificate's search went on, up
+    to `MOST_EVALUATIONS`: that is a proof where it ends. Where it does not know the classifier, a
+    proof is left for one edit, where the bound is enough, and where sets are few: pairs
+    (`MOST_PAIRS`), and with three edits and more the larger ones too (`MOST_SETS`). Elsewhere the
+    search is only begun, with the edits that do most damage: that refutes most of what does not
+    stand. What is left has to be taken on trust.
 
     Args:
         targets: the test targets.
@@ -88,6 +93,7 @@ class Again:
         self._few_pairs = self.pairs <= MOST_PAIRS
         self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
         self._asked = torch.zeros_like(self.size, dtype=torch.bool)
+        self._evaluations = torch.zeros_like(self.size)  # of branch and bound, that were allowed
         self._bounded = torch.zeros_like(self._asked)
         self.bound = torch.full_like(self.size, -torch.inf, dtype=torch.double)
         self.searched = torch.zeros_like(self._asked)
@@ -96,16 +102,26 @@ class Again:
         self._pair_is_wrong = torch.zeros_like(self._asked)
         self._searched_margin = self.bound.clone()
 
-    def ask(self, asked: Tensor) -> None:
-        """Find out about these targets (G,) bool. What one edit breaks needs no more."""
+    def ask(self, asked: Tensor, evaluations: int = _EVALUATIONS) -> None:
+        """Find out about these targets (G,) bool. What one edit breaks needs no more.
+
+        Args:
+            asked: the targets.
+            evaluations: of branch and bound, at the most, if that is no more than
+                `MOST_EVALUATIONS`.
+        """
+        evaluations = min(evaluations, MOST_EVALUATIONS)
         new = asked & ~self._asked & ~self.after_one.broken
         self._asked |= asked
         self.ask_bound(new & ~self.without_bound(MOST_PAIRS))
-        open_sets = new & (self.size > 1) & ~self._by_bound
-        self._search(open_sets & self._is_known, 1, MOST_EVALUATIONS)
+        open_sets = asked & ~self.after_one.broken & (self.size > 1) & ~self._by_bound
+        longer = ~self.searched & (self._evaluations < evaluations)
+        by_branches = open_sets & self._is_known & longer
+        self._evaluations[by_branches] = evaluations
+        self._search(by_branches, 1, evaluations)
         # Branch and bound may know the classifier for a few graphs that have the same features,
         # though it does not for those beside which they were certified.
-        others = open_sets & ~self._is_known
+        others = new & open_sets & ~self._is_known
         self._search(others & self._few_pairs, MOST_PAIRS, 0)
         self._search(others & ~self._few_pairs, MOST_PAIRS // _BEGINNING, 0)
 

@@ -81,7 +81,7 @@ def check_certificate(
     problems += differing(what, found_by_others, claims.names)
     again = subject.again(threat)
     again.ask_bound(~claims.broken_by_one & ~again.without_bound(most.pairs))
-    again.ask(~claims.broken)
+    again.ask(~claims.broken, most.evaluations)
     problems += _check_fewest(claims, targets.judge.clean, again.after_one)
     problems += _check_the_rest(claims, again, most)
     problems += subject.drift
@@ -165,32 +165,62 @@ def _check_the_rest(claims: _Claims, again: Again, most: MostTried) -> Iterator[
 
 
 def _margin_holds(claims: _Claims, again: Again, most: MostTried) -> Tensor:
-    """Where the claimed lower margin is what is found now (G,).
+    """Where the claimed lower margin is what is found now, or may be, as far as that is known (G,).
 
-    Of a target that edits break, that is what the worst of them leaves where one is allowed. Where
-    more are, it is none if one breaks it, else what the bound proves. Where pairs are not searched
-    again, it may be anything from what is proved to what their search can say at the most.
-
-    A search that tried all pairs without a bound found the margin itself.
+    A margin that is found again must be the same. Of a certificate that is not searched again as it
+    was made, the margin may be anything that such a search can say.
     """
-    tie, margin = again.after_one.tie + ROUNDED, again.after_one.margin
-    by_one = claims.broken & (again.size <= 1)
-    by_search = again.without_bound(most.pairs)
-    no_bound = by_search | (again.bound == -torch.inf)
-    bound = again.bound.masked_fill(no_bound, -torch.inf)
-    expected = torch.where(claims.certified, again.lower, bound)
+    tie = again.after_one.tie + ROUNDED
+    no_bound = again.without_bound(most.pairs) | (again.bound == -torch.inf)
+    expected = _margin_now(claims, again, no_bound)
+    least, highest = _ends_of_margin(again, no_bound)
+    is_same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
+    is_between = (claims.lower >= least - tie) & (claims.lower <= highest + tie)
+    unknown = claims.certified & _is_searched_otherwise(again, no_bound)
+    return torch.where(unknown, is_between, is_same)
+
+
+def _margin_now(claims: _Claims, again: Again, no_bound: Tensor) -> Tensor:
+    """The lower margin that a certificate with these verdicts has, by what is found now (G,).
+
+    If the target is certified, that is what proves it. If it is open, or more than one edit breaks
+    it, that is what the bound proves. If one edit breaks it, it is none where more are allowed, and
+    what the worst of them leaves where one is allowed.
+
+    Args:
+        claims: the verdicts.
+        again: what is found now.
+        no_bound: where the certificate has no bound (G,).
+    """
+    by_bound = again.bound.masked_fill(no_bound, -torch.inf)
+    margin = torch.where(claims.certified, again.lower, by_bound)
     # A witness of more edits than it takes is refused as such.
-    none = claims.broken_by_one | claims.broken & again.after_one.broken
-    expected = expected.masked_fill(none, -torch.inf)
-    expected = torch.where(by_one, torch.maximum(bound, margin), expected)
-    same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
-    highest = torch.where(no_bound, margin, torch.maximum(bound, margin.clamp(max=SLACK)))
-    # Nor is the margin known here if only one of the two searches did without a bound.
-    otherwise = (no_bound != again.searched_all) & (again.size == 2) & ~again.by_branch_and_bound
-    loosely = claims.certified & (again.on_trust | otherwise)
+    by_one = claims.broken_by_one | claims.broken & again.after_one.broken
+    margin = margin.masked_fill(by_one, -torch.inf)
+    all_tried = claims.broken & (again.size <= 1)
+    return torch.where(all_tried, torch.maximum(by_bound, again.after_one.margin), margin)
+
+
+def _ends_of_margin(again: Again, no_bound: Tensor) -> tuple[Tensor, Tensor]:
+    """Between what the margin of a certified target lies, whatever search proves it (G,), (G,).
+
+    No search finds more than the worst single edit leaves. With a bound, it leaves out sets of
+    which it only knows that their margin is above the slack.
+    """
     least = again.bound.clamp(min=0)  # what is certified has no margin below zero
-    between = (claims.lower >= least - tie) & (claims.lower <= highest + tie)
-    return torch.where(loosely, between, same)
+    after_one = again.after_one.margin
+    with_bound = torch.maximum(again.bound, after_one.clamp(max=SLACK))
+    return least, torch.where(no_bound, after_one, with_bound)
+
+
+def _is_searched_otherwise(again: Again, no_bound: Tensor) -> Tensor:
+    """Where sets of edits are not searched again as the certificate's search did it (G,).
+
+    They are not searched again at all. Or they are pairs, and one of the two searches alone had a
+    bound.
+    """
+    one_bound = (no_bound != again.searched_all) & (again.size == 2) & ~again.by_branch_and_bound
+    return again.on_trust | one_bound
 
 
 def _in_words(claims: _Claims, again: Again) -> str:

@@ -27,6 +27,16 @@ def mixed_graphs(number):
     return case.model, graphs.with_labels(case.model(graphs).argmax(1))
 
 
+def again_of(victim, graphs, threat):
+    """What replay finds of test graphs, before it is asked."""
+    dataset = SimpleNamespace(
+        attacked=torch.arange(len(graphs)),
+        part=graphs.select,
+        targets_at=lambda numbers: Targets(numbers, None, graphs.y[numbers]),
+    )
+    return Subject(dataset, victim, "none").again(threat)
+
+
 def test_a_few_graphs_are_searched_as_among_all_others(monkeypatch):
     """Of a few with the same features branch and bound knows the classifier, of all it does not."""
     monkeypatch.setattr(again, "MOST_PAIRS", 4)  # so that graphs of few pairs are searched alone
@@ -34,13 +44,8 @@ def test_a_few_graphs_are_searched_as_among_all_others(monkeypatch):
     for number in range(12):
         model, graphs = mixed_graphs(number)
         victim = Victim(model)
-        dataset = SimpleNamespace(
-            attacked=torch.arange(len(graphs)),
-            part=graphs.select,
-            targets_at=lambda numbers, y=graphs.y: Targets(numbers, None, y[numbers]),
-        )
         told = certify(victim, graphs, threat)
-        found = Subject(dataset, victim, "none").again(threat)
+        found = again_of(victim, graphs, threat)
         found.ask(told.certified)
         same = told.certified & found.searched
         compared += int(same.sum())
@@ -48,3 +53,30 @@ def test_a_few_graphs_are_searched_as_among_all_others(monkeypatch):
             found.lower[same], told.lower_margin[same].double(), atol=1e-5, rtol=0
         )
     assert compared > 0
+
+
+def test_a_search_is_made_again_for_as_long_as_is_asked_for_and_allowed(monkeypatch):
+    longer = 0
+    for number in range(12):
+        case = random_case(
+            number,
+            encoder=Structure2Vec,
+            layers=2,
+            features=1,
+            operations=("add", "delete"),
+            budget=3,
+        )
+        victim, graphs, threat = Victim(case.model), case.graphs, case.threat
+        asked = certify(victim, graphs, threat).certified
+        found = again_of(victim, graphs, threat)
+        found.ask(asked, 1)
+        little = found.searched.clone()
+        found.ask(asked, 10**6)
+        assert torch.equal(found.proved, asked)
+        with monkeypatch.context() as patches:
+            patches.setattr(again, "MOST_EVALUATIONS", 1)
+            capped = again_of(victim, graphs, threat)
+            capped.ask(asked, 10**6)
+        assert torch.equal(capped.searched, little)
+        longer += int((found.searched & ~little).sum())
+    assert longer > 0
