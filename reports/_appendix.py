@@ -55,7 +55,7 @@ def _in_short(view: View, section: Section) -> Iterator[str]:
     yield "### How far each attack is from the worst case"
     yield tables.gaps(view, section)
     if told := shares(section):
-        yield "### How much of the worst case attacks find that learn"
+        yield "### How much of the worst case the learning attacks find"
         yield told
 
 
@@ -71,7 +71,7 @@ def _in_full(view: View, section: Section, family: Sequence[Section]) -> Iterato
     yield "### How far each attack is from the worst case"
     yield tables.gaps(view, section)
     if told := shares(section):
-        yield "### How much of the worst case attacks find that learn"
+        yield "### How much of the worst case the learning attacks find"
         yield told
     if bracket := bracket_table(family, view.known):
         yield "### Proved and broken"

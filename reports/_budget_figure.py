@@ -19,6 +19,7 @@ from robust_augcl.reports._rest import drawn_name, in_legend, mark_of_attack
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports._view import View, Worst
+from robust_augcl.reports._words import UNBROKEN
 from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text
 from robust_augcl.results.statistics import Estimate
 
@@ -48,7 +49,7 @@ CAPTION = (
 _OF_STARS = "Stars: the exact worst case, where every graph is proved or broken."
 _OF_BANDS = (
     "Grey: where the worst case is not known exactly, it lies in here. The dashed line counts "
-    "graphs proved safe, the upper edge graphs that no attack run here has broken."
+    f"graphs proved safe, the upper edge {UNBROKEN}."
 )
 _BAND, _PROVED = "Worst case: lies in here", "Proved safe"
 

@@ -251,7 +251,7 @@ def _why_none(section: Section, found: Sequence[Judged]) -> list[str]:
     lines = []
     if "one model each" in words:
         lines.append(
-            "One trained model each: whether the methods differ, several seeds must show."
+            "One trained model each: only several seeds can show whether the methods differ."
             if not section.is_given
             else "One trained model each: nothing is said of what they were trained by."
         )

@@ -40,9 +40,10 @@ def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
             "How victims were trained",
             victims,
             ("Epoch", f"Loss on the\n{graphs}"),
-            "A victim is a model that is attacked. Each line is the training of one, one a seed. A "
-            f"ring marks the epoch that was kept. At rest: at least {FEWEST_EPOCHS} epochs, and at "
-            f"least {100 * SHARE_OF_EPOCHS:.0f} % of all, came after it, and none was better.",
+            "A victim is a model that is attacked. Each line is the training of one, one a seed. "
+            "The ring marks the epoch that was kept. At rest: at least "
+            f"{FEWEST_EPOCHS} epochs, and at least {100 * SHARE_OF_EPOCHS:.0f} % of all, came "
+            "after it, and none was better.",
         )
     attackers = _panels(report, "attacker", _attackers(report))
     if _is_a_course(attackers):
@@ -51,10 +52,11 @@ def curve_drawings(report: ReportInput) -> dict[str, Drawing]:
             "How attacks learned",
             attackers,
             ("Step of learning", f"Robust accuracy on the\n{graphs} (%)"),
-            "A victim is a model that is attacked. Each line is what an attack learned on one, one "
-            "a seed. Its weights are kept from the lowest point, which the ring marks (the first "
-            "of several; among these, margins decide that are not drawn). Whether it is at rest is "
-            "what the audit says, which let it learn longer on a sample of victims.",
+            "A victim is a model that is attacked. Each line is an attack that learned on one of "
+            "them, one a seed. Its weights are kept from the lowest point, which the ring marks. "
+            "Where several points are lowest, the ring marks the first, and margins decide, which "
+            "are not drawn. Whether an attack is at rest is what the audit says. It let some of "
+            "them learn longer.",
         )
     return drawings
 

@@ -91,8 +91,8 @@ def _caption(measurements: Sequence[Measurement], scored: bool, linear: bool) ->
         "False negatives are negatives of the anchor's own class, known to this table and "
         "never to a method: their share of all negatives, "
         "of the weight that the method gives to negatives, and of how strongly its loss "
-        "pushes them away. Weights that avoid false "
-        "negatives put a smaller share on them than there are pairs."
+        "pushes them away. Where weights avoid false "
+        "negatives, their share of the weight is smaller than their share of the pairs."
     )
     if scored:
         folds = {len(m.values["accuracy"]) for m in measurements if m.kind == "representation"}

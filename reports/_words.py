@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-UNBROKEN = "graphs that no attack run here has broken"
+UNBROKEN = "graphs that neither an attack nor the search for proofs has broken"
 """What the upper bound of a worst case counts."""
 TOGETHER = "all together cover the truth with 95 % confidence (Bonferroni)"
 """What intervals do that are corrected for how many they are."""
