@@ -65,6 +65,12 @@ def _on_budget(view: View, section: Section, family: Sequence[Section]) -> str:
     if strongest is None:
         return f"{allowed}, no attack was run by itself."
     values = _listed(section, [section.robust(strongest, *column) for column in section.columns])
+    if section.records[0].poisons:
+        return (
+            f"{allowed}, {values} stay right under {section.attack_name(strongest)}, the strongest "
+            "single attack here. No worst case is known under poisoning: other edits may break "
+            f"more.{failed_text(section, strongest)}"
+        )
     return (
         f"{allowed}, {values} stay right under {section.attack_name(strongest)}, the strongest "
         "single attack here. The worst case is not known: a stronger attack may break more."

@@ -10,10 +10,10 @@ from typing import Any
 
 from robust_augcl.reports._marks import marks
 from robust_augcl.reports._order import ordered
-from robust_augcl.reports._words import ALONE, protocol_text, seeds_text, threat_text
+from robust_augcl.reports._words import ALONE, protocol_text, seeds_text, setting_text, threats_text
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
-from robust_augcl.results.names import CLEAN, EXACT_NAME, Names
+from robust_augcl.results.names import CLEAN, EXACT_NAME, Names, joined
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.shared_graphs import overlap
@@ -179,7 +179,8 @@ class Section:
     @property
     def title(self) -> str:
         encoder = "given models" if self.is_given else self.encoder
-        return f"{self.dataset}, {encoder}, {self.protocol} protocol, budget {self.budget}"
+        protocol = joined(f"{self.protocol} protocol", setting_text(self.records))
+        return f"{self.dataset}, {encoder}, {protocol}, budget {self.budget}"
 
     def group(self, attack: str, layers: int, method: str) -> list[Record]:
         """The records of one attack, one a seed; empty where there are none.
@@ -284,7 +285,7 @@ class Section:
     @cached_property
     def threat(self) -> str:
         """The threat model in words, and whether its edits are only assumed to keep the class."""
-        text = "; or ".join(sorted({threat_text(record.threat) for record in self.records}))
+        text = threats_text(self.records)
         return text if self.keeps_classes else f"{text}, assumed to keep the class"
 
     @property

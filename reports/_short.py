@@ -12,6 +12,7 @@ from robust_augcl.reports._notices import ABOUT_AUDIT, Notice, notices, verdict_
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View
+from robust_augcl.reports._words import setting_text
 from robust_augcl.reports.tables import escape, image
 from robust_augcl.results.names import joined
 from robust_augcl.results.report_input import ReportInput
@@ -134,7 +135,8 @@ def _trained(report: ReportInput) -> str:
 def family_title(section: Section) -> str:
     """What sections have in common that differ in their budget alone."""
     encoder = "given models" if section.is_given else section.encoder
-    return f"{section.dataset}, {encoder}, {section.protocol} protocol"
+    protocol = f"{section.protocol} protocol"
+    return joined(section.dataset, encoder, protocol, setting_text(section.records))
 
 
 def _numbers(view: View, family: Sequence[Section]) -> Iterator[str]:

@@ -47,7 +47,9 @@ def _on_the_worst(section: Section) -> Iterator[str]:
         f"{percent(left)} % of the graphs right, on average over the {section.noun}s."
     )
     exact = section.mean(section.exact) if section.exact else None
-    if left is None or exact is None:
+    if section.records[0].poisons:
+        yield f"{told} No worst case is known under poisoning.{failed_text(section, strongest)}"
+    elif left is None or exact is None:
         yield (
             f"{told} A stronger attack may leave less: the exact worst case is not known here."
             f"{failed_text(section, strongest)}"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from robust_augcl.results.records import Record
+
 UNBROKEN = "graphs that neither an attack nor the search for proofs has broken"
 """What the upper bound of a worst case counts."""
 TOGETHER = "all together cover the truth with 95 % confidence (Bonferroni)"
@@ -35,8 +37,17 @@ def protocol_text(protocol: str, given: bool = False) -> str:
     return f"{protocol} ({meaning})" if meaning else protocol
 
 
-def threat_text(threat: dict[str, Any]) -> str:
-    """A threat model in words; unknown fields stand at the end as they are."""
+_SETTINGS = {
+    "evasion": "evasion: the model is fixed",
+    "poisoning": "poisoning: the model is trained again on the edited graph",
+}
+
+
+def threat_text(threat: dict[str, Any], names_setting: bool = False) -> str:
+    """A threat model in words; unknown fields stand at the end as they are.
+
+    Poisoning is always named; `names_setting`: evasion too.
+    """
     rest = {name: value for name, value in threat.items() if name != "type"}
     budget, operations = rest.pop("budget", None), rest.pop("operations", ())
     if isinstance(budget, float):
@@ -56,7 +67,27 @@ def threat_text(threat: dict[str, Any]) -> str:
         text += ", inside one component"
     if rest.pop("allow_existing", False):
         text += ", an existing edge may be named (which changes nothing)"
-    return text + "".join(f", {name} {value}" for name, value in sorted(rest.items()))
+    if rest.pop("shared", False):
+        text += ", the same for all targets"
+    setting = rest.pop("setting", "evasion")
+    text += "".join(f", {name} {value}" for name, value in sorted(rest.items()))
+    named = names_setting or setting != "evasion"
+    return f"{text}, {_SETTINGS.get(setting, setting)}" if named else text
+
+
+def threats_text(records: Iterable[Record]) -> str:
+    """The threats of records in words; where targets are nodes, the setting is named."""
+    texts = {threat_text(record.threat, _is_of_nodes(record)) for record in records}
+    return "; or ".join(sorted(texts))
+
+
+def setting_text(records: Iterable[Record]) -> str:
+    """The setting of records of nodes; empty where targets are graphs, which nobody poisons."""
+    return " and ".join(sorted({each.setting for each in records if _is_of_nodes(each)}))
+
+
+def _is_of_nodes(record: Record) -> bool:
+    return any(outcome.node is not None for outcome in record.outcomes[:1])
 
 
 def edits_text(budget: int | float) -> str:

@@ -14,7 +14,7 @@ from robust_augcl.reports._page_tables import budget_text, worst_text
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import View
-from robust_augcl.reports._words import seeds_text
+from robust_augcl.reports._words import seeds_text, setting_text
 from robust_augcl.reports.html import render
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import CLEAN, joined, layers_text
@@ -106,7 +106,8 @@ def _row(run: Shown, section: Section, layers: int, method: str) -> dict[str, An
     several = layers_text(layers) if len(section.layers) > 1 else ""
     name = joined(drawn_name(section, layers, method), several)
     encoder = "given models" if section.is_given else section.encoder
-    where = joined(section.dataset, encoder, section.protocol)
+    setting = setting_text(section.records)
+    where = joined(section.dataset, encoder, section.protocol, setting)
     audit = section.report.audit
     seeds = clean.n_seeds if clean else 0
     share = fact.share if fact else None

@@ -22,7 +22,10 @@ from robust_augcl.results.records import Record
 Row = dict[str, Any]
 
 _NOTHING, _MODEL = "-", "model"
-_ABOUT = ("suite", "dataset", "method", "encoder", "layers", "protocol", "budget", "attack", "seed")
+_ABOUT = (
+    *("suite", "dataset", "method", "encoder", "layers", "protocol", "setting", "budget"),
+    *("attack", "seed"),
+)
 _SHORT: dict[str, str] = {
     "clean_accuracy": "clean %",
     "attacked_accuracy": "attacked %",

@@ -118,6 +118,9 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
     )
     yield f"Right before any edit, %: {', '.join(clean)}{more}."
     for section in family[:_MOST_BUDGETS]:
+        if section.records[0].poisons:
+            yield f"{_poisoned(section, columns)}{more}."
+            continue
         known = [view.worst(section, *column) for column in columns]
         exact = all(each is not None and each.exact for each in known)
         worst = [
@@ -128,6 +131,20 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
         name = EXACT_NAME if exact else _WORST
         assumed = "" if section.keeps_classes else ", assumed to keep the class"
         yield f"{name}, {edits_text(section.budget)}{assumed}: {', '.join(worst)}{more}."
+
+
+def _poisoned(section: Section, columns: Sequence[tuple[int, str]]) -> str:
+    """What is left of each model under the strongest attack: no worst case is known."""
+    about = f"Poisoning (no worst case is known), {edits_text(section.budget)}"
+    assumed = "" if section.keeps_classes else ", assumed to keep the class"
+    if section.strongest is None:
+        return f"{about}{assumed}: no attack was run by itself"
+    left = [
+        f"{drawn_name(section, *column)} {percent(found.mean)}"
+        for column in columns
+        if (found := section.robust(section.strongest, *column))
+    ]
+    return f"{about}{assumed}, {section.attack_name(section.strongest)}: {', '.join(left)}"
 
 
 def _allowed(section: Section) -> str:

@@ -12,8 +12,14 @@ from robust_augcl.threat.model import ThreatModel
 def check_supported(attack: Attack, threat: ThreatModel) -> None:
     """Raise `ValueError` if the attack cannot keep to the threat model.
 
-    So it is where it cannot make as many edits, or where it makes others (`Attack.refuses`).
+    So it is where it cannot make as many edits, or where it makes others (`Attack.refuses`). Every
+    attack looks for edits before a fixed model (`ThreatModel.before_fixed_model`).
     """
+    if threat.poisons:
+        raise ValueError(
+            "Expected `setting` to be 'evasion' where an attack looks for edits, got 'poisoning': "
+            "it asks a fixed model, and only a suite trains that model again"
+        )
     limit = attack.max_budget
     if limit is not None and isinstance(threat.budget, float):
         whole = "a graph's edges" if threat.share_of == "graph" else "the target's degree"

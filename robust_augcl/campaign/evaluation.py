@@ -256,6 +256,11 @@ def _threat(threat: ThreatModel, budgets: Sequence[int | float]) -> dict[str, An
             "Expected `allow_existing` of `threat` to be False: naming an edge that is there "
             "changes nothing, got True"
         )
+    if threat.poisons:
+        raise InputError(
+            "Expected `setting` of `threat` to be 'evasion', got 'poisoning': a given model cannot "
+            "be trained again here"
+        )
     rules = {name: value for name, value in threat.rules.items() if name != "allow_existing"}
     return {"budget": list(budgets) or threat.budget, **plain(rules)}
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, NamedTuple
 
 from robust_augcl.results.baseline import Baseline, victim_cell
 from robust_augcl.results.baseline_parts import Attacked, Victim, Worst
 from robust_augcl.results.names import joined, layers_text
+from robust_augcl.results.stored_tables import StoredThreat
+
+_UNSAID = {f.name: f.default for f in fields(StoredThreat) if f.default is not MISSING}
+"""What a threat that does not name a rule says of it."""
 
 
 class Model(NamedTuple):
@@ -154,10 +158,13 @@ def other_threat(base: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     Example:
         >>> other_threat({"budget": 1, "operations": ["add"]}, {"budget": 1, "operations": []})
         "another threat: `operations` was ['add'], now []"
+        >>> other_threat({"budget": 1}, {"budget": 1, "setting": "poisoning"})
+        "another threat: `setting` was 'evasion', now 'poisoning'"
     """
+    old, now = ({**_UNSAID, **threat} for threat in (base, new))
     changed = [
-        f"`{name}` was {base.get(name)!r}, now {new.get(name)!r}"
-        for name in sorted({*base, *new})
-        if base.get(name) != new.get(name)
+        f"`{name}` was {old.get(name)!r}, now {now.get(name)!r}"
+        for name in sorted({*old, *now})
+        if old.get(name) != now.get(name)
     ]
     return f"another threat: {', '.join(changed)}" if changed else ""

@@ -107,7 +107,12 @@ def certify(
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the classifier. They are counted before any of them is tried.
         report: told how far it is.
+
+    Raises:
+        ValueError: a threat that poisons: nothing is proved of a model that is trained again.
     """
+    if threat.poisons:
+        raise ValueError("Expected `setting` to be 'evasion' for certificates, got 'poisoning'")
     packed = pack(graphs).to(victim.device)
     parts, most = [], _Limits(limit, evaluations, sets)
     for part in packed.portions():

@@ -5,7 +5,7 @@ Where the victim comes from, `plan.planner` says.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from robust_augcl import registry
@@ -50,6 +50,8 @@ class Attacked(NamedTuple):
         inputs: the steps that every attack on it needs.
         beside: what records say of how it was made.
         left_out: the labels of attacks that it is not attacked by.
+        trained_again: the same victim, trained on the edited data set that a step makes; the words
+            stand behind its title. None where it cannot be trained here.
     """
 
     protocol: Protocol
@@ -60,6 +62,7 @@ class Attacked(NamedTuple):
     inputs: dict[str, Step]
     beside: Mapping[str, Any]
     left_out: Collection[str] = ()
+    trained_again: Callable[[Step, str], Step] | None = None
 
 
 class AttackPlanner:
@@ -151,11 +154,11 @@ class AttackPlanner:
     ) -> Step:
         """The step of one attack on one victim; with its attacker, where it learns."""
         suite = self.suite
-        made = suite.attack_for(attack, on.protocol)
+        made, threat = suite.attack_for(attack, on.protocol), suite.threat_for(on.protocol, budget)
         settings = {
             "attack": made,
             "label": attack.label,
-            "threat": suite.threat_for(on.protocol, budget),
+            "threat": threat,
             "fit": on.protocol.attack_fit,
             "seed": on.seed,
         }
@@ -164,19 +167,36 @@ class AttackPlanner:
         cell = self.cell_of(on, attack.label, budget)
         plug_ins = _attack(attack)
         if isinstance(attack.what, LearningAttack):
-            attacker = self.step("attacker", title, settings, inputs, plug_ins=plug_ins)
+            fixed = {**settings, "threat": threat.before_fixed_model}
+            attacker = self.step("attacker", title, fixed, inputs, plug_ins=plug_ins)
             self.measurements.append(Planned(cell, attacker))
             inputs = {**inputs, "attacker": attacker}
-        inputs = {**inputs, **self.search(on, attack, budget)}
         beside = {
             **on.beside,
             "label_rule": suite.source.label_rule,
             # Records carry these, so a plug-in that declares something else makes another result.
             "traits": traits_of(made, attack.label, attack.name),
         }
-        return self.step(
-            "attack", title, {**settings, **beside}, inputs, cell=cell, plug_ins=plug_ins
-        )
+        if threat.poisons:
+            kind, found = "poisoning", self.poisoned(on, title, settings, inputs, plug_ins)
+        else:
+            kind, found = "attack", self.search(on, attack, budget)
+        settings, inputs = {**settings, **beside}, {**inputs, **found}
+        return self.step(kind, title, settings, inputs, cell=cell, plug_ins=plug_ins)
+
+    def poisoned(
+        self,
+        on: Attacked,
+        title: str,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, Step],
+        plug_ins: Mapping[str, Revision],
+    ) -> dict[str, Step]:
+        """What an attack that poisons needs besides: the edited data set, the victim on it."""
+        assert on.trained_again is not None  # the suite was checked for it
+        own = {**settings, "label_rule": self.suite.source.label_rule}
+        edited = self.step("edited_data", title, own, inputs, plug_ins=plug_ins)
+        return {"edited": edited, "retrained": on.trained_again(edited, f", after {title}")}
 
     def search(self, on: Attacked, attack: Named[Attack], budget: int | float) -> dict[str, Step]:
         """The search that answers all whole budgets of an attack, by its role, where one can.

@@ -48,6 +48,7 @@ class StepKind:
             proves it.
         again: whether replay computes it again besides, where that took next to nothing. What its
             proof does again itself, or leaves out since it is long, is not.
+        file: what replay calls its result; empty for the title.
         brought: whether its result runs code that a user brought. What that code refuses is no
             word on the user's settings, but a failure of the step that asked it.
     """
@@ -67,6 +68,7 @@ class StepKind:
     info: str | None = None
     prove: str | None = None
     again: bool = True
+    file: str = ""
     brought: bool = False
 
 
@@ -159,6 +161,16 @@ KINDS: dict[str, StepKind] = {
         read="robust_augcl.results.stored_search:stored_search",
         again=False,
     ),
+    "edited_data": StepKind(
+        title="edited data set",
+        revision=1,
+        priority=4,
+        compute="robust_augcl.steps.poisoning:compute_edited_data",
+        holds="a data set after the edits that an attack made for all its targets, and the edits",
+        seconds=(),  # records tell them
+        info="robust_augcl.results.stored_info:EditedDataInfo",
+        prove="robust_augcl.review.poisoning_proof:prove_edited_data",
+    ),
     "attack": StepKind(
         title="attack",
         revision=5,
@@ -168,6 +180,20 @@ KINDS: dict[str, StepKind] = {
         stores="record",
         wanted=True,
         prove="robust_augcl.review.record_proof:prove_record",
+        file="record",
+    ),
+    "poisoning": StepKind(
+        title="poisoning",
+        revision=1,
+        priority=5,
+        compute="robust_augcl.steps.poisoning:compute_poisoning",
+        holds="of each target predictions and margins, before the edits and after the training on "
+        "the edited graph",
+        stores="record",
+        wanted=True,
+        prove="robust_augcl.review.poisoning_proof:prove_poisoning",
+        again=False,
+        file="poisoning record",
     ),
     "representation": StepKind(
         title="representation",

@@ -96,16 +96,24 @@ class _Planner(AttackPlanner):
         return {} if self.suite.encoder is None else encoder_revision(self.suite.encoder.name)
 
     def pretrained(
-        self, seed: int, layers: int, method: Named[Method], graphs: str
+        self,
+        seed: int,
+        layers: int,
+        method: Named[Method],
+        graphs: str,
+        edited: Step | None = None,
+        after: str = "",
     ) -> dict[str, Step]:
         """The inputs of whatever starts from a method's encoder.
 
-        They are the data set, and the pretraining where there is any.
+        They are the data set, and the pretraining where there is any. A pretraining on an `edited`
+        data set has the settings and seeds of that on the clean one, and `after` in its title.
         """
-        dataset = self.dataset(seed)
+        dataset = self.dataset(seed) if edited is None else edited
         if not method.what.pretrains:
             return {"dataset": dataset}
         about = f"{layers} layers, seed {seed}" + (", all graphs" if graphs == "all" else "")
+        about += after
         own = f"{method.label}, " if method.pretraining is not None else ""
         pretraining = self.suite.pretraining_of(method)
         encoder = self.encoder_plug_in()
@@ -135,14 +143,7 @@ class _Planner(AttackPlanner):
         if "pretraining" in inputs:
             cell = self.cell(method.label, layers, seed, "")
             self.measurements.append(Planned(cell, inputs["pretraining"]))
-        settings = {**self.encoder(layers, seed), "selection": protocol.victim_selection}
-        if self.suite.linear is None:
-            kind, settings["training"] = "victim", self.suite.training_for(protocol)
-        else:  # nobody has published linear evaluation that is chosen on test targets
-            kind, settings["linear"] = "linear_victim", self.suite.linear
-            settings["selection"] = "validation"
-        plug_ins = self.encoder_plug_in()
-        victim = self.step(kind, about, settings, inputs, plug_ins=plug_ins)
+        victim = self.victim(protocol, seed, layers, method, inputs, about)
         self.measurements.append(
             Planned(self.cell(method.label, layers, seed, protocol.name), victim)
         )
@@ -152,7 +153,34 @@ class _Planner(AttackPlanner):
             "method_pretraining": method.pretraining,
             "method_traits": method_traits_of(method.what, method.label, method.name),
         }
-        self.add_attacked(Attacked(protocol, seed, layers, method.label, about, needed, beside))
+
+        def again(edited: Step, after: str) -> Step:
+            others = self.pretrained(seed, layers, method, "train", edited, after)
+            return self.victim(protocol, seed, layers, method, others, about + after)
+
+        self.add_attacked(
+            Attacked(
+                protocol, seed, layers, method.label, about, needed, beside, trained_again=again
+            )
+        )
+
+    def victim(
+        self,
+        protocol: Protocol,
+        seed: int,
+        layers: int,
+        method: Named[Method],
+        inputs: dict[str, Step],
+        title: str,
+    ) -> Step:
+        """The step of a victim that is trained from what `pretrained` returns."""
+        settings = {**self.encoder(layers, seed), "selection": protocol.victim_selection}
+        if self.suite.linear is None:
+            kind, settings["training"] = "victim", self.suite.training_for(protocol)
+        else:  # nobody has published linear evaluation that is chosen on test targets
+            kind, settings["linear"] = "linear_victim", self.suite.linear
+            settings["selection"] = "validation"
+        return self.step(kind, title, settings, inputs, plug_ins=self.encoder_plug_in())
 
     def add_given(self, protocol: Protocol, seed: int, victim: GivenModel) -> None:
         """Add what is done to one given model. It is the same for all seeds that share a copy."""

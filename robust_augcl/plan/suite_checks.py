@@ -48,6 +48,7 @@ def cross_checked(suite: Suite, threats: ThreatSettings, source: str) -> Suite:
     _check_there_is_training(suite, source)
     _check_victims_fit(suite, source)
     _check_bases(suite, source)
+    _check_poisoning(suite, source)
     attacks = [_with_budgets(attack, threats, source) for attack in suite.attacks]
     singles = [attack for attack in attacks if not isinstance(attack.what, CombiningAttack)]
     attacks = [_with_labels(attack, singles, source) for attack in attacks]
@@ -113,6 +114,34 @@ def _check_bases(suite: Suite, source: str) -> None:
             )
 
 
+def _check_poisoning(suite: Suite, source: str) -> None:
+    """Refuse what nobody can poison, and what nobody can prove of models that are poisoned."""
+    if not suite.threat.poisons:
+        return
+    if not suite.source.states_targets:
+        raise InputError(
+            f"{source}: [threat]: Expected `setting` to be 'evasion' where the targets are graphs, "
+            "got 'poisoning': only the nodes of one graph can be poisoned"
+        )
+    for victim in suite.victims:
+        raise InputError(
+            f"{source}: [[victims]] {victim.label}: Expected `threat.setting` to be 'evasion' for "
+            "a given model, got 'poisoning': nobody here knows how it was trained"
+        )
+    if suite.certificates is not None:
+        raise InputError(
+            f"{source}: [certificates]: Expected no such table where `threat.setting` is "
+            "'poisoning', got one: nothing is proved of a model that each edit trains again"
+        )
+    for attack in suite.attacks:
+        if attack.what.exact:
+            raise InputError(
+                f"{source}: [[attacks]] {attack.label}: Expected an attack that does not claim to "
+                "be exact where `threat.setting` is 'poisoning': no worst case is known there; got "
+                f"{attack.name}"
+            )
+
+
 def _check_size(suite: Suite, source: str) -> None:
     """Refuse more cells than can be planned."""
     models = "methods and given models" if suite.victims else "methods"
@@ -141,7 +170,7 @@ def _with_budgets(attack: Named[Attack], threats: ThreatSettings, source: str) -
     able, problem = [], ""
     for budget in stated or threats.budgets:
         try:
-            check_supported(attack.what, threats.model(budget))
+            check_supported(attack.what, threats.model(budget).before_fixed_model)
             able.append(budget)
         except ValueError as error:
             problem = problem or f"{where}: {error}"

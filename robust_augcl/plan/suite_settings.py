@@ -129,7 +129,7 @@ class ThreatSettings:
     """The threat as a suite states it, with one budget or several.
 
     Whether an edge that exists may be "added" is the protocol's to say. The other rules are those
-    of `threat.model.ThreatModel`; `setting` is "evasion".
+    of `threat.model.ThreatModel`.
 
     Raises:
         ValueError: a value out of range, or budgets that are equal or of both kinds.
@@ -148,12 +148,6 @@ class ThreatSettings:
     setting: str = "evasion"
 
     def __post_init__(self) -> None:
-        if self.setting != "evasion":
-            raise ValueError(
-                "Expected `setting` to be 'evasion', an edited graph before a fixed model, got "
-                f"{shown(self.setting)}: poisoning, where models are trained on the edited graph, "
-                "is not built"
-            )
         different = len(set(self.budgets)) == len(self.budgets)
         one_kind = len({type(budget) for budget in self.budgets}) == 1
         if not (1 <= len(self.budgets) <= _MOST_BUDGETS and different and one_kind):
@@ -171,7 +165,7 @@ class ThreatSettings:
 
     def model(self, budget: int | float) -> ThreatModel:
         """The threat model with one of the budgets."""
-        names = {f.name for f in fields(self)} - {"budget", "setting"}
+        names = {f.name for f in fields(self)} - {"budget"}
         rules = {name: getattr(self, name) for name in names}
         return ThreatModel(budget, **rules)
 

@@ -73,12 +73,15 @@ def brackets(
     """The bracket of each model and budget; groups name no attack.
 
     A certificate counts for the victim that it was made for. What it proves counts for its budget
-    and smaller ones, a witness for every budget that allows its edits.
+    and smaller ones, a witness for every budget that allows its edits. Under poisoning there is no
+    one model that a worst case could be of, so there is no bracket.
     """
     measurements = list(measurements)
     certificates = _certificates_by_victim(measurements)
     models: dict[Group, dict[int, list[Record]]] = {}
     for record in records:
+        if record.poisons:
+            continue
         model = bracket_group(record.cell, 0)
         models.setdefault(model, {}).setdefault(record.cell.seed, []).append(record)
     found = {}

@@ -114,6 +114,10 @@ class Held:
         claim = self.claim
         if claim.evaluation == "nodes":
             return [], [Lack("node classification by linear evaluation", "cannot do that")]
+        poisoned = any(record.poisons for record in self.report.records)
+        if poisoned and claim.evaluation != "embeddings":
+            has = "trained them again on edited graphs (poisoning)"
+            return [], [Lack("fixed models (evasion)", has)]
         left, lacks = self._in_tables(list(self.groups), protocol=True)
         if lacks:
             return [], lacks

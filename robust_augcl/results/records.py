@@ -93,6 +93,8 @@ class Record:
         notes: warnings raised on the way, e.g. of a collapsed uncertainty model.
         shared_edits: the edits of the one graph that all targets lie in, added and removed, where
             all are attacked by the same ones; then outcomes carry none. None: each has its own.
+        edited, retrained: of poisoning, the data set after the edits, and the victim that was
+            trained again on it, by which targets were judged after the edits; else None.
 
     >>> record = robust_augcl.open_run("runs/mine").records[0]  # doctest: +SKIP
     >>> record.cell.attack, record.robust_accuracy, record.is_exact  # doctest: +SKIP
@@ -124,6 +126,24 @@ class Record:
     environment: Annotated[dict[str, Any], AfterValidator(environment_table)]
     notes: list[strict.Note] = field(default_factory=list)
     shared_edits: SharedEdits | None = field(default=None, metadata=LATER)
+    edited: ArtifactRef | None = field(default=None, metadata=LATER)
+    retrained: ArtifactRef | None = field(default=None, metadata=LATER)
+
+    @property
+    def setting(self) -> str:
+        """ "evasion" or "poisoning": whether the model was fixed, or trained again on the edits."""
+        return str(self.threat.get("setting", "evasion"))
+
+    @property
+    def poisons(self) -> bool:
+        """Whether the model was trained again on the edited graph."""
+        return self.setting == "poisoning"
+
+    @property
+    def rests_on(self) -> list[ArtifactRef]:
+        """The artifacts that it was computed from."""
+        refs = (self.dataset, self.victim, self.attacker, self.edited, self.retrained)
+        return [ref for ref in refs if ref is not None]
 
     def edits_of(self, outcome: Outcome) -> tuple[list[strict.Pair], list[strict.Pair]]:
         """The edits that one of the outcomes is after: added, and removed."""
@@ -186,6 +206,7 @@ class Record:
         return {
             **cell,
             "layers": self.cell.layers or None,  # of a given model they are not known
+            "setting": self.setting,
             "n_graphs": self.num_graphs,
             "clean_accuracy": self.clean_accuracy,
             "attacked_accuracy": self.attacked_accuracy,
@@ -213,8 +234,9 @@ class Record:
         header = {"schema": SCHEMA, **asdict(self)}
         try:
             lines = [_canonical(outcome) for outcome in header.pop("outcomes")]
-            if self.shared_edits is None:  # as records were before there were any
-                del header["shared_edits"]
+            for name in ("shared_edits", "edited", "retrained"):
+                if header[name] is None:  # as records were before there were any
+                    del header[name]
             header["digest"] = _digest(_canonical(header), lines)
         except ValueError:
             raise ValueError(
@@ -285,6 +307,11 @@ def _contradiction(record: Record) -> str | None:
         return "each target once, got one twice"
     if record.shared_edits is not None and any(o.added or o.removed for o in record.outcomes):
         return "outcomes without edits where all share theirs, got some with"
+    trained_again = (record.edited, record.retrained, record.shared_edits)
+    if record.poisons and (None in trained_again or any(o.exact for o in record.outcomes)):
+        return "shared edits, an edited data set, a victim on it and no worst case under poisoning"
+    if not record.poisons and (record.edited or record.retrained):
+        return "no victim that was trained again under evasion"
     budget, allowed = record.cell.budget, record.threat["budget"]
     if type(budget) is not type(allowed) or budget != allowed:
         return f"the budget of its cell in its threat, got {budget!r} and {allowed!r}"

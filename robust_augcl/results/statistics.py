@@ -120,8 +120,10 @@ def by_group(records: Iterable[Record]) -> dict[Group, list[Record]]:
     """Records by group, sorted by group and then by seed.
 
     Raises:
-        ValueError: two records of one cell.
+        ValueError: two records of one cell, or of several settings (evasion, poisoning).
     """
+    records = list(records)
+    _check_setting(records)
     groups: dict[Group, list[Record]] = {}
     last: Cell | None = None
     for record in sorted(records, key=lambda record: record.cell):
@@ -161,9 +163,10 @@ def estimate(
         None where there is no graph to estimate from. Seeds without such graphs are left out.
 
     Raises:
-        ValueError: two records of one seed.
+        ValueError: two records of one seed, or of several settings.
     """
     _check_seeds(records)
+    _check_setting(records)
     outcomes = [_right(record, measure, label) for record in records]
     return estimate_of(outcomes, test_to_train, [Source.of(record) for record in records])
 
@@ -212,7 +215,7 @@ def seed_differences(
         None where nothing can be paired. Seeds and targets that only one side has are left out.
 
     Raises:
-        ValueError: two records of one seed on one side.
+        ValueError: two records of one seed on one side, or records of several settings.
     """
     pairs = _pairs(left, right, measure)
     if not pairs:
@@ -237,7 +240,7 @@ def compare_models(
         methods.
 
     Raises:
-        ValueError: two records of one seed on one side.
+        ValueError: two records of one seed on one side, or records of several settings.
     """
     pairs = _pairs(left, right, measure)
     if len(pairs) != 1:
@@ -300,10 +303,11 @@ def _pairs(
     """Records of the same seed and data, and whether left and right get each common target right.
 
     Raises:
-        ValueError: two records of one seed on one side.
+        ValueError: two records of one seed on one side, or records of several settings.
     """
     _check_seeds(left)
     _check_seeds(right)
+    _check_setting([*left, *right])
     others = {record.cell.seed: record for record in right}
     found = []
     for record in left:
@@ -321,6 +325,12 @@ def _check_seeds(records: Sequence[Record]) -> None:
     seeds = [record.cell.seed for record in records]
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"Expected one record a seed, got seeds {seeds}")
+
+
+def _check_setting(records: Iterable[Record]) -> None:
+    """Refuse records of fixed models beside records of models that were trained again."""
+    if len(settings := sorted({record.setting for record in records})) > 1:
+        raise ValueError(f"Expected records of one setting, got {' and '.join(settings)}")
 
 
 def _right(record: Record, measure: Measure, label: int | None = None) -> dict[Target, bool]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from robust_augcl.results import strict
+from robust_augcl.results.outcome import SharedEdits
 from robust_augcl.results.stored_tables import environment_table
 
 MOST_LAYERS = 1000
@@ -36,6 +37,24 @@ class DatasetInfo:
     label: strict.Name
     label_rule: Literal["components", "none"]
     num_classes: strict.Classes
+
+
+@dataclass(frozen=True)
+class EditedDataInfo(DatasetInfo):
+    """Of a data set that an attack has edited: the edits, and what they were made on.
+
+    `clean` and `victim` are the digests of the data set before the edits, and of the victim that
+    was asked.
+    """
+
+    __pydantic_config__ = strict.STRICT
+    beside: ClassVar[tuple[str, ...]] = ("fit_seconds", "attack_seconds")
+
+    edits: SharedEdits
+    clean: strict.Digest
+    victim: strict.Digest
+    queries: strict.Whole
+    gradient_calls: strict.Whole
 
 
 @dataclass(frozen=True)
@@ -186,5 +205,6 @@ class About:
     warm_up_seconds: strict.Seconds = 0.0
     pretrain_seconds: strict.Seconds = 0.0
     fit_seconds: strict.Seconds = 0.0
+    attack_seconds: strict.Seconds = 0.0
     answer_seconds: list[strict.Seconds] = field(default_factory=list)
     notes: list[strict.Note] = field(default_factory=list)

@@ -24,6 +24,7 @@ class StoredThreat:
     at: Literal["anywhere", "target", "neighbours"] = "anywhere"
     share_of: Literal["graph", "degree"] = "graph"
     shared: bool = False
+    setting: Literal["evasion", "poisoning"] = "evasion"
 
 
 @dataclass(frozen=True)

@@ -206,10 +206,13 @@ def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
 
     The victims share data, seed, encoder, layers, protocol and budget.
 
-    Attacks that make the same edits for every victim have nothing to transfer.
+    Attacks that make the same edits for every victim have nothing to transfer. Nor is there a fixed
+    model that edits of poisoning could be turned on.
     """
     groups: dict[Any, list[Record]] = {}
     for record in sorted(records, key=lambda record: record.cell):
+        if record.poisons:
+            continue
         threat = json.dumps(record.threat, sort_keys=True)
         groups.setdefault(
             (replace(record.cell, method=""), record.dataset.digest, threat), []

@@ -30,6 +30,7 @@ from robust_augcl.steps.artifacts import (
     unprefixed,
 )
 from robust_augcl.steps.attacking import handed_to_learn
+from robust_augcl.steps.poisoning import notes_of
 from robust_augcl.store.artifact import Artifact
 
 NO_PRETRAINING = "its pretraining is missing"
@@ -144,7 +145,10 @@ def of_its_inputs(record: Record, run: StoredRun) -> list[str]:
         ArtifactDamaged: one of them cannot be read.
     """
     dataset, victim = run.load(record.dataset), run.load(record.victim)
-    expected = {"num_classes": dataset.info.get("num_classes"), "notes": victim.info.get("notes")}
+    notes = victim.info.get("notes")
+    if record.retrained is not None:
+        notes = notes_of(victim, run.load(record.retrained))
+    expected = {"num_classes": dataset.info.get("num_classes"), "notes": notes}
     problems = others({name: getattr(record, name) for name in expected}, expected)
     targets = [outcome.target for outcome in record.outcomes]
     twice = sorted({target for target in targets if targets.count(target) > 1}, key=str)

@@ -57,7 +57,7 @@ def not_of_step(step: Step, record: Record) -> list[str]:
         about["made_by"] = made_by_without_our_version(about["made_by"])
     wrong = [name for name, value in expected.items() if not same(plain(held[name]), plain(value))]
     inputs = {role: needed.key for role, needed in step.inputs.items()}
-    for role in ("dataset", "victim", "attacker"):
+    for role in ("dataset", "victim", "attacker", "edited", "retrained"):
         ref = getattr(record, role)
         if (ref and ref.key) != inputs.get(role):
             wrong.append(role)
@@ -181,16 +181,18 @@ def check_record(record: Record, subject: Subject) -> list[str]:
         return [*problems, str(error)]
     after, lost = targets.after(stored_edits(record))
     problems += differing("true class after the edits", lost, names)
-    said_before = _Stored("clean", [o.clean for o in outcomes], [o.clean_margin for o in outcomes])
-    said_after = _Stored(
+    said_before = StoredPredictions(
+        "clean", [o.clean for o in outcomes], [o.clean_margin for o in outcomes]
+    )
+    said_after = StoredPredictions(
         "attacked", [o.attacked for o in outcomes], [o.attacked_margin for o in outcomes]
     )
-    problems += _check_predictions(said_before, targets.judge.clean, names)
-    return [*problems, *_check_predictions(said_after, after, names), *subject.drift]
+    problems += check_predictions(said_before, targets.judge.clean, names)
+    return [*problems, *check_predictions(said_after, after, names), *subject.drift]
 
 
 @dataclass(frozen=True)
-class _Stored:
+class StoredPredictions:
     """What a record says of predictions, before the edits or after them."""
 
     when: str
@@ -198,7 +200,9 @@ class _Stored:
     margins: list[float]
 
 
-def _check_predictions(stored: _Stored, found: Answer, names: Sequence[Target]) -> list[str]:
+def check_predictions(
+    stored: StoredPredictions, found: Answer, names: Sequence[Target]
+) -> list[str]:
     """Which stored predictions and margins are not those that the victim says now."""
     other = found.beyond_rounding(found.predicted != torch.tensor(stored.predicted))
     far = found.far_from(torch.tensor(stored.margins, dtype=torch.double))

@@ -132,7 +132,7 @@ def _on_result(step: Step, run: StoredRun) -> Verdict | None:
     kind, path = KINDS[step.kind], run.folder.store.path(step)
     if kind.prove is None:
         return None
-    what = "record" if kind.stores == "record" else kind.title
+    what = kind.file or kind.title
     name = f"{path.name} ({step.title})"
     if not path.exists():
         # Whatever rests on what is missing says so itself.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -158,18 +159,41 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
             settings["threat"],
             fit=fit_graphs(settings, dataset),
             generator=generator("attack", settings["label"], settings["seed"]),
-            fitted=_fitted(settings["attack"], artifacts, others),
+            fitted=fitted_for(settings["attack"], artifacts, others),
             proposed=searched(step, artifacts),
             report=context.report,
         )
         edited = apply_all(test, result.perturbations)
         refuse_other_classes(edited, settings["label_rule"], dataset.attacked)
         exact = _exact(settings["attack"], victim, test, settings["threat"], result)
-    other_seconds = sum(other.attack_seconds for other in others)
+    made = record_of(step, artifacts, context, dataset, result, exact)
+    others_seconds = sum(other.attack_seconds for other in others)
+    return replace(made, attack_seconds=made.attack_seconds + others_seconds)
+
+
+def record_of(
+    step: Step,
+    artifacts: Mapping[str, Artifact],
+    context: Context,
+    dataset: Dataset,
+    result: AttackResult,
+    exact: Tensor,
+) -> Record:
+    """The record of an attack step.
+
+    Args:
+        step: of an attack.
+        artifacts: what it was computed from, by role.
+        context: where it was computed.
+        dataset: that of the step.
+        result: of each attacked target (G), what was found.
+        exact: for which of them it is proved to be the worst case (G,).
+    """
+    settings = step.settings
     return Record(
         key=step.key,
         cell=_cell(step),
-        outcomes=_outcomes(dataset, test, result, exact, settings["threat"].shared),
+        outcomes=_outcomes(dataset, result, exact, settings["threat"].shared),
         shared_edits=_shared(settings["threat"], result),
         **declared(step),
         method_settings=method_settings(settings),
@@ -177,13 +201,13 @@ def compute_attack(step: Step, inputs: Inputs, context: Context) -> Record:
         threat=plain(settings["threat"]),
         num_classes=dataset.num_classes,
         label_rule=settings["label_rule"],
-        dataset=_ref("dataset", step, artifacts),
-        victim=_ref("victim", step, artifacts),
-        attacker=_ref("attacker", step, artifacts) if "attacker" in artifacts else None,
+        dataset=ref_of("dataset", step, artifacts),
+        victim=ref_of("victim", step, artifacts),
+        attacker=ref_of("attacker", step, artifacts) if "attacker" in artifacts else None,
         pretrain_seconds=artifacts["victim"].about["pretrain_seconds"],
         train_seconds=artifacts["victim"].about["seconds"],
         fit_seconds=result.fit_seconds,
-        attack_seconds=result.attack_seconds + other_seconds,
+        attack_seconds=result.attack_seconds,
         queries=result.queries,
         gradient_calls=result.gradient_calls,
         environment=environment(context),
@@ -199,7 +223,7 @@ def _shared(threat: ThreatModel, result: AttackResult) -> SharedEdits | None:
     return SharedEdits(edits.added.T.tolist(), edits.removed.T.tolist())
 
 
-def _fitted(
+def fitted_for(
     attack: Attack, inputs: Mapping[str, Artifact], others: Sequence[Record]
 ) -> Fitted | None:
     """What the attack has learned, or what it is to combine; None for an attack that needs none."""
@@ -217,19 +241,17 @@ def _exact(
     return proved_exact(victim, test, threat, result.clean_prediction, result.attacked_prediction)
 
 
-def _outcomes(
-    dataset: Dataset, test: PackedGraphs, result: AttackResult, exact: Tensor, shared: bool
-) -> list[Outcome]:
+def _outcomes(dataset: Dataset, result: AttackResult, exact: Tensor, shared: bool) -> list[Outcome]:
     """What the attack did to each test target, in the order of the data set.
 
     Where targets share their edits, outcomes have none.
     """
-    names = dataset.targets_at(dataset.attacked).names()
-    own = [Perturbation()] * test.num_graphs if shared else result.perturbations
+    names, labels = dataset.targets_at(dataset.attacked).names(), dataset.y[dataset.attacked]
+    own = [Perturbation()] * len(names) if shared else result.perturbations
     return [
         Outcome(
             graph=names[i][0],
-            label=int(test.y[i]),
+            label=int(labels[i]),
             clean=int(result.clean_prediction[i]),
             attacked=int(result.attacked_prediction[i]),
             clean_margin=round(float(result.clean_margin[i]), 6),
@@ -239,7 +261,7 @@ def _outcomes(
             node=names[i][1],
             exact=bool(exact[i]),
         )
-        for i in range(test.num_graphs)
+        for i in range(len(names))
     ]
 
 
@@ -249,6 +271,6 @@ def _cell(step: Step) -> Cell:
     return step.cell
 
 
-def _ref(role: str, step: Step, inputs: Mapping[str, Artifact]) -> ArtifactRef:
+def ref_of(role: str, step: Step, inputs: Mapping[str, Artifact]) -> ArtifactRef:
     """The artifact that a record rests on, by its role among the step's inputs."""
     return ArtifactRef(step.inputs[role].key, inputs[role].digest)

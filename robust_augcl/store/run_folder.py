@@ -312,7 +312,7 @@ def _identity(path: Path) -> tuple[int, ...]:
 
 def refs_of(record: Record) -> list[ArtifactRef]:
     """The artifacts that a record rests on."""
-    return [ref for ref in (record.dataset, record.victim, record.attacker) if ref is not None]
+    return record.rests_on
 
 
 def load_record(store: Store, key: str) -> Record:

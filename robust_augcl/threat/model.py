@@ -18,7 +18,7 @@ Example: on a path of three nodes one edge may be added, since only the ends are
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -38,6 +38,7 @@ from robust_augcl.validation import require_one_of
 _MOST_EDITS = 2**31 - 1
 Operation = Literal["add", "delete"]
 Place = Literal["anywhere", "target", "neighbours"]
+Setting = Literal["evasion", "poisoning"]
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,15 @@ class ThreatModel:
             "degree" of the target node.
         shared: whether all target nodes of a graph are attacked by the same edits (a global
             attack).
+        setting: which model the edited graph is judged by: one that is fixed ("evasion"), or one
+            that is trained again on the edited graph ("poisoning").
 
     Raises:
         ValueError: a budget that is not positive, a fraction above 1, no operation, an unknown
             word; a rule that contradicts another one.
+
+    >>> ThreatModel(0.05, shared=True, setting="poisoning").before_fixed_model.setting
+    'evasion'
     """
 
     budget: int | float = 1
@@ -72,6 +78,7 @@ class ThreatModel:
     at: Place = field(default="anywhere", metadata=LATER)
     share_of: Literal["graph", "degree"] = field(default="graph", metadata=LATER)
     shared: bool = field(default=False, metadata=LATER)
+    setting: Setting = field(default="evasion", metadata=LATER)
 
     def __post_init__(self) -> None:
         if not self.budget > 0:
@@ -108,6 +115,23 @@ class ThreatModel:
                 "Expected `at` to be 'anywhere' and `share_of` to be 'graph' where all targets "
                 f"share their edits, got {self.at!r} and {self.share_of!r}"
             )
+        require_one_of(self, "setting", get_args(Setting))
+        if self.poisons and not self.shared:
+            raise ValueError(
+                "Expected `shared` to be true where `setting` is 'poisoning', got False: the model "
+                "is trained again on one edited graph, and edits of each target's own would take a "
+                "training for each target"
+            )
+
+    @property
+    def poisons(self) -> bool:
+        """Whether the model is trained again on the edited graph."""
+        return self.setting == "poisoning"
+
+    @property
+    def before_fixed_model(self) -> ThreatModel:
+        """The same edits before a fixed model: what an attack is asked that looks for them."""
+        return replace(self, setting="evasion")
 
     @property
     def of_nodes(self) -> bool:

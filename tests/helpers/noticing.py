@@ -22,7 +22,7 @@ from robust_augcl.review.replay import Verdict, replay
 from robust_augcl.review.side_file_proofs import prove_side_files
 from robust_augcl.review.side_files import AUDIT, TRANSFER
 from robust_augcl.review.stored_run import StoredRun
-from robust_augcl.review.trust import word_on
+from robust_augcl.review.trust_words import word_on
 from robust_augcl.steps.this_process import one_thread
 from robust_augcl.store.manifest import Manifest
 from robust_augcl.store.run_folder import RunFolder

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from promised_columns import COLUMNS
 
+from robust_augcl.reports._words import threat_text
 from robust_augcl.reports.tables import FORMATS, escape, markdown_table, percent, render_rows, rows
 from robust_augcl.results.records import Record
 
@@ -137,3 +138,13 @@ def test_markdown_table_by_hand() -> None:
         markdown_table(["a", "b"], [["1", "2"], ["3", "4"]])
         == "| a | b |\n| :--- | ---: |\n| 1 | 2 |\n| 3 | 4 |\n"
     )
+
+
+def test_the_setting_of_a_threat_is_named():
+    threat = {"type": "ThreatModel", "budget": 0.05, "operations": ["add"], "shared": True}
+    of_graphs = threat_text(threat)
+    assert of_graphs == "up to 5 % of a graph's edges added, the same for all targets"
+    assert threat_text(threat, names_setting=True) == f"{of_graphs}, evasion: the model is fixed"
+    poisoned = f"{of_graphs}, poisoning: the model is trained again on the edited graph"
+    for named in (False, True):
+        assert threat_text({**threat, "setting": "poisoning"}, named) == poisoned

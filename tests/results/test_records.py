@@ -129,6 +129,7 @@ def test_row_by_hand() -> None:
         "seed": 0,
         "attack": "rl_s2v",
         "protocol": "strict",
+        "setting": "evasion",
         "budget": 1,
         "n_graphs": 4,
         "clean_accuracy": 0.5,

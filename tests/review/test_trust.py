@@ -14,12 +14,14 @@ from robust_augcl.results.records import Outcome, Record
 from robust_augcl.results.stored_info import About, PretrainingInfo
 from robust_augcl.results.transfers import Transfers
 from robust_augcl.review.replay import Verdict
-from robust_augcl.review.trust import WORDS, table, word_on
+from robust_augcl.review.trust import table
+from robust_augcl.review.trust_words import WORDS, word_on
 from robust_augcl.store.manifest import Manifest
 
 MODELS = {
     "run.json": (Manifest,),
     "record": (Record, Outcome),
+    "poisoning record": (Record, Outcome),
     "certificate": (StoredCertificate,),
     "audit.json": (Audit,),
     "transfer.json": (Transfers,),
@@ -54,7 +56,7 @@ def test_no_word_stands_for_a_field_that_is_not_there():
             continue
         known = {each.name for model in MODELS[word.file] for each in fields(model)}
         graphs = {"x", "edge_index", "ptr", "y", "edge_attr", "added_edge"}
-        tensors = graphs | {"train", "validation", "test", "fitted_on"}
+        tensors = graphs | {"train", "validation", "test", "attacked", "fitted_on"}
         about = {each.name for each in fields(About)}
         for name in word.fields:
             assert name.endswith("*") or name in known | tensors | about | around, name

@@ -7,9 +7,12 @@ from itertools import combinations
 import pytest
 import torch
 
+from robust_augcl import registry
+from robust_augcl.adversary.supported import check_supported
 from robust_augcl.errors import InputError, ThreatViolation
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.node_targets import NodeTargets
+from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.suite_settings import ThreatSettings
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
@@ -153,6 +156,34 @@ def test_rules_about_targets_need_target_nodes_of_one_graph(targets):
         ThreatModel(1, at="target").space(targets.copies)
 
 
-def test_poisoning_is_refused_in_words():
-    with pytest.raises(ValueError, match=r"poisoning.* is not built"):
-        ThreatSettings(setting="poisoning")
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"setting": "poisoning"}, "`shared` to be true where `setting` is 'poisoning', got False"),
+        (
+            {"setting": "both", "shared": True},
+            "`setting` to be 'evasion' or 'poisoning', got 'both'",
+        ),
+    ],
+)
+def test_settings_that_are_not_built_are_refused_in_words(rules, words):
+    for made in (ThreatModel, ThreatSettings):
+        with pytest.raises(ValueError, match=words):
+            made(**rules)
+
+
+def test_evasion_needs_no_word_and_poisoning_is_another_threat():
+    evasion, poisoning = (ThreatModel(shared=True, setting=s) for s in ("evasion", "poisoning"))
+    assert evasion == ThreatModel(shared=True)
+    assert "setting" not in evasion.rules
+    assert poisoning.rules["setting"] == "poisoning"
+    assert poisoning.before_fixed_model == evasion
+
+
+def test_whoever_asks_a_fixed_model_refuses_poisoning(targets):
+    threat = ThreatModel(shared=True, setting="poisoning")
+    attack = registry.load("attack", "rand_sampling")()
+    with pytest.raises(ValueError, match="'evasion' where an attack looks for edits"):
+        check_supported(attack, threat)
+    with pytest.raises(ValueError, match="'evasion' for certificates, got 'poisoning'"):
+        certify(None, targets, threat)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robust_augcl.results.findings import Finding
+from robust_augcl.results.findings import Finding, Status
 from robust_augcl.results.names import target_text
 from robust_augcl.results.records import Record, Target
 from robust_augcl.review.audit.evidence import (
@@ -42,7 +42,8 @@ def more_access_does_no_less(evidence: Evidence) -> Finding:
     attacks, the strongest against each black-box one that learns or samples. One that asks about
     every candidate is a search, not a black box's guess, and is held against the exact worst case
     instead. A graph counts only where the winner had no more edits than the loser, or the loser
-    gave up.
+    gave up. Under poisoning it only warns: the attacks saw another model than the one that is
+    judged.
     """
     name = "attacks that see more do no less damage"
     pairs: list[Pair] = []
@@ -62,7 +63,8 @@ def more_access_does_no_less(evidence: Evidence) -> Finding:
         return Finding(name, "n/a", "No two attacks of different access were run on one victim.")
     bad = [pair for pair in pairs if decidedly_weaker(*pair, len(pairs), fair=True)]
     if bad:
-        return Finding(name, "FAIL", _weaker(pairs, bad), keys_of(ours for ours, _ in bad))
+        status: Status = "WARN" if all(ours.poisons for ours, _ in bad) else "FAIL"
+        return Finding(name, status, _weaker(pairs, bad), keys_of(ours for ours, _ in bad))
     behind = sum(ours.robust_accuracy > theirs.robust_accuracy for ours, theirs in pairs)
     return Finding(
         name,

@@ -35,7 +35,7 @@ def larger_budgets_do_no_less(evidence: Evidence) -> Finding:
     """The same attack with a larger budget leaves no more graphs standing, beyond chance.
 
     What is proved to withstand the larger budget cannot be broken with the smaller one: there
-    chance has no part.
+    chance has no part. Under poisoning it only warns: each budget trains a model of its own.
     """
     name = "larger budgets never do less damage"
     pairs: list[Pair] = []
@@ -46,7 +46,7 @@ def larger_budgets_do_no_less(evidence: Evidence) -> Finding:
         return Finding(name, "n/a", "Every attack was run with one budget.")
     exact = [pair for pair in pairs if broken_though_proved(pair[1], pair[0])]
     worse = [pair for pair in pairs if decidedly_weaker(*pair, len(pairs)) and pair not in exact]
-    bad = [*exact, *(pair for pair in worse if pair[0].traits.chooses)]
+    bad = [*exact, *(pair for pair in worse if pair[0].traits.chooses and not pair[0].poisons)]
     if bad or worse:
         text = (
             "An attack leaves more graphs right with the larger budget: "

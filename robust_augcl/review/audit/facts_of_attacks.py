@@ -1,4 +1,7 @@
-"""Trials of attacks: each attack with its settings is tried once, whatever it was run on."""
+"""Trials of attacks: each attack with its settings is tried once, whatever it was run on.
+
+Attacks are tried before fixed models, under poisoning too: that is how they look for edits.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _LARGE_BUDGET = 10
 
 def try_planted(step: Step) -> PlantedFacts:
     """Try the attack of a step on victims that are built for it."""
-    attack, threat = step.settings["attack"], step.settings["threat"]
+    attack, threat = step.settings["attack"], step.settings["threat"].before_fixed_model
     assert step.cell is not None
     return try_on_planted_victims(attack, threat, _name(step.cell), ())
 
@@ -56,14 +59,19 @@ def large_budget(budgets: Sequence[int | float]) -> int:
 
 def try_large(files: Files, attack: Attack, record: Record, budget: int) -> LargeBudgetFacts | None:
     """Try an attack with a large budget on the victim of one of its records."""
-    graphs, threat = some_graphs(files.dataset(record)), threat_of(record)
+    graphs, threat = some_graphs(files.dataset(record)), threat_of(record).before_fixed_model
     name = _name_on_victim(record)
     return try_large_budget(attack, files.victim(record), graphs, threat, budget=budget, name=name)
 
 
 def takes_half_its_effort(attack: Attack, record: Record) -> bool:
-    """Whether an attack has a hyper-parameter that says how long it runs, and learns nothing."""
-    return not (record.traits.learns or record.traits.combines) and attack.effort is not None
+    """Whether an attack has a hyper-parameter that says how long it runs, and learns nothing.
+
+    Not under poisoning: what the attack broke was another model than the one that it asked.
+    """
+    traits = record.traits
+    one_model = not (traits.learns or traits.combines or record.poisons)
+    return one_model and attack.effort is not None
 
 
 def try_halved(files: Files, attack: Attack, record: Record) -> IterationFacts | None:
@@ -89,7 +97,7 @@ def try_learned(files: Files, step: Step, record: Record) -> LearningFacts | Non
     graphs = dataset.part(torch.cat([dataset.validation, dataset.test]).unique())
     fit = fit_graphs(step.settings, dataset)
     name = f"{_name_on_victim(record)}, seed {record.cell.seed}"
-    threat = threat_of(record)
+    threat = threat_of(record).before_fixed_model
     return try_learning_on(attack, files.victim(record), fitted, graphs, threat, fit=fit, name=name)
 
 

@@ -11,13 +11,17 @@ from robust_augcl.results.records import Record
 from robust_augcl.review.audit.evidence import DataFacts, Use, VictimFacts
 from robust_augcl.review.audit.files import Files, some_graphs, test_graphs
 from robust_augcl.review.audit.probes import look_at_victim
+from robust_augcl.review.poisoning_proof import check_poisoning
 from robust_augcl.review.proofs import check_record, threat_of
 from robust_augcl.steps.artifacts import FITTED_ON
 
 
 def replay_problems(files: Files, record: Record) -> list[str]:
     """What does not hold of a record when its stored edits are applied again."""
-    return check_record(record, files.subject(record))
+    subject = files.subject(record)
+    if record.edited is not None:  # training again is replay's to do
+        return check_poisoning(record, subject, files.load(record.edited), files.retrained(record))
+    return check_record(record, subject)
 
 
 def asks_about_everything(files: Files, record: Record) -> bool:

@@ -60,6 +60,11 @@ class Files:
         found: Tensor = self._keys(record.dataset)
         return found
 
+    def retrained(self, record: Record) -> Victim:
+        """The victim of a record of poisoning that was trained again."""
+        assert record.retrained is not None  # a record of poisoning was read as such
+        return self._victim(record.retrained)
+
     def subject(self, record: Record) -> Subject:
         """What is proved about the record's data set and victim."""
         of = record.dataset, record.victim, record.label_rule
@@ -83,7 +88,7 @@ class Files:
         another one's. What was replaced since is left to `replaced`.
         """
         try:
-            for ref in _rests_on(record):
+            for ref in record.rests_on:
                 self._load(ref)
             if not self.replaced(record):
                 self._victim(record.victim)
@@ -93,7 +98,7 @@ class Files:
 
     def replaced(self, record: Record) -> bool:
         """Whether a file that the record rests on is another one by now."""
-        return any(self._load(ref).digest != ref.digest for ref in _rests_on(record))
+        return any(self._load(ref).digest != ref.digest for ref in record.rests_on)
 
     def _count_candidates(self, dataset: ArtifactRef, threat: ThreatModel) -> int:
         return int(threat.space(test_graphs(self._dataset(dataset))).counts.sum())
@@ -116,7 +121,3 @@ def some_numbers(dataset: Dataset) -> Tensor:
 def some_graphs(dataset: Dataset) -> PackedGraphs:
     """A few test graphs, those of `some_numbers`."""
     return dataset.part(some_numbers(dataset))
-
-
-def _rests_on(record: Record) -> list[ArtifactRef]:
-    return [ref for ref in (record.dataset, record.victim, record.attacker) if ref is not None]

@@ -26,7 +26,8 @@ def never_beats_clean(evidence: Evidence) -> Finding:
     """No attack puts more graphs right than it breaks, beyond chance.
 
     Nor does a graph count as robust that was wrong when clean. Chance is McNemar's exact test,
-    corrected for the number of records. An attack that looks at nothing may be lucky: a warning.
+    corrected for the number of records. An attack that looks at nothing may be lucky, and so may a
+    model that is trained again (poisoning): a warning.
     """
     name = "the attack never beats clean"
     if not evidence.records:
@@ -43,7 +44,8 @@ def never_beats_clean(evidence: Evidence) -> Finding:
         if impossible or (
             put_right > broken and mcnemar(put_right, broken) < ALPHA / len(evidence.records)
         ):
-            (wrong if impossible or record.traits.chooses else lucky).append(record)
+            is_fault = impossible or (record.traits.chooses and not record.poisons)
+            (wrong if is_fault else lucky).append(record)
     if wrong or lucky:
         shown = [
             f"{name_of(r)}: {percent(r.clean_accuracy)} of the graphs are right before, "
@@ -69,13 +71,14 @@ def never_beats_clean(evidence: Evidence) -> Finding:
 def own_loss_rises(evidence: Evidence) -> Finding:
     """Where an attack looks at the victim, the margin of the true class falls on average.
 
-    Graphs that are right when clean count. It fails where the mean rises beyond a 95 % interval
+    Graphs that are right when clean count. Under poisoning the margins before and after are those
+    of two models, so it says nothing there. It fails where the mean rises beyond a 95 % interval
     over the graphs, and warns where it does not fall. The learning of an attack is to lower the
     robust accuracy on the graphs that it is chosen by.
     """
     name = "the attack's own loss rises"
     rising, flat, means = [], [], []
-    for record in (r for r in evidence.records if r.traits.chooses):
+    for record in (r for r in evidence.records if r.traits.chooses and not r.poisons):
         changes = [o.attacked_margin - o.clean_margin for o in record.outcomes if o.clean_right]
         if len(changes) < 2:
             continue
@@ -100,7 +103,9 @@ def own_loss_rises(evidence: Evidence) -> Finding:
         )
         return Finding(name, "WARN", " ".join(parts), keys_of([*flat, *idle]))
     if not means:
-        return Finding(name, "n/a", "No attack here looks at its victim.")
+        poisoned = any(record.poisons for record in evidence.records)
+        text = "After poisoning, the margins are another model's." if poisoned else ""
+        return Finding(name, "n/a", text or "No attack here looks at its victim.")
     return Finding(
         name,
         "PASS",
