@@ -107,13 +107,8 @@ def certify(
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the classifier. They are counted before any of them is tried.
         report: told how far it is.
-
-    Raises:
-        ValueError: a threat that poisons: nothing is proved of a model that is trained again.
     """
-    if threat.poisons:
-        raise ValueError("Expected `setting` to be 'evasion' for certificates, got 'poisoning'")
-    packed = pack(graphs).to(victim.device)
+    packed = _packed(victim, graphs, threat)
     parts, most = [], _Limits(limit, evaluations, sets)
     for part in packed.portions():
         parts.append(_certify(victim, packed.select(part), threat, most))
@@ -128,6 +123,15 @@ def certify(
         exhausted=torch.cat([part.exhausted for part in parts]).cpu(),
         witnesses=[witness for part in parts for witness in part.witnesses],
     )
+
+
+def _packed(
+    victim: OpenAnswers, graphs: PackedGraphs | Sequence[Data], threat: ThreatModel
+) -> PackedGraphs:
+    """The graphs, where the victim is; `ValueError` for a threat of models trained again."""
+    if threat.poisons:
+        raise ValueError("Expected `setting` to be 'evasion' for certificates, got 'poisoning'")
+    return pack(graphs).to(victim.device)
 
 
 def bounded_margins(

@@ -140,6 +140,12 @@ def _check_poisoning(suite: Suite, source: str) -> None:
                 "be exact where `threat.setting` is 'poisoning': no worst case is known there; got "
                 f"{attack.name}"
             )
+        if isinstance(attack.what, CombiningAttack):
+            raise InputError(
+                f"{source}: [[attacks]] {attack.label}: Expected an attack that does not combine "
+                "others where `threat.setting` is 'poisoning': each trains a model of its own; got "
+                f"{attack.name}"
+            )
 
 
 def _check_size(suite: Suite, source: str) -> None:

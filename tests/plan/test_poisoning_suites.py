@@ -40,6 +40,10 @@ def changed(**tables):
             {"attacks": [{"name": "exhaustive"}]},
             r"\[\[attacks\]\] exhaustive: Expected an attack that does not claim to be exact",
         ),
+        (
+            {"attacks": [{"name": "rand_sampling"}, {"name": "worst_case"}]},
+            r"worst_case: Expected an attack that does not combine others",
+        ),
         ({"attacks": [{"name": "beam"}]}, r"beam: .* edit a graph once for all"),
         ({"threat": {"setting": "poisoning"}}, r"\[threat\]: Expected `shared` to be true"),
         ({"threat": {"setting": "evading"}}, r"\[threat\]: Expected `setting` to be 'evasion' or"),
