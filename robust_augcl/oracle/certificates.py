@@ -108,10 +108,10 @@ def certify(
             bound does not know the classifier. They are counted before any of them is tried.
         report: told how far it is.
     """
-    packed = _packed(victim, graphs, threat)
+    packed = pack(graphs).to(victim.device)
     parts, most = [], _Limits(limit, evaluations, sets)
     for part in packed.portions():
-        parts.append(_certify(victim, packed.select(part), threat, most))
+        parts.append(_certify(victim, packed.select(part), _fixed(threat), most))
         done = int(part[-1]) + 1
         report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     if not parts:
@@ -125,13 +125,11 @@ def certify(
     )
 
 
-def _packed(
-    victim: OpenAnswers, graphs: PackedGraphs | Sequence[Data], threat: ThreatModel
-) -> PackedGraphs:
-    """The graphs, where the victim is; `ValueError` for a threat of models trained again."""
+def _fixed(threat: ThreatModel) -> ThreatModel:
+    """The threat, if it is before a fixed model; else `ValueError`: nothing is proved then."""
     if threat.poisons:
         raise ValueError("Expected `setting` to be 'evasion' for certificates, got 'poisoning'")
-    return pack(graphs).to(victim.device)
+    return threat
 
 
 def bounded_margins(

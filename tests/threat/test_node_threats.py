@@ -14,6 +14,7 @@ from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.plan.suite_settings import ThreatSettings
+from robust_augcl.testing import bench
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
 from tests.helpers.node_graphs import random_node_graph
@@ -186,4 +187,4 @@ def test_whoever_asks_a_fixed_model_refuses_poisoning(targets):
     with pytest.raises(ValueError, match="'evasion' where an attack looks for edits"):
         check_supported(attack, threat)
     with pytest.raises(ValueError, match="'evasion' for certificates, got 'poisoning'"):
-        certify(None, targets, threat)
+        certify(bench.new_victim(), targets, threat)
