@@ -92,6 +92,8 @@ class Files:
                 self._load(ref)
             if not self.replaced(record):
                 self._victim(record.victim)
+                if record.poisons:
+                    self.retrained(record)
         except ArtifactDamaged as error:
             return str(error)
         return None
