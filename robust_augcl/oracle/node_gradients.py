@@ -14,7 +14,7 @@ from robust_augcl.models.classifier_base import Classifier
 from robust_augcl.oracle.edge_gradients import by_weights, weighted_sums
 from robust_augcl.threat.candidates import Candidates
 
-_ROWS_AT_ONCE = 20_000  # candidates whose ends' states are held at once
+_ROWS_AT_ONCE = 2_000  # pairs whose states are held at once: they fit into the cache
 
 
 def node_gradients(
@@ -92,15 +92,23 @@ def _through_sums(
         ]
     sent = torch.cat([states.detach() for states, _ in sums], dim=1)
     return [
-        torch.stack([_between(sent, torch.cat(each, dim=1), own) for each in of_classes], dim=2)
+        _between(sent, torch.stack([torch.cat(each, dim=1) for each in of_classes]), own)
         for own, of_classes in zip(pairs, wanted, strict=True)
     ]
 
 
 def _between(sent: Tensor, wanted: Tensor, pairs: Tensor) -> Tensor:
-    """What one node sends times what the other wants, for each pair: (n, H), (n, H) -> (M, 2)."""
-    pieces = [
-        torch.stack([(sent[i] * wanted[j]).sum(1), (sent[j] * wanted[i]).sum(1)], dim=1)
-        for i, j in zip(pairs[0].split(_ROWS_AT_ONCE), pairs[1].split(_ROWS_AT_ONCE), strict=True)
-    ]
-    return torch.cat(pieces) if pieces else sent.new_zeros(0, 2)
+    """What one node sends times what the other wants, for each pair and class.
+
+    Only nodes near a target want anything, so most pairs are multiplied in one direction at most.
+
+    Shapes: sent (n, H), wanted (P, n, H), pairs (2, M) -> (M, 2, P): i to j, j to i.
+    """
+    wants = (wanted != 0).any(2).any(0)
+    out = sent.new_zeros(pairs.size(1), 2, len(wanted))
+    for direction, (source, target) in enumerate((pairs, pairs.flip(0))):
+        for rows in wants[target].nonzero().squeeze(1).split(_ROWS_AT_ONCE):
+            states = sent[source[rows]]
+            for label, of_class in enumerate(wanted):
+                out[rows, direction, label] = (states * of_class[target[rows]]).sum(1)
+    return out
