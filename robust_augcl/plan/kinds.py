@@ -185,7 +185,7 @@ KINDS: dict[str, StepKind] = {
     "poisoning": StepKind(
         title="poisoning",
         revision=1,
-        priority=5,
+        priority=1,  # it takes next to nothing, and a record that is there is not lost
         compute="robust_augcl.steps.poisoning:compute_poisoning",
         holds="of each target predictions and margins, before the edits and after the training on "
         "the edited graph",
