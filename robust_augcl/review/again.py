@@ -30,9 +30,9 @@ On component graphs of 40 to 50 nodes that finds 61 of 63 targets that a pair of
 """
 MOST_EVALUATIONS = 1_000_000_000
 """Evaluations of branch and bound in one target, for each number of edits. A certificate whose step
-allows fewer is searched again by as many as that.
+allows fewer is searched again by as many as that, but by `LEAST_EVALUATIONS` at the least.
 """
-_EVALUATIONS = 2_000_000
+LEAST_EVALUATIONS = 2_000_000
 """The same where no certificate says how many its search made: two seconds or so."""
 MOST_SETS = 20_000
 """Sets of three edits and more in one target, where branch and bound does not know the classifier.
@@ -102,7 +102,7 @@ class Again:
         self._pair_is_wrong = torch.zeros_like(self._asked)
         self._searched_margin = self.bound.clone()
 
-    def ask(self, asked: Tensor, evaluations: int = _EVALUATIONS) -> None:
+    def ask(self, asked: Tensor, evaluations: int = LEAST_EVALUATIONS) -> None:
         """Find out about these targets (G,) bool. What one edit breaks needs no more.
 
         Args:

@@ -17,7 +17,7 @@ from robust_augcl.oracle.certificates import SLACK
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import StoredCertificate, targets_of
 from robust_augcl.results.records import ArtifactRef
-from robust_augcl.review.again import Again, MostTried
+from robust_augcl.review.again import LEAST_EVALUATIONS, Again, MostTried
 from robust_augcl.review.edited import perturbation_of
 from robust_augcl.review.judge import ROUNDED, Answer, unrounded
 from robust_augcl.review.proofs import Proof, differing
@@ -81,7 +81,8 @@ def check_certificate(
     problems += differing(what, found_by_others, claims.names)
     again = subject.again(threat)
     again.ask_bound(~claims.broken_by_one & ~again.without_bound(most.pairs))
-    again.ask(~claims.broken, most.evaluations)
+    # A step that says that it may evaluate little must not keep its claims from being searched.
+    again.ask(~claims.broken, max(most.evaluations, LEAST_EVALUATIONS))
     problems += _check_fewest(claims, targets.judge.clean, again.after_one)
     problems += _check_the_rest(claims, again, most)
     problems += subject.drift

@@ -49,6 +49,21 @@ def test_where_a_search_is_long_a_claim_is_taken_on_trust_and_the_verdict_says_s
     assert "certified on trust: not all their sets of edits are searched again" in line
 
 
+@pytest.mark.parametrize("evaluations", [1, 2, 2_000_000])
+def test_a_step_that_allows_little_keeps_no_claim_from_being_searched(
+    proofs, certificates, evaluations
+):
+    step, store = certificates[3], RunFolder(proofs).store
+    held = {role: store.load(needed.key) for role, needed in step.inputs.items()}
+    subject = Subject(dataset_of(held["dataset"]), victim_of(held["victim"]), "components")
+    info = copy.deepcopy(store.load(step.key).info)
+    claim(2)(info)
+    stored = stored_certificate(info, step.key)
+    limits = MostTried(step.settings["pairs"], evaluations, step.settings["sets"])
+    proof = check_certificate(stored, subject, step.settings["threat"], limits)
+    assert any("certificate does not hold" in problem for problem in proof.problems)
+
+
 @pytest.mark.parametrize("budget", [1, 2, 3])
 @pytest.mark.parametrize("most", [1, 2_000_000])
 def test_no_lower_margin_can_be_moved(proofs, certificates, monkeypatch, budget, most):
