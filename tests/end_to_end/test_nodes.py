@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from command_line import call
-from small_planetoid import write_planetoid
+from small_planetoid import run_on_planetoid
 
 from robust_augcl.results.records import ArtifactRef
 from robust_augcl.review.replay import replay
@@ -53,13 +53,7 @@ name = "exhaustive"
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """A finished run, the archives that it read, and what it said."""
-    folder = tmp_path_factory.mktemp("nodes")
-    write_planetoid(folder)
-    suite = folder / "small-nodes.toml"
-    suite.write_text(SUITE)
-    answer = call("run", suite, "--archives", folder, "--out", folder / "run")
-    assert answer.code == 0, answer.err
-    return folder
+    return run_on_planetoid(SUITE, tmp_path_factory.mktemp("nodes"))
 
 
 def test_it_is_reported_with_the_accuracy_of_all_test_nodes(ran):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from command_line import call
-from small_planetoid import write_planetoid
+from small_planetoid import run_on_planetoid
 
 from robust_augcl.results.baseline import Baseline
 from robust_augcl.results.records import ArtifactRef
@@ -53,13 +53,7 @@ name = "rand_sampling"
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """A finished run, and the archives that it read."""
-    folder = tmp_path_factory.mktemp("poisoned")
-    write_planetoid(folder)
-    suite = folder / "poisoned-nodes.toml"
-    suite.write_text(SUITE)
-    answer = call("run", suite, "--archives", folder, "--out", folder / "run")
-    assert answer.code == 0, answer.err
-    return folder
+    return run_on_planetoid(SUITE, tmp_path_factory.mktemp("poisoned"))
 
 
 @pytest.fixture
@@ -205,7 +199,7 @@ def test_it_is_not_mixed_with_evasion(ran, tmp_path):
 
 
 def test_bad_words_of_a_setting_are_bad_input(ran):
-    suite = ran / "poisoned-nodes.toml"
+    suite = ran / "suite.toml"
     for change, words in (
         ("threat.shared=false", "Expected `shared` to be true where `setting` is 'poisoning'"),
         ('threat.setting="both"', "Expected `setting` to be 'evasion' or 'poisoning'"),

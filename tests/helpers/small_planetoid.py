@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+from command_line import call
 
 NODES = 540
 """Planetoid's reader takes 500 nodes after the labelled ones for validation."""
@@ -109,3 +110,13 @@ def write_wikics(folder: Path) -> None:
     }
     (folder / "WikiCS").mkdir(parents=True, exist_ok=True)
     (folder / "WikiCS" / "data.json").write_text(json.dumps(table))
+
+
+def run_on_planetoid(suite: str, folder: Path) -> Path:
+    """Write archives and a suite into a folder, run it there in `run`, and return the folder."""
+    write_planetoid(folder)
+    file = folder / "suite.toml"
+    file.write_text(suite)
+    answer = call("run", file, "--archives", folder, "--out", folder / "run")
+    assert answer.code == 0, answer.err
+    return folder
