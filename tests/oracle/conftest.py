@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.oracle import single_logits
+from robust_augcl.oracle import pair_effects, pair_search, single_logits
 from robust_augcl.oracle.single_logits import full_logits
 
 
@@ -21,6 +21,14 @@ def full(monkeypatch):
 
     monkeypatch.setattr(single_logits, "full_logits", counting)
     return seen
+
+
+@pytest.fixture
+def bounds_of_pairs_always(monkeypatch):
+    """Bounds of pairs are computed and used for small graphs too."""
+    monkeypatch.setattr(pair_effects, "is_worth_it", lambda of: True)
+    monkeypatch.setattr(pair_search, "_WORTH", 1)
+    monkeypatch.setattr(pair_search, "_BOUNDED_FROM", 4)
 
 
 @pytest.fixture(scope="module")
