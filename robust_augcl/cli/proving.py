@@ -174,11 +174,14 @@ def _tell(verdict: Verdict) -> None:
     elif verdict.problems:
         click.echo(f"FAILED  {verdict.name}: {'; '.join(map(one_line, verdict.problems))}")
     elif verdict.on_trust:
-        click.echo(f"on trust  {verdict.name}: {verdict.why_not}")
+        said = dict.fromkeys((verdict.proved, verdict.why_not, verdict.doubt))
+        click.echo(f"on trust  {verdict.name}: {'; '.join(filter(None, said))}")
     elif verdict.is_result and verdict.why_not == NO_MODEL:
         click.echo(f"edits hold  {verdict.name}: {verdict.proved}")
     elif verdict.is_result:
         click.echo(f"holds  {verdict.name}: {verdict.proved}")
+    elif verdict.differs:
+        click.echo(f"on trust  {verdict.name}: {verdict.why_not}")
     elif verdict.proved:
         click.echo(f"rests on  {verdict.name}: {verdict.proved}")
     elif verdict.unproved:

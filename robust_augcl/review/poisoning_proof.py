@@ -2,7 +2,8 @@
 
 The victim is trained again from nothing but the stored edited graph, whatever that takes. Nothing
 less tells whether the verdicts are those of a model of that graph: any stored weights give the
-predictions that somebody has written down beside them.
+predictions that somebody has written down beside them. That the named attack made the edits is told
+only by letting it propose again, which is done where it took as little time as `--again` allows.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from robust_augcl.review.proofs import (
     perturbations_of,
     threat_of,
 )
-from robust_augcl.review.recompute import Recomputed, environment_of, other_arithmetic
-from robust_augcl.review.stored_run import StoredRun
+from robust_augcl.review.recompute import compute_again, made_here
+from robust_augcl.review.stored_run import Recomputed, StoredRun
 from robust_augcl.review.subject import Subject
 from robust_augcl.steps.artifacts import dataset_artifact, dataset_of, victim_of
-from robust_augcl.steps.context import Context, environment
+from robust_augcl.steps.context import Context
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.steps.poisoning import edited_data
 from robust_augcl.store.artifact import Artifact
@@ -46,6 +47,8 @@ from robust_augcl.threat.model import ThreatModel
 _NOWHERE = Store(Path("nowhere"))
 """A step reads nothing but its inputs."""
 _AGAIN = "the victim trained again on the edited graph gives the same weights"
+_PROPOSED = "the attack makes the same edits again"
+_UNTOLD = "the edits are allowed, that the attack made them is on trust"
 
 
 def prove_edited_data(step: Step, run: StoredRun) -> Proof:
@@ -85,6 +88,8 @@ def _of_its_edits(stored: Artifact, clean: Dataset, threat: ThreatModel) -> list
 def prove_poisoning(step: Step, run: StoredRun) -> Proof:
     """Prove the record of a poisoning again: its edits, both verdicts, and the training between.
 
+    Where the training gives other bits and may do so here, the verdicts are on trust.
+
     Raises:
         ArtifactDamaged: the record, or a file that it rests on, cannot be read.
     """
@@ -96,10 +101,17 @@ def prove_poisoning(step: Step, run: StoredRun) -> Proof:
     subject = run.subject(record.dataset, record.victim)
     if problems := check_poisoning(record, subject, edited, victim_of(retrained)):
         return Proof("", problems)
+    proposed = compute_again(step.inputs["edited"], run)
+    if proposed.problems:
+        return Proof("", ["its edits are not those that its attack makes"])
     again = _trained_again(step, edited, retrained)
-    told = f"not trained again ({again.why_not})" if again.why_not else _AGAIN
-    words = subject.targets.judge.words
-    return Proof(f"{record.num_graphs} graphs{words}, {told}", list(again.problems), again.why_not)
+    if again.problems:
+        return Proof("", list(again.problems))
+    words = [f"{record.num_graphs} graphs{subject.targets.judge.words}"]
+    if not again.why_not:
+        words.append(_AGAIN)
+    words.append(f"{_UNTOLD} ({proposed.why_not})" if proposed.why_not else _PROPOSED)
+    return Proof(", ".join(words), [], again.why_not)
 
 
 def check_poisoning(
@@ -156,7 +168,7 @@ def _trained_again(step: Step, edited: Artifact, retrained: Artifact) -> Recompu
 
     def differences() -> list[str]:
         try:
-            made = _computed(needed, known)
+            made = computed(needed, known)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # other people's code may even try to end the process
@@ -170,17 +182,18 @@ def _trained_again(step: Step, edited: Artifact, retrained: Artifact) -> Recompu
         problems = apart(differences)
     except ProcessEnded as error:
         problems = [f"training its victim again ended the process: {error}"]
-    here = environment(Context(_NOWHERE))
-    elsewhere = other_arithmetic(environment_of(retrained), here)
-    if problems and elsewhere:
-        return Recomputed(f"other bits here, but made with {elsewhere}")
-    return Recomputed(problems=tuple(problems))
+    return made_here(retrained, problems)
 
 
-def _computed(step: Step, known: dict[str, Artifact]) -> Artifact:
-    """The artifact of a step, computed from those that are known, with all that it needs."""
+def computed(step: Step, known: dict[str, Artifact]) -> Artifact:
+    """The artifact of a step, computed from those that are known, with all that it needs.
+
+    Args:
+        step: what is computed.
+        known: artifacts by the keys of their steps; what is computed is added.
+    """
     if step.key not in known:
-        inputs = {role: _computed(needed, known) for role, needed in step.inputs.items()}
+        inputs = {role: computed(needed, known) for role, needed in step.inputs.items()}
         made = resolve(KINDS[step.kind].compute)(step, Inputs(inputs, {}), Context(_NOWHERE))
         # How long it took stands in no result that is compared.
         known[step.key] = Artifact(made.tensors, made.info, {"seconds": 0.0, **made.about})

@@ -2,14 +2,14 @@
 
 All chance of a step is seeded by what it is for. So an attack proposes the same edits again, and a
 victim is trained to the same weights, to the bit: in portable arithmetic on every processor that
-has it, in fast arithmetic on the same one. Elsewhere the bits may differ. So what differs there
-proves nothing, and is taken on trust.
+has it, in fast arithmetic on the same one. Elsewhere the bits may differ. So what differs there is
+no fault. But where it was made is the result's own word: nothing that differs is said to hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +20,36 @@ from robust_augcl.plan.step import Step
 from robust_augcl.results.records import Record
 from robust_augcl.review.apart import ProcessEnded, apart
 from robust_augcl.review.differences import artifacts_differ, records_differ
-from robust_augcl.review.stored_run import StoredRun
+from robust_augcl.review.stored_run import Recomputed, StoredRun
 from robust_augcl.review.without_model import NO_MODEL, is_missing
 from robust_augcl.steps.context import Context, environment
 from robust_augcl.steps.inputs import Inputs, read_inputs
 from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.store import Store
 
+OTHER_BITS = "other bits here, but made with"
+"""How it begins why a result is on trust that is another one where it is computed again."""
 _WHERE = ("arithmetic", "device", "threads")
 _LIBRARIES = ("python", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class Recomputed:
-    """What came of computing a step again.
-
-    Args:
-        why_not: why its result is taken on trust; empty where it was computed again.
-        problems: what is not so in the result that was stored.
-    """
-
-    why_not: str = ""
-    problems: tuple[str, ...] = ()
 
 
 def compute_again(step: Step, run: StoredRun) -> Recomputed:
     """Compute a step again from its stored inputs, and compare what is stored.
 
     Nothing is computed where the table of kinds says that it is not (`again`), or where the step
-    took too long by its own word. Choosing among what other attacks found takes next to nothing,
+    took too long by its own word. What was computed again is not computed once more.
+    Choosing among what other attacks found takes next to nothing,
     whatever its record says: it is always done again. Whatever a step raises, is a problem.
 
     Raises:
         ArtifactDamaged: its own result is missing, or not what was written.
     """
+    if step.key not in run.recomputed:
+        run.recomputed[step.key] = _recomputed(step, run)
+    return run.recomputed[step.key]
+
+
+def _recomputed(step: Step, run: StoredRun) -> Recomputed:
     kind = KINDS[step.kind]
     stored = _stored(step, run)
     if not kind.again:
@@ -68,11 +64,19 @@ def compute_again(step: Step, run: StoredRun) -> Recomputed:
         return Recomputed("what it was computed from is not all there")
     if any(map(is_missing, inputs.artifacts.values())):
         return Recomputed(NO_MODEL)
-    here = environment(Context(run.folder.store))
-    problems = _compared(step, stored, inputs, run.archives)
+    return made_here(stored, _compared(step, stored, inputs, run.archives))
+
+
+def made_here(stored: Record | Artifact, problems: Sequence[str]) -> Recomputed:
+    """What came of computing a result again here, where this differs from what is stored.
+
+    Nothing is said to differ that was made, by its own word, where bits may be others. It is not
+    said to be the same either.
+    """
+    here = environment(Context(Store(Path("nowhere"))))
     elsewhere = other_arithmetic(environment_of(stored), here)
     if problems and elsewhere:
-        return Recomputed(f"other bits here, but made with {elsewhere}")
+        return Recomputed(f"{OTHER_BITS} {elsewhere}")
     return Recomputed(problems=tuple(problems))
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.plan.kinds import KINDS, resolve
-from robust_augcl.plan.step import Step
+from robust_augcl.plan.step import Step, with_inputs
 from robust_augcl.review.beside import can_share, shared
 from robust_augcl.review.input_proofs import of_its_inputs, says_its_step
 from robust_augcl.review.proofs import Proof
-from robust_augcl.review.recompute import compute_again, mislabelled
+from robust_augcl.review.recompute import OTHER_BITS, compute_again, mislabelled
 from robust_augcl.review.stored_run import QUICK_SECONDS, StoredRun
 from robust_augcl.store.manifest import MANIFEST, Manifest
 from robust_augcl.store.run_folder import RunFolder
@@ -39,6 +39,7 @@ class Verdict:
         missing: whether it is not there yet.
         why_not: why it was not computed again; empty where it was.
         unproved: what would be held against a file that is missing; empty where nothing.
+        doubt: what it rests on that is another result here; empty where nothing is.
     """
 
     kind: str
@@ -49,12 +50,25 @@ class Verdict:
     missing: bool = False
     why_not: str = ""
     unproved: str = ""
+    doubt: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is another result here, and says that it was made where bits may be others.
+
+        That word may be forged: such a result is never said to hold.
+        """
+        return self.why_not.startswith(OTHER_BITS)
 
     @property
     def on_trust(self) -> bool:
-        """Whether nothing is proved of a result that is there, nor was it computed again."""
+        """Whether it is a result that is there, does not fail, and is not said to hold either.
+
+        Nothing is proved of it, nor was it computed again; or it, or what it rests on, differs.
+        """
         there = self.is_result and not (self.missing or self.problems)
-        return there and not self.proved and bool(self.why_not)
+        unproved = not self.proved and bool(self.why_not)
+        return there and (unproved or self.differs or bool(self.doubt))
 
 
 def replay(
@@ -99,7 +113,15 @@ def _verdicts(run: StoredRun, processes: int) -> Iterator[Verdict]:
         found = shared(steps, lambda step: _on_result(step, run), lambda step: step.key in theirs)
     else:
         found = (_on_result(step, run) for step in steps)
-    yield from (verdict for verdict in found if verdict is not None)
+    differ: dict[str, str] = {}
+    for step, verdict in zip(steps, found, strict=True):
+        if verdict is None:
+            continue
+        if verdict.differs:
+            differ[step.key] = f"rests on {verdict.name}, which has {verdict.why_not}"
+        beneath = {needed.key for needed in with_inputs([step])} - {step.key}
+        doubt = next((text for key, text in differ.items() if key in beneath), "")
+        yield replace(verdict, doubt=doubt)
 
 
 def _of_every_other_victim(steps: Sequence[Step]) -> set[str]:
@@ -169,7 +191,7 @@ def _proof(step: Step, run: StoredRun) -> Proof:
     words = [proof.proved] if proof.proved else []
     if kind.wanted and not again.why_not:
         words.append("computed again")
-    elif words:
+    elif words and not again.why_not.startswith(OTHER_BITS):
         words.append(f"not computed again ({again.why_not})")
     text = ", ".join(words)
     return Proof(text, list(again.problems), again.why_not, proof.unproved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,6 +32,19 @@ _SUBJECTS_KEPT = 64
 _CERTIFICATE = "certificate"
 
 
+@dataclass(frozen=True)
+class Recomputed:
+    """What came of computing a step again.
+
+    Args:
+        why_not: why its result is taken on trust; empty where it was computed again.
+        problems: what is not so in the result that was stored.
+    """
+
+    why_not: str = ""
+    problems: tuple[str, ...] = ()
+
+
 class StoredRun:
     """A run's folder, with the suite and the plan that its manifest holds.
 
@@ -50,6 +64,7 @@ class StoredRun:
         inputs: the other steps, whose results these rest on, in the order of their computation.
         label_rule: how it can be proved that an edit keeps the class.
         dataset: the data set of a reference to its artifact.
+        recomputed: what came of computing steps again, by their keys.
     """
 
     def __init__(
@@ -70,6 +85,7 @@ class StoredRun:
         needed = [step for step in with_inputs(planned.steps) if step.key not in of_suite]
         self.inputs = sorted(needed, key=lambda step: (KINDS[step.kind].priority, step.title))
         self.suite = suite
+        self.recomputed: dict[str, Recomputed] = {}
         self.label_rule: str = suite.source.label_rule
         self._load = lru_cache(maxsize=_FILES_KEPT)(folder.load_artifact)
         self.dataset = lru_cache(maxsize=_FILES_KEPT)(lambda ref: dataset_of(self._load(ref)))

@@ -62,7 +62,8 @@ def table(verdicts: Sequence[Verdict], from_scratch: bool = False) -> list[Row]:
 
 def _counted(word: Word, verdicts: Sequence[Verdict], from_scratch: bool) -> tuple[How, str]:
     """How fields are known that are computed again where that is quick: of how many files."""
-    own = [verdict for verdict in verdicts if verdict.kind == word.file and not verdict.missing]
+    file = word.of or word.file
+    own = [verdict for verdict in verdicts if verdict.kind == file and not verdict.missing]
     if from_scratch:
         return "computed again", f"all {len(own)}, from scratch"
     left = Counter(verdict.why_not for verdict in own if verdict.why_not)

@@ -25,6 +25,7 @@ class Word:
             it took next to no time, and always with `--from-scratch`; "on trust": nothing tells.
         why: in which way, or why not.
         counted: what stands before the number of the files that were computed again.
+        of: the files that are counted, where they are not these ones.
         needs_model: whether a given model must be asked, which needs its module.
     """
 
@@ -33,6 +34,7 @@ class Word:
     how: How
     why: str
     counted: str = ""
+    of: str = ""
     needs_model: bool = False
 
 
@@ -54,7 +56,7 @@ _AUDITED = (
     "audited again; that learned attackers are at rest is on trust where one learned longer than "
     "--again"
 )
-_POISONED = "poisoning record"
+_POISONED, _EDITED = "poisoning record", "edited data set"
 _CHECKSUM = "checksums, compared whenever the file is read"
 
 _OF_ALL_RECORDS = (
@@ -123,8 +125,10 @@ WORDS: tuple[Word, ...] = (
     Word(
         _POISONED,
         ("added", "removed", "shared_edits", "outcomes", "queries", "gradient_calls"),
-        "proved",
-        "those of the edited data set",
+        "computed again",
+        "those of the edited data set: allowed; that the attack made them: it proposes again",
+        "those of the edited data set: allowed; that the attack made them: computed again ",
+        of=_EDITED,
     ),
     Word(
         _POISONED,
@@ -166,9 +170,9 @@ WORDS: tuple[Word, ...] = (
         "drawn again, or read again where --archives hold the files",
     ),
     Word(
-        "edited data set",
+        _EDITED,
         (
-            *("edits", "clean", "victim", "num_classes", "label", "label_rule"),
+            *("clean", "victim", "num_classes", "label", "label_rule"),
             *("x", "edge_index", "ptr", "y", "edge_attr", "added_edge", "target.*"),
             *("train", "validation", "test", "attacked"),
         ),
@@ -176,10 +180,11 @@ WORDS: tuple[Word, ...] = (
         "the clean data set after its edits, which are allowed",
     ),
     Word(
-        "edited data set",
-        ("queries", "gradient_calls"),
+        _EDITED,
+        ("edits", "queries", "gradient_calls"),
         "computed again",
-        "the attack proposes again",
+        "allowed; that the attack made them: it proposes again",
+        "allowed; that the attack made them: computed again ",
     ),
     Word(
         "victim",

@@ -7,16 +7,23 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 from command_line import call
 from small_planetoid import run_on_planetoid
 
+from robust_augcl.plan.step import with_inputs
 from robust_augcl.results.baseline import Baseline
+from robust_augcl.results.outcome import SharedEdits
 from robust_augcl.results.records import ArtifactRef
 from robust_augcl.results.statistics import by_group, estimate
+from robust_augcl.review.poisoning_proof import computed
 from robust_augcl.review.replay import replay
-from robust_augcl.steps.artifacts import dataset_of, victim_of
-from robust_augcl.steps.poisoning import judged
+from robust_augcl.review.stored_run import StoredRun
+from robust_augcl.review.trust import table
+from robust_augcl.steps.artifacts import dataset_artifact, dataset_of, victim_of
+from robust_augcl.steps.poisoning import edited_data, judged
 from robust_augcl.store.run_folder import RunFolder
+from robust_augcl.threat.perturbations import Perturbation
 
 SUITE = """
 name = "poisoned-nodes"
@@ -67,8 +74,8 @@ def the_record(run):
     return record
 
 
-def verdicts_on(run):
-    return replay(run, run.existing_manifest(), lambda verdict: None, quick_seconds=-1)
+def verdicts_on(run, quick_seconds=-1):
+    return replay(run, run.existing_manifest(), lambda verdict: None, quick_seconds=quick_seconds)
 
 
 def problems_in(run):
@@ -96,6 +103,7 @@ def test_it_is_audited_replayed_exported_and_gated_against_itself(ran):
     assert answer.code == 0, answer.out + answer.err
     assert "the victim trained again on the edited graph gives the same weights" in answer.out
     assert "trained again all 1" in answer.out
+    assert "edits, queries, gradient_calls (allowed; that the attack made them" in answer.out
     assert call("export", ran / "run", "-o", ran / "files").code == 0
     base = ran / "base.json"
     assert call("baseline", ran / "run", "-o", base).code == 0
@@ -111,37 +119,155 @@ def test_replay_trains_again_when_warm_up_and_pretraining_are_gone(copied):
     assert "trained again" in found[0].proved
 
 
-def test_a_forged_verdict_is_found(copied):
+@pytest.mark.parametrize("when", ["clean", "attacked"])
+def test_a_forged_verdict_is_found(copied, when):
+    """The checksums are right: whoever forges writes them anew."""
     record = the_record(copied)
     first, *others = record.outcomes
-    forged = replace(first, attacked=1 - first.attacked, attacked_margin=-first.attacked_margin)
-    write(copied, replace(record, outcomes=[forged, *others]))
-    assert any("attacked prediction does not hold" in text for text in problems_in(copied))
+    margin = f"{when}_margin"
+    said = {when: 1 - getattr(first, when), margin: -getattr(first, margin)}
+    write(copied, replace(record, outcomes=[replace(first, **said), *others]))
+    found = problems_in(copied)
+    assert any(f"{when} prediction does not hold" in text for text in found), found
 
 
 def test_a_clean_victim_in_the_place_of_the_one_trained_again_is_found(copied):
     """All that it says is so of the stored weights: only training again tells."""
-    record = the_record(copied)
-    victim, retrained = (copied.load_artifact(ref) for ref in (record.victim, record.retrained))
-    forged = replace(retrained, tensors=victim.tensors, info=victim.info)
-    edited = dataset_of(copied.load_artifact(record.edited))
-    classes, margins = judged(victim_of(forged), edited)
+    put_clean_victim(copied)
+    found = problems_in(copied)
+    assert found
+    assert all("its victim, trained again," in text for text in found), found
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [{"versions": {"torch": "1"}}, {"threads": 2}, {"device": "cuda"}]
+)
+def test_no_forged_environment_makes_a_forged_verdict_hold(copied, elsewhere):
+    """The bits may be others there. So it is no fault, and it is not said to hold."""
+    put_clean_victim(copied, elsewhere)
+    found = {verdict.kind: verdict for verdict in verdicts_on(copied)}["poisoning record"]
+    assert (found.problems, found.on_trust) == ([], True)
+    answer = call("replay", copied.path, "--again", 0)
+    assert answer.code == 1  # the audit and the report are not those of the forged record
+    assert "On trust: 1 poisoning record." in answer.out.splitlines()
+    assert "All 1 poisoning record" not in answer.out
+    (line,) = [line for line in answer.out.splitlines() if "  poisoning-" in line]
+    assert line.startswith("on trust  ")
+    assert line.endswith(f"made with {words_of(elsewhere)}")
+    (row,) = [line for line in answer.out.splitlines() if "record: attacked, attacked" in line]
+    assert row.startswith("on trust  ")
+
+
+def words_of(elsewhere):
+    ((name, value),) = elsewhere.items()
+    if isinstance(value, dict):
+        return " and ".join(f"{k} {value.get(k, 'unknown')}" for k in LIBRARIES)
+    return f"{name} {value}"
+
+
+LIBRARIES = ("python", "torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
+
+
+def put_clean_victim(run, elsewhere=None):
+    """Put the clean victim in the place of the one trained again, and its verdicts beside it."""
+    record = the_record(run)
+    victim, retrained = (run.load_artifact(ref) for ref in (record.victim, record.retrained))
+    made = {**retrained.about["environment"], **(elsewhere or {})}
+    about = {**retrained.about, "environment": made}
+    forged = replace(retrained, tensors=victim.tensors, info=victim.info, about=about)
+    judge_again(run, record, forged)
+
+
+def judge_again(run, record, retrained):
+    """Write a victim in the place of the one trained again, and what it says of all targets."""
+    edited = dataset_of(run.load_artifact(record.edited))
+    classes, margins = judged(victim_of(retrained), edited)
     outcomes = [
         replace(outcome, attacked=int(found), attacked_margin=round(float(margin), 6))
         for outcome, found, margin in zip(record.outcomes, classes, margins, strict=True)
     ]
-    counted = {name: _accuracy(forged, edited, name) for name in ("train", "validation", "test")}
-    forged = replace(forged, info={**forged.info, "accuracy": counted})
-    copied.store.artifact_path(record.retrained.key).write_bytes(forged.dumps())
-    moved = replace(
-        record,
-        outcomes=outcomes,
-        retrained=ArtifactRef(record.retrained.key, forged.digest),
+    counted = {name: _accuracy(retrained, edited, name) for name in ("train", "validation", "test")}
+    retrained = replace(retrained, info={**retrained.info, "accuracy": counted})
+    path = run.store.artifact_path(record.retrained.key)
+    path.write_bytes(retrained.dumps())
+    ref = ArtifactRef(record.retrained.key, retrained.digest)
+    write(run, replace(record, outcomes=outcomes, retrained=ref))
+
+
+def edited_otherwise(run, added, **about):
+    """Write other edits, and the graph after them: everything but the training fits."""
+    record = the_record(run)
+    stored, clean = (run.load_artifact(ref) for ref in (record.edited, record.dataset))
+    edges = torch.tensor(added, dtype=torch.long).reshape(-1, 2).T
+    edits = {"added": added, "removed": []}
+    made = dataset_artifact(edited_data(dataset_of(clean), Perturbation(added=edges)), {})
+    forged = replace(
+        stored,
+        tensors=made.tensors,
+        info={**stored.info, "edits": edits},
+        about={**stored.about, **about},
     )
-    write(copied, moved)
+    run.store.artifact_path(record.edited.key).write_bytes(forged.dumps())
+    ref = ArtifactRef(record.edited.key, forged.digest)
+    moved = replace(record, edited=ref, shared_edits=SharedEdits(**edits))
+    write(run, moved)
+    return moved
+
+
+def fewer(run):
+    """The first ten of the edges that the attack added."""
+    return the_record(run).shared_edits.added[:10]
+
+
+@pytest.mark.parametrize("edits", [lambda run: [], fewer], ids=["emptied", "swapped"])
+def test_other_edits_under_the_same_verdicts_are_found(copied, edits):
+    """The edited graph is the one after these edits; the victim was trained on another."""
+    edited_otherwise(copied, edits(copied))
     found = problems_in(copied)
-    assert found
-    assert all("its victim, trained again," in text for text in found), found
+    assert any("the attacked margin does not hold" in text for text in found), found
+
+
+def with_all_trained_again(run, **about):
+    """A record of edits that the attack did not make; everything else is honest work."""
+    record = edited_otherwise(run, fewer(run), **about)
+    plan = StoredRun(run, run.existing_manifest())
+    step = plan.records[record.key]
+    known = {step.inputs["edited"].key: run.load_artifact(record.edited)}
+    made = computed(step.inputs["retrained"], known)
+    stored = run.load_artifact(record.retrained)
+    for needed in with_inputs([step.inputs["retrained"]]):  # of the graph after the other edits
+        if needed.kind in ("warm_up", "pretraining"):
+            run.store.path(needed).unlink()
+    judge_again(run, record, replace(made, about=stored.about))
+
+
+def test_edits_that_the_attack_does_not_make_are_found_where_it_proposes_again(copied):
+    with_all_trained_again(copied)
+    found = [text for verdict in verdicts_on(copied, 60) for text in verdict.problems]
+    assert any("computed again it has other edits" in text for text in found), found
+    assert "its edits are not those that its attack makes" in found
+
+
+def test_that_the_attack_made_the_edits_is_on_trust_where_it_does_not_propose_again(copied):
+    with_all_trained_again(copied, seconds=900.0)
+    verdicts = verdicts_on(copied, 60)
+    assert [text for verdict in verdicts for text in verdict.problems] == []
+    (found,) = [verdict for verdict in verdicts if verdict.kind == "poisoning record"]
+    told = "the edits are allowed, that the attack made them is on trust (took longer than 60 s)"
+    assert found.proved.endswith(told)
+    for row in table(verdicts):
+        if "edits" in row.fields:
+            assert row.how == "on trust", row
+            assert "that the attack made them: computed again 0 of 1; 1 on trust: took" in row.why
+
+
+def test_no_forged_environment_makes_edits_hold_that_the_attack_does_not_make(copied):
+    made = the_record(copied).environment
+    with_all_trained_again(copied, environment={**made, "versions": {"torch": "1"}})
+    verdicts = verdicts_on(copied, 60)
+    (found,) = [verdict for verdict in verdicts if verdict.kind == "poisoning record"]
+    assert (found.problems, found.on_trust) == ([], True)
+    assert "rests on edited_data-" in found.doubt
 
 
 def _accuracy(victim, dataset, part):

@@ -125,6 +125,42 @@ def test_a_portable_result_that_says_it_is_fast_is_refused(forger, replayed):
     assert "kept as computed in portable arithmetic, it says 'fast'" in line
 
 
+@pytest.mark.thorough(but=["rand_sampling"])
+@pytest.mark.parametrize("attack", ["rand_sampling", "grad_argmax"])
+def test_a_record_that_differs_elsewhere_is_not_said_to_hold(forger, replayed, attack):
+    """Where it was made is its own word, so that no forged word makes it hold."""
+    path = forger.record_of(attack)
+    forger.change_record(path, lambda r: elsewhere(r, versions={"torch": "1"}))
+    lines = replayed()
+    assert one(lines, path.name).startswith("on trust  ")
+    assert "All 5 records and 2 certificates and 2 representations hold." in lines
+    assert "On trust: 1 record." in lines
+
+
+def test_nothing_holds_that_rests_on_what_differs_elsewhere(forger, replayed):
+    path = forger.artifact("warm_up")
+    forger.change_artifact(
+        path,
+        lambda made: replace(
+            made,
+            info={**made.info, "losses": [0.0]},
+            about={
+                **made.about,
+                "environment": {**made.about["environment"], "versions": {"torch": "1"}},
+            },
+        ),
+    )
+    lines = replayed()
+    assert not failed(lines)
+    assert one(lines, f"on trust  {path.name}").split(": ")[-1].startswith("other bits here")
+    # Representations rest on a pretraining of their own.
+    assert "All 2 representations hold." in lines
+    assert "On trust: 6 records and 2 certificates." in lines
+    told = [line for line in lines if line.startswith("on trust  attack-")]
+    assert len(told) == 6
+    assert all(f"rests on {path.name}" in line for line in told)
+
+
 # --- what nothing is proved of --------------------------------------------------------------------
 
 
