@@ -147,8 +147,8 @@ def difference_rows(view: View) -> list[Row]:
 
 _JUDGED = tuple(each.name for each in fields(Judged) if each.name not in ("family", "size"))
 DIFFERENCE_COLUMNS = (
-    *("suite", "dataset", "encoder", "protocol", "setting", "budget", "layers", "left", "right"),
-    "attack",
+    *("suite", "dataset", "encoder", "protocol", "setting", "class_stays", "budget", "layers"),
+    *("left", "right", "attack"),
     *("family", "comparisons_in_family", *_JUDGED),
     *("models_low", "models_high", "models_p_value", "failed_audit"),
 )
@@ -162,6 +162,7 @@ def _about(section: Section) -> Row:
         "encoder": section.encoder,
         "protocol": section.protocol,
         "setting": section.records[0].setting,
+        "class_stays": "proved" if section.keeps_classes else "assumed",
         "budget": section.budget,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import IN_SHORT, heading, name_of_group, told_in
 from robust_augcl.reports._sections import Section
@@ -40,6 +41,7 @@ def bracket_table(family: Sequence[Section], known: Mapping[Group, Bracket]) -> 
         [_budget_text(section.budget), *map(_bracket_text, row)]
         for section, row in zip(family, table, strict=True)
     ]
+    caption = joined(caption, assumed(first), by=" ")
     text = noted(f"{caption}\n\n{markdown_table(header, body)}")
     contradictions = sum(bracket.contradictions for bracket in there)
     if contradictions:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._comparison_words import (
     SEEDS_MEAN,
     SEEDS_TO_SETTLE,
@@ -120,7 +121,8 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
         if as_above
         else methods_caption(section, first)
     )
-    caption = joined(caption, *_of_few_seeds([found for *_, found in rows]), by=" ")
+    few = _of_few_seeds([found for *_, found in rows])
+    caption = joined(caption, *few, assumed(section), by=" ")
     return noted(f"{caption}\n\n{markdown_table(header, body, left=3 if several else 2)}")
 
 

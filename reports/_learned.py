@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import drawn_name, heading
 from robust_augcl.reports._sections import Section
@@ -36,6 +37,7 @@ def shares(section: Section) -> str:
         f"learned breaks too: one number for each seed, in the order {seeds}."
     )
     header = ["Attack", *(heading(section, *column) for column in section.columns)]
+    caption = joined(caption, assumed(section), by=" ")
     table = noted(f"{caption}\n\n{markdown_table(header, body)}")
     return f"{escape(' '.join(sentences(section)))}\n\n{table}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import marked_name
 from robust_augcl.reports._sections import Section
@@ -79,7 +80,7 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         "of weight",
         "of push",
     ]
-    caption = _caption(measurements, scored, linear)
+    caption = joined(_caption(measurements, scored, linear), assumed(section), by=" ")
     return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
 
 
@@ -122,7 +123,8 @@ def _given_table(section: Section) -> str:
             cells.append(percent(found.mean) + mark if found else _NOTHING)
         body.append([marked_name(section, layers, method), *cells])
     header = ["Model", *(escape(section.attack_name(attack)) for attack in section.attacks)]
-    caption = f"Robust accuracy in percent under each attack, {CLEAN_NAME} before any."
+    about = f"Robust accuracy in percent under each attack, {CLEAN_NAME} before any."
+    caption = joined(about, assumed(section), by=" ")
     return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from robust_augcl.reports._aggregated import Comparison, comparisons
+from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._comparison_words import (
     SEEDS_MEAN,
     SEEDS_TO_SETTLE,
@@ -65,18 +66,16 @@ def means_table(view: View) -> dict[str, Any]:
             "graphs that other edits break and this attack did not, in points. Worst case: what "
             "stays right whatever allowed edits are made. Two numbers there are bounds, and no "
             "confidence interval: the lower one counts graphs "
-            f"proved safe, the upper one counts {UNBROKEN}.{_assumed(view)}{_not_run(view)} Click "
-            "a column's head to sort."
+            f"proved safe, the upper one counts {UNBROKEN}."
+            f"{_assumed(view.sections)}{_not_run(view)} Click a column's head to sort."
         ),
         "footnotes": [f"{mark} {MEANINGS[mark]}" for mark in MEANINGS if mark in marks],
     }
 
 
-def _assumed(view: View) -> str:
-    """That it is not proved that classes stay, where it is not."""
-    if all(section.keeps_classes for section in view.sections):
-        return ""
-    return " Nothing proves that an edited graph keeps its class: that is assumed."
+def _assumed(sections: Sequence[Section]) -> str:
+    """That classes are assumed to stay, in a sentence that begins with a space, or nothing."""
+    return f" {text}" if (text := assumed(*sections)) else ""
 
 
 def _not_run(view: View) -> str:
@@ -205,7 +204,7 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
     if not found:
         return ""
     if all(each.models is not None for each in found):
-        return models_caption()
+        return f"{models_caption()}{_assumed([each.section for each in found])}"
     first = next(each for each in found if each.models is None)
     margin = first.judged.margin
     equivalent = (
@@ -228,6 +227,7 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
         "Primary are the comparisons that the suite names before it runs; only these can be bold, "
         "and they are bold where a difference is shown. Undecided: so many seeds do not show that "
         f"the two differ{no_equal}.{equivalent} {SEEDS_MEAN}{shared}"
+        f"{_assumed([each.section for each in found])}"
     )
 
 

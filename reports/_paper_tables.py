@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._differences import bold_means
 from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import noted
@@ -93,9 +94,11 @@ def by_class(section: Section) -> str:
             ]
             means = [percent(each.mean) + mark if each else _NOTHING for each, mark in found]
             body.append([escape(section.attack_name(attack)), section.class_name(label), *means])
-    caption = (
+    caption = joined(
         "The share of graphs of each true class, in percent, that are right before and after the "
-        "attack. Intervals are in the figure."
+        "attack. Intervals are in the figure.",
+        assumed(section),
+        by=" ",
     )
     return noted(
         f"{caption}\n\n"
@@ -218,6 +221,7 @@ def _table(
         ]
         for attack in attacks
     ]
+    caption = joined(caption, assumed(section), by=" ")
     return noted(f"{caption}\n\n{markdown_table(_header(section), body)}")
 
 

@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robust_augcl.reports._assumed import ASSUMED, assumed
 from robust_augcl.reports._marks import at_rest, footnotes, marks, noted
 from robust_augcl.reports._rest import marked_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.findings import Audit
-from robust_augcl.results.names import layers_text
+from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.transfers import Entry
 
 _ABOUT = """\
@@ -78,6 +79,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
         *(f"on {marked_name(section, None, method)}" for method in methods),
     ]
     left = 2 + (not section.is_given)
+    caption = joined(caption, assumed(section), by=" ")
     return noted(f"{caption}\n\n{markdown_table(header, body, left=left)}")
 
 
@@ -135,11 +137,17 @@ def render_transfers(entries: Sequence[Entry], format: str, audit: Audit | None 
         ]
         for row in rows
     ]
+    said = _assumed(entries)
     if format == "markdown":
-        return noted(
-            markdown_table(header, [[escape(text) for text in line] for line in body], left=6)
-        )
-    return f"{_ABOUT}{_terminal(header, body)}{footnotes(''.join(line[6] for line in body))}"
+        table = markdown_table(header, [[escape(text) for text in line] for line in body], left=6)
+        return noted(f"{said}{table}")
+    return f"{_ABOUT}{said}{_terminal(header, body)}{footnotes(''.join(line[6] for line in body))}"
+
+
+def _assumed(entries: Sequence[Entry]) -> str:
+    """That classes are assumed to stay, as a paragraph, or nothing."""
+    rules = {record.label_rule for entry in entries for record in entry.own}
+    return f"{ASSUMED}\n\n" if "none" in rules else ""
 
 
 def _terminal(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

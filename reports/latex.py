@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from robust_augcl.reports._aggregated import Comparison, comparisons
+from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._comparison_words import p_text, points, verdict_text
 from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import MARK, NOT_AT_REST
@@ -184,7 +185,7 @@ def _primary(found: list[Comparison]) -> Iterator[str]:
         f"in brackets are corrected: {tex(TOGETHER)}. "
         "p is by Student's t over the seeds, corrected for "
         f"{first.judged.size} comparisons (Holm).{equal}"
-        " Bold: a difference that is shown.}"
+        f" {joined('Bold: a difference that is shown.', assumed(first.section), by=' ')}}}"
     )
     yield rf"\label{{tab:{_word(first.section.suite)}-primary}}"
     yield r"\begin{tabular}{@{}lrrl@{}}"

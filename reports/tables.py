@@ -23,8 +23,8 @@ Row = dict[str, Any]
 
 _NOTHING, _MODEL = "-", "model"
 _ABOUT = (
-    *("suite", "dataset", "method", "encoder", "layers", "protocol", "setting", "budget"),
-    *("attack", "seed"),
+    *("suite", "dataset", "method", "encoder", "layers", "protocol", "setting", "class_stays"),
+    *("budget", "attack", "seed"),
 )
 _SHORT: dict[str, str] = {
     "clean_accuracy": "clean %",

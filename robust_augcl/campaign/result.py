@@ -128,6 +128,8 @@ class Result:
         - `suite`, `dataset`, `model`, `attack`, `protocol` (string): the cell of the record;
           `model` is the label of the given model, or of the method;
         - `setting` (string): "evasion", or "poisoning" where models were trained again;
+        - `class_stays` (string): "proved" where an edited target is shown to keep its class,
+          "assumed" where nothing shows it;
         - `layers` (Int64): of an encoder that was trained here, else missing;
         - `seed` (int64), `budget` (float64), `budget_is_share` (bool): whether the budget is a
           share of a graph's edges and not a number of edits;

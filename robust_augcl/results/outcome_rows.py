@@ -12,7 +12,7 @@ from robust_augcl.results.rest import rests, victim_cell
 from robust_augcl.results.statistics import Group
 
 _TYPES = {
-    "string": ("suite", "dataset", "model", "attack", "protocol", "setting"),
+    "string": ("suite", "dataset", "model", "attack", "protocol", "setting", "class_stays"),
     "Int64": ("layers", "node"),
     "int64": ("seed", "graph", "label", "clean", "attacked", "num_added", "num_removed"),
     "float64": ("budget", "clean_margin", "attacked_margin"),
@@ -22,8 +22,9 @@ _TYPES = {
 }
 _ORDER = (
     *("suite", "dataset", "model", "layers", "attack", "protocol", "setting", "seed", "budget"),
-    *("budget_is_share", "graph", "node", "label", "clean", "attacked", "clean_margin"),
-    *("attacked_margin", "clean_right", "attacked_right", "robust", "broken", "exact"),
+    *("budget_is_share", "class_stays", "graph", "node", "label", "clean", "attacked"),
+    *("clean_margin", "attacked_margin", "clean_right", "attacked_right", "robust", "broken"),
+    "exact",
     *("certified", "at_rest", "num_added", "num_removed", "added", "removed"),
 )
 
@@ -69,6 +70,7 @@ def _about(record: Record) -> dict[str, Any]:
         "attack": cell.attack,
         "protocol": cell.protocol,
         "setting": record.setting,
+        "class_stays": record.class_stays,
         "seed": cell.seed,
         "budget": float(cell.budget),
         "budget_is_share": isinstance(cell.budget, float),

@@ -135,6 +135,11 @@ class Record:
         return str(self.threat.get("setting", "evasion"))
 
     @property
+    def class_stays(self) -> str:
+        """ "proved" or "assumed": how it is known that a target keeps its class under the edits."""
+        return "assumed" if self.label_rule == "none" else "proved"
+
+    @property
     def poisons(self) -> bool:
         """Whether the model was trained again on the edited graph."""
         return self.setting == "poisoning"
@@ -207,6 +212,7 @@ class Record:
             **cell,
             "layers": self.cell.layers or None,  # of a given model they are not known
             "setting": self.setting,
+            "class_stays": self.class_stays,
             "n_graphs": self.num_graphs,
             "clean_accuracy": self.clean_accuracy,
             "attacked_accuracy": self.attacked_accuracy,

@@ -94,6 +94,7 @@ def test_rows_and_frame_are_tidy(kept):
     assert len(frame) == sum(record.num_graphs for record in result.records) == len(result.rows())
     assert {name: str(kind) for name, kind in frame.dtypes.items()} | {"node": "Int64"} == {
         **dict.fromkeys(("suite", "dataset", "model", "attack", "protocol", "setting"), "string"),
+        "class_stays": "string",
         **dict.fromkeys(("layers", "node"), "Int64"),
         **dict.fromkeys(
             ("seed", "graph", "label", "clean", "attacked", "num_added", "num_removed"), "int64"

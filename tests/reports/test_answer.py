@@ -11,6 +11,7 @@ from published_runs import run_of
 from robust_augcl.reports._answer import _bracket, answer
 from robust_augcl.reports._claims import _ends
 from robust_augcl.reports._view import Worst, view_of
+from robust_augcl.results.measurements import Measurement
 from robust_augcl.results.statistics import Estimate
 
 
@@ -47,3 +48,30 @@ def test_a_budget_of_fewer_depths_says_which_they_are() -> None:
     assert one.startswith("With at most 1 edge")
     same = view_of(run)
     assert not any("layers only" in line for line in answer(same, same.families[0]))
+
+
+def test_accuracies_before_attacks_stand_in_the_answer() -> None:
+    run = run_of(random.Random(0), range(2))
+    folds = [each for each in run.measurements if each.kind == "representation"]
+    own = [each.values["accuracy"] for each in folds if each.cell.method == "augcl"]
+    view = view_of(run)
+    lines = list(answer(view, view.families[0]))
+    (svm,) = (line for line in lines if "unsupervised" in line)
+    assert "10 folds" in svm
+    assert f"{10 * sum(map(sum, own)) / 2:.1f} % (augcl" in svm
+    assert not any("attacked or not" in line for line in lines)
+
+    each = {"none": 0.5, "graphcl": 0.6, "augcl": 0.7}
+    probed = [
+        Measurement(
+            "linear_victim",
+            victim.cell,
+            {"accuracy": {"test": each[victim.cell.method] + victim.cell.seed / 10}},
+            0.0,
+        )
+        for victim in run.measurements
+        if victim.kind == "victim"
+    ]
+    view = view_of(replace(run, measurements=probed))
+    (line,) = (line for line in answer(view, view.families[0]) if "attacked or not" in line)
+    assert "55.0 % (none), 65.0 % (graphcl) and 75.0 % (augcl)" in line

@@ -4,6 +4,7 @@ failed.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from report_inputs import report_of
 
+from robust_augcl.reports._assumed import ASSUMED
 from robust_augcl.reports._audit import headline, render_findings
 from robust_augcl.reports._transfer import render_transfers
 from robust_augcl.reports.in_words import in_words
@@ -208,6 +210,13 @@ def test_matrices_of_transfer(campaign: Campaign) -> None:
         ("none", "augcl", "FAIL"),
         ("none", "none", "FAIL"),
     ]
+    assert ASSUMED not in render_transfers(entries, "table") + text
+    assumed = [dataclasses.replace(record, label_rule="none") for record in records]
+    entries = matrix(transfers, assumed, ())
+    for format in ("table", "markdown"):
+        assert ASSUMED in render_transfers(entries, format)
+    told = appendix(report_of(assumed, audit_of(source), transfers))
+    assert ASSUMED in told.split("### Edits made for one victim")[1].split("|")[0]
     assert render_transfers([], "csv") == ""
     with pytest.raises(ValueError, match="Expected `format`"):
         render_transfers(entries, "xml")

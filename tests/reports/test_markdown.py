@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable
 
@@ -10,8 +11,10 @@ import pytest
 from markdown_tables import table, whole, with_robust
 from report_inputs import data_of, report_of
 
+from robust_augcl.reports._assumed import ASSUMED
 from robust_augcl.reports.markdown import appendix
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
+from robust_augcl.results.report_input import ReportInput
 
 Campaign = Callable[..., list[Record]]
 
@@ -123,6 +126,23 @@ def test_by_class_names_components(campaign: Campaign) -> None:
     ]
     plain = [dataclasses.replace(record, label_rule="none") for record in records]
     assert table(appendix(report_of(plain)), "Class by class")[1][1] == "class 0"
+
+
+def test_every_table_says_where_classes_are_only_assumed_to_stay(campaign: Campaign) -> None:
+    proved = campaign(layers=[2], seeds=[0, 1, 2])
+    assumed = [dataclasses.replace(record, label_rule="none") for record in proved]
+    for records in (proved, assumed):
+        found = of_tables(report_of(records, measurements=data_of(records)))
+        assert len(found) == 8
+        assert {ASSUMED in each for each in found} == {records is assumed}
+
+
+def of_tables(report: ReportInput) -> list[str]:
+    """The captions of all tables of accuracies; what a method took is no accuracy."""
+    blocks = whole(report).split("\n\n")
+    above = [one for one, table in itertools.pairwise(blocks) if table.startswith("| ")]
+    other = ("Seconds", "## ", "What others published")
+    return [caption for caption in above if not caption.startswith(other)]
 
 
 def test_several_seeds_say_so(campaign: Campaign) -> None:

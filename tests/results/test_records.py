@@ -130,6 +130,7 @@ def test_row_by_hand() -> None:
         "attack": "rl_s2v",
         "protocol": "strict",
         "setting": "evasion",
+        "class_stays": "proved",
         "budget": 1,
         "n_graphs": 4,
         "clean_accuracy": 0.5,
