@@ -10,6 +10,8 @@ before it is used, and all else works without it. What was found by trying it wi
 - It draws from the global states of NumPy, Python and PyTorch. They are seeded from the generator
   that is passed in, and put back.
 - It prints, and draws bars of progress. Its modules are given a `print` and a `tqdm` that do not.
+- It calls what later versions of PyTorch and SciPy warn of. While it works, no warning that comes
+  from its own lines is shown: whoever runs a suite cannot mend them.
 - Its own check of an answer fails where no edge is left. What it answers is judged by the guard.
 - Its modules `rl.*_config` parse the arguments of the process, and are never imported.
 
@@ -23,6 +25,7 @@ import functools
 import importlib
 import random
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -111,8 +114,16 @@ def _quieten() -> None:
 
 
 @contextlib.contextmanager
+def without_its_warnings() -> Iterator[None]:
+    """Show no warnings that come from lines of DeepRobust for a while."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"deeprobust\.")
+        yield
+
+
+@contextlib.contextmanager
 def chance(generator: torch.Generator) -> Iterator[None]:
-    """The global random states, seeded from a generator for a while."""
+    """The global random states, seeded from a generator for a while, without its warnings."""
     seed = int(torch.randint(2**31, (), generator=generator))
     own, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
@@ -120,7 +131,8 @@ def chance(generator: torch.Generator) -> Iterator[None]:
             random.seed(seed)
             np.random.seed(seed)  # noqa: NPY002 - DeepRobust draws from it
             torch.manual_seed(seed)
-            yield
+            with without_its_warnings():
+                yield
     finally:
         random.setstate(own)
         np.random.set_state(of_numpy)  # noqa: NPY002
@@ -129,7 +141,8 @@ def chance(generator: torch.Generator) -> Iterator[None]:
 def answer(attack: Any, *args: Any, **settings: Any) -> Any:
     """Let an attack work, and return the adjacency matrix that it made."""
     attack.check_adj = attack.check_adj_tensor = lambda _: None
-    attack.attack(*args, **settings)
+    with without_its_warnings():
+        attack.attack(*args, **settings)
     return attack.modified_adj
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -214,6 +216,19 @@ def test_chance_comes_from_the_generator_and_nothing_is_printed(capfd):
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_of_warnings_only_its_own_are_hidden():
+    code = "import warnings; warnings.warn('old', stacklevel=1)"
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        with deeprobust.without_its_warnings():
+            exec(code, {"__name__": "deeprobust.graph.utils"})
+            assert not shown
+            exec(code, {"__name__": "robust_augcl.adversary.deeprobust"})
+        assert len(shown) == 1
+        exec(code, {"__name__": "deeprobust.graph.utils"})
+        assert len(shown) == 2
 
 
 @needs_deeprobust
