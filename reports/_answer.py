@@ -27,7 +27,7 @@ def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
     clean = _listed(first, [first.robust(CLEAN, *column) for column in first.columns])
     means = "; the numbers are means over the seeds" if len(first.seeds) > 1 else ""
     yield (
-        f"Before any edit, {clean} of the test graphs are classified right. There are "
+        f"Before any edit, {clean} of the test {first.targets} are classified right. There are "
         f"{first.graphs}{means}."
     )
     yield from _without_labels(first)
@@ -112,8 +112,8 @@ def _on_budget(view: View, section: Section, family: Sequence[Section]) -> str:
         between = f" for every {section.noun}" if some else ". It lies between two bounds"
         return (
             f"{allowed}, the worst case is not known exactly{between}: "
-            f"{_brackets(section, worst, some)}. The lower bound counts graphs proved safe, the "
-            f"upper bound counts {UNBROKEN}."
+            f"{_brackets(section, worst, some)}. The lower bound counts {section.targets} "
+            f"proved safe, the upper bound counts {section.targets} {UNBROKEN}."
         )
     strongest = section.strongest
     if strongest is None:
@@ -150,8 +150,8 @@ def on_classes(section: Section) -> Iterator[str]:
     over = f"on average over the {section.noun}s" if len(section.columns) > 1 else ""
     yield (
         f"Classes differ strongly. With {edits_text(section.budget)}, {percent(low)} % of the "
-        f"graphs {of_class(section, first)} stay right {joined(under, over)}; {listed}. "
-        f"The figures over all graphs are averages of these.{failed}"
+        f"{section.targets} {of_class(section, first)} stay right {joined(under, over)}; {listed}. "
+        f"The figures over all {section.targets} are averages of these.{failed}"
     )
 
 

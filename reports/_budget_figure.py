@@ -19,7 +19,7 @@ from robust_augcl.reports._rest import drawn_name, in_legend, mark_of_attack
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports._view import View, Worst
-from robust_augcl.reports._words import UNBROKEN
+from robust_augcl.reports._words import UNBROKEN, targets_text
 from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text
 from robust_augcl.results.statistics import Estimate
 
@@ -49,7 +49,7 @@ CAPTION = (
 _OF_STARS = "Stars: the exact worst case, where every graph is proved or broken."
 _OF_BANDS = (
     "Grey: where the worst case is not known exactly, it lies in here. The dashed line counts "
-    f"graphs proved safe, the upper edge {UNBROKEN}."
+    f"graphs proved safe, the upper edge graphs {UNBROKEN}."
 )
 _BAND, _PROVED = "Worst case: lies in here", "Proved safe"
 
@@ -107,17 +107,19 @@ def budget_figure(view: View, width: float | None = None, bare: bool = False) ->
             entries[text] = Line2D([], [], linestyle="")
         legend = letters.legend([(artist, name) for name, artist in entries.items()], width - 0.24)
         lines = max(title.count("\n") + 1 for title in titles.values())
-        caption = "" if bare else letters.wrap(_caption(entries), width - 0.3, 7.5)
+        caption = "" if bare else letters.wrap(_caption(entries, view), width - 0.3, 7.5)
         title = "" if bare else "Accuracy over budgets"
         panel = _LOW_PANEL if bare else _PANEL_HEIGHT
         _lay_out(figure, letters, legend, (title, caption), (len(rows), lines), panel)
     return figure
 
 
-def _caption(drawn: Collection[str]) -> str:
+def _caption(drawn: Collection[str], view: View) -> str:
     """What a reader must know of the things that are drawn, by their names in the legend."""
     stars = _OF_STARS if EXACT_NAME in drawn else ""
-    return joined(CAPTION, stars, _OF_BANDS if _BAND in drawn else "", by=" ")
+    text = joined(CAPTION, stars, _OF_BANDS if _BAND in drawn else "", by=" ")
+    targets = targets_text(view.report.records)
+    return text.replace("graphs", targets).replace("every graph", f"every {targets[:-1]}")
 
 
 def rows_of_models(view: View, columns: int = _COLUMNS) -> list[list[Model]]:

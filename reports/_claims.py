@@ -94,7 +94,7 @@ def _caption(rows: Sequence[Sequence[str]]) -> str:
         f"intervals are corrected for all numbers of the claim: {TOGETHER}. Exact: the difference "
         "of robust accuracy in the exact worst case. Bracket: the bounds of the worst case of each "
         "method. The lower bound counts graphs proved safe. The upper bound counts "
-        f"{UNBROKEN}. Where there are several numbers, the largest is shown. "
+        f"graphs {UNBROKEN}. Where there are several numbers, the largest is shown. "
         f"The verdict rests on the column Reproduced alone.{few if wide else ''}"
     )
 

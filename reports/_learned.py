@@ -33,8 +33,8 @@ def shares(section: Section) -> str:
     ]
     seeds = seeds_text(section.seeds)
     caption = (
-        "Of the graphs that the exact worst case breaks, the percentage that an attack which "
-        f"learned breaks too: one number for each seed, in the order {seeds}."
+        f"Of the {section.targets} that the exact worst case breaks, the percentage that an attack "
+        f"which learned breaks too: one number for each seed, in the order {seeds}."
     )
     header = ["Attack", *(heading(section, *column) for column in section.columns)]
     caption = joined(caption, assumed(section), by=" ")
@@ -78,14 +78,14 @@ def _unknown(section: Section, cells: Collection[Cell]) -> Iterator[str]:
     """On which victims nobody knows whether an attack is at strength."""
     if cells:
         named = "; ".join(_about(section, cell) for cell in _in_order(section, cells))
-        yield f"It is not known how many graphs it could have broken on: {named}."
+        yield f"It is not known how many {section.targets} it could have broken on: {named}."
 
 
 def _sentence(section: Section, attack: str, found: Sequence[Found]) -> str:
     by_cell = {each.cell: each for each in found if not each.is_enough}
     weak = [by_cell[cell] for cell in _in_order(section, by_cell)]
     name, least = section.attack_name(attack), f"{percent(ENOUGH)} % or more"
-    whole = f"of the graphs that the {EXACT_NAME.lower()} breaks"
+    whole = f"of the {section.targets} that the {EXACT_NAME.lower()} breaks"
     if not weak:
         return f"{name}, which learns, breaks {least} {whole} on each of {len(found)} models."
     named = "; ".join(_named(section, each) for each in weak)
@@ -105,8 +105,8 @@ def _range(section: Section, attack: str, found: Sequence[Found]) -> str:
     enough = sum(each.is_enough for each in found)
     return (
         f"{section.attack_name(attack)}, which learns, breaks {ends[0]} to {ends[1]} % of the "
-        f"graphs that the {EXACT_NAME.lower()} breaks, and {percent(ENOUGH)} % or more on "
-        f"{enough or 'none'} of {len(found)} models. {_why(section, attack)} The appendix lists "
+        f"{section.targets} that the {EXACT_NAME.lower()} breaks, and {percent(ENOUGH)} % or more "
+        f"on {enough or 'none'} of {len(found)} models. {_why(section, attack)} The appendix lists "
         "each model."
     )
 

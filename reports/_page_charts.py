@@ -87,8 +87,8 @@ def _caption(section: Section, cut: bool) -> str:
     )
     left = " Only the most telling attacks are drawn; the table has all." if cut else ""
     return (
-        f"{CLEAN_NAME}: the share of graphs that is right before any edit. Other rows: the share "
-        f"that is right before and after the attack's edits. Dots with lines are "
+        f"{CLEAN_NAME}: the share of {section.targets} that is right before any edit. Other rows: "
+        f"the share that is right before and after the attack's edits. Dots with lines are "
         f"{section.intervals}. {exact}The dashed line is a model that always answers the commonest "
         f"class. Allowed edits: {section.threat}. Protocol: {section.protocol_text}. There are "
         f"{section.graphs}.{left}"
@@ -100,7 +100,7 @@ def bars_text(section: Section) -> str:
     if section.exact is None:
         return ""
     if section.one_model_each:
-        here, others = "on these graphs", "graphs"
+        here, others = f"on these {section.targets}", section.targets
     else:
         here, others = "on these seeds", "seeds"
     return (

@@ -22,7 +22,7 @@ from robust_augcl.reports._page_cells import cell_of, head
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import Fact, Missed, View, Worst
-from robust_augcl.reports._words import TOGETHER, UNBROKEN
+from robust_augcl.reports._words import TOGETHER, UNBROKEN, targets_text
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import difference_name, joined, layers_text
 from robust_augcl.results.power import MOST_SEEDS_NEEDED
@@ -49,6 +49,7 @@ def means_table(view: View) -> dict[str, Any]:
     ]
     rows = [_row_of(columns, fact, where) for fact in facts]
     first = view.families[0][0]
+    targets = targets_text(view.report.records)
     marks = {mark for fact in facts for mark in fact.mark + fact.rest}
     return {
         "columns": columns,
@@ -61,12 +62,12 @@ def means_table(view: View) -> dict[str, Any]:
             *_filters(rows, ("class", "Class"), chosen=ALL),
         ],
         "caption": (
-            "Stays right: the share of test graphs that are right before and after the attack. "
-            f"The numbers are {first.intervals}. Budget: the most edits of one graph. Missed: "
-            "graphs that other edits break and this attack did not, in points. Worst case: what "
-            "stays right whatever allowed edits are made. Two numbers there are bounds, and no "
-            "confidence interval: the lower one counts graphs "
-            f"proved safe, the upper one counts {UNBROKEN}."
+            f"Stays right: the share of test {targets} that are right before and after the attack. "
+            f"The numbers are {first.intervals}. Budget: the most edits of one {targets[:-1]}. "
+            f"Missed: {targets} that other edits break and this attack did not, in points. Worst "
+            "case: what stays right whatever allowed edits are made. Two numbers there are "
+            f"bounds, and no confidence interval: the lower one counts {targets} "
+            f"proved safe, the upper one counts {targets} {UNBROKEN}."
             f"{_assumed(view.sections)}{_not_run(view)} Click a column's head to sort."
         ),
         "footnotes": [f"{mark} {MEANINGS[mark]}" for mark in MEANINGS if mark in marks],
@@ -220,10 +221,10 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
     )
     no_equal = "" if margin is None else ", nor that they are equivalent"
     return (
-        "Points: the share of graphs that stay right with the left method, minus that with the "
-        "right one, mean over the seeds. (In the rows Clean it is the share that is right before "
-        f"any edit.) {UNROUNDED} The 95 % intervals are corrected for the number of comparisons in "
-        f"the family: {TOGETHER}. So is p. A small p speaks against equal methods. "
+        f"Points: the share of {first.section.targets} that stay right with the left method, minus "
+        "that with the right one, mean over the seeds. (In the rows Clean it is the share that is "
+        f"right before any edit.) {UNROUNDED} The 95 % intervals are corrected for the number of "
+        f"comparisons in the family: {TOGETHER}. So is p. A small p speaks against equal methods. "
         "Primary are the comparisons that the suite names before it runs; only these can be bold, "
         "and they are bold where a difference is shown. Undecided: so many seeds do not show that "
         f"the two differ{no_equal}.{equivalent} {SEEDS_MEAN}{shared}"

@@ -49,8 +49,8 @@ def comparison(section: Section) -> str:
         )
 
     caption = (
-        "The share of graphs, in percent, that are right before and after the attack. The row "
-        f"{CLEAN_NAME} is before any attack. There are {section.graphs}. The numbers are "
+        f"The share of {section.targets}, in percent, that are right before and after the attack. "
+        f"The row {CLEAN_NAME} is before any attack. There are {section.graphs}. The numbers are "
         f"{section.intervals}. {joined(bold_means(verdicts), not_run_text(section), by=' ')}"
     )
     return _table(section, caption, section.attacks, cell)
@@ -75,10 +75,10 @@ def attacked(section: Section) -> str:
         )
 
     caption = (
-        "Accuracy on the attacked graphs / robust accuracy, in percent. The first is the "
-        "published papers' measure: it also counts "
-        "graphs that were wrong before and that the attack put right, so it can rise under "
-        "attack (↑: above the clean accuracy)."
+        f"Accuracy on the attacked {section.targets} / robust accuracy, in percent. The first is "
+        "the published papers' measure: it also counts "
+        f"{section.targets} that were wrong before and that the attack put right, so it can rise "
+        "under attack (↑: above the clean accuracy)."
     )
     return _table(section, caption, section.attacks[1:], cell)
 
@@ -95,8 +95,8 @@ def by_class(section: Section) -> str:
             means = [percent(each.mean) + mark if each else _NOTHING for each, mark in found]
             body.append([escape(section.attack_name(attack)), section.class_name(label), *means])
     caption = joined(
-        "The share of graphs of each true class, in percent, that are right before and after the "
-        "attack. Intervals are in the figure.",
+        f"The share of {section.targets} of each true class, in percent, that are right before and "
+        "after the attack. Intervals are in the figure.",
         assumed(section),
         by=" ",
     )
@@ -152,19 +152,19 @@ def missed_text(missed: Missed) -> str:
 
 def _gaps_caption(section: Section, worst: Sequence[Worst | None]) -> str:
     missed = (
-        "What each attack missed, in points: graphs that some allowed edits break and the attack "
-        "did not."
+        f"What each attack missed, in points: {section.targets} that some allowed edits break and "
+        "the attack did not."
     )
     if section.exact:
         return f"{missed} The numbers are {section.intervals}."
     if all(each is None or each.exact for each in worst):
         return (
-            f"{missed} The worst case is exact here: every graph is proved safe, broken, or wrong "
-            "from the start."
+            f"{missed} The worst case is exact here: all {section.targets} are proved safe, "
+            "broken, or wrong from the start."
         )
     return (
-        f"{missed} The lower number counts graphs that other edits here broke. The upper number "
-        "counts all graphs that are not proved safe."
+        f"{missed} The lower number counts {section.targets} that other edits here broke. The "
+        f"upper number counts all {section.targets} that are not proved safe."
     )
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from robust_augcl.reports import _words as words
 from robust_augcl.reports._marks import marks
 from robust_augcl.reports._order import ordered
-from robust_augcl.reports._words import ALONE, protocol_text, seeds_text, setting_text, threats_text
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names, joined
@@ -75,6 +75,11 @@ class Section:
     def noun(self) -> str:
         """What is compared: methods, or given models."""
         return "model" if self.is_given else "method"
+
+    @property
+    def targets(self) -> str:
+        """What is attacked: graphs, or nodes."""
+        return words.targets_text(self.records)
 
     def settings(self, method: str) -> dict[str, Any]:
         """The hyper-parameters of a method, with its type; those of one of its records."""
@@ -179,7 +184,7 @@ class Section:
     @property
     def title(self) -> str:
         encoder = "given models" if self.is_given else self.encoder
-        protocol = joined(f"{self.protocol} protocol", setting_text(self.records))
+        protocol = joined(f"{self.protocol} protocol", words.setting_text(self.records))
         return f"{self.dataset}, {encoder}, {protocol}, budget {self.budget}"
 
     def group(self, attack: str, layers: int, method: str) -> list[Record]:
@@ -194,19 +199,8 @@ class Section:
                 if (g.layers, g.method) == (layers, method)
                 for r in records
             )
-        return self.groups.get(
-            Group(
-                self.suite,
-                self.dataset,
-                method,
-                self.encoder,
-                layers,
-                attack,
-                self.protocol,
-                self.budget,
-            ),
-            [],
-        )
+        model = (self.suite, self.dataset, method, self.encoder, layers)
+        return self.groups.get(Group(*model, attack, self.protocol, self.budget), [])
 
     def mark(self, *groups: Iterable[Record]) -> str:
         """What stands beside a number from these records: a mark if one failed its audit."""
@@ -285,7 +279,7 @@ class Section:
     @cached_property
     def threat(self) -> str:
         """The threat model in words, and whether its edits are only assumed to keep the class."""
-        text = threats_text(self.records)
+        text = words.threats_text(self.records)
         return text if self.keeps_classes else f"{text}, assumed to keep the class"
 
     @property
@@ -296,28 +290,29 @@ class Section:
     @property
     def protocol_text(self) -> str:
         """The protocol, and what it means where that is known."""
-        return protocol_text(self.protocol, self.is_given)
+        return words.protocol_text(self.protocol, self.is_given, self.targets)
 
     @cached_property
     def intervals(self) -> str:
         """What the estimates and their intervals are, in half a sentence."""
         fewest, most = self.seeds_per_group
         if self.one_model_each:
-            return "shares with exact 95 % intervals over the graphs, of one trained model each"
+            over = f"exact 95 % intervals over the {self.targets}"
+            return f"shares with {over}, of one trained model each"
         some = (
             f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds (records are missing)"
         )
         split = ", as of resampled splits of this data set" if self.shared else ""
-        return f"means over {some} with 95 % intervals over the seeds{split}, {ALONE}"
+        return f"means over {some} with 95 % intervals over the seeds{split}, {words.ALONE}"
 
     @cached_property
     def graphs(self) -> str:
-        """How many test graphs, of which seeds."""
+        """How many test graphs or nodes, of which seeds."""
         counts = sorted({record.num_graphs for record in self.records})
         number = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
         if len(self.seeds) == 1:
-            return f"{number} test graphs, seed {self.seeds[0]}"
-        return f"{number} test graphs for each of the seeds {seeds_text(self.seeds)}"
+            return f"{number} test {self.targets}, seed {self.seeds[0]}"
+        return f"{number} test {self.targets} for each of the seeds {words.seeds_text(self.seeds)}"
 
     def class_name(self, label: int) -> str:
         """A class by what it is, where the records say so, else by its number."""

@@ -12,7 +12,7 @@ from robust_augcl.reports._notices import ABOUT_AUDIT, Notice, notices, verdict_
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View
-from robust_augcl.reports._words import setting_text
+from robust_augcl.reports._words import setting_text, targets_text
 from robust_augcl.reports.tables import escape, image
 from robust_augcl.results.names import joined
 from robust_augcl.results.report_input import ReportInput
@@ -95,10 +95,12 @@ def subject(report: ReportInput) -> str:
     """What a report is about, in sentences: the task where it is known, and what there is."""
     victims = {(record.cell.protocol, record.victim) for record in report.records}
     one = len(victims) == 1
-    what = "one trained graph classifier still gets"
+    targets = targets_text(report.records)
+    what = f"one trained {targets[:-1]} classifier still gets"
     if not one:
-        what = f"{len(victims)} trained graph classifiers still get"
-    asked = f"This report tells what {what} right when somebody edits the graphs."
+        what = f"{len(victims)} trained {targets[:-1]} classifiers still get"
+    edited = "the graphs" if targets == "graphs" else "the graph around a node"
+    asked = f"This report tells what {what} right when somebody edits {edited}."
     task = f"Task: {report.task}" if report.task else ""
     return joined(task, asked, _counted(report, len(victims)), by=" ")
 

@@ -14,7 +14,8 @@ from robust_augcl.reports.tables import percent
 
 def guide(section: Section) -> Iterator[str]:
     """What to make of the numbers: points without markup that are written from them."""
-    yield "A graph counts as robust only if it is right before the attack and right after it."
+    target = section.targets[:-1]
+    yield f"A {target} counts as robust only if it is right before the attack and right after it."
     yield (
         f"A model that always answers the commonest class would have "
         f"{percent(section.commonest)} % in every row."
@@ -23,8 +24,8 @@ def guide(section: Section) -> Iterator[str]:
     yield from _on_the_worst(section)
     for attack in sorted(section.combined):
         yield (
-            f"{section.attack_name(attack)}: for each graph, the most damaging of the edits that "
-            "the combined attacks found."
+            f"{section.attack_name(attack)}: for each {target}, the most damaging of the edits "
+            "that the combined attacks found."
         )
     yield from _learned.in_short(section)
     yield from _on_claims(section)
@@ -32,7 +33,7 @@ def guide(section: Section) -> Iterator[str]:
     if len(section.seeds) == 1:
         yield (
             "There is one seed. So intervals and tests speak for these trained models on these "
-            "graphs, and not for the methods."
+            f"{section.targets}, and not for the methods."
         )
 
 
@@ -44,7 +45,7 @@ def _on_the_worst(section: Section) -> Iterator[str]:
     left, name = section.mean(strongest), section.attack_name(strongest)
     told = (
         f"With {edits_text(section.budget)}, the strongest single attack is {name}. It leaves "
-        f"{percent(left)} % of the graphs right, on average over the {section.noun}s."
+        f"{percent(left)} % of the {section.targets} right, on average over the {section.noun}s."
     )
     exact = section.mean(section.exact) if section.exact else None
     if section.records[0].poisons:
@@ -56,19 +57,20 @@ def _on_the_worst(section: Section) -> Iterator[str]:
         )
     else:
         yield (
-            f"{told} The exact worst case is {percent(exact)} %. {_missed(left - exact)}"
+            f"{told} The exact worst case is {percent(exact)} %. {_missed(left - exact, section)}"
             f"{failed_text(section, strongest)}"
         )
 
 
-def _missed(gap: float) -> str:
-    """What the strongest attack left of the exact worst case, a share of the graphs."""
+def _missed(gap: float, section: Section) -> str:
+    """What the strongest attack left of the exact worst case, a share of the targets."""
     if float(percent(gap)) == 0:
         return "So this attack missed less than 0.1 points."
     if gap < 0:
         return "No attack can leave less than that, so one of the two numbers is wrong."
     return (
-        f"So this attack missed {percent(gap)} points: it left graphs right that other edits break."
+        f"So this attack missed {percent(gap)} points: it left {section.targets} right that other "
+        "edits break."
     )
 
 
@@ -78,8 +80,8 @@ def _on_claims(section: Section) -> Iterator[str]:
         if attack in section.unproved:
             yield (
                 f"{section.names.attack(attack)} claims that no edits do more damage. That is "
-                f"proved for {percent(section.proved_share(attack))} % of its graphs only. So it "
-                "stands here as an attack like any other."
+                f"proved for {percent(section.proved_share(attack))} % of its {section.targets} "
+                "only. So it stands here as an attack like any other."
             )
 
 

@@ -67,10 +67,10 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
     caption = (
         "Robust accuracy in percent of the victim in the column, under edits that were made "
         f"for the victim in the row: same {same}. The numbers are {section.intervals}. The "
-        "interval stands in brackets. Behind the semicolon stands how far the edits carry over: of "
-        "the graphs that they broke where they were made, and that the other victim gets right "
-        "when clean, the share in percent broken there too. Where a column's own row is not its "
-        "lowest, the attack missed something."
+        "interval stands in brackets. Behind the semicolon stands how far the edits carry over: "
+        f"of the {section.targets} that they broke where they were made, and that the other victim "
+        "gets right when clean, the share in percent broken there too. Where a column's own row is "
+        "not its lowest, the attack missed something."
     )
     header = [
         "Attack",

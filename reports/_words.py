@@ -8,8 +8,8 @@ from typing import Any
 
 from robust_augcl.results.records import Record
 
-UNBROKEN = "graphs that neither an attack nor the search for proofs has broken"
-"""What the upper bound of a worst case counts."""
+UNBROKEN = "that neither an attack nor the search for proofs has broken"
+"""What graphs or nodes the upper bound of a worst case counts."""
 TOGETHER = "all together cover the truth with 95 % confidence (Bonferroni)"
 """What intervals do that are corrected for how many they are."""
 ALONE = "not corrected for several comparisons"
@@ -31,10 +31,14 @@ _PROTOCOLS = {
 }
 
 
-def protocol_text(protocol: str, given: bool = False) -> str:
-    """The protocol, and what it means where that is known; `given`: for models that are given."""
-    meaning = (_GIVEN if given else _PROTOCOLS).get(protocol)
-    return f"{protocol} ({meaning})" if meaning else protocol
+def protocol_text(protocol: str, given: bool = False, targets: str = "graphs") -> str:
+    """The protocol, and what it means where that is known; `given`: for models that are given.
+
+    >>> protocol_text("strict", targets="nodes")
+    'strict (models and attacks were chosen without the test nodes)'
+    """
+    meaning = (_GIVEN if given else _PROTOCOLS).get(protocol, "")
+    return f"{protocol} ({meaning.replace('graphs', targets)})" if meaning else protocol
 
 
 _SETTINGS = {
@@ -84,6 +88,11 @@ def threats_text(records: Iterable[Record]) -> str:
 def setting_text(records: Iterable[Record]) -> str:
     """The setting of records of nodes; empty where targets are graphs, which nobody poisons."""
     return " and ".join(sorted({each.setting for each in records if _is_of_nodes(each)}))
+
+
+def targets_text(records: Iterable[Record]) -> str:
+    """What is attacked: "graphs", or "nodes" where all targets of all records are."""
+    return "nodes" if all(map(_is_of_nodes, records)) else "graphs"
 
 
 def _is_of_nodes(record: Record) -> bool:

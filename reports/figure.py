@@ -130,7 +130,7 @@ def _caption(section: Section, by_class: bool = False) -> str:
         *(drawn_attack(section, attack) for attack in section.attacks),
     ]
     text = (
-        f"{CLEAN_NAME}: share of the test graphs {which}classified correctly before any "
+        f"{CLEAN_NAME}: share of the test {section.targets} {which}classified correctly before any "
         "edit. Other rows: classified correctly both "
         f"before and after the attack's edits. {graphs}. Marks and lines: "
         f"{section.intervals}; a line shorter than its mark is "

@@ -154,14 +154,14 @@ def _caption(section: Section, marks: list[str], has_primary: bool) -> str:
         ""
         if section.exact
         else "Worst case: one number where it is exact. Two numbers are bounds: the lower one "
-        f"counts graphs proved safe, the upper one {UNBROKEN}. "
+        f"counts {section.targets} proved safe, the upper one {section.targets} {UNBROKEN}. "
     )
     missing = f"{tex(not_run_text(section))} "
     notes = "".join(f" {_MARKS[mark]}: {_NOTES[mark]}." for mark in marks)
     return (
         f"Robust accuracy in percent on {tex(section.dataset)},{encoder} {tex(section.protocol)} "
-        "protocol: the share of graphs that are right before and after the edits. Allowed edits: "
-        f"{tex(section.threat)}. There are {tex(section.graphs)}. The numbers are "
+        f"protocol: the share of {section.targets} that are right before and after the edits. "
+        f"Allowed edits: {tex(section.threat)}. There are {tex(section.graphs)}. The numbers are "
         f"{tex(section.intervals)}, in brackets. {worst}{bold}{missing}".rstrip()
         + notes
     )

@@ -53,8 +53,8 @@ def means_text(report: ReportInput, width: int = WIDTH) -> str:
         tables = [_tables(view, section, width) for section in family]
         lines += _wrapped(family_title(first), width)
         said = (
-            "The share of graphs, in percent, that are right before and after the edits. The "
-            f"numbers are {first.intervals}. There are {first.graphs}."
+            f"The share of {first.targets}, in percent, that are right before and after the edits. "
+            f"The numbers are {first.intervals}. There are {first.graphs}."
         )
         if not all(with_intervals for _, with_intervals in tables):
             said += " Intervals that do not fit this width are left out; report.md has them."
@@ -158,8 +158,8 @@ def _worst_means(section: Section, view: View) -> str:
     if all(each is None or each.exact or each.low is None for each in found):
         return ""
     return (
-        "Bounds of the worst case: the lower number counts graphs proved safe, the upper number "
-        f"counts {UNBROKEN}."
+        f"Bounds of the worst case: the lower number counts {section.targets} proved safe, the "
+        f"upper number counts {section.targets} {UNBROKEN}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -75,6 +76,18 @@ def test_it_is_reported_with_the_accuracy_of_all_test_nodes(ran):
         line = next(line for line in text.splitlines() if line.startswith(f"| {name} | 2 |"))
         cells = [cell.strip() for cell in line.split("|")]
         assert cells[column] == f"{100 * told[method]:.1f}"
+
+
+def test_its_report_counts_nodes_and_no_graphs(ran):
+    for name in ("report.md", "report-appendix.md"):
+        text = (ran / "run" / name).read_text(encoding="utf-8")
+        assert "24 test nodes" in text, name
+        own = [line for line in text.splitlines() if "test graphs differ" not in line]  # the audit
+        assert not re.findall(r"test graphs|of the graphs|(?:of|counts) graphs", "\n".join(own)), (
+            name
+        )
+    assert "24 test nodes" in (ran / "run" / "report.html").read_text(encoding="utf-8")
+    assert "The share of nodes" in " ".join(call("show", ran / "run").out.split())
 
 
 def test_it_is_audited_replayed_and_gated(ran):
