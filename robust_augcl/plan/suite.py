@@ -22,7 +22,7 @@ from robust_augcl.models.representations import Representations
 from robust_augcl.models.training import Training
 from robust_augcl.plan.missing_parts import without_missing
 from robust_augcl.plan.protocols import PROTOCOLS
-from robust_augcl.plan.suite_checks import cross_checked
+from robust_augcl.plan.suite_checks import cross_checked, refuse_poisoned_graphs
 from robust_augcl.plan.suite_settings import Suite, ThreatSettings
 from robust_augcl.plan.suite_tables import (
     parse_attacks,
@@ -134,11 +134,13 @@ def make_suite(table: Mapping[str, Any], source: str) -> Suite:
 def _made(table: Mapping[str, Any], source: str) -> Suite:
     """The suite of a table whose values can be looked at."""
     general = parse_general(table, source)
+    data = parse_dataset(table, source)
+    refuse_poisoned_graphs(table.get("threat"), data, source)
     threats = parse_settings(table, source, "threat", ThreatSettings)
     suite = Suite(
         name=general.name,
         title=general.title,
-        source=parse_dataset(table, source),
+        source=data,
         split=parse_settings(table, source, "split", Split),
         encoder=parse_encoder(table, source),
         pretraining=parse_pretraining(table, source),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robust_augcl import registry
@@ -12,6 +12,7 @@ from robust_augcl.adversary.attack_base import Attack, CombiningAttack
 from robust_augcl.adversary.supported import check_supported
 from robust_augcl.contrast.names import NODE_BASES
 from robust_augcl.errors import InputError, shown, unknown
+from robust_augcl.graphs.data_source import DataSource
 from robust_augcl.plan.declared import readers_name
 from robust_augcl.plan.suite_settings import (
     Certificates,
@@ -27,6 +28,25 @@ _MOST_CELLS = 50_000  # each is a step: planning more takes minutes
 
 _ROWS_OF_REPORTS = (CLEAN, "Exact worst case")
 """What reports call rows of their own: no label may look like these."""
+
+
+def refuse_poisoned_graphs(threat: Any, data: DataSource, source: str) -> None:
+    """Refuse to poison graphs, before anything else is said of the threat.
+
+    Args:
+        threat: the table of a suite, not looked at yet.
+        data: where its graphs come from.
+        source: names the suite in errors.
+
+    Raises:
+        InputError: poisoning is asked for, and the targets are graphs.
+    """
+    asked = isinstance(threat, Mapping) and threat.get("setting") == "poisoning"
+    if asked and not data.states_targets:
+        raise InputError(
+            f"{source}: [threat]: Expected `setting` to be 'evasion' where the targets are graphs, "
+            "got 'poisoning': only data sets of nodes of one graph can be poisoned"
+        )
 
 
 def cross_checked(suite: Suite, threats: ThreatSettings, source: str) -> Suite:
@@ -118,11 +138,6 @@ def _check_poisoning(suite: Suite, source: str) -> None:
     """Refuse what nobody can poison, and what nobody can prove of models that are poisoned."""
     if not suite.threat.poisons:
         return
-    if not suite.source.states_targets:
-        raise InputError(
-            f"{source}: [threat]: Expected `setting` to be 'evasion' where the targets are graphs, "
-            "got 'poisoning': only the nodes of one graph can be poisoned"
-        )
     for victim in suite.victims:
         raise InputError(
             f"{source}: [[victims]] {victim.label}: Expected `threat.setting` to be 'evasion' for "

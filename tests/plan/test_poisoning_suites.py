@@ -11,7 +11,7 @@ from robust_augcl import evaluate
 from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import with_inputs
-from robust_augcl.plan.suite import make_suite
+from robust_augcl.plan.suite import load_suite, make_suite
 from robust_augcl.testing import bench
 from robust_augcl.threat.model import ThreatModel
 
@@ -58,8 +58,15 @@ def test_what_cannot_be_poisoned_or_proved_is_refused(tables, words):
 def test_graphs_are_not_poisoned():
     table = changed(dataset={"source": "tu", "name": "MUTAG"}, methods=[{"name": "none"}])
     del table["linear"]
-    with pytest.raises(InputError, match="only the nodes of one graph can be poisoned"):
+    with pytest.raises(InputError, match="only data sets of nodes of one graph can be poisoned"):
         make_suite(table, "small")
+
+
+@pytest.mark.parametrize("name", ["quick", "components"])
+def test_whoever_asks_to_poison_a_suite_of_graphs_is_told_that_first(name):
+    """And not what else to set, which would not help."""
+    with pytest.raises(InputError, match="only data sets of nodes of one graph can be poisoned"):
+        load_suite(name, ["threat.setting=poisoning"])
 
 
 def test_given_models_are_not_poisoned():
