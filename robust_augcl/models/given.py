@@ -142,6 +142,24 @@ def is_known(info: Mapping[str, Any]) -> bool:
     return True
 
 
+def other_than(info: Mapping[str, Any], known: Known) -> list[str]:
+    """What a stored model was made of that is not what was handed to this process, in words.
+
+    Args:
+        info: of the model, as for `known_module`.
+        known: what was handed for it, maybe by its label alone.
+    """
+    here = identity(known.module)
+    if here.source != info["made_by"]["source"]:
+        return ["the source of the module that --model names is another one"]
+    if here.structure != info["structure"]:
+        return ["the module that --model names has other parts or settings"]
+    function = known.function
+    if function is None or (name_of(function), source_of(function)) == function_of(info["found"]):
+        return []
+    return ["the function that --adapter names is another one, or of other source"]
+
+
 def hands_on() -> bool:
     """Whether this process knows modules that other processes can only get by a fork."""
     return bool(_modules.source)

@@ -60,7 +60,14 @@ class Assessor:
 
         Raises:
             InputError: the folder cannot be written, or its manifest holds no valid suite.
+            ModelMissing: they are to be made again, and the module that was named for a given model
+                is another one.
         """
+        from robust_augcl.models.given import ModelMissing
+        from robust_augcl.review.without_model import other_modules
+
+        if again and (why := other_modules(self._folder, records)):
+            raise ModelMissing(f"Expected the modules that the records were made with: {why}")
         manifest = self._folder.existing_manifest()
         return manifest.report_input(
             records,
@@ -93,7 +100,7 @@ class Assessor:
         stored = self.stored_audit(records) if self._must_keep else None
         is_there = stored is not None and replace(made, seconds=stored.seconds) == stored
         self._audit = stored if stored is not None and is_there else made
-        self._keep(AUDIT, self._audit.dumps())
+        self._keep(AUDIT, self._audit.dumps(), records)
         return self._audit
 
     def transfers(self, records: Sequence[Record], again: bool = False) -> Transfers | None:
@@ -116,7 +123,7 @@ class Assessor:
         except (ArtifactDamaged, Drifted) as error:
             self._tell(f"warning: no transfers: {error}")
             return None
-        self._keep(TRANSFER, self._transfers.dumps())
+        self._keep(TRANSFER, self._transfers.dumps(), records)
         return self._transfers
 
     def _stored_transfers(self, records: Sequence[Record]) -> Transfers | None:
@@ -125,12 +132,22 @@ class Assessor:
             return held_transfers(self._folder, records)
         return None
 
-    def _keep(self, name: str, text: str) -> None:
-        """Write a file into the folder.
+    def _keep(self, name: str, text: str, records: Sequence[Record]) -> None:
+        """Write a file about records into the folder.
+
+        What was made with another module than a given model's is not kept: it would take the place
+        of what more was looked at for, or of what is true.
 
         Where it must be kept, what is there already is not written again: a run that failed at the
         next file goes on from there.
         """
+        from robust_augcl.review.without_model import other_modules
+
+        if why := other_modules(self._folder, records):
+            if self._must_keep:
+                raise InputError(f"Expected the modules that the records were made with: {why}")
+            self.unkept[name] = why
+            return
         write = write_if_new if self._must_keep else write_atomically
         try:
             write(self._folder.path / name, text.encode())

@@ -11,8 +11,6 @@ from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.models import given, given_weights
 from robust_augcl.models.adapter import Adapter
 from robust_augcl.models.entrance_probes import CAME_IN_TRAINING, MODE
-from robust_augcl.models.given_source import name_of, source_of
-from robust_augcl.models.identity import identity
 from robust_augcl.models.module import ModuleClassifier
 from robust_augcl.plan.given_models import GivenModel
 from robust_augcl.plan.left_out import left_out
@@ -53,15 +51,7 @@ def prove_given_model(step: Step, run: StoredRun) -> Proof:
     if not given.is_known(settings):
         return Proof("", problems, unproved=NO_MODULE)
     known = given.known_module(settings)
-    here = identity(known.module)
-    if here.source != settings["made_by"]["source"]:
-        problems.append("the source of the module that --model names is another one")
-    elif here.structure != settings["structure"]:
-        problems.append("the module that --model names has other parts or settings")
-    if known.function is not None:
-        wanted = given.function_of(settings["found"])
-        if wanted != (name_of(known.function), source_of(known.function)):
-            problems.append("the function that --adapter names is another one, or of other source")
+    problems += given.other_than(settings, known)
     if problems:
         return Proof("", problems)
     problems = _probed(known, stored, victim, there)

@@ -6,25 +6,43 @@ model predicts is taken on trust.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
 
-from robust_augcl.errors import ThreatViolation
+from robust_augcl.errors import ArtifactDamaged, ThreatViolation, shown
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.labels import unproved_labels
-from robust_augcl.models.given import is_known
+from robust_augcl.models.given import is_known, known_module, other_than
 from robust_augcl.results.measurements import StoredCertificate, targets_of
 from robust_augcl.results.records import Record
 from robust_augcl.review.edited import perturbation_of
 from robust_augcl.review.proofs import Proof, differing, perturbations_of, threat_of
 from robust_augcl.review.stored_run import witnesses_of
 from robust_augcl.store.artifact import Artifact
+from robust_augcl.store.run_folder import RunFolder
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 NO_MODEL = "no --model names the module of its given model, so nothing predicts again"
 """Why predictions are taken on trust."""
+
+
+def other_modules(folder: RunFolder, records: Iterable[Record]) -> str:
+    """Why what is made here is not of these records, in words; empty where it is.
+
+    A module that was named for a given model may be another one than it was made of. Then it can
+    be asked less, or says something else.
+    """
+    for ref in dict.fromkeys(record.victim for record in records):
+        with suppress(ArtifactDamaged):  # which the checks say
+            info = folder.load_artifact(ref).info
+            if "found" in info and is_known(info):
+                for problem in other_than(info, known_module(info)):
+                    return f"of the given model {shown(info['label'])}, {problem}"
+    return ""
 
 
 def is_missing(victim: Artifact) -> bool:

@@ -95,6 +95,44 @@ def test_methods_and_given_models_are_compared_on_the_same_graphs(suite, command
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "function", "told"),
+    [
+        ("return self.head(", "return -self.head(", "make", "the source of the module"),
+        ("", "", "wide", "the module that --model names has other parts or settings"),
+    ],
+    ids=["source", "structure"],
+)
+def test_what_another_module_tells_takes_the_place_of_nothing(
+    suite, command, tmp_path, old, new, function, told
+):
+    """It could be asked less, or it says something else: neither is of this run."""
+    out, models = tmp_path / "run", suite.parent / "models.py"
+    assert command("run", suite, "--out", out, "--workers", "1").code == 0
+    names = ("audit.json", "transfer.json", "report.md")
+    honest = {name: (out / name).read_bytes() for name in names}
+    given.forget()
+    other = tmp_path / "other" / "models.py"
+    other.parent.mkdir()
+    assert old in SOURCE
+    other.write_text(SOURCE.replace(old, new))
+    wrong = ["--model", f"mine={other}:{function}"]
+    for asked, name in (("audit", "audit.json"), ("transfer", "transfer.json")):
+        answer = command(asked, out, *wrong)
+        (line,) = [each for each in answer.err.splitlines() if "not kept" in each]
+        assert line.startswith(f"warning: not kept in {out}: {name} (of the given model 'mine', ")
+        assert told in line
+    reported = command("report", out, *wrong)
+    assert "the audit and the transfers are those of the folder" in reported.err
+    assert {name: (out / name).read_bytes() for name in names[:2]} == dict(list(honest.items())[:2])
+    given.forget()
+    right = ["--model", f"mine={models}:make"]
+    assert "not kept" not in command("audit", out, *right).err
+    assert command("report", out, *right).code == 0
+    # The audit says how long it took.
+    assert {name: (out / name).read_bytes() for name in names[1:]} == dict(list(honest.items())[1:])
+
+
 @pytest.mark.thorough(but=["jsonl.gz"])
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
 def test_the_graphs_of_a_file_are_attacked_as_they_lie(tmp_path, command, monkeypatch, ending):
