@@ -55,12 +55,15 @@ class Certificate:
         witnesses: that set, for each of the G graphs. It holds no edit where the prediction is
             wrong already, else as few as were found to break the graph. None where no such set is
             known.
+        cost: what branch and bound took, in evaluations; a question to the victim counts as a
+            thousand of them (G,).
     """
 
     certified: Tensor
     lower_margin: Tensor
     exhausted: Tensor
     witnesses: list[Perturbation | None]
+    cost: Tensor
 
 
 def certify(
@@ -71,6 +74,7 @@ def certify(
     limit: int = 2_000_000,
     evaluations: int = 2_000_000,
     sets: int = 200_000,
+    evaluations_in_all: int | None = None,
     report: Report = silent,
 ) -> Certificate:
     """Certify graphs against a threat.
@@ -106,22 +110,27 @@ def certify(
             0 of them all classifiers are searched as those that it does not know.
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the classifier. They are counted before any of them is tried.
+        evaluations_in_all: of branch and bound in all graphs together, at the most; a question to
+            the victim counts as a thousand of them. None where there is no such limit.
         report: told how far it is.
     """
     packed = pack(graphs).to(victim.device)
-    parts, most = [], _Limits(limit, evaluations, sets)
+    parts, most = [], _Limits(limit, evaluations, sets, evaluations_in_all)
     for part in packed.portions():
         parts.append(_certify(victim, packed.select(part), _fixed(threat), most))
+        if most.in_all is not None:
+            most = most._replace(in_all=max(most.in_all - int(parts[-1].cost.sum()), 0))
         done = int(part[-1]) + 1
         report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     if not parts:
         nothing = torch.zeros(0, dtype=torch.bool)
-        return Certificate(nothing, torch.zeros(0), nothing, [])
+        return Certificate(nothing, torch.zeros(0), nothing, [], torch.zeros(0, dtype=torch.long))
     return Certificate(
         certified=torch.cat([part.certified for part in parts]).cpu(),
         lower_margin=torch.cat([part.lower_margin for part in parts]).cpu(),
         exhausted=torch.cat([part.exhausted for part in parts]).cpu(),
         witnesses=[witness for part in parts for witness in part.witnesses],
+        cost=torch.cat([part.cost for part in parts]).cpu(),
     )
 
 
@@ -155,11 +164,16 @@ def bounded_margins(
 
 
 class _Limits(NamedTuple):
-    """Pairs, evaluations of branch and bound, and larger sets in one graph, at the most."""
+    """Pairs, evaluations of branch and bound, and larger sets in one graph, at the most.
+
+    Args:
+        in_all: evaluations in all graphs that are still to come; None where there is no limit.
+    """
 
     pairs: int
     evaluations: int
     sets: int
+    in_all: int | None
 
 
 def _certify(
@@ -209,11 +223,12 @@ def _certify(
         lower_margin=torch.where(all_tried, torch.maximum(bounded, margin), bounded),
         exhausted=found.broken | survives | proved,
         witnesses=_witnesses(found, candidates, ~is_right),
+        cost=torch.zeros_like(size),
     )
     problem = replace(problem, budgets=size)
     by_branches &= ~certificate.exhausted & every_edit
     if classifier is not None and bool(by_branches.any()):
-        searched = _by_branches(victim, classifier, problem, by_branches, most.evaluations)
+        searched = _by_branches(victim, classifier, problem, by_branches, most)
         certificate = _with_searched(certificate, searched, candidates)
     larger = pairs & ~found.broken & (size >= SMALLEST)
     if bool(larger.any()):
@@ -259,7 +274,7 @@ def _least_after(
 
 
 def _by_branches(
-    victim: OpenAnswers, classifier: Known, problem: SearchProblem, asked: Tensor, most: int
+    victim: OpenAnswers, classifier: Known, problem: SearchProblem, asked: Tensor, most: _Limits
 ) -> Searched:
     """What branch and bound says of the graphs that it is asked about (G,)."""
     # Numba takes a second to be imported.
@@ -272,7 +287,8 @@ def _by_branches(
         problem.candidates,
         problem.budgets.clamp(max=MOST_EDITS),
         asked,
-        most_evaluations=most,
+        most_evaluations=most.evaluations,
+        most_in_all=most.in_all,
         slack=SLACK,
         smallest=2,
     )
@@ -295,6 +311,7 @@ def _with_searched(
         lower_margin=torch.where(safe, lower, certificate.lower_margin),
         exhausted=certificate.exhausted | safe | broken,
         witnesses=witnesses,
+        cost=certificate.cost + searched.cost.to(certificate.cost.device),
     )
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+QUESTION = 1_000
+"""A question to the victim takes as long as so many evaluations, or longer."""
+
 
 @dataclass(frozen=True, eq=False)
 class Searched:
@@ -21,12 +24,14 @@ class Searched:
             known (G, most edits).
         lower: of what is safe, no allowed set leaves a margin below this; else minus infinity (G,).
         evaluations: sets that were tried, and with branch and bound costs that were computed (G,).
+        questions: to the victim, with branch and bound (G,).
     """
 
     safe: Tensor
     sets: Tensor
     lower: Tensor
     evaluations: Tensor
+    questions: Tensor
 
     @classmethod
     def nothing(cls, graphs: int, most: int) -> Searched:
@@ -36,7 +41,13 @@ class Searched:
             sets=torch.full((graphs, most), -1, dtype=torch.long),
             lower=torch.full((graphs,), -torch.inf, dtype=torch.double),
             evaluations=torch.zeros(graphs, dtype=torch.long),
+            questions=torch.zeros(graphs, dtype=torch.long),
         )
+
+    @property
+    def cost(self) -> Tensor:
+        """Evaluations, where a question to the victim counts as `QUESTION` of them (G,)."""
+        return self.evaluations + QUESTION * self.questions
 
     @property
     def broken(self) -> Tensor:

@@ -28,12 +28,14 @@ _BEGINNING = 10
 
 On component graphs of 40 to 50 nodes that finds 61 of 63 targets that a pair of edits breaks.
 """
-MOST_EVALUATIONS = 1_000_000_000
-"""Evaluations of branch and bound in one target, for each number of edits. A certificate whose step
-allows fewer is searched again by as many as that, but by `LEAST_EVALUATIONS` at the least.
+MOST_EVALUATIONS = 300_000_000
+"""Evaluations of branch and bound in all targets of a victim and a threat: some minutes. A question
+to the victim counts as a thousand of them. What is open then is taken on trust.
 """
 LEAST_EVALUATIONS = 2_000_000
-"""The same where no certificate says how many its search made: two seconds or so."""
+"""In one target, for each number of edits, where no certificate says how many its search made. A
+certificate whose step allows more is searched again by as many as that.
+"""
 MOST_SETS = 20_000
 """Sets of three edits and more in one target, where branch and bound does not know the classifier.
 
@@ -61,10 +63,10 @@ class Again:
     """Every single edit is tried again, the bound is computed again, and sets are searched.
 
     Branch and bound is made again, in the same order, as long as a certificate's search went on, up
-    to `MOST_EVALUATIONS`: that is a proof where it ends. Where it does not know the classifier, a
-    proof is left for one edit, where the bound is enough, and where sets are few: pairs
-    (`MOST_PAIRS`), and with three edits and more the larger ones too (`MOST_SETS`). Elsewhere the
-    search is only begun, with the edits that do most damage: that refutes most of what does not
+    to `MOST_EVALUATIONS` in all targets: that is a proof where it ends. Where it does not know the
+    classifier, a proof is left for one edit, where the bound is enough, and where sets are few:
+    pairs (`MOST_PAIRS`), and with three edits and more the larger ones too (`MOST_SETS`). Elsewhere
+    the search is only begun, with the edits that do most damage: that refutes most of what does not
     stand. What is left has to be taken on trust.
 
     Args:
@@ -94,6 +96,7 @@ class Again:
         self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
         self._asked = torch.zeros_like(self.size, dtype=torch.bool)
         self._evaluations = torch.zeros_like(self.size)  # of branch and bound, that were allowed
+        self._left = MOST_EVALUATIONS
         self._bounded = torch.zeros_like(self._asked)
         self.bound = torch.full_like(self.size, -torch.inf, dtype=torch.double)
         self.searched = torch.zeros_like(self._asked)
@@ -107,10 +110,9 @@ class Again:
 
         Args:
             asked: the targets.
-            evaluations: of branch and bound, at the most, if that is no more than
-                `MOST_EVALUATIONS`.
+            evaluations: of branch and bound in a target, at the most, as long as there are no more
+                than `MOST_EVALUATIONS` in all.
         """
-        evaluations = min(evaluations, MOST_EVALUATIONS)
         new = asked & ~self._asked & ~self.after_one.broken
         self._asked |= asked
         self.ask_bound(new & ~self.without_bound(MOST_PAIRS))
@@ -233,7 +235,9 @@ class Again:
             limit=limit,
             evaluations=evaluations,
             sets=MOST_SETS,
+            evaluations_in_all=self._left,
         )
+        self._left = max(self._left - int(found.cost.sum()), 0)
         self.searched[places], self._survives[places] = found.exhausted, found.certified
         self._searched_margin[places] = found.lower_margin
         edits: list[Edits] = [([], []) for _ in self._targets.names]

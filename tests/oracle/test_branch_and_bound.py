@@ -21,7 +21,7 @@ from robust_augcl.oracle import branches, certificates
 from robust_augcl.oracle.branches import search
 from robust_augcl.oracle.branches.branch_and_bound import branch_and_bound
 from robust_augcl.oracle.branches.contexts import Others
-from robust_augcl.oracle.branches.costs import Directions
+from robust_augcl.oracle.branches.contributions import directions_of
 from robust_augcl.oracle.branches.known import known
 from robust_augcl.oracle.certificates import certify
 
@@ -33,7 +33,7 @@ def known_case(number, **given):
     return random_case(number, encoder=Structure2Vec, layers=2, features=1, **given)
 
 
-def searched(case, answer=None, most_evaluations=PLENTY):
+def searched(case, answer=None, most_evaluations=PLENTY, most_in_all=None, slack=0.0):
     """What branch and bound says of all graphs of a case, which are right when clean."""
     victim = Victim(case.model)
 
@@ -50,7 +50,8 @@ def searched(case, answer=None, most_evaluations=PLENTY):
         case.budgets,
         torch.ones(case.graphs.num_graphs, dtype=torch.bool),
         most_evaluations=most_evaluations,
-        slack=0.0,
+        slack=slack,
+        most_in_all=most_in_all,
     )
 
 
@@ -115,7 +116,7 @@ def test_every_breaking_set_is_handed_out_once(operations):
     ("part", "fault"),
     [
         ("Others", lambda most, adds, deletes: Others(0, adds, deletes)),  # a forgotten context
-        ("Directions", lambda columns, sizes: Directions(-columns, sizes)),  # a wrong sign
+        ("directions_of", lambda columns: directions_of(-columns)),  # a wrong sign
     ],
 )
 def test_a_planted_fault_is_caught(part, fault, monkeypatch):
@@ -135,6 +136,32 @@ def test_what_is_left_open_is_said():
         assert not found.broken.any()
         assert not (found.safe & truth.broken).any()
         assert (found.lower <= truth.margin + ROUNDING).all()
+
+
+@pytest.mark.parametrize("most_in_all", [0, 2_500, 40_000])
+def test_all_graphs_together_take_no_more_than_is_allowed(most_in_all):
+    """A question counts as a thousand evaluations. With this slack each set is asked about."""
+    asked, all_of_them, every_set = 0, 0, 1e6
+    for number in range(6):
+        case, questions = known_case(number, budget=2, graphs=4), []
+
+        def stands(one, questions=questions):
+            questions.append(one.edge_index)
+            return False, 0.0
+
+        found = searched(case, stands, most_in_all=most_in_all, slack=every_set)
+        assert len(questions) == int(found.questions.sum()) <= most_in_all // 1_000
+        # The edits of a node are sorted together, those of a first node whatever is allowed.
+        sorted_together = int(case.candidates.counts.max()) + 1
+        first_nodes = case.graphs.num_graphs * case.model.num_classes * 3
+        passed = int(found.evaluations.sum()) - most_in_all
+        assert passed <= first_nodes * sorted_together
+        asked += len(questions)
+        all_of_them += int(searched(case, stands, slack=every_set).questions.sum())
+        rest = searched(case, most_in_all=most_in_all)
+        assert not (rest.safe & case.brute_force().broken).any()
+    assert (asked > 0) == (most_in_all >= 1_000)
+    assert asked < all_of_them
 
 
 def test_a_certificate_holds_what_branch_and_bound_finds():

@@ -9,7 +9,8 @@ import pytest
 
 from robust_augcl.oracle.branches.arrays import EditList, State
 from robust_augcl.oracle.branches.contexts import Others
-from robust_augcl.oracle.branches.costs import Directions, set_costs
+from robust_augcl.oracle.branches.contributions import directions_of
+from robust_augcl.oracle.branches.costs import set_costs
 from robust_augcl.oracle.branches.state import make_edit, set_state
 
 WIDTH, ROUNDING = 4, 1e-9
@@ -56,7 +57,7 @@ def test_no_set_contributes_less_than_the_costs_of_its_edits(steps, size):
                 np.arange(len(pairs)),
                 clean,
                 Others(size - 1, 1 in steps, -1 in steps),
-                Directions(columns, np.abs(columns)),
+                directions_of(columns),
                 costs,
             )
             for count in range(1, size + 1):

@@ -9,6 +9,7 @@ from brute_force import random_case
 
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.review import again
@@ -80,3 +81,42 @@ def test_a_search_is_made_again_for_as_long_as_is_asked_for_and_allowed(monkeypa
         assert torch.equal(capped.searched, little)
         longer += int((found.searched & ~little).sum())
     assert longer > 0
+
+
+def tiny_margins(number):
+    """A victim whose margins are all within rounding of a break, and graphs that it has right."""
+    case = random_case(number, encoder=Structure2Vec, layers=2, features=1, budget=4, graphs=4)
+    with torch.no_grad():
+        for parameter in case.model.head[-1].parameters():
+            parameter.mul_(1e-7)
+    victim = Victim(case.model)
+    return victim, case.graphs.with_labels(victim.logits(case.graphs).argmax(1)), case.threat
+
+
+def questions_about(victim, graphs, threat, monkeypatch):
+    """How many sets of edits, one by one, the victim is asked about in the search."""
+    asked, answer = [], victim.logits
+
+    def counted(some):
+        if isinstance(some, PackedGraphs) and some.num_graphs == 1:
+            asked.append(some)
+        return answer(some)
+
+    found = again_of(victim, graphs, threat)
+    with monkeypatch.context() as patches:
+        patches.setattr(victim, "logits", counted)
+        found.ask(torch.ones(graphs.num_graphs, dtype=torch.bool), 10**9)
+    return len(asked)
+
+
+def test_a_victim_whose_margins_are_all_tiny_is_asked_no_more_than_is_allowed(monkeypatch):
+    """Else a forged one could keep replay busy for hours."""
+    asked = {1_000: 0, 20_000: 0, 100_000: 0}
+    for number in range(3):
+        case = tiny_margins(number)
+        for most in asked:
+            monkeypatch.setattr(again, "MOST_EVALUATIONS", most)
+            questions = questions_about(*case, monkeypatch)
+            assert questions <= most // 1_000
+            asked[most] += questions
+    assert 0 < asked[1_000] < asked[20_000] < asked[100_000]

@@ -22,7 +22,7 @@ from robust_augcl.oracle.branches.known import Known
 from robust_augcl.oracle.branches.lines import margin_of
 from robust_augcl.oracle.branches.search import Problem, Tree
 from robust_augcl.oracle.edit_sets import edited
-from robust_augcl.oracle.searched import Searched
+from robust_augcl.oracle.searched import QUESTION, Searched
 from robust_augcl.threat.candidates import Candidates
 
 _SHARE = 1e-7
@@ -49,6 +49,7 @@ def branch_and_bound(
     most_evaluations: int,
     slack: float,
     smallest: int = 1,
+    most_in_all: int | None = None,
 ) -> Searched:
     """Search the allowed sets of edits of the graphs that are asked about.
 
@@ -62,7 +63,10 @@ def branch_and_bound(
         most_evaluations: made in a graph, for each size of sets, at the most.
         slack: a set is asked about if its margin is not above this.
         smallest: edits of the smallest sets that may break a graph, as far as is known.
+        most_in_all: evaluations in all graphs together, at the most, where a question to the victim
+            counts as `QUESTION` of them; None where there is no limit.
     """
+    left = most_in_all
     most = max(int(budgets.max()), 1) if budgets.numel() else 1
     out = Searched.nothing(asked.numel(), most)
     first = candidates.ptr.tolist()
@@ -86,10 +90,14 @@ def branch_and_bound(
             graph = torch.tensor([number], device=own.device)
             return answer(edited(graphs, candidates, graph, chosen))
 
-        edits = found.run(smallest, size, asked_about, most_evaluations)
+        here = most_evaluations if left is None else min(most_evaluations, left)
+        questions = None if left is None else left // QUESTION
+        edits = found.run(smallest, size, asked_about, here, questions)
+        if left is not None:
+            left = max(left - found.evaluations - QUESTION * found.questions, 0)
         out.safe[number] = found.is_safe
         out.lower[number] = found.lower if found.is_safe else -torch.inf
-        out.evaluations[number] = found.evaluations
+        out.evaluations[number], out.questions[number] = found.evaluations, found.questions
         out.sets[number, : len(edits)] = own[torch.tensor(edits, dtype=torch.long)].cpu()
     return out
 
@@ -101,6 +109,7 @@ class _OneGraph:
         is_safe: whether no set breaks it.
         lower: if it is safe, no set leaves a smaller margin.
         evaluations: that the search has made.
+        questions: that it has asked.
     """
 
     def __init__(
@@ -113,10 +122,19 @@ class _OneGraph:
         hidden = np.maximum(known.network.weight @ clean.sums + known.network.bias, 0)
         logits = known.last @ hidden + known.last_bias
         self._slack = max(_SHARE * max(float(np.abs(logits).max()), 1.0), slack)
-        self.is_safe, self.lower, self.evaluations = False, -np.inf, 0
+        self.is_safe, self.lower, self.evaluations, self.questions = False, -np.inf, 0, 0
+        self._most_questions: int | None = None
 
-    def run(self, smallest: int, size: int, ask: Ask, most_evaluations: int) -> list[int]:
+    def run(
+        self,
+        smallest: int,
+        size: int,
+        ask: Ask,
+        most_evaluations: int,
+        most_questions: int | None = None,
+    ) -> list[int]:
         """Search sets of up to `size` edits: the first that breaks the graph, else none."""
+        self._most_questions = most_questions
         if size == 0:
             self.is_safe = True
             return []
@@ -175,6 +193,9 @@ class _OneGraph:
                     continue
                 if end != search.FOUND:
                     break
+                if self._most_questions is not None and self.questions >= self._most_questions:
+                    break
+                self.questions += 1
                 edits = search.found(tree).tolist()
                 is_broken, margin = ask(edits)
                 if is_broken:

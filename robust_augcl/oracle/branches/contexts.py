@@ -30,18 +30,13 @@ class Others(NamedTuple):
 
 
 @compiled
-def nets(others: Others, count: int) -> Whole:
-    """By how much `count` other edits at a node may change its degree.
+def net_ends(others: Others, count: int) -> tuple[int, int]:
+    """By how much `count` other edits at a node may change its degree: from, to, in steps of 2.
 
-    >>> nets(Others(3, True, True), 2).tolist(), nets(Others(3, True, False), 2).tolist()
-    ([-2, 0, 2], [2])
+    >>> net_ends(Others(3, True, True), 2), net_ends(Others(3, True, False), 2)
+    ((-2, 2), (2, 2))
     """
-    first = 0 if others.deletes else count
-    last = count if others.adds else 0
-    out = np.empty(max(last - first + 1, 0), dtype=np.int64)
-    for adding in range(first, last + 1):
-        out[adding - first] = 2 * adding - count
-    return out
+    return -count if others.deletes else count, count if others.adds else -count
 
 
 @compiled
@@ -58,82 +53,110 @@ def mark_far_degrees(edits: EditList, listed: Whole, state: State, out: Whole) -
 
 
 @compiled
-def _take_in(value: float, place: int, rise: Real, fall: Real) -> None:
-    """Let a change count that one other edit may make at one entry."""
-    if value > rise[place]:
-        rise[place] = value
-    if value < fall[place]:
-        fall[place] = value
+def _take_in(values: Real, sign: int, rise: Real, fall: Real) -> None:
+    """Let changes count that one other edit may make, with this sign: all (H,)."""
+    for h in range(rise.shape[0]):
+        value = sign * values[h]
+        rise[h] = value if value > rise[h] else rise[h]
+        fall[h] = value if value < fall[h] else fall[h]
 
 
 @compiled
-def _extremes_of_step(
-    messages: Real, degree: int, others: Others, highest: Real, lowest: Real
-) -> None:
-    """The most and the least by which a node's message changes with one step (H,), (H,).
+def _steps_by_degree(messages: Real, others: Others, wanted: Whole) -> tuple[Real, Real]:
+    """The most and the least by which a node's message changes with one step: (D, H), (D, H).
 
     Up to all but one of the other edits were made at the node before.
+
+    Args:
+        messages, others: see `set_moves`.
+        wanted: the degrees of nodes, others are left out (N,).
     """
-    highest[:] = 0.0
-    lowest[:] = 0.0
-    for count in range(max(others.most, 1)):
-        for net in nets(others, count):
-            for step in (1, -1):
-                allowed = others.adds if step > 0 else others.deletes
-                if not allowed or degree + net < 0 or degree + net + step < 0:
-                    continue
-                for h in range(highest.shape[0]):
-                    value = messages[degree + net + step, h] - messages[degree + net, h]
-                    _take_in(value, h, highest, lowest)
+    highest, lowest = np.zeros(messages.shape), np.zeros(messages.shape)
+    is_done = np.zeros(messages.shape[0], dtype=np.int64)
+    change = np.empty(messages.shape[1])
+    for degree in wanted:
+        if is_done[degree] > 0:
+            continue
+        is_done[degree] = 1
+        for count in range(max(others.most, 1)):
+            first, last = net_ends(others, count)
+            for net in range(first, last + 1, 2):
+                for step in (1, -1):
+                    allowed = others.adds if step > 0 else others.deletes
+                    if not allowed or degree + net < 0 or degree + net + step < 0:
+                        continue
+                    was, now = messages[degree + net], messages[degree + net + step]
+                    for h in range(change.shape[0]):
+                        change[h] = now[h] - was[h]
+                    _take_in(change, 1, highest[degree], lowest[degree])
+    return highest, lowest
 
 
 @compiled
 def _add_steps_of_two_neighbours(
-    messages: Real, state: State, node: int, others: Others, rise: Real, fall: Real
+    state: State, node: int, steps: tuple[Real, Real], rise: Real, fall: Real
 ) -> None:
     """The most by which an edit between two neighbours of a node moves it: rise, fall (H,)."""
     width = rise.shape[0]
-    highest, lowest = np.empty(width), np.empty(width)
     second_rise, second_fall = np.zeros(width), np.zeros(width)
     for place in range(state.degree[node]):
         degree = state.degree[state.neighbours[node, place]]
-        _extremes_of_step(messages, degree, others, highest, lowest)
+        highest, lowest = steps[0][degree], steps[1][degree]
         for h in range(width):
-            if highest[h] > rise[h]:
-                second_rise[h], rise[h] = rise[h], highest[h]
-            elif highest[h] > second_rise[h]:
-                second_rise[h] = highest[h]
-            if lowest[h] < fall[h]:
-                second_fall[h], fall[h] = fall[h], lowest[h]
-            elif lowest[h] < second_fall[h]:
-                second_fall[h] = lowest[h]
+            up, down = highest[h], lowest[h]
+            second_rise[h] = max(second_rise[h], min(up, rise[h]))
+            rise[h] = max(rise[h], up)
+            second_fall[h] = min(second_fall[h], max(down, fall[h]))
+            fall[h] = min(fall[h], down)
     for h in range(width):
         rise[h] += second_rise[h]
         fall[h] += second_fall[h]
 
 
 @compiled
-def _add_own_edges(
-    messages: Real, state: State, node: int, others: Others, far: Whole, rise: Real, fall: Real
+def _add_new_edges(
+    messages: Real, others: Others, far: Whole, node: int, rise: Real, fall: Real
 ) -> None:
-    """The most by which an edge that a node gains or loses moves it: rise, fall (H,).
+    """The most by which an edge that a node gains moves it: rise, fall (H,).
 
     What comes is what the far end sends at last. So all edits of a set but this one may have
-    changed its degree: the other edits but this one, and the edit whose others these are. What goes
-    is what the far end sent before.
+    changed its degree: the other edits but this one, and the edit whose others these are.
     """
     for count in range(others.most + 1):
-        for net in nets(others, count):
+        first, last = net_ends(others, count)
+        for net in range(first, last + 1, 2):
             for degree in range(far.shape[1]):
-                if others.adds and far[node, degree] > 0 and degree + 1 + net >= 0:
-                    for h in range(rise.shape[0]):
-                        _take_in(messages[degree + 1 + net, h], h, rise, fall)
-            if others.deletes and count < others.most:
-                for place in range(state.degree[node]):
-                    degree = state.degree[state.neighbours[node, place]] + net
-                    if degree >= 0:
-                        for h in range(rise.shape[0]):
-                            _take_in(-messages[degree, h], h, rise, fall)
+                if far[node, degree] > 0 and degree + 1 + net >= 0:
+                    _take_in(messages[degree + 1 + net], 1, rise, fall)
+
+
+@compiled
+def _add_lost_edges(
+    messages: Real, state: State, node: int, others: Others, rise: Real, fall: Real
+) -> None:
+    """The most by which an edge that a node loses moves it: rise, fall (H,).
+
+    What goes is what the far end sent before.
+    """
+    for count in range(others.most):
+        first, last = net_ends(others, count)
+        for net in range(first, last + 1, 2):
+            for place in range(state.degree[node]):
+                degree = state.degree[state.neighbours[node, place]] + net
+                if degree >= 0:
+                    _take_in(messages[degree], -1, rise, fall)
+
+
+@compiled
+def _same_before(far: Whole, node: int) -> int:
+    """The first node that may be joined to nodes of the same degrees as this one."""
+    for earlier in range(node):
+        is_same = True
+        for degree in range(far.shape[1]):
+            is_same &= far[earlier, degree] == far[node, degree]
+        if is_same:
+            return earlier
+    return node
 
 
 @compiled
@@ -146,6 +169,15 @@ def set_moves(
 
     An edit reaches a node through both its ends, as neighbours of the node, or as an edge of it.
     """
+    steps = _steps_by_degree(messages, others, state.degree)
+    came, went = np.zeros(rise.shape), np.zeros(rise.shape)  # by new edges, of the first such nodes
     for node in range(state.degree.shape[0]):
-        _add_steps_of_two_neighbours(messages, state, node, others, rise[node], fall[node])
-        _add_own_edges(messages, state, node, others, far, rise[node], fall[node])
+        _add_steps_of_two_neighbours(state, node, steps, rise[node], fall[node])
+        if others.deletes:
+            _add_lost_edges(messages, state, node, others, rise[node], fall[node])
+        if others.adds:
+            first = _same_before(far, node)
+            if first == node:
+                _add_new_edges(messages, others, far, node, came[node], went[node])
+            _take_in(came[first], 1, rise[node], fall[node])
+            _take_in(went[first], 1, rise[node], fall[node])

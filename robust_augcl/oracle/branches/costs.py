@@ -35,62 +35,47 @@ import numpy as np
 
 from robust_augcl.oracle.branches.arrays import EditList, Real, State, Whole
 from robust_augcl.oracle.branches.compiled import compiled
-from robust_augcl.oracle.branches.contexts import Others, mark_far_degrees, nets, set_moves
-from robust_augcl.oracle.branches.state import (
-    are_joined,
-    have_common_neighbour,
-    set_change,
+from robust_augcl.oracle.branches.contexts import Others, mark_far_degrees, net_ends, set_moves
+from robust_augcl.oracle.branches.contributions import (
+    Directions,
+    Place,
+    lower,
+    room_for,
+    set_around,
+    set_around_both,
+    set_met,
 )
-from robust_augcl.oracle.branches.sums import (
-    add_contributions,
-    add_contributions_or_none,
-    least_along,
-    relu,
-)
-
-
-class Directions(NamedTuple):
-    """Directions in the space of summed states, as `sums.least_along` takes them.
-
-    Args:
-        columns, sizes: the directions and their absolute values (H, J), (H, J).
-    """
-
-    columns: Real
-    sizes: Real
-
-
-class Place(NamedTuple):
-    """A graph, and where its pre-activations may be after `earlier` other edits.
-
-    Args:
-        messages: by degree (D, H).
-        state: of the graph.
-        low, high: between which the pre-activations are (N, H), (N, H).
-        others: the other edits of a set.
-        earlier: how many of them were made before.
-    """
-
-    messages: Real
-    state: State
-    low: Real
-    high: Real
-    others: Others
-    earlier: int
+from robust_augcl.oracle.branches.state import have_common_neighbour
 
 
 class Tables(NamedTuple):
-    """What edits have in common at one place; NaN where nobody has asked.
+    """What edits have in common at one place, as far as some edit asks for it.
 
     Args:
-        around: the least that neighbours of a node contribute as its degree grows by 1, by how many
-            other edits there may be at the node (N, R, K).
-        heard: the least that an end contributes by what it hears, by the degree of the far end, how
-            many other edits are there, and whether the edge is added (2, N, D, R, K).
+        around: what `set_around` tells of each node (N, R, K).
+        met: what `set_met` tells (2, N, D, K).
+        heard: the least of it that an end may hear, by whether the edge is added, the end, the
+            degree of the far end, and how many other edits are there (2, N, D, R, K).
     """
 
     around: Real
+    met: Real
     heard: Real
+
+
+class Asked(NamedTuple):
+    """For which of `Tables` some listed edit asks; 0 or 1.
+
+    Args:
+        is_alone: which edits are added between nodes without a common neighbour (L,): what their
+            ends change lies apart.
+        around: of which nodes (N,).
+        heard: of which ends, by the degree of the far end (2, N, D).
+    """
+
+    is_alone: Whole
+    around: Whole
+    heard: Whole
 
 
 @compiled
@@ -105,237 +90,163 @@ def set_costs(
 ) -> None:
     """The costs of listed edits (L,) in directions: out (L, K)."""
     nodes, width = state.before.shape
-    size, kinds = others.most + 1, out.shape[1]
-    far = np.empty((nodes, messages.shape[0]), dtype=np.int64)
+    size, degrees, kinds = others.most + 1, messages.shape[0], out.shape[1]
+    far = np.empty((nodes, degrees), dtype=np.int64)
     mark_far_degrees(edits, listed, state, far)
     rise, fall = np.zeros((nodes, width)), np.zeros((nodes, width))
     if others.most > 0:
         set_moves(messages, state, others, far, rise, fall)
     low, high = np.empty((nodes, width)), np.empty((nodes, width))
-    around = np.empty((nodes, size, kinds))
-    heard = np.empty((2, nodes, messages.shape[0], size, kinds))
-    own = np.empty(kinds)
-    for row in range(listed.shape[0]):
-        for k in range(kinds):
-            out[row, k] = 0.0
+    tables = Tables(
+        np.empty((nodes, size, kinds)),
+        np.empty((2, nodes, degrees, kinds)),
+        np.empty((2, nodes, degrees, size, kinds)),
+    )
+    room, asked = room_for(width, kinds), _asked_of(edits, listed, state, degrees)
+    sent, both = np.empty(asked.heard.shape, dtype=np.int64), np.empty((size, size, kinds))
+    out[:] = 0.0
     for earlier in range(size):
         for node in range(nodes):
             for h in range(width):
                 low[node, h] = state.before[node, h] + earlier * fall[node, h]
                 high[node, h] = state.before[node, h] + earlier * rise[node, h]
-        _forget(around, heard)
         place = Place(messages, state, low, high, others, earlier)
+        set_around(place, directions, asked.around, room, tables.around)
+        _mark_sent(place, asked.heard, size, sent)
+        set_met(place, directions, sent, room, tables.met)
+        _set_heard(place, asked.heard, tables.met, tables.heard)
+        _add_alone(tables, edits, listed, asked.is_alone, state.degree, earlier, out)
         for row in range(listed.shape[0]):
-            edit = listed[row]
-            one, other, step = edits.one[edit], edits.other[edit], edits.step[edit]
-            _set_least(place, Tables(around, heard), directions, one, other, step, own)
-            for k in range(kinds):
-                out[row, k] += own[k] / size
+            if asked.is_alone[row] == 0:
+                edit = listed[row]
+                one, other, step = edits.one[edit], edits.other[edit], edits.step[edit]
+                set_around_both(place, directions, one, other, step, room, both)
+                _add_together(both, tables.heard, state.degree, one, other, step, earlier, out[row])
 
 
 @compiled
-def _forget(around: Real, heard: Real) -> None:
-    """Mark all entries as ones that nobody has asked for."""
-    for node in range(around.shape[0]):
-        around[node, 0, 0] = np.nan
-        for degree in range(heard.shape[2]):
-            heard[0, node, degree, 0, 0] = np.nan
-            heard[1, node, degree, 0, 0] = np.nan
+def _asked_of(edits: EditList, listed: Whole, state: State, degrees: int) -> Asked:
+    """For what the listed edits ask, where tables cover so many degrees."""
+    is_alone = np.zeros(listed.shape[0], dtype=np.int64)
+    around = np.zeros(state.degree.shape[0], dtype=np.int64)
+    heard = np.zeros((2, state.degree.shape[0], degrees), dtype=np.int64)
+    for row in range(listed.shape[0]):
+        edit = listed[row]
+        one, other, side = edits.one[edit], edits.other[edit], 0 if edits.step[edit] > 0 else 1
+        if side == 0 and not have_common_neighbour(state, one, other):
+            is_alone[row] = 1
+            around[one] = 1
+            around[other] = 1
+        heard[side, one, state.degree[other]] = 1
+        heard[side, other, state.degree[one]] = 1
+    return Asked(is_alone, around, heard)
 
 
 @compiled
-def _set_least(
-    place: Place,
-    tables: Tables,
-    directions: Directions,
-    one: int,
-    other: int,
-    step: int,
-    out: Real,
-) -> None:
-    """The least that one edit contributes at a place: out (K,)."""
-    apart = step > 0 and not have_common_neighbour(place.state, one, other)
-    size, kinds = place.others.most + 1, out.shape[0]
-    both = np.empty((0, 0, 0))
-    if apart:
-        _fill_around(place, tables.around, directions, one)
-        _fill_around(place, tables.around, directions, other)
-    else:
-        both = _around_both(place, directions, one, other, step, kinds)
-    side = 0 if step > 0 else 1
-    heard = tables.heard[side]
-    degree, far_degree = place.state.degree[one], place.state.degree[other]
-    _fill_heard(place, heard[one, far_degree], directions, one, far_degree, step)
-    _fill_heard(place, heard[other, degree], directions, other, degree, step)
-    out[:] = np.inf
-    for at_one in range(size):
-        for at_other in range(size - at_one):
-            before_one, before_other = min(at_one, place.earlier), min(at_other, place.earlier)
-            for k in range(kinds):
-                value = heard[one, far_degree, at_other, k] + heard[other, degree, at_one, k]
-                if apart:
-                    value += tables.around[one, before_one, k]
-                    value += tables.around[other, before_other, k]
-                else:
-                    value += both[before_one, before_other, k]
-                if value < out[k]:
-                    out[k] = value
-
-
-@compiled
-def _fill_heard(
-    place: Place, table: Real, directions: Directions, end: int, far_degree: int, step: int
-) -> None:
-    """Fill in what an end may hear of a far end, by the other edits there: table (R, K).
+def _most_others(place: Place, side: int, size: int) -> int:
+    """At how many other edits at the far end it may be heard.
 
     An added edge carries what the far end sends at last. A removed one carried what it sent before.
     """
-    if not np.isnan(table[0, 0]):
-        return
-    width, kinds = place.messages.shape[1], table.shape[1]
-    least, most, change, row = np.empty(width), np.empty(width), np.empty(width), np.empty(kinds)
-    for count in range(table.shape[0]):
-        # What was sent before, with more other edits than that, is no other.
-        for k in range(kinds):
-            table[count, k] = table[count - 1, k] if step < 0 and count > 0 else np.inf
-        if step < 0 and count > place.earlier:
-            continue
-        for net in nets(place.others, count):
-            degree = far_degree + net + (1 if step > 0 else 0)
-            if degree < 0:
-                continue
-            for h in range(width):
-                change[h] = step * place.messages[degree, h]
-                least[h] = most[h] = 0.0
-            add_contributions(place.low[end], place.high[end], change, least, most)
-            least_along(least, most, directions.columns, directions.sizes, row)
-            for k in range(kinds):
-                table[count, k] = min(table[count, k], row[k])
-        # Where so many edits there cannot be, what fewer allow is low enough.
-        if count > 0 and np.isinf(table[count, 0]):
-            for k in range(kinds):
-                table[count, k] = table[count - 1, k]
+    return size - 1 if side == 0 else min(size - 1, place.earlier)
 
 
 @compiled
-def _fill_around(place: Place, tables: Real, directions: Directions, node: int) -> None:
-    """Fill in what the neighbours of a node contribute as an edge comes to it: row (R, K)."""
-    table = tables[node]
-    if not np.isnan(table[0, 0]):
-        return
-    state, width, kinds = place.state, place.messages.shape[1], table.shape[1]
-    least, most, change, row = np.empty(width), np.empty(width), np.empty(width), np.empty(kinds)
-    for count in range(place.earlier + 1):
-        for k in range(kinds):
-            table[count, k] = table[count - 1, k] if count > 0 else np.inf
-        for net in nets(place.others, count):
-            degree = state.degree[node] + net
-            if degree < 0:
-                continue
-            set_change(place.messages, degree, 1, change)
-            for h in range(width):
-                least[h] = most[h] = 0.0
-            for at in range(state.degree[node]):
-                _add_at(place, state.neighbours[node, at], change, least, most)
-            least_along(least, most, directions.columns, directions.sizes, row)
-            for k in range(kinds):
-                table[count, k] = min(table[count, k], row[k])
+def _mark_sent(place: Place, asked: Whole, size: int, out: Whole) -> None:
+    """Mark with which degrees the far ends may send that ends may hear: out (2, N, D), 0 or 1."""
+    out[:] = 0
+    for side in range(2):
+        more = 1 if side == 0 else 0
+        for end in range(asked.shape[1]):
+            for far_degree in range(asked.shape[2]):
+                if asked[side, end, far_degree] == 0:
+                    continue
+                for count in range(_most_others(place, side, size) + 1):
+                    first, last = net_ends(place.others, count)
+                    for net in range(first, last + 1, 2):
+                        if far_degree + net + more >= 0:
+                            out[side, end, far_degree + net + more] = 1
 
 
 @compiled
-def _add_at(place: Place, node: int, change: Real, least: Real, most: Real) -> None:
-    """Add what a change that comes along an old edge contributes at a node."""
-    if place.others.deletes and place.earlier > 0:
-        add_contributions_or_none(place.low[node], place.high[node], change, least, most)
-    else:
-        add_contributions(place.low[node], place.high[node], change, least, most)
-
-
-@compiled
-def _add_at_common(
-    place: Place, node: int, of_one: Real, of_other: Real, least: Real, most: Real
-) -> None:
-    """Add what both ends of an edit contribute at a neighbour of both, as one change."""
-    low, high = place.low[node], place.high[node]
-    may_be_gone = place.others.deletes and place.earlier > 0
-    for h in range(least.shape[0]):
-        smallest, largest = np.inf, -np.inf
-        if may_be_gone:
-            smallest = largest = 0.0
-        for which in range(3 if may_be_gone else 1):
-            change = of_one[h] + of_other[h]
-            if which > 0:
-                change = of_one[h] if which == 1 else of_other[h]
-            at_low = relu(low[h] + change) - relu(low[h])
-            at_high = relu(high[h] + change) - relu(high[h])
-            smallest = min(smallest, at_low, at_high)
-            largest = max(largest, at_low, at_high)
-        least[h] += smallest
-        most[h] += largest
-
-
-@compiled
-def _around_both(
-    place: Place, directions: Directions, one: int, other: int, step: int, kinds: int
-) -> Real:
-    """What the neighbours of both ends contribute together, by other edits before at the ends.
-
-    Shape: (R, R, K). With more of them than given by the row and column, it is no higher.
-    """
-    earlier, size = place.earlier, place.others.most + 1
-    row, out = np.empty(kinds), np.full((size, size, kinds), np.inf)
-    for at_one in range(earlier + 1):
-        for at_other in range(earlier + 1):
-            for k in range(kinds):
-                if at_one > 0:
-                    out[at_one, at_other, k] = out[at_one - 1, at_other, k]
-                if at_other > 0:
-                    fewer = out[at_one, at_other - 1, k]
-                    out[at_one, at_other, k] = min(out[at_one, at_other, k], fewer)
-            if at_one + at_other > earlier:
-                continue
-            for net in nets(place.others, at_one):
-                for far_net in nets(place.others, at_other):
-                    if _can_step(place, one, net, step) and _can_step(place, other, far_net, step):
-                        _set_around_both(place, directions, one, other, step, net, far_net, row)
+def _set_heard(place: Place, asked: Whole, met: Real, out: Real) -> None:
+    """The least that ends may hear of far ends: out (2, N, D, R, K)."""
+    size, kinds = out.shape[3], out.shape[4]
+    for side in range(2):
+        more, most = 1 if side == 0 else 0, _most_others(place, side, size)
+        for end in range(asked.shape[1]):
+            sent, mine = met[side, end], out[side, end]
+            for far_degree in range(asked.shape[2]):
+                if asked[side, end, far_degree] == 0:
+                    continue
+                for count in range(size):
+                    own, fewer = mine[far_degree, count], mine[far_degree, max(count - 1, 0)]
+                    # What was sent before, with more other edits than that, is no other.
+                    for k in range(kinds):
+                        own[k] = fewer[k] if side == 1 and count > 0 else np.inf
+                    if count > most:
+                        continue
+                    first, last = net_ends(place.others, count)
+                    for net in range(first, last + 1, 2):
+                        if far_degree + net + more >= 0:
+                            lower(sent[far_degree + net + more], own)
+                    # Where so many edits there cannot be, what fewer allow is low enough.
+                    if count > 0 and np.isinf(own[0]):
                         for k in range(kinds):
-                            out[at_one, at_other, k] = min(out[at_one, at_other, k], row[k])
-    return out
+                            own[k] = fewer[k]
 
 
 @compiled
-def _can_step(place: Place, node: int, net: int, step: int) -> bool:
-    """Whether a node can have so many more edges, and then one more or less."""
-    return place.state.degree[node] + min(net, net + step) >= 0
+def _add_alone(
+    tables: Tables,
+    edits: EditList,
+    listed: Whole,
+    is_alone: Whole,
+    degrees: Whole,
+    earlier: int,
+    out: Real,
+) -> None:
+    """Add the least that edits whose ends lie apart contribute at one place: out (L, K)."""
+    # One function of plain arrays: to call one for each edit takes longer than what it would do.
+    around, heard = tables.around, tables.heard
+    size, kinds = around.shape[1], out.shape[1]
+    for row in range(listed.shape[0]):
+        if is_alone[row] == 0:
+            continue
+        one, other = edits.one[listed[row]], edits.other[listed[row]]
+        degree, far_degree = degrees[one], degrees[other]
+        for k in range(kinds):
+            least = np.inf
+            for at_one in range(size):
+                for at_other in range(size - at_one):
+                    value = heard[0, one, far_degree, at_other, k]
+                    value += heard[0, other, degree, at_one, k]
+                    value += around[one, min(at_one, earlier), k]
+                    value += around[other, min(at_other, earlier), k]
+                    least = value if value < least else least
+            out[row, k] += least / size
 
 
 @compiled
-def _set_around_both(
-    place: Place,
-    directions: Directions,
+def _add_together(
+    both: Real,
+    heard: Real,
+    degrees: Whole,
     one: int,
     other: int,
     step: int,
-    net: int,
-    far_net: int,
+    earlier: int,
     out: Real,
 ) -> None:
-    """The same for ends whose degrees differ by given nets: out (K,)."""
-    state, width = place.state, place.messages.shape[1]
-    of_one, of_other = np.empty(width), np.empty(width)
-    least, most = np.zeros(width), np.zeros(width)
-    set_change(place.messages, state.degree[one] + net, step, of_one)
-    set_change(place.messages, state.degree[other] + far_net, step, of_other)
-    for at in range(state.degree[one]):
-        node = state.neighbours[one, at]
-        if node == other:
-            continue
-        if are_joined(state, other, node):
-            _add_at_common(place, node, of_one, of_other, least, most)
-        else:
-            _add_at(place, node, of_one, least, most)
-    for at in range(state.degree[other]):
-        node = state.neighbours[other, at]
-        if node != one and not are_joined(state, one, node):
-            _add_at(place, node, of_other, least, most)
-    least_along(least, most, directions.columns, directions.sizes, out)
+    """Add the least that one edit contributes whose ends have neighbours in common: out (K,)."""
+    size, side = both.shape[0], 0 if step > 0 else 1
+    degree, far_degree = degrees[one], degrees[other]
+    for k in range(out.shape[0]):
+        least = np.inf
+        for at_one in range(size):
+            for at_other in range(size - at_one):
+                value = heard[side, one, far_degree, at_other, k]
+                value += heard[side, other, degree, at_one, k]
+                value += both[min(at_one, earlier), min(at_other, earlier), k]
+                least = value if value < least else least
+        out[k] += least / size

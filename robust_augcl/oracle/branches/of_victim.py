@@ -30,6 +30,7 @@ def search_sets(
     most_evaluations: int = MOST_EVALUATIONS,
     slack: float = 0.0,
     smallest: int = 1,
+    most_in_all: int | None = None,
 ) -> Searched:
     """Search the allowed sets of edits of graphs.
 
@@ -45,6 +46,7 @@ def search_sets(
         most_evaluations: made in a graph, for each size of sets, at the most.
         slack: a set is asked about if its margin is not above this, or what rounding could decide.
         smallest: edits of the smallest sets that may break a graph, as far as is known.
+        most_in_all: see `branch_and_bound`.
     """
 
     def answer(one: PackedGraphs) -> tuple[bool, float]:
@@ -63,4 +65,5 @@ def search_sets(
         most_evaluations=most_evaluations,
         slack=slack,
         smallest=smallest,
+        most_in_all=most_in_all,
     )

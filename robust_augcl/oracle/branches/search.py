@@ -28,7 +28,8 @@ import numpy as np
 from robust_augcl.oracle.branches.arrays import EditList, Network, Output, Real, State, Whole
 from robust_augcl.oracle.branches.compiled import compiled
 from robust_augcl.oracle.branches.contexts import Others
-from robust_augcl.oracle.branches.costs import Directions, set_costs
+from robust_augcl.oracle.branches.contributions import directions_of
+from robust_augcl.oracle.branches.costs import set_costs
 from robust_augcl.oracle.branches.last_edits import Shared, forget, set_added_along
 from robust_augcl.oracle.branches.lines import (
     lowest_sums,
@@ -116,7 +117,7 @@ def new_problem(network: Network, edits: EditList, clean: State, size: int) -> P
     hidden, costs = np.empty(units), np.empty((edits.one.shape[0], 2 * units))
     set_hidden(network, clean.sums, hidden)
     every = np.arange(edits.one.shape[0])
-    directions = Directions(network.columns, network.sizes)
+    directions = directions_of(network.columns)
     others = Others(size - 1, adds, deletes)
     set_costs(network.messages, edits, every, clean, others, directions, costs)
     sums = lowest_sums(costs, size)
@@ -157,7 +158,7 @@ def sort_edits(problem: Problem, tree: Tree) -> None:
     depth = int(tree.counts[_DEPTH])
     count, size = int(tree.length[depth]), len(tree.length) - depth
     tree.counts[_EVALUATIONS] += count
-    columns, costs = tree.direction[depth].reshape(-1, 1), np.empty((count, 1))
+    costs = np.empty((count, 1))
     listed = tree.listed[depth, :count].copy()
     set_costs(
         problem.network.messages,
@@ -165,7 +166,7 @@ def sort_edits(problem: Problem, tree: Tree) -> None:
         listed,
         State(*(each[depth] for each in tree[:4])),
         Others(size - 1, problem.adds, problem.deletes),
-        Directions(columns, np.abs(columns)),
+        directions_of(tree.direction[depth].reshape(-1, 1)),
         costs,
     )
     order = np.argsort(costs[:, 0], kind="stable")

@@ -17,6 +17,12 @@ def relu(value: float) -> float:
     return value if value > 0.0 else 0.0
 
 
+_ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
+"""Places that are not signed need no test for those that count from the end, so that what is done
+in each lane can be done in all of them at once.
+"""
+
+
 @compiled
 def summed(values: Real) -> float:
     """The sum of (H,) values: every fourth one by itself, then these four.
@@ -25,11 +31,12 @@ def summed(values: Real) -> float:
     120.0
     """
     one = other = third = fourth = 0.0
-    for h in range(0, values.shape[0], LANES):
+    for group in range(values.shape[0] // LANES):
+        h = np.uint64(LANES * group)
         one += values[h]
-        other += values[h + 1]
-        third += values[h + 2]
-        fourth += values[h + 3]
+        other += values[h + _ONE]
+        third += values[h + _TWO]
+        fourth += values[h + _THREE]
     return (one + other) + (third + fourth)
 
 
@@ -41,11 +48,12 @@ def product(left: Real, right: Real) -> float:
     28.0
     """
     one = other = third = fourth = 0.0
-    for h in range(0, left.shape[0], LANES):
+    for group in range(left.shape[0] // LANES):
+        h = np.uint64(LANES * group)
         one += left[h] * right[h]
-        other += left[h + 1] * right[h + 1]
-        third += left[h + 2] * right[h + 2]
-        fourth += left[h + 3] * right[h + 3]
+        other += left[h + _ONE] * right[h + _ONE]
+        third += left[h + _TWO] * right[h + _TWO]
+        fourth += left[h + _THREE] * right[h + _THREE]
     return (one + other) + (third + fourth)
 
 
@@ -89,26 +97,35 @@ def add_contributions_or_none(low: Real, high: Real, change: Real, least: Real, 
 
 
 @compiled
+def least_along_one(least: Real, most: Real, column: Real, size: Real, room: Real) -> float:
+    """The least that a vector between `least` and `most` contributes along one direction.
+
+    It is summed as `summed` does. Shapes: all (H,); `size` is the absolute value of `column`, and
+    `room` is written.
+
+    >>> one = np.ones(8)
+    >>> least_along_one(-one, one, one, one, np.empty(8))
+    -8.0
+    """
+    for h in range(room.shape[0]):
+        room[h] = column[h] * (0.5 * (least[h] + most[h])) - size[h] * (0.5 * (most[h] - least[h]))
+    return summed(room)
+
+
+@compiled
 def least_along(least: Real, most: Real, columns: Real, sizes: Real, out: Real) -> None:
     """The least that a vector between `least` and `most` (H,) contributes in directions.
 
-    With one direction, `out` (1,) is that along it. With J of them it is (2 J,): along each, then
-    against each. That is W m - |W| r and -(W m + |W| r), by the middle m and the radius r.
+    With J of them it is (2 J,): along each, then against each. That is W m - |W| r and
+    -(W m + |W| r), by the middle m and the radius r.
 
     Shapes: columns (H, J) the directions, sizes (H, J) their absolute values.
 
-    >>> out, one = np.zeros(1), np.ones((8, 1))
+    >>> out, one = np.zeros(2), np.ones((8, 1))
     >>> least_along(-np.ones(8), np.ones(8), one, one, out)
     >>> out.tolist()
-    [-8.0]
+    [-8.0, -8.0]
     """
-    if out.shape[0] == 1:
-        products = np.empty_like(least)
-        for h in range(least.shape[0]):
-            middle, radius = 0.5 * (least[h] + most[h]), 0.5 * (most[h] - least[h])
-            products[h] = columns[h, 0] * middle - sizes[h, 0] * radius
-        out[0] = summed(products)
-        return
     directions = columns.shape[1]
     out[:] = 0.0
     for h in range(least.shape[0]):
