@@ -23,7 +23,7 @@ from robust_augcl.plan.protocols import Protocol
 from robust_augcl.results.stated import Comparisons
 from robust_augcl.results.stored_info import MOST_LAYERS, MOST_WEIGHTS
 from robust_augcl.threat.model import ThreatModel
-from robust_augcl.validation import MOST_SEEDS, require_positive
+from robust_augcl.validation import MOST_SEEDS, require_not_negative, require_positive
 
 T = TypeVar("T")
 
@@ -183,7 +183,8 @@ class Certificates:
             not know the model.
         evaluations: of branch and bound in one graph, for each number of edits, at the most: about
             a million a second. They are counted instead of timed, so every machine settles the
-            same graphs. Replay searches as many again.
+            same graphs. Replay searches as many again. With 0 of them every model is searched as
+            one that branch and bound does not know.
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the model: about 20,000 a second for a small molecule. They are
             counted before any of them is tried.
@@ -201,7 +202,8 @@ class Certificates:
     parts: int = 8
 
     def __post_init__(self) -> None:
-        require_positive(self, "pairs", "evaluations", "sets", "parts")
+        require_positive(self, "pairs", "sets", "parts")
+        require_not_negative(self, "evaluations")
         if self.parts > _MOST_PARTS:
             raise ValueError(f"Expected `parts` to be at most {_MOST_PARTS}, got {self.parts}")
 
