@@ -10,7 +10,7 @@ Letters: G graphs, M candidates, P pairs of candidates, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -19,10 +19,10 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from robust_augcl.graphs.packed import PackedGraphs, pack
-from robust_augcl.models.margins import margins
-from robust_augcl.oracle.answers import Answers, OpenAnswers
+from robust_augcl.oracle.answers import OpenAnswers
 from robust_augcl.oracle.bounds import margin_bounds, searched_without_bound
 from robust_augcl.oracle.branches.known import MOST_EDITS, Known, known
+from robust_augcl.oracle.certified import Certificate, joined
 from robust_augcl.oracle.edit_sets import Found, SearchProblem, is_all, of_copies, reach_of_search
 from robust_augcl.oracle.harmless import harmless_pairs
 from robust_augcl.oracle.head_bounds import MarginBounds
@@ -39,31 +39,6 @@ from robust_augcl.threat.perturbations import Perturbation
 # Bounds are of exact arithmetic, predictions of single precision. So a bound below this proves
 # nothing.
 SLACK = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class Certificate:
-    """What is proved of each graph, whatever the attack.
-
-    Args:
-        certified: the prediction is right, and stays so after every allowed set of edits (G,).
-        lower_margin: no allowed set leaves a smaller margin, which is the true logit less the best
-            other one; minus infinity where no such number is known (G,), as where one of several
-            allowed edits breaks the graph.
-        exhausted: the question is settled: certified, or broken by a set of edits that was found
-            (G,).
-        witnesses: that set, for each of the G graphs. It holds no edit where the prediction is
-            wrong already, else as few as were found to break the graph. None where no such set is
-            known.
-        cost: what branch and bound took, in evaluations; a question to the victim counts as a
-            thousand of them (G,).
-    """
-
-    certified: Tensor
-    lower_margin: Tensor
-    exhausted: Tensor
-    witnesses: list[Perturbation | None]
-    cost: Tensor
 
 
 def certify(
@@ -122,16 +97,7 @@ def certify(
             most = most._replace(in_all=max(most.in_all - int(parts[-1].cost.sum()), 0))
         done = int(part[-1]) + 1
         report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
-    if not parts:
-        nothing = torch.zeros(0, dtype=torch.bool)
-        return Certificate(nothing, torch.zeros(0), nothing, [], torch.zeros(0, dtype=torch.long))
-    return Certificate(
-        certified=torch.cat([part.certified for part in parts]).cpu(),
-        lower_margin=torch.cat([part.lower_margin for part in parts]).cpu(),
-        exhausted=torch.cat([part.exhausted for part in parts]).cpu(),
-        witnesses=[witness for part in parts for witness in part.witnesses],
-        cost=torch.cat([part.cost for part in parts]).cpu(),
-    )
+    return joined(parts)
 
 
 def _fixed(threat: ThreatModel) -> ThreatModel:
@@ -198,9 +164,8 @@ def _certify(
     bounds = _bounds(victim, graphs, candidates, budgets, standing & ~quick)
     bounded = _bounded_margin(bounds, graphs)
     proved = (bounded > 0) & is_right
-    classifier = None
-    if bool(standing.any()) and most.evaluations > 0:
-        classifier = known(victim.model.local_parts(graphs), graphs, int(budgets.max()))
+    asks = most.evaluations > 0 and bool(standing.any())
+    classifier = _classifier(victim, graphs, budgets) if asks else None
     by_branches = standing & (size <= MOST_EDITS) & (classifier is not None)
     pairs = standing & ~proved & ~by_branches
     if bool(pairs.any()):
@@ -237,6 +202,11 @@ def _certify(
         )
         certificate = _with_searched(certificate, searched, candidates)
     return certificate
+
+
+def _classifier(victim: OpenAnswers, graphs: PackedGraphs, budgets: Tensor) -> Known | None:
+    """The classifier as branch and bound searches it; None where it does not know it."""
+    return known(victim.model.local_parts(graphs), graphs, int(budgets.max()))
 
 
 def _bounds(
@@ -349,19 +319,3 @@ def _witnesses(found: Found, candidates: Candidates, wrong: Tensor) -> list[Pert
             Perturbation() if bool(wrong[number]) else candidates.perturbation(edits[edits >= 0])
         )
     return witnesses
-
-
-def vulnerability_map(victim: Answers, data: Data, threat: ThreatModel) -> Tensor:
-    """The margin after each allowed single edit of one graph, as a symmetric matrix (N, N).
-
-    Negative entries are edits that break the graph. NaN stands where nothing is allowed. The matrix
-    is made for drawing.
-    """
-    graphs = pack([data])
-    candidates = threat.enumerate(graphs)
-    y = graphs.y.to(victim.device)[candidates.graph.to(victim.device)]
-    margin = margins(victim.candidate_logits(graphs, candidates), y).cpu()
-    out = torch.full((graphs.num_nodes, graphs.num_nodes), torch.nan, dtype=margin.dtype)
-    i, j = candidates.pairs
-    out[i, j] = out[j, i] = margin
-    return out

@@ -19,7 +19,8 @@ from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
 from robust_augcl.models.training import Training, train_classifier
 from robust_augcl.oracle import certificates
-from robust_augcl.oracle.certificates import certify, vulnerability_map
+from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.vulnerability import vulnerability_map
 from robust_augcl.seeds import generator
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation

@@ -57,7 +57,7 @@ def test_standard_holds_every_attack_and_certificate_of_quick(quick, standard):
 
 
 def test_certificates_of_both_differ_by_the_evaluations_that_are_allowed(quick, standard):
-    assert quick.certificates.evaluations > standard.certificates.evaluations
+    assert quick.certificates.evaluations == 0 < standard.certificates.evaluations
     more = f"certificates.evaluations={quick.certificates.evaluations}"
     small, large = addresses("quick"), addresses("standard", more)
     shared = kinds({key: small[key] for key in small.keys() & large.keys()})

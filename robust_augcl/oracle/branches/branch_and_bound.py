@@ -90,11 +90,8 @@ def branch_and_bound(
             graph = torch.tensor([number], device=own.device)
             return answer(edited(graphs, candidates, graph, chosen))
 
-        here = most_evaluations if left is None else min(most_evaluations, left)
-        questions = None if left is None else left // QUESTION
-        edits = found.run(smallest, size, asked_about, here, questions)
-        if left is not None:
-            left = max(left - found.evaluations - QUESTION * found.questions, 0)
+        edits = found.run(smallest, size, asked_about, most_evaluations, left)
+        left = None if left is None else max(left - found.cost, 0)
         out.safe[number] = found.is_safe
         out.lower[number] = found.lower if found.is_safe else -torch.inf
         out.evaluations[number], out.questions[number] = found.evaluations, found.questions
@@ -131,10 +128,12 @@ class _OneGraph:
         size: int,
         ask: Ask,
         most_evaluations: int,
-        most_questions: int | None = None,
+        most_in_all: int | None,
     ) -> list[int]:
         """Search sets of up to `size` edits: the first that breaks the graph, else none."""
-        self._most_questions = most_questions
+        if most_in_all is not None:
+            most_evaluations = min(most_evaluations, most_in_all)
+            self._most_questions = most_in_all // QUESTION
         if size == 0:
             self.is_safe = True
             return []
@@ -150,6 +149,11 @@ class _OneGraph:
             if still_open and (edits := self._smaller(smaller, still_open, ask, most_evaluations)):
                 return edits
         return self._largest(largest, still_open, ask, most_evaluations)
+
+    @property
+    def cost(self) -> int:
+        """Evaluations, where a question to the victim counts as `QUESTION` of them."""
+        return self.evaluations + QUESTION * self.questions
 
     def _problem(self, size: int) -> Problem:
         return search.new_problem(self._network, self._edits, self._clean, size)
