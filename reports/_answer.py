@@ -12,7 +12,7 @@ from robust_augcl.reports._rest import drawn_name, failed_text
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst
-from robust_augcl.reports._words import UNBROKEN, edits_text
+from robust_augcl.reports._words import UNBROKEN
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import CLEAN, joined
 
@@ -32,6 +32,8 @@ def answer(view: View, family: Sequence[Section]) -> Iterator[str]:
     )
     yield from _without_labels(first)
     yield from _over_all_targets(first)
+    if first.threat.poisoning:
+        yield first.threat.poisoning
     yield _on_budget(view, first, family)
     yield from on_classes(first)
     for section in family[1:]:
@@ -95,12 +97,12 @@ def _on_budget(view: View, section: Section, family: Sequence[Section]) -> str:
 
     Where other budgets of the family have more numbers of layers, it says first which these are.
     """
-    allowed = f"With {section.threat}"
+    allowed = f"With {section.threat.text}"
     if {count for each in family for count in each.layers} - set(section.layers):
         counts = [str(count) for count in section.layers]
         alone = f"{', '.join(counts[:-1])} and {counts[-1]}" if counts[1:] else counts[0]
         noun = "layer" if section.layers == [1] else "layers"
-        allowed = f"The next budget has results for {alone} {noun} only. With {section.threat}"
+        allowed = f"The next budget has results for {alone} {noun} only. With {section.threat.text}"
     worst = [view.worst(section, *column) for column in section.columns]
     known = [each for each in worst if each is not None]
     if known and len(known) == len(worst) and all(each.exact for each in known):
@@ -119,7 +121,7 @@ def _on_budget(view: View, section: Section, family: Sequence[Section]) -> str:
     if strongest is None:
         return f"{allowed}, no attack was run by itself."
     values = _listed(section, [section.robust(strongest, *column) for column in section.columns])
-    if section.records[0].poisons:
+    if section.threat.poisoning:
         return (
             f"{allowed}, {values} stay right under {section.attack_name(strongest)}, the strongest "
             "single attack here. No worst case is known under poisoning: other edits may break "
@@ -149,7 +151,7 @@ def on_classes(section: Section) -> Iterator[str]:
     failed = "" if worst == section.exact else failed_text(section, worst)
     over = f"on average over the {section.noun}s" if len(section.columns) > 1 else ""
     yield (
-        f"Classes differ strongly. With {edits_text(section.budget)}, {percent(low)} % of the "
+        f"Classes differ strongly. With {section.threat.edits}, {percent(low)} % of the "
         f"{section.targets} {of_class(section, first)} stay right {joined(under, over)}; {listed}. "
         f"The figures over all {section.targets} are averages of these.{failed}"
     )

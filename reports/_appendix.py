@@ -61,7 +61,7 @@ def _in_short(view: View, section: Section) -> Iterator[str]:
 
 def _in_full(view: View, section: Section, family: Sequence[Section]) -> Iterator[str]:
     """Every table of a section; `family` are the sections that differ in their budget alone."""
-    yield f"Threat: {escape(section.threat)}. Protocol: {escape(section.protocol_text)}."
+    yield f"Threat: {escape(section.threat.sentences)} Protocol: {escape(section.protocol_text)}."
     if free := untouched(of_data(section.report, section.dataset)):
         yield free
     yield "### Accuracy under attack"

@@ -19,7 +19,7 @@ from robust_augcl.reports._rest import drawn_name, in_legend, mark_of_attack
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports._view import View, Worst
-from robust_augcl.reports._words import UNBROKEN, targets_text
+from robust_augcl.reports._words import UNBROKEN, setting_text, targets_text
 from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text
 from robust_augcl.results.statistics import Estimate
 
@@ -51,6 +51,7 @@ _OF_BANDS = (
     "Grey: where the worst case is not known exactly, it lies in here. The dashed line counts "
     f"graphs proved safe, the upper edge graphs {UNBROKEN}."
 )
+_AXIS, _POISONED_AXIS = "Stay right (%)", "Stay right, poisoned (%)"
 _BAND, _PROVED = "Worst case: lies in here", "Proved safe"
 
 Look = tuple[str, str]
@@ -102,16 +103,24 @@ def budget_figure(view: View, width: float | None = None, bare: bool = False) ->
                 panel.set_title(title, fontsize=8, fontweight="bold", loc="left")
             for panel in line[len(models) :]:
                 panel.set_axis_off()
-            line[0].set_ylabel("Stay right (%)", fontsize=8)
+            poisoned = any(section.threat.poisoning for model in models for section in model.family)
+            line[0].set_ylabel(_POISONED_AXIS if poisoned else _AXIS, fontsize=8)
         for text in in_legend([*titles.values(), *entries]):
             entries[text] = Line2D([], [], linestyle="")
         legend = letters.legend([(artist, name) for name, artist in entries.items()], width - 0.24)
         lines = max(title.count("\n") + 1 for title in titles.values())
         caption = "" if bare else letters.wrap(_caption(entries, view), width - 0.3, 7.5)
-        title = "" if bare else "Accuracy over budgets"
+        title = "" if bare else joined("Accuracy over budgets", _poisoned(view))
         panel = _LOW_PANEL if bare else _PANEL_HEIGHT
         _lay_out(figure, letters, legend, (title, caption), (len(rows), lines), panel)
     return figure
+
+
+def _poisoned(view: View) -> str:
+    """The setting where models were trained again, else nothing."""
+    return setting_text(
+        record for each in view.sections for record in each.records if record.poisons
+    )
 
 
 def _caption(drawn: Collection[str], view: View) -> str:
@@ -119,7 +128,9 @@ def _caption(drawn: Collection[str], view: View) -> str:
     stars = _OF_STARS if EXACT_NAME in drawn else ""
     text = joined(CAPTION, stars, _OF_BANDS if _BAND in drawn else "", by=" ")
     targets = targets_text(view.report.records)
-    return text.replace("graphs", targets).replace("every graph", f"every {targets[:-1]}")
+    text = text.replace("graphs", targets).replace("every graph", f"every {targets[:-1]}")
+    poisoning = dict.fromkeys(section.threat.poisoning for section in view.sections)
+    return joined(text, *poisoning, by=" ")
 
 
 def rows_of_models(view: View, columns: int = _COLUMNS) -> list[list[Model]]:

@@ -12,7 +12,7 @@ from robust_augcl.reports._pairs import Pair
 from robust_augcl.reports._rest import rest_mark
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts
-from robust_augcl.reports._words import edits_text, with_minus
+from robust_augcl.reports._words import with_minus
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.method_tests import VERDICTS, Judged
 from robust_augcl.results.names import CLEAN_NAME, EXACT_NAME, difference_name, joined, layers_text
@@ -53,7 +53,7 @@ def sentences(
                 where = joined(
                     _name(section, pair),
                     "" if brief else _in_a_sentence(section.attack_name(attack)),
-                    edits_text(section.budget),
+                    section.threat.edits,
                     layers_text(layers) if len(section.layers) > 1 else "",
                 )
                 words = _brief(judged) if brief else " ".join(said(judged, section, pair))
@@ -177,7 +177,7 @@ def _elsewhere(verdicts: Verdicts, pairs: Sequence[Pair]) -> list[str]:
         told.append(f"{_name(section, pair)} {counts}{moving}")
     if not told:
         return []
-    listed = f"{', '.join(rows)}; {edits_text(section.budget)}"
+    listed = f"{', '.join(rows)}; {section.threat.edits}"
     noun = "Secondary comparisons" if several else "Secondary comparison"
     clean = f" The row {CLEAN_NAME} is not counted." if several else ""
     return [f"{noun} ({listed}): {'; '.join(told)}.{clean}{_too_wide(undecided)}"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._words import within_text
 from robust_augcl.results.names import EXACT_NAME
 
 
@@ -36,7 +35,7 @@ def not_run_text(section: Section) -> str:
         for attack, name in sorted(named.items(), key=lambda item: item[1])
     )
     verb = "was" if len(missing) == 1 else "were"
-    text = f"{names} {verb} not run with {within_text(section.budget)}."
+    text = f"{names} {verb} not run with {section.threat.within}."
     for attack in sorted(section.combined):
         parts = run_parts(section, attack)
         if parts and set(missing) & set(_parts(section, attack)):

@@ -185,6 +185,6 @@ def _caption(section: Section, chosen: Drawable, seed: int) -> str:
         "two numbers of nodes, joined by a dash, are an edge. Thick red: the model errs after the "
         "edit. Thin: it is still right. Dashed: an edge that is removed. The margin says how far "
         "the true class leads after the edit: below 0 the model errs. Allowed is "
-        f"{section.threat}. Few graphs are kept for drawing. Of these it is the one that edits "
-        "break for most models."
+        f"{section.threat.sentences} Few graphs are kept for drawing. Of these it is the one that "
+        "edits break for most models."
     )

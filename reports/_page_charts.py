@@ -90,8 +90,8 @@ def _caption(section: Section, cut: bool) -> str:
         f"{CLEAN_NAME}: the share of {section.targets} that is right before any edit. Other rows: "
         f"the share that is right before and after the attack's edits. Dots with lines are "
         f"{section.intervals}. {exact}The dashed line is a model that always answers the commonest "
-        f"class. Allowed edits: {section.threat}. Protocol: {section.protocol_text}. There are "
-        f"{section.graphs}.{left}"
+        f"class. Allowed edits: {section.threat.sentences} Protocol: {section.protocol_text}. "
+        f"There are {section.graphs}.{left}"
     )
 
 

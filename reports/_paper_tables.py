@@ -16,6 +16,7 @@ from robust_augcl.reports._families import not_run_text
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import heading, marked_name
 from robust_augcl.reports._sections import Section
+from robust_augcl.reports._threats import NO_WORST_CASE
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import Missed, View, Worst
 from robust_augcl.reports.tables import escape, markdown_table, percent
@@ -48,10 +49,12 @@ def comparison(section: Section) -> str:
             f"({_interval(found)})"
         )
 
+    poisoned = f"{section.threat.poisoning} " if section.threat.poisoning else ""
     caption = (
         f"The share of {section.targets}, in percent, that are right before and after the attack. "
-        f"The row {CLEAN_NAME} is before any attack. There are {section.graphs}. The numbers are "
-        f"{section.intervals}. {joined(bold_means(verdicts), not_run_text(section), by=' ')}"
+        f"The row {CLEAN_NAME} is before any attack. {poisoned}There are {section.graphs}. The "
+        f"numbers are {section.intervals}. "
+        f"{joined(bold_means(verdicts), not_run_text(section), by=' ')}"
     )
     return _table(section, caption, section.attacks, cell)
 
@@ -110,9 +113,10 @@ def gaps(view: View, section: Section) -> str:
     """How many points each attack left standing beyond the worst case, as far as that is known."""
     worst = [view.worst(section, *column) for column in section.columns]
     if not any(worst):
+        why = f" {NO_WORST_CASE}" if section.threat.poisoning else ""
         return (
             "Nothing is proved here, so nothing says how far these attacks are from the worst "
-            "case.\n"
+            f"case.{why}\n"
         )
     beyond = 0
 

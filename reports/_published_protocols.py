@@ -10,7 +10,7 @@ from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import mark_of_attack, marked_name, rest_mark
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import View
-from robust_augcl.reports._words import edits_text, seeds_text
+from robust_augcl.reports._words import seeds_text
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.names import CLEAN, difference_name, layers_text
 from robust_augcl.results.statistics import Measure
@@ -100,7 +100,7 @@ def worth_in_words(view: View) -> Iterator[str]:
         ]
         if not ranges:
             continue
-        about = f"{both.strict.dataset}, {edits_text(both.strict.budget)}"
+        about = f"{both.strict.dataset}, {both.strict.threat.edits}"
         models = len(both.columns)
         over = f", the least and the greatest of {models} models" if models > 1 else ""
         exact = both.strict.exact
@@ -141,7 +141,7 @@ def _of_seeds(both: Both) -> str:
 def protocols(view: View) -> Iterator[str]:
     """The section about both protocols; nothing where there is one."""
     for both in both_protocols(view):
-        yield f"### {TITLE}: {escape(both.strict.dataset)}, {edits_text(both.strict.budget)}"
+        yield f"### {TITLE}: {escape(both.strict.dataset)}, {both.strict.threat.edits}"
         yield _caption(both)
         yield noted(_models(both))
         if pairs := _pairs(view, both):

@@ -11,6 +11,7 @@ from typing import Any
 from robust_augcl.reports import _words as words
 from robust_augcl.reports._marks import marks
 from robust_augcl.reports._order import ordered
+from robust_augcl.reports._threats import Threats
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
 from robust_augcl.results.names import CLEAN, EXACT_NAME, Names, joined
@@ -277,15 +278,14 @@ class Section:
         return max(classes.values(), default=0) / max(classes.total(), 1)
 
     @cached_property
-    def threat(self) -> str:
-        """The threat model in words, and whether its edits are only assumed to keep the class."""
-        text = words.threats_text(self.records)
-        return text if self.keeps_classes else f"{text}, assumed to keep the class"
+    def threat(self) -> Threats:
+        """What the threats of the records allow."""
+        return Threats(self.records, self.budget)
 
     @property
     def keeps_classes(self) -> bool:
         """Whether it is proved of every edited target that its class stays."""
-        return all(record.label_rule == "components" for record in self.records)
+        return self.threat.keep_classes
 
     @property
     def protocol_text(self) -> str:

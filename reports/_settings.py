@@ -73,7 +73,7 @@ def of_section(section: Section) -> str:
         f"- Data: {escape(section.dataset)}, {section.graphs}",
         *(f"- {escape(line)}" for line in data_lines(of_data(section.report, section.dataset))),
         *_encoder(section),
-        f"- Threat: {escape(section.threat)}",
+        f"- Threat: {escape(section.threat.sentences.removesuffix('.'))}",
         f"- Protocol: {escape(section.protocol_text)}",
         f"- That an edit keeps the class is {' or '.join(kept)}",
     ]

@@ -8,7 +8,6 @@ from robust_augcl.reports import _learned
 from robust_augcl.reports._classes import uneven_classes
 from robust_augcl.reports._rest import failed_text
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._words import edits_text
 from robust_augcl.reports.tables import percent
 
 
@@ -44,11 +43,11 @@ def _on_the_worst(section: Section) -> Iterator[str]:
         return
     left, name = section.mean(strongest), section.attack_name(strongest)
     told = (
-        f"With {edits_text(section.budget)}, the strongest single attack is {name}. It leaves "
+        f"With {section.threat.edits}, the strongest single attack is {name}. It leaves "
         f"{percent(left)} % of the {section.targets} right, on average over the {section.noun}s."
     )
     exact = section.mean(section.exact) if section.exact else None
-    if section.records[0].poisons:
+    if section.threat.poisoning:
         yield f"{told} No worst case is known under poisoning.{failed_text(section, strongest)}"
     elif left is None or exact is None:
         yield (

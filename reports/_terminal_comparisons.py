@@ -19,7 +19,7 @@ from robust_augcl.reports._pairs import Pair
 from robust_augcl.reports._rest import rest_mark
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._verdicts import Verdicts
-from robust_augcl.reports._words import TOGETHER, edits_text
+from robust_augcl.reports._words import TOGETHER
 from robust_augcl.results.method_tests import Judged
 from robust_augcl.results.names import difference_name, joined, layers_text
 
@@ -72,7 +72,7 @@ def _primary(verdicts: Verdicts) -> Iterator[tuple[Pair, int, Judged]]:
 
 def _caption(section: Section, found: Sequence[Judged]) -> str:
     """What the table is of, and what its words mean."""
-    what = f"robust accuracy in the exact worst case, {edits_text(section.budget)}"
+    what = f"robust accuracy in the exact worst case, {section.threat.edits}"
     text = f"Primary comparisons: {what}; the left {section.noun} minus the right one, in points."
     if any(each.low is not None for each in found):
         text += f" The intervals are corrected: {TOGETHER}."

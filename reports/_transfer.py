@@ -19,7 +19,7 @@ from robust_augcl.reports._sections import Section
 from robust_augcl.reports.tables import escape, markdown_table, percent
 from robust_augcl.results.findings import Audit
 from robust_augcl.results.names import joined, layers_text
-from robust_augcl.results.transfers import Entry
+from robust_augcl.results.transfers import Entry, why_none
 
 _ABOUT = """\
 Edits that an attack made for one victim (a model that is attacked), turned on another.
@@ -37,10 +37,7 @@ def matrices(section: Section, entries: Sequence[Entry]) -> str:
     """
     mine = [entry for entry in entries if entry.group in section.groups]
     if not mine:
-        return (
-            "There are no two victims here that edits could be carried over between, or "
-            "they are the same for every victim.\n"
-        )
+        return f"{why_none(section.records)}\n"
     by_place = {(e.group.attack, e.group.layers, e.group.method, e.attacked): e for e in mine}
     methods = [
         method for method in section.methods if any(entry.attacked == method for entry in mine)

@@ -41,21 +41,22 @@ def protocol_text(protocol: str, given: bool = False, targets: str = "graphs") -
     return f"{protocol} ({meaning.replace('graphs', targets)})" if meaning else protocol
 
 
-_SETTINGS = {
-    "evasion": "evasion: the model is fixed",
-    "poisoning": "poisoning: the model is trained again on the edited graph",
-}
+_WHOLES = {"graph": "a graph's edges", "degree": "the edges at a target node"}
 
 
-def threat_text(threat: dict[str, Any], names_setting: bool = False) -> str:
-    """A threat model in words; unknown fields stand at the end as they are.
+def threat_text(threat: dict[str, Any]) -> str:
+    """The edits that a threat model allows, in words; unknown fields stand at the end as they are.
 
-    Poisoning is always named; `names_setting`: evasion too.
+    The setting is not among them (see `_threats.setting_sentences`).
+
+    >>> threat_text({"budget": 0.5, "operations": ["add"], "share_of": "degree"})
+    'up to 50 % of the edges at a target node added'
     """
-    rest = {name: value for name, value in threat.items() if name != "type"}
+    rest = {name: value for name, value in threat.items() if name not in ("type", "setting")}
     budget, operations = rest.pop("budget", None), rest.pop("operations", ())
+    share_of = rest.pop("share_of", "graph")
     if isinstance(budget, float):
-        much = f"up to {100 * budget:g} % of a graph's edges"
+        much = f"up to {100 * budget:g} % of {_WHOLES.get(share_of, share_of)}"
     else:
         most = "at most 1 edge" if budget == 1 else f"up to {budget} edges"
         much = "edges" if budget is None else most
@@ -73,51 +74,38 @@ def threat_text(threat: dict[str, Any], names_setting: bool = False) -> str:
         text += ", an existing edge may be named (which changes nothing)"
     if rest.pop("shared", False):
         text += ", the same for all targets"
-    setting = rest.pop("setting", "evasion")
-    text += "".join(f", {name} {value}" for name, value in sorted(rest.items()))
-    named = names_setting or setting != "evasion"
-    return f"{text}, {_SETTINGS.get(setting, setting)}" if named else text
-
-
-def threats_text(records: Iterable[Record]) -> str:
-    """The threats of records in words; where targets are nodes, the setting is named."""
-    texts = {threat_text(record.threat, _is_of_nodes(record)) for record in records}
-    return "; or ".join(sorted(texts))
+    return text + "".join(f", {name} {value}" for name, value in sorted(rest.items()))
 
 
 def setting_text(records: Iterable[Record]) -> str:
     """The setting of records of nodes; empty where targets are graphs, which nobody poisons."""
-    return " and ".join(sorted({each.setting for each in records if _is_of_nodes(each)}))
+    return " and ".join(sorted({each.setting for each in records if each.of_nodes}))
 
 
 def targets_text(records: Iterable[Record]) -> str:
     """What is attacked: "graphs", or "nodes" where all targets of all records are."""
-    return "nodes" if all(map(_is_of_nodes, records)) else "graphs"
+    return "nodes" if all(record.of_nodes for record in records) else "graphs"
 
 
-def _is_of_nodes(record: Record) -> bool:
-    return any(outcome.node is not None for outcome in record.outcomes[:1])
-
-
-def edits_text(budget: int | float) -> str:
-    """The edits that a budget allows.
+def edits_text(budget: int | float, of: str = "graph") -> str:
+    """The edits that a budget allows; `of`: what a share is one of (the "graph", or the "degree").
 
     >>> edits_text(1), edits_text(3), edits_text(0.05)
     ('1 edit', 'up to 3 edits', "edits of up to 5 % of a graph's edges")
     """
     if isinstance(budget, float):
-        return f"edits of up to {100 * budget:g} % of a graph's edges"
+        return f"edits of up to {100 * budget:g} % of {_WHOLES.get(of, of)}"
     return "1 edit" if budget == 1 else f"up to {budget} edits"
 
 
-def within_text(budget: int | float) -> str:
-    """A budget inside a sentence.
+def within_text(budget: int | float, of: str = "graph") -> str:
+    """A budget inside a sentence; `of`: what a share is one of (the "graph", or the "degree").
 
     >>> within_text(3), within_text(0.05)
     ('budget 3', "a budget of 5 % of a graph's edges")
     """
     if isinstance(budget, float):
-        return f"a budget of {100 * budget:g} % of a graph's edges"
+        return f"a budget of {100 * budget:g} % of {_WHOLES.get(of, of)}"
     return f"budget {budget}"
 
 

@@ -26,6 +26,7 @@ from robust_augcl.reports._letters import Letters
 from robust_augcl.reports._rest import in_legend, names_of_lanes
 from robust_augcl.reports._sections import Section, sections
 from robust_augcl.reports._sheet import STYLE
+from robust_augcl.reports._words import setting_text
 from robust_augcl.reports.figure import panel_of, rows_of
 from robust_augcl.results.names import joined, layers_text
 from robust_augcl.results.report_input import ReportInput
@@ -113,6 +114,7 @@ def _title(section: Section, layers: int, found: list[Section]) -> str:
         section.dataset,
         section.encoder if differ("encoder") and layers else "",
         section.protocol if differ("protocol") else "",
+        setting_text(section.records) if section.threat.poisoning else "",
         layers_text(layers),
         text,
     )

@@ -134,7 +134,7 @@ def _caption(section: Section, by_class: bool = False) -> str:
         "edit. Other rows: classified correctly both "
         f"before and after the attack's edits. {graphs}. Marks and lines: "
         f"{section.intervals}; a line shorter than its mark is "
-        f"hidden by it. {bars_text(section)}Threat: {section.threat}. "
+        f"hidden by it. {bars_text(section)}Threat: {section.threat.sentences} "
         f"Protocol: {section.protocol_text}."
     )
     return joined(text, told_in(names), by=" ")

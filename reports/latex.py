@@ -161,8 +161,8 @@ def _caption(section: Section, marks: list[str], has_primary: bool) -> str:
     return (
         f"Robust accuracy in percent on {tex(section.dataset)},{encoder} {tex(section.protocol)} "
         f"protocol: the share of {section.targets} that are right before and after the edits. "
-        f"Allowed edits: {tex(section.threat)}. There are {tex(section.graphs)}. The numbers are "
-        f"{tex(section.intervals)}, in brackets. {worst}{bold}{missing}".rstrip()
+        f"Allowed edits: {tex(section.threat.sentences)} There are {tex(section.graphs)}. The "
+        f"numbers are {tex(section.intervals)}, in brackets. {worst}{bold}{missing}".rstrip()
         + notes
     )
 

@@ -21,6 +21,7 @@ from robust_augcl.results.records import Record
 
 Row = dict[str, Any]
 
+_FOR_READING = ("table", "markdown")
 _NOTHING, _MODEL = "-", "model"
 _ABOUT = (
     *("suite", "dataset", "method", "encoder", "layers", "protocol", "setting", "class_stays"),
@@ -60,7 +61,7 @@ def render_rows(records: Iterable[Record], format: str, audit: Audit | None = No
         format: "json" and "csv" hold every field at full precision, accuracies from 0 to 1, a class
             in CSV in a column of its own, an accuracy over no graphs as null or an empty field;
             "markdown" and "table" (for the terminal) are for reading: accuracies in percent, and
-            what all rows share stands once above them.
+            what all rows share stands once above them, and the setting where targets are nodes.
         audit: of these records; those that failed it are marked.
 
     Raises:
@@ -69,7 +70,12 @@ def render_rows(records: Iterable[Record], format: str, audit: Audit | None = No
     renderer = FORMATS.get(format)
     if renderer is None:
         raise ValueError(f"Expected `format` to be one of {', '.join(FORMATS)}, got {format!r}")
-    return renderer(rows(records, audit))
+    records = list(records)
+    table = rows(records, audit)
+    if format in _FOR_READING and not any(record.of_nodes for record in records):
+        # Graphs are never poisoned, so their setting tells nothing.
+        table = [{name: row[name] for name in row if name != "setting"} for row in table]
+    return renderer(table)
 
 
 def percent(share: float | None) -> str:
@@ -176,9 +182,8 @@ def _split(table: list[Row]) -> tuple[list[str], str]:
 
 def _about(table: list[Row]) -> list[str]:
     """What rows are about; of given models nobody has said which encoder and layers they have."""
-    if _are_given(table):
-        return [name for name in _ABOUT if name not in ("encoder", "layers")]
-    return list(_ABOUT)
+    unknown = ("encoder", "layers") if _are_given(table) else ()
+    return [name for name in _ABOUT if name in table[0] and name not in unknown]
 
 
 def _heads(table: list[Row], about: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from robust_augcl.reports._short import family_title
 from robust_augcl.reports._terminal_comparisons import compared
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import View, Worst, view_of
-from robust_augcl.reports._words import UNBROKEN, edits_text
+from robust_augcl.reports._words import UNBROKEN
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text
 from robust_augcl.results.report_input import ReportInput
@@ -56,11 +56,12 @@ def means_text(report: ReportInput, width: int = WIDTH) -> str:
             f"The share of {first.targets}, in percent, that are right before and after the edits. "
             f"The numbers are {first.intervals}. There are {first.graphs}."
         )
+        said = joined(said, first.threat.setting, by=" ")
         if not all(with_intervals for _, with_intervals in tables):
             said += " Intervals that do not fit this width are left out; report.md has them."
         lines += _wrapped(said, width)
         for section, (table, _) in zip(family, tables, strict=True):
-            head = joined(f"{_allowed(section)}.", not_run_text(section), by=" ")
+            head = joined(_allowed(section), not_run_text(section), by=" ")
             lines += ["", *_wrapped(head, width), *table]
             lines += _wrapped(_worst_means(section, view), width)
         told = [line for text in on_classes(first) for line in _wrapped(text, width)]
@@ -118,7 +119,7 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
     )
     yield f"Right before any edit, %: {', '.join(clean)}{more}."
     for section in family[:_MOST_BUDGETS]:
-        if section.records[0].poisons:
+        if section.threat.poisoning:
             yield f"{_poisoned(section, columns)}{more}."
             continue
         known = [view.worst(section, *column) for column in columns]
@@ -130,12 +131,12 @@ def _in_brief(view: View, family: Sequence[Section]) -> Iterator[str]:
         ]
         name = EXACT_NAME if exact else _WORST
         assumed = "" if section.keeps_classes else ", assumed to keep the class"
-        yield f"{name}, {edits_text(section.budget)}{assumed}: {', '.join(worst)}{more}."
+        yield f"{name}, {section.threat.edits}{assumed}: {', '.join(worst)}{more}."
 
 
 def _poisoned(section: Section, columns: Sequence[tuple[int, str]]) -> str:
     """What is left of each model under the strongest attack: no worst case is known."""
-    about = f"Poisoning (no worst case is known), {edits_text(section.budget)}"
+    about = f"Poisoning (no worst case is known), {section.threat.edits}"
     assumed = "" if section.keeps_classes else ", assumed to keep the class"
     if section.strongest is None:
         return f"{about}{assumed}: no attack was run by itself"
@@ -148,8 +149,8 @@ def _poisoned(section: Section, columns: Sequence[tuple[int, str]]) -> str:
 
 
 def _allowed(section: Section) -> str:
-    text = section.threat
-    return f"{text[0].upper()}{text[1:]}"
+    text = section.threat.text
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _worst_means(section: Section, view: View) -> str:

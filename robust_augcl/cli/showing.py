@@ -179,7 +179,7 @@ def _report_what_is_stored(
 def transfer(path: Path, attack: str | None, form: str) -> None:
     """Print what edits that were made for one victim do to the others."""
     from robust_augcl.reports._transfer import render_transfers
-    from robust_augcl.results.transfers import matrix
+    from robust_augcl.results.transfers import matrix, why_none
 
     folder = RunFolder(path)
     manifest = folder.current_manifest()
@@ -201,7 +201,10 @@ def transfer(path: Path, attack: str | None, form: str) -> None:
         if attack in (None, entry.group.attack)
     ]
     known = warn_of_audit(folder, manifest, records).audit
-    click.echo(render_transfers(entries, form, known), nl=False)
+    if entries or form in ("json", "csv"):
+        click.echo(render_transfers(entries, form, known), nl=False)
+    else:
+        click.echo(why_none(records))
     tell_unkept(assessor, path)
 
 

@@ -140,6 +140,11 @@ class Record:
         return "assumed" if self.label_rule == "none" else "proved"
 
     @property
+    def of_nodes(self) -> bool:
+        """Whether its targets are nodes."""
+        return any(outcome.node is not None for outcome in self.outcomes[:1])
+
+    @property
     def poisons(self) -> bool:
         """Whether the model was trained again on the edited graph."""
         return self.setting == "poisoning"

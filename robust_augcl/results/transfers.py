@@ -18,11 +18,13 @@ from typing import Any
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.results import strict
 from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.outcome import SharedEdits
 from robust_augcl.results.records import Record
 from robust_augcl.results.shared_graphs import overlap
 from robust_augcl.results.statistics import Estimate, Group, estimate
 
 VERSION = 1
+Pairs = list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def turned_on(source: Record, target: Record, entry: Transfer) -> Record:
             source.outcomes, target.outcomes, entry.attacked, entry.margins, strict=True
         )
     ]
-    return replace(target, key=source.key, outcomes=outcomes)
+    return replace(target, key=source.key, outcomes=outcomes, shared_edits=source.shared_edits)
 
 
 def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
@@ -207,7 +209,8 @@ def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
     The victims share data, seed, encoder, layers, protocol and budget.
 
     Attacks that make the same edits for every victim have nothing to transfer. Nor is there a fixed
-    model that edits of poisoning could be turned on.
+    model that edits of poisoning could be turned on. Edits that all targets share are carried over
+    as they are, all together.
     """
     groups: dict[Any, list[Record]] = {}
     for record in sorted(records, key=lambda record: record.cell):
@@ -228,5 +231,18 @@ def pairs_to_transfer(records: Sequence[Record]) -> list[tuple[Record, Record]]:
     ]
 
 
-def _edits(record: Record) -> list[tuple[list[list[int]], list[list[int]]]]:
-    return [(o.added, o.removed) for o in record.outcomes]
+def why_none(records: Iterable[Record]) -> str:
+    """Why no edits of these records are transferred, in a sentence."""
+    if any(record.poisons for record in records):
+        return (
+            "Edits of poisoning are not transferred: each model was trained again on the graph "
+            "that its own attack edited, so there is no fixed model that they could be turned on."
+        )
+    return (
+        "There are no two victims here that edits could be carried over between, or they are the "
+        "same for every victim."
+    )
+
+
+def _edits(record: Record) -> tuple[SharedEdits | None, list[tuple[Pairs, Pairs]]]:
+    return record.shared_edits, [(o.added, o.removed) for o in record.outcomes]

@@ -86,10 +86,10 @@ def test_every_table_names_the_setting_and_no_worst_case(ran):
     folder = ran / "run"
     for name in ("report.md", "report-appendix.md", "report.html"):
         text = (folder / name).read_text(encoding="utf-8")
-        assert "poisoning: the model is trained again on the edited graph" in text, name
+        assert "Poisoning: the model is trained again on the edited graph" in text, name
     assert "No worst case is known under poisoning" in (folder / "report.md").read_text()
     shown = call("show", folder)
-    assert "poisoning: the model is trained again" in " ".join(shown.out.split())
+    assert "Poisoning: the model is trained again" in " ".join(shown.out.split())
     assert "setting poisoning" in call("show", folder, "--by-seed").out
     (row,) = json.loads(call("show", folder, "--format", "json").out)
     assert row["setting"] == "poisoning"
@@ -98,7 +98,14 @@ def test_every_table_names_the_setting_and_no_worst_case(ran):
 
 
 def test_it_is_audited_replayed_exported_and_gated_against_itself(ran):
-    assert call("audit", ran / "run").code == 0
+    audited = call("audit", ran / "run")
+    assert audited.code == 0
+    why = "Under poisoning none can be known: each edit trains another model"
+    assert " ".join(audited.out.split()).count(why) == 2
+    transferred = call("transfer", ran / "run")
+    assert transferred.code == 0
+    assert transferred.out.startswith("Edits of poisoning are not transferred: each model")
+    assert json.loads(call("transfer", ran / "run", "--format", "json").out) == []
     answer = call("replay", ran / "run", "--archives", ran)
     assert answer.code == 0, answer.out + answer.err
     assert "the victim trained again on the edited graph gives the same weights" in answer.out

@@ -140,11 +140,9 @@ def test_markdown_table_by_hand() -> None:
     )
 
 
-def test_the_setting_of_a_threat_is_named():
+def test_a_threat_in_words_is_its_edits_alone():
+    """The setting is told in sentences of its own (see test_poisoned.py)."""
     threat = {"type": "ThreatModel", "budget": 0.05, "operations": ["add"], "shared": True}
-    of_graphs = threat_text(threat)
-    assert of_graphs == "up to 5 % of a graph's edges added, the same for all targets"
-    assert threat_text(threat, names_setting=True) == f"{of_graphs}, evasion: the model is fixed"
-    poisoned = f"{of_graphs}, poisoning: the model is trained again on the edited graph"
-    for named in (False, True):
-        assert threat_text({**threat, "setting": "poisoning"}, named) == poisoned
+    words = "up to 5 % of a graph's edges added, the same for all targets"
+    assert threat_text(threat) == words
+    assert threat_text({**threat, "setting": "poisoning"}) == words

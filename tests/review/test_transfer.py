@@ -11,6 +11,7 @@ from hand_made import key_of, make_record, ref_of
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.results.intervals import exact_interval, share_interval
 from robust_augcl.results.measurements import Measurement
+from robust_augcl.results.outcome import SharedEdits
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.transfers import Transfer, Transfers, matrix, pairs_to_transfer, turned_on
 from robust_augcl.review.side_file_proofs import transfers_differ
@@ -56,6 +57,22 @@ def record(
         "victim": ArtifactRef(f"victim-{method}-{seed}", "1"),
     }
     return make_record(**{**usual, **refs, **changes})
+
+
+def shared(method: str, edge: int, **changes) -> Record:
+    """A record of targets that share one added edge."""
+    made = record(method, threat={"budget": 1, "shared": True}, **changes)
+    outcomes = [replace(o, added=[], removed=[]) for o in made.outcomes]
+    return replace(made, outcomes=outcomes, shared_edits=SharedEdits([[0, edge]], []))
+
+
+def test_shared_edits_are_carried_over_where_victims_have_others():
+    none, augcl = shared("none", 1), shared("augcl", 2)
+    pairs = pairs_to_transfer([none, augcl])
+    assert [(a.key, b.key) for a, b in pairs] == [(augcl.key, none.key), (none.key, augcl.key)]
+    assert pairs_to_transfer([none, shared("augcl", 1)]) == []
+    turned = turned_on(none, augcl, Transfer(none.key, augcl.key, [0] * 4, [1.0] * 4))
+    assert turned.shared_edits == none.shared_edits
 
 
 def test_pairs_are_of_one_attack_on_two_victims_of_the_same_data():

@@ -140,13 +140,23 @@ def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
         )
         return Finding(name, "WARN", text, keys_of(unproved))
     if not compared:
-        text = "There is no exact worst case for these victims and budgets."
+        text = f"There is no exact worst case for these victims and budgets.{_poisoned(evidence)}"
         return Finding(name, "n/a", text)
     return Finding(
         name,
         "PASS",
         f"{compared:,} comparisons with the exact search: no attack broke a graph that the search "
         "could not break.",
+    )
+
+
+def _poisoned(evidence: Evidence) -> str:
+    """Why there is neither, where models are trained again; begins with a space, or is empty."""
+    if not any(record.poisons for record in evidence.records):
+        return ""
+    return (
+        " Under poisoning none can be known: each edit trains another model, and nothing is proved "
+        "of all of them."
     )
 
 
@@ -186,7 +196,7 @@ def nothing_broken_that_is_proved(evidence: Evidence) -> Finding:
         )
         return Finding(name, "FAIL", text, keys_of(record for record, _ in broken))
     if not compared:
-        return Finding(name, "n/a", "Nothing is certified here.")
+        return Finding(name, "n/a", f"Nothing is certified here.{_poisoned(evidence)}")
     return Finding(
         name,
         "PASS",
