@@ -45,11 +45,9 @@ def _no_consent():
     foreign.withdraw()
 
 
-@pytest.mark.thorough(only=["600"])
-@pytest.mark.parametrize("count", [120, 600])
-def test_tables_spoiled_by_structure(tmp_path, count):
+def test_tables_spoiled_by_structure(tmp_path):
     """As a run's folder holds them, and as files."""
-    held = 0
+    held, count = 0, 600
     for number in range(count):
         chance = random.Random(number)
         table = spoil(chance.choice(TABLES), chance)
@@ -71,10 +69,8 @@ def test_stated_comparisons_spoiled_by_structure():
     assert 20 < held < 250
 
 
-@pytest.mark.thorough(only=["400"])
-@pytest.mark.parametrize("count", [100, 400])
-def test_files_spoiled_by_bytes(tmp_path, count):
-    path, held = tmp_path / "suite.toml", 0
+def test_files_spoiled_by_bytes(tmp_path):
+    path, held, count = tmp_path / "suite.toml", 0, 400
     for number in range(count):
         chance = random.Random(10_000 + number)
         content = spoil_bytes(chance.choice(TEXTS).encode(), chance)
