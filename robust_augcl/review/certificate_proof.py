@@ -178,7 +178,7 @@ def _margin_holds(claims: _Claims, again: Again, most: MostTried) -> Tensor:
     least, highest = _ends_of_margin(again, no_bound)
     is_same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)
     is_between = (claims.lower >= least - tie) & (claims.lower <= highest + tie)
-    unknown = claims.certified & _is_searched_otherwise(again, no_bound)
+    unknown = claims.certified & _is_searched_otherwise(again, no_bound, most)
     return torch.where(unknown, is_between, is_same)
 
 
@@ -215,14 +215,15 @@ def _ends_of_margin(again: Again, no_bound: Tensor) -> tuple[Tensor, Tensor]:
     return least, torch.where(no_bound, after_one, with_bound)
 
 
-def _is_searched_otherwise(again: Again, no_bound: Tensor) -> Tensor:
+def _is_searched_otherwise(again: Again, no_bound: Tensor, most: MostTried) -> Tensor:
     """Where sets of edits are not searched again as the certificate's search did it (G,).
 
     They are not searched again at all. Or they are pairs, and one of the two searches alone had a
-    bound.
+    bound. Or branch and bound proves what the certificate's step settled without it.
     """
+    without = again.by_branch_and_bound & (most.evaluations == 0)
     one_bound = (no_bound != again.searched_all) & (again.size == 2) & ~again.by_branch_and_bound
-    return again.on_trust | one_bound
+    return again.on_trust | one_bound | without
 
 
 def _in_words(claims: _Claims, again: Again) -> str:

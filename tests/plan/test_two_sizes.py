@@ -56,10 +56,12 @@ def test_standard_holds_every_attack_and_certificate_of_quick(quick, standard):
     assert set(quick.certificates.budgets) < set(standard.certificates.budgets)
 
 
-def test_certificates_of_both_differ_by_the_evaluations_that_are_allowed(quick, standard):
-    assert quick.certificates.evaluations == 0 < standard.certificates.evaluations
-    more = f"certificates.evaluations={quick.certificates.evaluations}"
-    small, large = addresses("quick"), addresses("standard", more)
+def test_certificates_of_both_differ_by_the_sets_of_edits_that_are_searched(quick, standard):
+    less, more = quick.certificates, standard.certificates
+    assert (less.pairs, less.sets, less.evaluations) == (1, 1, 0)
+    assert min(more.pairs, more.sets, more.evaluations) > 10_000
+    limits = [f"certificates.{each}" for each in ("pairs=1", "sets=1", "evaluations=0")]
+    small, large = addresses("quick"), addresses("standard", *limits)
     shared = kinds({key: small[key] for key in small.keys() & large.keys()})
     assert (shared["certificate"], shared["certificate_part"]) == (18, 72)
 

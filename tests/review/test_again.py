@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import torch
@@ -12,7 +13,10 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
 from robust_augcl.oracle.certificates import certify
+from robust_augcl.results.measurements import StoredCertificate
 from robust_augcl.review import again
+from robust_augcl.review.again import MostTried
+from robust_augcl.review.certificate_proof import check_certificate
 from robust_augcl.review.subject import Subject
 from robust_augcl.threat.model import ThreatModel
 
@@ -28,14 +32,19 @@ def mixed_graphs(number):
     return case.model, graphs.with_labels(case.model(graphs).argmax(1))
 
 
-def again_of(victim, graphs, threat):
-    """What replay finds of test graphs, before it is asked."""
+def subject_of(victim, graphs):
+    """Test graphs and a victim as replay holds them."""
     dataset = SimpleNamespace(
         attacked=torch.arange(len(graphs)),
         part=graphs.select,
         targets_at=lambda numbers: Targets(numbers, None, graphs.y[numbers]),
     )
-    return Subject(dataset, victim, "none").again(threat)
+    return Subject(dataset, victim, "none")
+
+
+def again_of(victim, graphs, threat):
+    """What replay finds of test graphs, before it is asked."""
+    return subject_of(victim, graphs).again(threat)
 
 
 def test_a_few_graphs_are_searched_as_among_all_others(monkeypatch):
@@ -120,3 +129,44 @@ def test_a_victim_whose_margins_are_all_tiny_is_asked_no_more_than_is_allowed(mo
             assert questions <= most // 1_000
             asked[most] += questions
     assert 0 < asked[1_000] < asked[20_000] < asked[100_000]
+
+
+def test_what_was_certified_without_branch_and_bound_holds_by_it():
+    """The search of all sets says of most of them that they leave more than the slack, no more."""
+    otherwise = 0
+    for number in range(12):
+        case = random_case(
+            number,
+            encoder=Structure2Vec,
+            layers=2,
+            features=1,
+            budget=3,
+            graphs=3,
+            operations=("add", "delete"),
+        )
+        victim = Victim(case.model)
+        graphs = case.graphs.with_labels(victim.logits(case.graphs).argmax(1))
+        found = certify(victim, graphs, case.threat, limit=1, evaluations=0)
+        stored = StoredCertificate(
+            graphs=list(range(graphs.num_graphs)),
+            certified=found.certified.tolist(),
+            settled=found.exhausted.tolist(),
+            lower_margin=[
+                round(margin, 6) if math.isfinite(margin) else None
+                for margin in found.lower_margin.tolist()
+            ],
+            witnesses=[
+                None if each is None else [each.added.T.tolist(), each.removed.T.tolist()]
+                for each in found.witnesses
+            ],
+            threat={},
+            dataset="",
+            victim="",
+        )
+        limits = MostTried(pairs=1, evaluations=0, sets=200_000)
+        proof = check_certificate(stored, subject_of(victim, graphs), case.threat, limits)
+        assert proof.problems == [], number
+        by_branches = certify(victim, graphs, case.threat).lower_margin.double()
+        differs = (by_branches - found.lower_margin.double()).abs() > 0.01
+        otherwise += int((found.certified & differs).sum())
+    assert otherwise > 0
