@@ -79,7 +79,8 @@ def mechanism_figure(
         figure.set_size_inches(width, height)
         figure.subplots_adjust(
             left=(0.75 if stacked else 0.55) / width,
-            right=1 - (0.4 if stacked else 0.16) / width,
+            right=1
+            - (0.16 if unsure and not stacked else 0.4) / width,  # numbers stand beside bars
             top=1 - (head + 0.3) / height,
             bottom=(0.45 + foot) / height,
             hspace=0.55 / _ROW + 0.2,

@@ -189,6 +189,14 @@ def test_the_mechanism_of_no_model_is_refused():
         mechanism_figure([])
 
 
+@pytest.mark.parametrize("methods", [("graphcl",), ("augcl",), ("graphcl", "augcl")])
+def test_all_numbers_of_the_mechanism_lie_in_the_figure(campaign, overlaps, methods):
+    found = [m for m in measurements(campaign_over_budgets(campaign)) if m.kind == "pretraining"]
+    models = [(name, [m for m in found if m.cell.method == name][:2]) for name in methods]
+    for width in (None, 3.35):
+        assert overlaps(mechanism_figure(models, width, bare=width is not None)) == []
+
+
 def test_notes_of_encoders_without_labels_are_warnings(campaign):
     records = campaign_over_budgets(campaign)
     about = dataclasses.replace(
