@@ -115,7 +115,7 @@ def _family(verdicts: Verdicts, rows: Sequence[Row]) -> str:
     first = rows[0][3]
     as_above = verdicts.primary.found and not verdicts.is_primary(first)
     caption = (
-        models_caption()
+        models_caption(section)
         if of_models
         else f"{_family_text(first)} Its columns are those of the table above."
         if as_above
@@ -194,11 +194,12 @@ def _family_text(found: Judged) -> str:
     return f"{kind}: {number} in the family."
 
 
-def models_caption() -> str:
+def models_caption(section: Section) -> str:
     return (
         "Points: the robust accuracy of the left trained model minus that of the right one. (In "
         f"the row {CLEAN_NAME} it is the clean accuracy.) {UNROUNDED} The 95 % intervals are over "
-        f"the graphs, {ALONE}. McNemar: p of the exact test on the same graphs, not "
+        f"the {section.targets}, {ALONE}. McNemar: p of the exact test on the same "
+        f"{section.targets}, not "
         "corrected. However small p is, it tells two trained models apart, and not two methods. "
         "One model each says nothing of methods."
     )

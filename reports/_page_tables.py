@@ -205,7 +205,7 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
     if not found:
         return ""
     if all(each.models is not None for each in found):
-        return f"{models_caption()}{_assumed([each.section for each in found])}"
+        return f"{models_caption(found[0].section)}{_assumed([each.section for each in found])}"
     first = next(each for each in found if each.models is None)
     margin = first.judged.margin
     equivalent = (

@@ -86,7 +86,9 @@ def test_its_report_counts_nodes_and_no_graphs(ran):
         assert not re.findall(r"test graphs|of the graphs|(?:of|counts) graphs", "\n".join(own)), (
             name
         )
-    assert "24 test nodes" in (ran / "run" / "report.html").read_text(encoding="utf-8")
+    page = (ran / "run" / "report.html").read_text(encoding="utf-8")
+    assert "24 test nodes" in page
+    assert "McNemar: p of the exact test on the same nodes" in page
     assert "The share of nodes" in " ".join(call("show", ran / "run").out.split())
 
 
