@@ -81,7 +81,8 @@ def certify(
         threat: what is allowed.
         limit: pairs tried in one graph, at the most. A graph with more pairs that are not proved
             harmless is not exhausted.
-        evaluations: of branch and bound in one graph, for each number of edits, at the most. With
+        evaluations: of branch and bound in one graph, for each number of edits, at the most. Where
+            two edits are allowed, it makes as many as the limit for pairs, if that is higher. With
             0 of them all classifiers are searched as those that it does not know.
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the classifier. They are counted before any of them is tried.
@@ -93,8 +94,7 @@ def certify(
     parts, most = [], _Limits(limit, evaluations, sets, evaluations_in_all)
     for part in packed.portions():
         parts.append(_certify(victim, packed.select(part), _fixed(threat), most))
-        if most.in_all is not None:
-            most = most._replace(in_all=max(most.in_all - int(parts[-1].cost.sum()), 0))
+        most = most.after(parts[-1])
         done = int(part[-1]) + 1
         report(done / packed.num_graphs, f"{done} of {packed.num_graphs} graphs")
     return joined(parts)
@@ -140,6 +140,12 @@ class _Limits(NamedTuple):
     evaluations: int
     sets: int
     in_all: int | None
+
+    def after(self, searched: Searched | Certificate) -> _Limits:
+        """What is left of them."""
+        if self.in_all is None:
+            return self
+        return self._replace(in_all=max(self.in_all - int(searched.cost.sum()), 0))
 
 
 def _certify(
@@ -192,9 +198,8 @@ def _certify(
     )
     problem = replace(problem, budgets=size)
     by_branches &= ~certificate.exhausted & every_edit
-    if classifier is not None and bool(by_branches.any()):
-        searched = _by_branches(victim, classifier, problem, by_branches, most)
-        certificate = _with_searched(certificate, searched, candidates)
+    if classifier is not None:
+        certificate = _by_branches(certificate, victim, classifier, problem, by_branches, most)
     larger = pairs & ~found.broken & (size >= SMALLEST)
     if bool(larger.any()):
         searched = search_larger_sets(
@@ -244,24 +249,40 @@ def _least_after(
 
 
 def _by_branches(
-    victim: OpenAnswers, classifier: Known, problem: SearchProblem, asked: Tensor, most: _Limits
-) -> Searched:
-    """What branch and bound says of the graphs that it is asked about (G,)."""
-    # Numba takes a second to be imported.
-    from robust_augcl.oracle.branches.of_victim import search_sets
+    certificate: Certificate,
+    victim: OpenAnswers,
+    classifier: Known,
+    problem: SearchProblem,
+    asked: Tensor,
+    most: _Limits,
+) -> Certificate:
+    """What is known with what branch and bound says of the graphs that it is asked about (G,).
 
-    return search_sets(
-        victim,
-        classifier,
-        problem.graphs,
-        problem.candidates,
-        problem.budgets.clamp(max=MOST_EDITS),
-        asked,
-        most_evaluations=most.evaluations,
-        most_in_all=most.in_all,
-        slack=SLACK,
-        smallest=2,
-    )
+    Pairs of edits are few, so that the limit for pairs counts too.
+    """
+    has_pairs = problem.budgets <= 2
+    of_pairs = most._replace(evaluations=max(most.evaluations, most.pairs))
+    for some, limits in ((asked & has_pairs, of_pairs), (asked & ~has_pairs, most)):
+        if not bool(some.any()):
+            continue
+        # Numba takes a second to be imported.
+        from robust_augcl.oracle.branches.of_victim import search_sets
+
+        searched = search_sets(
+            victim,
+            classifier,
+            problem.graphs,
+            problem.candidates,
+            problem.budgets.clamp(max=MOST_EDITS),
+            some,
+            most_evaluations=limits.evaluations,
+            most_in_all=most.in_all,
+            slack=SLACK,
+            smallest=2,
+        )
+        most = most.after(searched)
+        certificate = _with_searched(certificate, searched, problem.candidates)
+    return certificate
 
 
 def _with_searched(

@@ -208,7 +208,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate_part": StepKind(
         title="certificate",
-        revision=7,  # that of certificates: it is one search
+        revision=8,  # that of certificates: it is one search
         priority=6,
         compute="robust_augcl.steps.certifying:compute_certificate_part",
         holds="what a certificate says, of some of its graphs",
@@ -219,7 +219,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate": StepKind(
         title="certificate",
-        revision=7,
+        revision=8,
         priority=7,
         compute="robust_augcl.steps.certifying:compute_certificate",
         holds="of each test graph whether no edits break it, or edits that do",

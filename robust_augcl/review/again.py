@@ -201,7 +201,7 @@ class Again:
         each wrong class, and each edit a few times.
         """
         evaluations = self._targets.victim.num_classes * (self.pairs + 4 * self._changing)
-        by_branches = (self.size == 2) & (evaluations <= most.evaluations)
+        by_branches = (self.size == 2) & (evaluations <= max(most.evaluations, most.pairs))
         few = [
             _are_few(*each, most.sets)
             for each in zip(self._changing.tolist(), self.size.tolist(), strict=True)
