@@ -253,3 +253,18 @@ def test_uncompiled_it_says_the_same_to_the_bit():
         for disabled in ("0", "1")
     ]
     assert told[0] == told[1]
+
+
+def test_evaluations_of_all_sizes_of_sets_together_are_no_more_than_is_allowed():
+    """Each size by itself may take as many as one graph may, but all sizes have one total."""
+    most_in_all, cut_short = 500, 0
+    for number in range(40):
+        case = known_case(number, budget=6, graphs=1)
+        found = searched(case, most_in_all=most_in_all)
+        # The edits of a node are sorted together, those of a first node whatever is allowed.
+        first_nodes = (case.model.num_classes - 1) * case.threat.budget
+        sorted_together = int(case.candidates.counts.max())
+        passed = int(found.evaluations.sum()) - most_in_all
+        assert passed <= (first_nodes + 1) * sorted_together, number
+        cut_short += int(searched(case).evaluations.sum()) > 2 * most_in_all
+    assert cut_short > 0

@@ -120,7 +120,7 @@ class _OneGraph:
         logits = known.last @ hidden + known.last_bias
         self._slack = max(_SHARE * max(float(np.abs(logits).max()), 1.0), slack)
         self.is_safe, self.lower, self.evaluations, self.questions = False, -np.inf, 0, 0
-        self._most_questions: int | None = None
+        self._most_in_all: int | None = None
 
     def run(
         self,
@@ -131,9 +131,7 @@ class _OneGraph:
         most_in_all: int | None,
     ) -> list[int]:
         """Search sets of up to `size` edits: the first that breaks the graph, else none."""
-        if most_in_all is not None:
-            most_evaluations = min(most_evaluations, most_in_all)
-            self._most_questions = most_in_all // QUESTION
+        self._most_in_all = most_in_all
         if size == 0:
             self.is_safe = True
             return []
@@ -146,6 +144,9 @@ class _OneGraph:
         ]
         self.is_safe = not still_open
         for smaller in range(smallest, size):
+            # Where nothing is left to be evaluated, only the bound of the largest sets may prove.
+            if self._within(most_evaluations) == 0:
+                break
             if still_open and (edits := self._smaller(smaller, still_open, ask, most_evaluations)):
                 return edits
         return self._largest(largest, still_open, ask, most_evaluations)
@@ -154,6 +155,16 @@ class _OneGraph:
     def cost(self) -> int:
         """Evaluations, where a question to the victim counts as `QUESTION` of them."""
         return self.evaluations + QUESTION * self.questions
+
+    def _within(self, most_evaluations: int) -> int:
+        """So many evaluations, or what all that was done here leaves of those in all graphs."""
+        if self._most_in_all is None:
+            return most_evaluations
+        return min(most_evaluations, max(self._most_in_all - self.cost, 0))
+
+    def _may_ask(self) -> bool:
+        """Whether one question more is allowed."""
+        return self._most_in_all is None or QUESTION * (self.questions + 1) <= self._most_in_all
 
     def _problem(self, size: int) -> Problem:
         return search.new_problem(self._network, self._edits, self._clean, size)
@@ -191,13 +202,13 @@ class _OneGraph:
         left, is_safe = most_evaluations, True
         for output, tree in trees:
             while True:
-                end = search.advance(problem, output, tree, self._slack, left)
+                end = search.advance(problem, output, tree, self._slack, self._within(left))
                 if end == search.NEW_NODE:
                     search.sort_edits(problem, tree)
                     continue
                 if end != search.FOUND:
                     break
-                if self._most_questions is not None and self.questions >= self._most_questions:
+                if not self._may_ask():
                     break
                 self.questions += 1
                 edits = search.found(tree).tolist()
