@@ -83,7 +83,10 @@ def check_certificate(
     again.ask_bound(~claims.broken_by_one & ~again.without_bound(most.pairs))
     # A step that says that it may evaluate little must not keep its claims from being searched.
     # What is open claims nothing that a search could refute.
-    again.ask(claims.certified, max(most.evaluations, LEAST_EVALUATIONS))
+    # Of pairs, branch and bound makes as many evaluations as the limit for pairs, if it is higher.
+    enough = max(most.evaluations, LEAST_EVALUATIONS)
+    again.ask(claims.certified & (again.size <= 2), max(most.pairs, enough))
+    again.ask(claims.certified, enough)
     problems += _check_fewest(claims, targets.judge.clean, again.after_one)
     problems += _check_the_rest(claims, again, most)
     problems += subject.drift

@@ -14,7 +14,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.results.measurements import StoredCertificate
-from robust_augcl.review import again
+from robust_augcl.review import again, certificate_proof
 from robust_augcl.review.again import MostTried
 from robust_augcl.review.certificate_proof import check_certificate
 from robust_augcl.review.subject import Subject
@@ -131,6 +131,26 @@ def test_a_victim_whose_margins_are_all_tiny_is_asked_no_more_than_is_allowed(mo
     assert 0 < asked[1_000] < asked[20_000] < asked[100_000]
 
 
+def stored_as(found):
+    """A certificate as a run stores it."""
+    return StoredCertificate(
+        graphs=list(range(len(found.witnesses))),
+        certified=found.certified.tolist(),
+        settled=found.exhausted.tolist(),
+        lower_margin=[
+            round(margin, 6) if math.isfinite(margin) else None
+            for margin in found.lower_margin.tolist()
+        ],
+        witnesses=[
+            None if each is None else [each.added.T.tolist(), each.removed.T.tolist()]
+            for each in found.witnesses
+        ],
+        threat={},
+        dataset="",
+        victim="",
+    )
+
+
 def test_what_was_certified_without_branch_and_bound_holds_by_it():
     """The search of all sets says of most of them that they leave more than the slack, no more."""
     otherwise = 0
@@ -147,22 +167,7 @@ def test_what_was_certified_without_branch_and_bound_holds_by_it():
         victim = Victim(case.model)
         graphs = case.graphs.with_labels(victim.logits(case.graphs).argmax(1))
         found = certify(victim, graphs, case.threat, limit=1, evaluations=0)
-        stored = StoredCertificate(
-            graphs=list(range(graphs.num_graphs)),
-            certified=found.certified.tolist(),
-            settled=found.exhausted.tolist(),
-            lower_margin=[
-                round(margin, 6) if math.isfinite(margin) else None
-                for margin in found.lower_margin.tolist()
-            ],
-            witnesses=[
-                None if each is None else [each.added.T.tolist(), each.removed.T.tolist()]
-                for each in found.witnesses
-            ],
-            threat={},
-            dataset="",
-            victim="",
-        )
+        stored = stored_as(found)
         limits = MostTried(pairs=1, evaluations=0, sets=200_000)
         proof = check_certificate(stored, subject_of(victim, graphs), case.threat, limits)
         assert proof.problems == [], number
@@ -170,3 +175,21 @@ def test_what_was_certified_without_branch_and_bound_holds_by_it():
         differs = (by_branches - found.lower_margin.double()).abs() > 0.01
         otherwise += int((found.certified & differs).sum())
     assert otherwise > 0
+
+
+def test_pairs_are_searched_again_as_often_as_their_own_limit_allows(monkeypatch):
+    """A certificate of two edits may have made more evaluations than `evaluations` says."""
+    monkeypatch.setattr(certificate_proof, "LEAST_EVALUATIONS", 5)
+    by_pairs = 0
+    for number in range(40):
+        case = random_case(number, encoder=Structure2Vec, layers=2, features=1, budget=2, graphs=5)
+        victim = Victim(case.model)
+        graphs = case.graphs.with_labels(victim.logits(case.graphs).argmax(1))
+        found = certify(victim, graphs, case.threat, limit=2_000, evaluations=5)
+        limits = MostTried(pairs=2_000, evaluations=5, sets=1)
+        proof = check_certificate(stored_as(found), subject_of(victim, graphs), case.threat, limits)
+        assert proof.problems == []
+        assert "on trust" not in proof.proved, number
+        fewer = certify(victim, graphs, case.threat, limit=1, evaluations=5)
+        by_pairs += int((found.certified & ~fewer.certified).sum())
+    assert by_pairs > 0
