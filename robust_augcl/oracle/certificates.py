@@ -170,8 +170,7 @@ def _certify(
     bounds = _bounds(victim, graphs, candidates, budgets, standing & ~quick)
     bounded = _bounded_margin(bounds, graphs)
     proved = (bounded > 0) & is_right
-    asks = most.evaluations > 0 and bool(standing.any())
-    classifier = _classifier(victim, graphs, budgets) if asks else None
+    classifier = _classifier(victim, graphs, budgets, most) if bool(standing.any()) else None
     by_branches = standing & (size <= MOST_EDITS) & (classifier is not None)
     pairs = standing & ~proved & ~by_branches
     if bool(pairs.any()):
@@ -189,9 +188,10 @@ def _certify(
     all_tried = (size <= tried) & complete
     survives = all_tried & ~found.broken
     margin = _searched_margin(found, tried, survives, bounds)
+    lower = torch.where(all_tried, torch.maximum(bounded, margin), bounded)
     certificate = Certificate(
         certified=~found.broken & (survives | proved),
-        lower_margin=torch.where(all_tried, torch.maximum(bounded, margin), bounded),
+        lower_margin=lower.masked_fill(found.broken & (size > 1), -torch.inf),
         exhausted=found.broken | survives | proved,
         witnesses=_witnesses(found, candidates, ~is_right),
         cost=torch.zeros_like(size),
@@ -209,8 +209,14 @@ def _certify(
     return certificate
 
 
-def _classifier(victim: OpenAnswers, graphs: PackedGraphs, budgets: Tensor) -> Known | None:
-    """The classifier as branch and bound searches it; None where it does not know it."""
+def _classifier(
+    victim: OpenAnswers, graphs: PackedGraphs, budgets: Tensor, most: _Limits
+) -> Known | None:
+    """The classifier as branch and bound searches it; None where it does not know it, or may not
+    search.
+    """
+    if most.evaluations == 0:
+        return None
     return known(victim.model.local_parts(graphs), graphs, int(budgets.max()))
 
 
@@ -299,7 +305,9 @@ def _with_searched(
         witnesses[number] = candidates.perturbation(edits[edits >= 0])
     return Certificate(
         certified=certificate.certified | safe,
-        lower_margin=torch.where(safe, lower, certificate.lower_margin),
+        lower_margin=torch.where(safe, lower, certificate.lower_margin).masked_fill(
+            broken, -torch.inf
+        ),
         exhausted=certificate.exhausted | safe | broken,
         witnesses=witnesses,
         cost=certificate.cost + searched.cost.to(certificate.cost.device),

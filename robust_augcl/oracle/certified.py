@@ -21,8 +21,8 @@ class Certificate:
     Args:
         certified: the prediction is right, and stays so after every allowed set of edits (G,).
         lower_margin: no allowed set leaves a smaller margin, which is the true logit less the best
-            other one; minus infinity where no such number is known (G,), as where one of several
-            allowed edits breaks the graph.
+            other one; minus infinity where no such number is known (G,), as where several edits are
+            allowed and some of them break the graph.
         exhausted: the question is settled: certified, or broken by a set of edits that was found
             (G,).
         witnesses: that set, for each of the G graphs. It holds no edit where the prediction is

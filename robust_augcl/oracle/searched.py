@@ -25,6 +25,7 @@ class Searched:
         lower: of what is safe, no allowed set leaves a margin below this; else minus infinity (G,).
         evaluations: sets that were tried, and with branch and bound costs that were computed (G,).
         questions: to the victim, with branch and bound (G,).
+        set_up: what branch and bound took before it tried any set, in evaluations (G,).
     """
 
     safe: Tensor
@@ -32,6 +33,7 @@ class Searched:
     lower: Tensor
     evaluations: Tensor
     questions: Tensor
+    set_up: Tensor
 
     @classmethod
     def nothing(cls, graphs: int, most: int) -> Searched:
@@ -42,12 +44,13 @@ class Searched:
             lower=torch.full((graphs,), -torch.inf, dtype=torch.double),
             evaluations=torch.zeros(graphs, dtype=torch.long),
             questions=torch.zeros(graphs, dtype=torch.long),
+            set_up=torch.zeros(graphs, dtype=torch.long),
         )
 
     @property
     def cost(self) -> Tensor:
-        """Evaluations, where a question to the victim counts as `QUESTION` of them (G,)."""
-        return self.evaluations + QUESTION * self.questions
+        """What the search took: a question to the victim counts as `QUESTION` evaluations (G,)."""
+        return self.evaluations + self.set_up + QUESTION * self.questions
 
     @property
     def broken(self) -> Tensor:

@@ -96,7 +96,8 @@ class Again:
         self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
         self._asked = torch.zeros_like(self.size, dtype=torch.bool)
         self._evaluations = torch.zeros_like(self.size)  # of branch and bound, that were allowed
-        self._left = MOST_EVALUATIONS
+        # What is open claims nothing. It must not use up what proves claims.
+        self._left = {True: MOST_EVALUATIONS, False: MOST_EVALUATIONS // 10}
         self._bounded = torch.zeros_like(self._asked)
         self.bound = torch.full_like(self.size, -torch.inf, dtype=torch.double)
         self.searched = torch.zeros_like(self._asked)
@@ -105,13 +106,17 @@ class Again:
         self._pair_is_wrong = torch.zeros_like(self._asked)
         self._searched_margin = self.bound.clone()
 
-    def ask(self, asked: Tensor, evaluations: int = LEAST_EVALUATIONS) -> None:
+    def ask(
+        self, asked: Tensor, evaluations: int = LEAST_EVALUATIONS, *, claimed: bool = True
+    ) -> None:
         """Find out about these targets (G,) bool. What one edit breaks needs no more.
 
         Args:
             asked: the targets.
             evaluations: of branch and bound in a target, at the most, as long as there are no more
                 than `MOST_EVALUATIONS` in all.
+            claimed: whether something is claimed of these targets. Others have a tenth of
+                `MOST_EVALUATIONS` to themselves.
         """
         new = asked & ~self._asked & ~self.after_one.broken
         self._asked |= asked
@@ -119,8 +124,9 @@ class Again:
         open_sets = asked & ~self.after_one.broken & (self.size > 1) & ~self._by_bound
         longer = ~self.searched & (self._evaluations < evaluations)
         by_branches = open_sets & self._is_known & longer
-        self._evaluations[by_branches] = evaluations
-        self._search(by_branches, 1, evaluations)
+        self._search(by_branches, 1, evaluations, claimed)
+        if self._left[claimed] > 0:  # else some of them may be asked about again, if claimed
+            self._evaluations[by_branches] = evaluations
         # Branch and bound may know the classifier for a few graphs that have the same features,
         # though it does not for those beside which they were certified.
         others = new & open_sets & ~self._is_known
@@ -202,12 +208,13 @@ class Again:
         """
         evaluations = self._targets.victim.num_classes * (self.pairs + 4 * self._changing)
         by_branches = (self.size == 2) & (evaluations <= max(most.evaluations, most.pairs))
+        is_known = self._is_known & (most.evaluations > 0)  # else the step searched without it
         few = [
             _are_few(*each, most.sets)
             for each in zip(self._changing.tolist(), self.size.tolist(), strict=True)
         ]
         by_sets = (self.size > 1) & (self.pairs <= most.pairs) & torch.tensor(few, dtype=torch.bool)
-        return self._every & torch.where(self._is_known, by_branches, by_sets)
+        return self._every & torch.where(is_known, by_branches, by_sets)
 
     @property
     def _stands(self) -> Tensor:
@@ -219,7 +226,7 @@ class Again:
         slack = self.after_one.tie.clamp(max=SLACK / 2).masked_fill(self.size == 2, 0)
         return (self.size > 1) & (self.bound > -slack)
 
-    def _search(self, some: Tensor, limit: int, evaluations: int) -> None:
+    def _search(self, some: Tensor, limit: int, evaluations: int, claimed: bool = True) -> None:
         """Search the sets of edits of some targets (G,) bool, up to limits for each.
 
         These are pairs, and evaluations of branch and bound.
@@ -235,9 +242,9 @@ class Again:
             limit=limit,
             evaluations=evaluations,
             sets=MOST_SETS,
-            evaluations_in_all=self._left,
+            evaluations_in_all=self._left[claimed],
         )
-        self._left = max(self._left - int(found.cost.sum()), 0)
+        self._left[claimed] = max(self._left[claimed] - int(found.cost.sum()), 0)
         self.searched[places], self._survives[places] = found.exhausted, found.certified
         self._searched_margin[places] = found.lower_margin
         edits: list[Edits] = [([], []) for _ in self._targets.names]

@@ -80,7 +80,7 @@ def check_certificate(
     what = "certificate beside edits of another result"
     problems += differing(what, found_by_others, claims.names)
     again = subject.again(threat)
-    again.ask_bound(~claims.broken_by_one & ~again.without_bound(most.pairs))
+    again.ask_bound(~claims.broken & ~again.without_bound(most.pairs))
     # A step that says that it may evaluate little must not keep its claims from being searched.
     # What is open claims nothing that a search could refute.
     # Of pairs, branch and bound makes as many evaluations as the limit for pairs, if it is higher.
@@ -103,7 +103,6 @@ class _Claims:
         lower: the claimed margin that no allowed set goes below; minus infinity without a claim.
         broken: whether each has a witness.
         edits: how many edits that has; 0 without one.
-        broken_by_one: whether it has one at the most.
         unrounded: where the lower margin has more decimals than any run writes.
     """
 
@@ -114,7 +113,6 @@ class _Claims:
         self.lower = torch.tensor(margins, dtype=torch.double)
         self.broken = torch.tensor([witness is not None for witness in stored.witnesses])
         self.edits = torch.tensor([sum(map(len, witness or ())) for witness in stored.witnesses])
-        self.broken_by_one = self.broken & (self.edits <= 1)
         self.unrounded = unrounded(stored.lower_margin)
 
 
@@ -188,9 +186,9 @@ def _margin_holds(claims: _Claims, again: Again, most: MostTried) -> Tensor:
 def _margin_now(claims: _Claims, again: Again, no_bound: Tensor) -> Tensor:
     """The lower margin that a certificate with these verdicts has, by what is found now (G,).
 
-    If the target is certified, that is what proves it. If it is open, or more than one edit breaks
-    it, that is what the bound proves. If one edit breaks it, it is none where more are allowed, and
-    what the worst of them leaves where one is allowed.
+    If the target is certified, that is what proves it. If it is open, that is what the bound
+    proves. If it is broken, it is none where several edits are allowed, and what the worst of them
+    leaves where one is allowed.
 
     Args:
         claims: the verdicts.
@@ -199,9 +197,7 @@ def _margin_now(claims: _Claims, again: Again, no_bound: Tensor) -> Tensor:
     """
     by_bound = again.bound.masked_fill(no_bound, -torch.inf)
     margin = torch.where(claims.certified, again.lower, by_bound)
-    # A witness of more edits than it takes is refused as such.
-    by_one = claims.broken_by_one | claims.broken & again.after_one.broken
-    margin = margin.masked_fill(by_one, -torch.inf)
+    margin = margin.masked_fill(claims.broken, -torch.inf)
     all_tried = claims.broken & (again.size <= 1)
     return torch.where(all_tried, torch.maximum(by_bound, again.after_one.margin), margin)
 

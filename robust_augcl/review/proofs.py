@@ -93,7 +93,8 @@ def check_exactness(
         return "", differing("claim to be exact", exact, names)
     threat, again = threat_of(record), subject.again(threat_of(record))
     standing = torch.tensor([outcome.robust for outcome in record.outcomes])
-    again.ask(standing)
+    again.ask(exact & standing)
+    again.ask(standing, claimed=False)
     claimed = exact & standing
     thorough = standing & (most_tried is not None)
     covered = thorough & _within_limit(most_tried or 0, again)

@@ -87,7 +87,7 @@ def test_a_search_is_made_again_for_as_long_as_is_asked_for_and_allowed(monkeypa
             patches.setattr(again, "MOST_EVALUATIONS", 1)
             capped = again_of(victim, graphs, threat)
             capped.ask(asked, 10**6)
-        assert torch.equal(capped.searched, little)
+        assert not (capped.searched & ~little).any()
         longer += int((found.searched & ~little).sum())
     assert longer > 0
 

@@ -31,10 +31,13 @@ _SHARE = 1e-7
 The search rounds by 1e-12 of it.
 """
 
-Answer = Callable[[PackedGraphs], tuple[bool, float]]
-"""Whether one edited graph is predicted wrongly, and its margin."""
+Answered = tuple[bool, float]
+"""Whether an edited graph is predicted wrongly, and its margin."""
 
-Ask = Callable[[list[int]], tuple[bool, float]]
+Answer = Callable[[PackedGraphs], Answered]
+"""The same of one edited graph."""
+
+Ask = Callable[[list[int]], Answered]
 """The same of a set of edits of one graph."""
 
 
@@ -72,6 +75,8 @@ def branch_and_bound(
     first = candidates.ptr.tolist()
     changes = candidates.changes
     for number in asked.nonzero().squeeze(1).tolist():
+        if left == 0:
+            break
         own = torch.arange(first[number], first[number + 1], device=changes.device)
         own = own[changes[own]]
         size = min(int(budgets[number]), own.numel())
@@ -83,9 +88,7 @@ def branch_and_bound(
             slack,
         )
 
-        def asked_about(
-            edits: list[int], own: Tensor = own, number: int = number
-        ) -> tuple[bool, float]:
+        def asked_about(edits: list[int], own: Tensor = own, number: int = number) -> Answered:
             chosen = own[torch.tensor(edits, device=own.device)].unsqueeze(0)
             graph = torch.tensor([number], device=own.device)
             return answer(edited(graphs, candidates, graph, chosen))
@@ -95,6 +98,7 @@ def branch_and_bound(
         out.safe[number] = found.is_safe
         out.lower[number] = found.lower if found.is_safe else -torch.inf
         out.evaluations[number], out.questions[number] = found.evaluations, found.questions
+        out.set_up[number] = found.set_up
         out.sets[number, : len(edits)] = own[torch.tensor(edits, dtype=torch.long)].cpu()
     return out
 
@@ -107,6 +111,7 @@ class _OneGraph:
         lower: if it is safe, no set leaves a smaller margin.
         evaluations: that the search has made.
         questions: that it has asked.
+        set_up: what it took before any set was tried, in evaluations.
     """
 
     def __init__(
@@ -119,7 +124,8 @@ class _OneGraph:
         hidden = np.maximum(known.network.weight @ clean.sums + known.network.bias, 0)
         logits = known.last @ hidden + known.last_bias
         self._slack = max(_SHARE * max(float(np.abs(logits).max()), 1.0), slack)
-        self.is_safe, self.lower, self.evaluations, self.questions = False, -np.inf, 0, 0
+        self.is_safe, self.lower = False, -np.inf
+        self.evaluations = self.questions = self.set_up = 0
         self._most_in_all: int | None = None
 
     def run(
@@ -153,8 +159,8 @@ class _OneGraph:
 
     @property
     def cost(self) -> int:
-        """Evaluations, where a question to the victim counts as `QUESTION` of them."""
-        return self.evaluations + QUESTION * self.questions
+        """What it took: a question to the victim counts as `QUESTION` evaluations."""
+        return self.evaluations + self.set_up + QUESTION * self.questions
 
     def _within(self, most_evaluations: int) -> int:
         """So many evaluations, or what all that was done here leaves of those in all graphs."""
@@ -167,6 +173,8 @@ class _OneGraph:
         return self._most_in_all is None or QUESTION * (self.questions + 1) <= self._most_in_all
 
     def _problem(self, size: int) -> Problem:
+        # Measured: 0.08, 0.5 and 9 s for 990 edits and sets of 3, 5 and 10.
+        self.set_up += len(self._edits.one) * size**4 // 3
         return search.new_problem(self._network, self._edits, self._clean, size)
 
     def _smaller(
