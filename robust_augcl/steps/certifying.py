@@ -15,7 +15,8 @@ from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.labels import refuse_other_classes
 from robust_augcl.graphs.targets import Targets
-from robust_augcl.oracle.certificates import Certificate, certify
+from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.certified import Certificate
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import stored_certificate, targets_of
