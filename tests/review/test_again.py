@@ -193,3 +193,19 @@ def test_pairs_are_searched_again_as_often_as_their_own_limit_allows(monkeypatch
         fewer = certify(victim, graphs, case.threat, limit=1, evaluations=5)
         by_pairs += int((found.certified & ~fewer.certified).sum())
     assert by_pairs > 0
+
+
+def test_what_is_open_does_not_use_up_what_proves_claims(monkeypatch):
+    """Records of exact attacks ask about all that stands, before any certificate is looked at."""
+    monkeypatch.setattr(again, "MOST_EVALUATIONS", 100_000)
+    victim, graphs, threat = tiny_margins(0)
+    every = torch.ones(graphs.num_graphs, dtype=torch.bool)
+    found = again_of(victim, graphs, threat)
+    found.ask(every, 10**9, claimed=False)
+    first = found.searched.clone()
+    found.ask(every, 10**9)
+    alone = again_of(victim, graphs, threat)
+    alone.ask(every, 10**9)
+    assert not first.all()
+    assert torch.equal(found.searched, alone.searched)
+    assert (found.searched & ~first).any()
