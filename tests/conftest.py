@@ -23,6 +23,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from outer_shell import forget
+from real_archives import put_away
 from torch import Tensor
 from torch_geometric.data import Data
 
@@ -58,6 +59,7 @@ VECTORS = Path(__file__).parent / "vectors"
 def pytest_sessionstart() -> None:
     """Let tests see nothing of what the shell says. Pytest has read it, and keeps its colours."""
     forget(os.environ)
+    put_away(os.environ)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

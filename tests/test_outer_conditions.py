@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from outer_shell import SAYS, forget
+from real_archives import put_away, real_archives
 from rich.console import Console
 
 HERE = Path(__file__).parent
@@ -83,6 +84,16 @@ def test_a_tight_limit_is_found(line, is_tight):
 
 def test_nothing_of_the_shell_is_seen_by_tests():
     assert not set(SAYS) & set(os.environ)
+    assert "ROBUST_AUGCL_ARCHIVES" not in os.environ  # see tests/helpers/real_archives.py
+
+
+def test_archives_are_put_away_for_tests_that_want_them(monkeypatch, tmp_path):
+    said = {"ROBUST_AUGCL_ARCHIVES": str(tmp_path)}
+    put_away(said)
+    assert "ROBUST_AUGCL_ARCHIVES" not in said
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    assert real_archives() == tmp_path
 
 
 def printed(environment: dict[str, str]) -> str:

@@ -67,7 +67,6 @@ def here(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "mine.py").write_text("raise SystemExit(0)\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("ROBUST_AUGCL_ARCHIVES", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # nothing is downloaded
     monkeypatch.setattr(processes, "warm_up", lambda: None)
     monkeypatch.setattr(

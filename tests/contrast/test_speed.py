@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
 import pytest
 import torch
 from generators import seeded
+from real_archives import archives_or_skip
 from sklearn.cluster import KMeans
 from torch import nn
 from torch.autograd.profiler import profile
@@ -223,13 +222,8 @@ def test_benchmark_speed_of_a_weighted_step(benchmark, random_graphs):
 
 
 def test_the_three_stages_on_mutag_take_at_most_6_seconds(benchmark):
-    archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
-    if not archives:
-        pytest.skip(
-            "needs the MUTAG archive: set ROBUST_AUGCL_ARCHIVES to a folder that holds "
-            "TUDataset/MUTAG.zip"
-        )
-    graphs = registry.load("data source", "tu")(name="MUTAG").load(Path(archives), seeded(0))
+    source = registry.load("data source", "tu")(name="MUTAG")
+    graphs = source.load(archives_or_skip(), seeded(0))
     augmentations = (Augmentation("node_drop", 0.1), Augmentation("subgraph", 0.2))
     settings = Pretraining(learning_rate=0.01, augmentations=augmentations)
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 from generators import seeded
+from real_archives import needs_archives, real_archives
 
 from robust_augcl.data.tu import TUGraphs
 
-FOLDER = os.environ.get("ROBUST_AUGCL_ARCHIVES")
+FOLDER = real_archives()
 QUICK = ("IMDB-BINARY", "MUTAG")
 """Small ones, without node labels and with them. The others are thorough."""
 ARCHIVES = [
     pytest.param(path, marks=[] if path.stem in QUICK else pytest.mark.thorough, id=path.stem)
-    for path in (sorted(Path(FOLDER).glob("TUDataset/*.zip")) if FOLDER else [])
+    for path in (sorted(FOLDER.glob("TUDataset/*.zip")) if FOLDER else [])
 ]
 
 
@@ -45,9 +44,7 @@ def components(nodes: list[int], neighbours: dict[int, set[int]]) -> int:
     return count
 
 
-@pytest.mark.skipif(
-    not ARCHIVES, reason="set ROBUST_AUGCL_ARCHIVES to a folder that holds TUDataset/NAME.zip"
-)
+@needs_archives
 @pytest.mark.parametrize("path", ARCHIVES)
 def test_an_archive_is_read_as_by_plain_loops(path):
     name = path.stem
@@ -66,8 +63,8 @@ def test_an_archive_is_read_as_by_plain_loops(path):
         nodes[int(number)].append(node)
     classes = {label: place for place, label in enumerate(sorted(set(map(int, labels))))}
 
-    assert path.parent.parent == Path(FOLDER)
-    graphs = TUGraphs(name).load(Path(FOLDER), seeded(0))
+    assert path.parent.parent == FOLDER
+    graphs = TUGraphs(name).load(FOLDER, seeded(0))
     assert graphs.num_graphs == len(labels) == len(nodes)
     assert graphs.y.tolist() == [classes[int(label)] for label in labels]
     assert graphs.sizes.tolist() == [len(nodes[k + 1]) for k in range(len(labels))]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from real_archives import archives_or_skip
 from scipy import sparse
 
 from robust_augcl import registry
@@ -67,18 +67,16 @@ def test_indices_that_lie_outside_are_refused(tmp_path, form):
 
 
 def test_a_suite_names_the_file_beside_it(tmp_path):
-    archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
-    if not archives:
-        pytest.skip("ROBUST_AUGCL_ARCHIVES names no folder of archives")
+    archives = archives_or_skip()
     source = registry.load("data source", "npz")(name="Cora", adjacency="mine.npz").beside(tmp_path)
     with pytest.raises(InputError, match="`adjacency`"):
-        source.fingerprint(Path(archives))
+        source.fingerprint(archives)
     matrix = sparse.csr_matrix(np.eye(2485, k=1) + np.eye(2485, k=-1))
     sparse.save_npz(tmp_path / "mine.npz", matrix)
     plain = registry.load("data source", "npz")(name="Cora")
-    assert source.fingerprint(Path(archives)) != plain.fingerprint(Path(archives))
-    graphs = source.load(Path(archives), torch.Generator())
+    assert source.fingerprint(archives) != plain.fingerprint(archives)
+    graphs = source.load(archives, torch.Generator())
     assert graphs.num_undirected_edges.tolist() == [2484]
     assert "edges of mine.npz" in source.label
     half = source.scaled(0.5)
-    assert half.fingerprint(Path(archives)) == source.fingerprint(Path(archives))
+    assert half.fingerprint(archives) == source.fingerprint(archives)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from generators import seeded
 from loaded_nodes import Trap, loaded, undirected
+from real_archives import needs_archives, real_archives
 from small_planetoid import NODES, a_graph, arrays, as_python_2, write_planetoid, write_wikics
 from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
@@ -24,8 +23,6 @@ from robust_augcl.errors import InputError
 from robust_augcl.graphs.data_source import share_of_each
 from robust_augcl.seeds import spawn
 from robust_augcl.testing import check_data_source
-
-FOLDER = os.environ.get("ROBUST_AUGCL_ARCHIVES")
 
 
 @pytest.fixture
@@ -218,11 +215,11 @@ KNOWN = [
 ]
 
 
-@pytest.mark.skipif(not FOLDER, reason="set ROBUST_AUGCL_ARCHIVES to a folder of archives")
+@needs_archives
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known[0].label)
 def test_an_archive_has_the_known_numbers(known):
     source, nodes, edges, features, classes = known
-    found = source.admitted(Path(FOLDER), seeded(0))
+    found = source.admitted(real_archives(), seeded(0))
     assert found.graphs.num_graphs == 1
     assert found.graphs.x.shape == (nodes, features)
     assert int(found.graphs.num_undirected_edges) == edges
@@ -230,8 +227,8 @@ def test_an_archive_has_the_known_numbers(known):
     assert f"{nodes:,} nodes" in source.label
 
 
-@pytest.mark.skipif(not FOLDER, reason="set ROBUST_AUGCL_ARCHIVES to a folder of archives")
+@needs_archives
 @pytest.mark.parametrize(("name", "train"), [("Cora", 140), ("CiteSeer", 120)])
 def test_public_parts_of_an_archive_have_the_known_sizes(name, train):
-    data = loaded(PlanetoidGraph(name=name, parts_from="public"), Path(FOLDER))
+    data = loaded(PlanetoidGraph(name=name, parts_from="public"), real_archives())
     assert [len(part) for part in (data.train, data.validation, data.test)] == [train, 500, 1000]

@@ -4,12 +4,10 @@ code.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 from generators import seeded
+from real_archives import archives_or_skip
 from torch import nn
 from torch_geometric.nn import GINConv, global_add_pool
 
@@ -77,14 +75,9 @@ def test_states_equal_those_of_pytorch_geometric(random_graphs, layers, training
 
 
 def test_embeddings_equal_those_of_the_public_code(vectors):
-    archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
-    if not archives:
-        pytest.skip(
-            "needs the MUTAG archive: set ROBUST_AUGCL_ARCHIVES to a folder that holds "
-            "TUDataset/MUTAG.zip"
-        )
     values = vectors("gin")
-    graphs = TUGraphs("MUTAG").load(Path(archives), torch.Generator()).select(values["graph_ids"])
+    graphs = TUGraphs("MUTAG").load(archives_or_skip(), torch.Generator())
+    graphs = graphs.select(values["graph_ids"])
     encoder = GIN(in_features=7, width=8, layers=3, generator=torch.Generator())
     state = {}
     for layer in range(3):

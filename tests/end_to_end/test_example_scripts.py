@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,10 @@ from as_a_user import (
     called,
     folder_of_examples,
 )
+from real_archives import needs_archives, real_archives
 
 import robust_augcl as ra
 from robust_augcl import registry, sources
-
-ARCHIVES = os.environ.get("ROBUST_AUGCL_ARCHIVES")
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +43,12 @@ def test_scripts_are_short():
         assert len((EXAMPLES / name).read_text().splitlines()) <= 70, name
 
 
-@pytest.mark.skipif(not ARCHIVES, reason="ROBUST_AUGCL_ARCHIVES names no folder of archives")
+@needs_archives
 def test_a_model_of_ones_own_takes_molecules_where_there_are_archives():
     source = EXAMPLES / "own_model.py"
     script = sources.import_file(source, source.read_bytes())
     graphs = registry.load("data source", "tu")("MUTAG", fraction=0.1)
-    data = graphs.load(Path(ARCHIVES), torch.Generator().manual_seed(0))[0]
+    data = graphs.load(real_archives(), torch.Generator().manual_seed(0))[0]
     batch = torch.zeros(data.num_nodes, dtype=torch.long)
     assert script.for_molecules()(data.x, data.edge_index, batch).shape == (1, 2)
 

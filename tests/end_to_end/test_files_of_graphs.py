@@ -67,7 +67,6 @@ def run(tmp_path, command, monkeypatch):
     """Run the suite beside the file; the current folder is another one."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.delenv("ROBUST_AUGCL_ARCHIVES", raising=False)
 
     def call(lines, more="", method="none"):
         write(tmp_path / "suite" / "data", lines)

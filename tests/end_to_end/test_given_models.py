@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 from given_models import SOURCE
+from real_archives import needs_archives, real_archives
 from torch import nn
 from torch_geometric.loader import DataLoader
 
@@ -17,11 +17,7 @@ import robust_augcl as ra
 from robust_augcl import foreign, registry
 from robust_augcl.models import given
 
-ARCHIVES = os.environ.get("ROBUST_AUGCL_ARCHIVES")
-pytestmark = [
-    pytest.mark.skipif(ARCHIVES is None, reason="ROBUST_AUGCL_ARCHIVES names no folder"),
-    pytest.mark.usefixtures("nothing_known"),
-]
+pytestmark = [needs_archives, pytest.mark.usefixtures("nothing_known")]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +39,7 @@ def trained(models: Path) -> Path:
     """Weights of a GIN after a short training on MUTAG, in a file of safetensors."""
     module, file = load(models), models.with_name("gin.safetensors")
     source = registry.load("data source", "tu")("MUTAG")
-    data = source.admitted(Path(str(ARCHIVES)), torch.Generator()).graphs.to_data_list()
+    data = source.admitted(real_archives(), torch.Generator()).graphs.to_data_list()
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -64,7 +60,7 @@ def folder(models: Path, trained: Path, tmp_path_factory) -> Path:
     model = load(models)
     model.load_state_dict(safetensors.torch.load_file(trained))
     source = registry.load("data source", "tu")("MUTAG", fraction=0.1)
-    graphs = source.admitted(Path(str(ARCHIVES)), torch.Generator()).graphs.to_data_list()
+    graphs = source.admitted(real_archives(), torch.Generator()).graphs.to_data_list()
 
     threat = ra.ThreatModel(budget=1, operations=("add", "delete"))
     attacks = ("grad_argmax", "prbcd", "beam", "exhaustive")
@@ -166,6 +162,7 @@ def test_the_command_line_does_the_same(models, trained, command, tmp_path):
     called = ["evaluate", "--model", f"gin={models}:mutag", "--weights", trained, "--data", "MUTAG"]
     called += ["--budget", "1", "--attack", "rand_sampling", "--attack", "worst_case"]
     called += ["--fit", "0.8", "--out", out, "--workers", "1", "--no-certificates"]
+    called += ["--archives", real_archives()]
     answer = command(*called)
     assert answer.code == 0, answer
     assert "Worst case, budget 1, gin: at most " in answer.out
@@ -199,9 +196,8 @@ def test_bad_input_is_one_line(models, trained, command, tmp_path, changed, word
     }
     option, value = changed
     settings[option] = value.format(models=models, weights=trained)
-    answer = command(
-        "evaluate", *(part for pair in settings.items() for part in pair), "--out", tmp_path / "x"
-    )
+    named = [part for pair in settings.items() for part in pair]
+    answer = command("evaluate", *named, "--archives", real_archives(), "--out", tmp_path / "x")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.count("\n") == 1
     assert words in answer.err

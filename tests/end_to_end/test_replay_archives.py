@@ -46,11 +46,6 @@ def written(folder, labels=None):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def no_archives_but_those_named(monkeypatch):
-    monkeypatch.delenv("ROBUST_AUGCL_ARCHIVES", raising=False)
-
-
 @pytest.fixture(scope="module")
 def archived(tmp_path_factory):
     """A finished run, its suite and its archives. Not to be changed."""

@@ -52,11 +52,9 @@ def folder_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def called(folder: Path, command: str) -> str:
     """What a command prints, called in a folder where nothing of this project lies.
 
-    No archives are named. Nor does it inherit the arithmetic of these tests: no user's shell has
-    chosen one.
+    It does not inherit the arithmetic of these tests: no user's shell has chosen one.
     """
-    ours = {*VARIABLES, "ROBUST_AUGCL_ARCHIVES"}
-    environment = {name: told for name, told in os.environ.items() if name not in ours}
+    environment = {name: told for name, told in os.environ.items() if name not in VARIABLES}
     environment |= {"OMP_NUM_THREADS": "1", "COLUMNS": "100"}
     command = command.partition("  # ")[0].replace("\\\n", " ")
     program, *words = command.split()

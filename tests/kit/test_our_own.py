@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
+from real_archives import archives_or_skip
 
 from robust_augcl import registry
 from robust_augcl.data._written_graphs import write_graphs
@@ -76,7 +74,4 @@ def test_files(tmp_path):
 
 
 def test_tu():
-    archives = os.environ.get("ROBUST_AUGCL_ARCHIVES")
-    if not archives:
-        pytest.skip("ROBUST_AUGCL_ARCHIVES names no folder of archives")
-    check_data_source(registry.load("data source", "tu")(name="MUTAG"), Path(archives))
+    check_data_source(registry.load("data source", "tu")(name="MUTAG"), archives_or_skip())
