@@ -32,7 +32,7 @@ Between these ends the relu of each is bounded by a line, as in CROWN (Zhang et 
 function of z, whose least is bounded by costs again.
 
 **Rounding.** All is computed in double precision, from the weights as they are; nothing is taken
-from single precision. Whoever uses the bound leaves `certificates.SLACK` for what double precision
+from single precision. Whoever uses the bound leaves `certifier.SLACK` for what double precision
 rounds. Predictions are decided in double precision where single precision is too coarse
 (`models.verdicts`), so what is certified holds for both.
 

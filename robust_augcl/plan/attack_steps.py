@@ -23,6 +23,7 @@ from robust_augcl.plan.suite_settings import Certificates, Named, Suite
 from robust_augcl.registry import revisions_of
 from robust_augcl.results.records import Cell
 from robust_augcl.revisions import Revision
+from robust_augcl.threat.model import ThreatModel
 
 FOUND_WITH = "found with "
 """How the roles of inputs begin that are records which an attack combines.
@@ -126,8 +127,7 @@ class AttackPlanner:
     def add_attacked(self, attacked: Attacked) -> None:
         """Add certificates of a victim, and attacks on it."""
         if self.suite.certificates is not None:
-            for budget in self.suite.certificates.budgets:
-                self.add_certificate(attacked, budget, self.suite.certificates)
+            self.add_certificates(attacked, self.suite.certificates)
         self.add_attacks(attacked)
 
     def add_attacks(self, on: Attacked) -> None:
@@ -218,26 +218,49 @@ class AttackPlanner:
         plug_ins = _attack(attack)
         return {"search": self.step("attack_search", title, settings, on.inputs, plug_ins=plug_ins)}
 
-    def add_certificate(
-        self, on: Attacked, budget: int | float, certificates: Certificates
-    ) -> None:
-        """Add one certificate.
+    def add_certificates(self, on: Attacked, certificates: Certificates) -> None:
+        """Add the certificates of a victim, one a budget.
 
-        Where sets of several edits may be searched, which takes long, it has parts, which are
-        computed side by side. A share of a graph's edges may be several.
+        Where sets of several edits may be searched, which takes long, they have parts, which are
+        computed side by side. A part is of all these budgets. A share of a graph's edges may be
+        several.
         """
-        about = f"{on.about}, budget {budget}"
-        threat = self.suite.threat_for(on.protocol, budget)
+        threats = {
+            budget: self.suite.threat_for(on.protocol, budget) for budget in certificates.budgets
+        }
         limits = {name: getattr(certificates, name) for name in ("pairs", "evaluations", "sets")}
-        settings = {"threat": threat, **limits}
-        inputs = dict(on.inputs)
-        if budget != 1:
-            for part in range(certificates.parts):
-                role = f"part {part + 1} of {certificates.parts}"
-                own = {**settings, "part": part, "parts": certificates.parts}
-                inputs[role] = self.step("certificate_part", f"{about}, {role}", own, on.inputs)
-        certificate = self.step("certificate", about, settings, inputs)
-        self.measurements.append(Planned(self.cell_of(on, budget=budget), certificate))
+        several = tuple(budget for budget in threats if budget != 1)
+        parts = self._parts(on, {each: threats[each] for each in several}, limits, certificates)
+        for budget, threat in threats.items():
+            inputs = {**on.inputs, **(parts if budget in several else {})}
+            settings = {"threat": threat, **limits}
+            about = f"{on.about}, budget {budget}"
+            certificate = self.step("certificate", about, settings, inputs)
+            self.measurements.append(Planned(self.cell_of(on, budget=budget), certificate))
+
+    def _parts(
+        self,
+        on: Attacked,
+        threats: Mapping[int | float, ThreatModel],
+        limits: Mapping[str, int],
+        certificates: Certificates,
+    ) -> dict[str, Step]:
+        """The parts of the certificates of these budgets, by their role."""
+        if not threats:
+            return {}
+        many = "budgets" if len(threats) > 1 else "budget"
+        about = f"{on.about}, {many} {', '.join(map(str, threats))}"
+        found = {}
+        for part in range(certificates.parts):
+            role = f"part {part + 1} of {certificates.parts}"
+            settings = {
+                "threats": tuple(threats.values()),
+                **limits,
+                "part": part,
+                "parts": certificates.parts,
+            }
+            found[role] = self.step("certificate_part", f"{about}, {role}", settings, on.inputs)
+        return found
 
 
 def _combines(attack: Named[Attack]) -> bool:

@@ -208,18 +208,18 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate_part": StepKind(
         title="certificate",
-        revision=8,  # that of certificates: it is one search
+        revision=9,  # that of certificates: it is one search
         priority=6,
         compute="robust_augcl.steps.certifying:compute_certificate_part",
-        holds="what a certificate says, of some of its graphs",
+        holds="what the certificates of several budgets say, of some of their graphs",
         kept=False,
         is_part=True,
-        read=_CERTIFICATE,
+        read="robust_augcl.results.stored_certificates:stored_certificates",
         again=False,
     ),
     "certificate": StepKind(
         title="certificate",
-        revision=8,
+        revision=9,
         priority=7,
         compute="robust_augcl.steps.certifying:compute_certificate",
         holds="of each test graph whether no edits break it, or edits that do",

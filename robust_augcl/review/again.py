@@ -6,14 +6,15 @@ Letters: G test targets.
 from __future__ import annotations
 
 from math import comb
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from robust_augcl.oracle.bounds import searched_without_bound
 from robust_augcl.oracle.branches.known import MOST_EDITS, known
-from robust_augcl.oracle.certificates import SLACK, bounded_margins, certify
+from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.certified import Certificate
+from robust_augcl.oracle.certifier import SLACK, MostTried, bounded_margins
 from robust_augcl.oracle.edit_sets import is_all, reach_of_search
 from robust_augcl.oracle.larger_sets import SMALLEST
 from robust_augcl.oracle.worst_edits import SingleEdits, changing_candidates
@@ -43,20 +44,6 @@ They take about as long as `MOST_PAIRS`, a second or so of a small molecule.
 """
 
 _ANY_PAIRS = 2**62
-
-
-class MostTried(NamedTuple):
-    """What the search of a certificate may try of one target.
-
-    Args:
-        pairs: of edits, where branch and bound does not know the classifier.
-        evaluations: of branch and bound, for each number of edits.
-        sets: of three edits and more, where it does not know the classifier.
-    """
-
-    pairs: int
-    evaluations: int
-    sets: int
 
 
 class Again:
@@ -120,7 +107,7 @@ class Again:
         """
         new = asked & ~self._asked & ~self.after_one.broken
         self._asked |= asked
-        self.ask_bound(new & ~self.without_bound(MOST_PAIRS))
+        self.ask_bound(new & ~self.without_bound(MOST_PAIRS) & ~self._is_known)
         open_sets = asked & ~self.after_one.broken & (self.size > 1) & ~self._by_bound
         longer = ~self.searched & (self._evaluations < evaluations)
         by_branches = open_sets & self._is_known & longer
@@ -157,11 +144,19 @@ class Again:
     @property
     def surely_searched(self) -> Tensor:
         """Where that is so on every machine, by a search of all sets of edits (G,)."""
-        # Bounds and search leave out what they know to be above the slack.
-        slack = self.after_one.tie.clamp(max=SLACK / 2)
-        enough = torch.maximum(slack, self._targets.judge.rounding)
-        searched = self.searched & self._survives & (self._searched_margin > enough)
+        searched = self.searched & self._survives & (self._searched_margin > self._enough)
         return self._finite & self.after_one.right & searched
+
+    def proved_at_once(self, asked: Tensor) -> Tensor:
+        """Of the asked targets (G,) bool, those that branch and bound proves at its first bound, or
+        with hardly any evaluations, on every machine. No search that may go on leaves them open.
+        """
+        places = (asked & self._finite & ~self.after_one.broken).nonzero().squeeze(1)
+        out = torch.zeros_like(asked)
+        if places.numel():
+            found = self._certified(places, 1, 1, False)
+            out[places] = found.certified & (found.lower_margin > self._enough[places])
+        return out
 
     def refuted(self, standing: Tensor) -> Tensor:
         """Which targets (G,) that are said to stand a few edits are known to break.
@@ -192,6 +187,10 @@ class Again:
         """Where a search of so many pairs at the most tries all, and computes no bound (G,)."""
         return self._slow_bound & (self.pairs <= pairs)
 
+    def without_pairs(self, most: MostTried) -> Tensor:
+        """Where such a search is by branch and bound, which needs neither bound nor pairs (G,)."""
+        return self._is_known & (most.evaluations > 0)
+
     @property
     def searched_all(self) -> Tensor:
         """Where all pairs were searched again without a bound, so that their margin is known (G,).
@@ -208,13 +207,20 @@ class Again:
         """
         evaluations = self._targets.victim.num_classes * (self.pairs + 4 * self._changing)
         by_branches = (self.size == 2) & (evaluations <= max(most.evaluations, most.pairs))
-        is_known = self._is_known & (most.evaluations > 0)  # else the step searched without it
+        is_known = self.without_pairs(most)
         few = [
             _are_few(*each, most.sets)
             for each in zip(self._changing.tolist(), self.size.tolist(), strict=True)
         ]
         by_sets = (self.size > 1) & (self.pairs <= most.pairs) & torch.tensor(few, dtype=torch.bool)
         return self._every & torch.where(is_known, by_branches, by_sets)
+
+    @property
+    def _enough(self) -> Tensor:
+        """A margin above this is above 0 on every machine (G,)."""
+        # Bounds and search leave out what they know to be above the slack.
+        slack = self.after_one.tie.clamp(max=SLACK / 2)
+        return torch.maximum(slack, self._targets.judge.rounding)
 
     @property
     def _stands(self) -> Tensor:
@@ -234,17 +240,7 @@ class Again:
         places = some.nonzero().squeeze(1)
         if places.numel() == 0:
             return
-        graphs = self._targets.graphs.select(places)
-        found = certify(
-            self._targets.victim,
-            graphs,
-            self._threat,
-            limit=limit,
-            evaluations=evaluations,
-            sets=MOST_SETS,
-            evaluations_in_all=self._left[claimed],
-        )
-        self._left[claimed] = max(self._left[claimed] - int(found.cost.sum()), 0)
+        found = self._certified(places, limit, evaluations, claimed)
         self.searched[places], self._survives[places] = found.exhausted, found.certified
         self._searched_margin[places] = found.lower_margin
         edits: list[Edits] = [([], []) for _ in self._targets.names]
@@ -255,6 +251,22 @@ class Again:
         answer, _ = self._targets.after(edits)
         self._pair_breaks |= has_pair & answer.broken
         self._pair_is_wrong |= has_pair & answer.wrong
+
+    def _certified(
+        self, places: Tensor, limit: int, evaluations: int, claimed: bool
+    ) -> Certificate:
+        """What a search up to these limits says of some targets, by their places."""
+        found = certify(
+            self._targets.victim,
+            self._targets.graphs.select(places),
+            self._threat,
+            limit=limit,
+            evaluations=evaluations,
+            sets=MOST_SETS,
+            evaluations_in_all=self._left[claimed],
+        )
+        self._left[claimed] = max(self._left[claimed] - int(found.cost.sum()), 0)
+        return found
 
 
 def _searches(targets: EditedTargets, threat: ThreatModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from robust_augcl.errors import ThreatViolation
 from robust_augcl.models.given import ModelMissing
-from robust_augcl.oracle.certificates import SLACK
+from robust_augcl.oracle.certifier import SLACK, MostTried
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import StoredCertificate, targets_of
 from robust_augcl.results.records import ArtifactRef
-from robust_augcl.review.again import LEAST_EVALUATIONS, Again, MostTried
+from robust_augcl.review.again import LEAST_EVALUATIONS, Again
 from robust_augcl.review.edited import perturbation_of
 from robust_augcl.review.judge import ROUNDED, Answer, unrounded
 from robust_augcl.review.proofs import Proof, differing
@@ -80,7 +80,8 @@ def check_certificate(
     what = "certificate beside edits of another result"
     problems += differing(what, found_by_others, claims.names)
     again = subject.again(threat)
-    again.ask_bound(~claims.broken & ~again.without_bound(most.pairs))
+    no_bound = again.without_bound(most.pairs) | again.without_pairs(most)
+    again.ask_bound(~claims.broken & ~no_bound)
     # A step that says that it may evaluate little must not keep its claims from being searched.
     # What is open claims nothing that a search could refute.
     # Of pairs, branch and bound makes as many evaluations as the limit for pairs, if it is higher.
@@ -163,7 +164,8 @@ def _check_the_rest(claims: _Claims, again: Again, most: MostTried) -> Iterator[
     settled = is_open & again.all_sets_within(most)
     what = "claim that it is open, though all its sets of edits are tried,"
     yield from differing(what, settled, claims.names)
-    proved = is_open & (again.size > 1) & again.surely
+    at_once = again.proved_at_once(is_open & again.without_pairs(most))
+    proved = is_open & (again.size > 1) & (again.surely | at_once)
     yield from differing("claim that it is open, which the bound proves,", proved, claims.names)
 
 
@@ -174,7 +176,8 @@ def _margin_holds(claims: _Claims, again: Again, most: MostTried) -> Tensor:
     was made, the margin may be anything that such a search can say.
     """
     tie = again.after_one.tie + ROUNDED
-    no_bound = again.without_bound(most.pairs) | (again.bound == -torch.inf)
+    no_bound = again.without_bound(most.pairs) | again.without_pairs(most)
+    no_bound |= again.bound == -torch.inf
     expected = _margin_now(claims, again, no_bound)
     least, highest = _ends_of_margin(again, no_bound)
     is_same = (claims.lower == expected) | ((claims.lower - expected).abs() <= tie)

@@ -2,29 +2,33 @@
 
 Graphs are certified portion by portion (`PackedGraphs.portions`), and a part is every so many-th
 portion: numbers that depend on what lies in one batch are then the same however a certificate is
-cut, and long stretches of hard graphs are shared out.
+cut, and long stretches of hard graphs are shared out. A part is of all budgets that a victim is
+certified against, since what a smaller one found is not searched again for a larger one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robust_augcl.errors import ArtifactDamaged
 from robust_augcl.graphs.dataset import Dataset
 from robust_augcl.graphs.labels import refuse_other_classes
 from robust_augcl.graphs.targets import Targets
-from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.certificates import certify_each
 from robust_augcl.oracle.certified import Certificate
+from robust_augcl.oracle.certifier import MostTried
 from robust_augcl.plan.kinds import KINDS
 from robust_augcl.plan.step import Step, plain
 from robust_augcl.results.measurements import stored_certificate, targets_of
+from robust_augcl.results.stored_certificates import stored_certificates
 from robust_augcl.steps.artifacts import dataset_of, victim_of
 from robust_augcl.steps.context import Context
 from robust_augcl.steps.drift import steady
 from robust_augcl.steps.inputs import Inputs
 from robust_augcl.store.artifact import Artifact
+from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation, apply_all
 
 _COLUMNS = ("graphs", "certified", "settled", "lower_margin", "witnesses")
@@ -46,50 +50,52 @@ def compute_certificate(step: Step, inputs: Inputs, context: Context) -> Artifac
         if KINDS[needed.kind].is_part
     }
     if parts:
-        return _merged(inputs, parts)
-    return _certified(step, inputs, context, 0, 1)
+        return _merged(step, inputs, parts)
+    (info,), _ = _certified(step, inputs, context, [step.settings["threat"]])
+    return Artifact({}, info, {})
 
 
 def compute_certificate_part(step: Step, inputs: Inputs, context: Context) -> Artifact:
-    """Certify one part of the test graphs of a victim; there may be none in it.
+    """Certify one part of the test graphs of a victim, within all budgets; there may be none in it.
 
-    What it says of them is in the form of a certificate.
+    It holds one certificate a budget, and the seconds of each.
     """
-    return _certified(step, inputs, context, step.settings["part"], step.settings["parts"])
+    found, seconds = _certified(step, inputs, context, step.settings["threats"])
+    return Artifact({}, {"certificates": found}, {"answer_seconds": seconds})
 
 
-def _certified(step: Step, inputs: Inputs, context: Context, part: int, parts: int) -> Artifact:
-    """Certify every `parts`-th portion of the test graphs, from the portion `part` on."""
+def _certified(
+    step: Step, inputs: Inputs, context: Context, threats: Sequence[ThreatModel]
+) -> tuple[list[dict[str, Any]], list[float]]:
+    """Certify every so many-th portion of the test graphs, from that of the step's part on.
+
+    Returns:
+        What is stored of each threat, and its seconds.
+    """
     data, victim_artifact = inputs.artifacts["dataset"], inputs.artifacts["victim"]
     dataset, victim = dataset_of(data), victim_of(victim_artifact, context.device)
-    threat = step.settings["threat"]
+    part, parts = step.settings.get("part", 0), step.settings.get("parts", 1)
     portions = dataset.part(dataset.attacked).portions()[part::parts]
-    total = sum(map(len, portions))
-    info: dict[str, Any] = {name: [] for name in _columns_of(dataset)}
+    most = MostTried(*(step.settings[name] for name in MostTried._fields))
+    infos: list[dict[str, Any]] = [{name: [] for name in _columns_of(dataset)} for _ in threats]
+    seconds, total = [0.0] * len(threats), sum(map(len, portions))
     for portion in portions:
         numbers = dataset.attacked[portion]
-        graphs = dataset.part(numbers)
+        graphs, targets = dataset.part(numbers), dataset.targets_at(numbers)
         with steady(victim, graphs):
-            found = certify(
-                victim,
-                graphs,
-                threat,
-                limit=step.settings["pairs"],
-                evaluations=step.settings["evaluations"],
-                sets=step.settings["sets"],
-            )
-        witnesses = [witness or Perturbation() for witness in found.witnesses]
-        refuse_other_classes(apply_all(graphs, witnesses), data.info["label_rule"], numbers)
-        for name, values in _columns(dataset.targets_at(numbers), found).items():
-            info[name] += values
-        done = len(info["graphs"])
+            found = certify_each(victim, graphs, threats, most, seconds)
+        for info, certificate in zip(infos, found, strict=True):
+            witnesses = [witness or Perturbation() for witness in certificate.witnesses]
+            refuse_other_classes(apply_all(graphs, witnesses), data.info["label_rule"], numbers)
+            for name, values in _columns(targets, certificate).items():
+                info[name] += values
+        done = len(infos[0]["graphs"])
         context.report(done / total, f"{done} of {total} graphs")
-    rests_on = {
-        "threat": plain(threat),
-        "dataset": data.digest,
-        "victim": victim_artifact.digest,
-    }
-    return Artifact({}, {**info, **rests_on}, {})
+    rests_on = {"dataset": data.digest, "victim": victim_artifact.digest}
+    return [
+        {**info, "threat": plain(threat), **rests_on}
+        for info, threat in zip(infos, threats, strict=True)
+    ], seconds
 
 
 def _columns_of(dataset: Dataset) -> tuple[str, ...]:
@@ -118,37 +124,54 @@ def _columns(targets: Targets, found: Certificate) -> dict[str, list[Any]]:
     }
 
 
-def _merged(inputs: Inputs, parts: Mapping[str, Artifact]) -> Artifact:
+def _merged(step: Step, inputs: Inputs, parts: Mapping[str, Artifact]) -> Artifact:
     """The certificate that parts make up, as if it had been computed at once.
 
     Its seconds are the sum of theirs.
     """
-    data, victim = inputs.artifacts["dataset"], inputs.artifacts["victim"]
+    pieces, seconds = [], 0.0
     for role, part in parts.items():
-        stored = stored_certificate(part.info, role)
-        if (stored.dataset, stored.victim) != (data.digest, victim.digest):
-            raise ArtifactDamaged(
-                f"{role} of the certificate is of another data set or victim: the next run "
-                "computes it again"
-            )
-    dataset = dataset_of(data)
+        piece, took = _of_budget(step, inputs, role, part)
+        pieces.append(piece)
+        seconds += took
+    dataset = dataset_of(inputs.artifacts["dataset"])
     found = {
-        target: (part.info, place)
-        for part in parts.values()
-        for place, target in enumerate(targets_of(stored_certificate(part.info, "a part")))
+        target: (piece, place)
+        for piece in pieces
+        for place, target in enumerate(targets_of(stored_certificate(piece, "a part")))
     }
     targets = dataset.targets_at(dataset.attacked).names()
-    total = sum(len(part.info["graphs"]) for part in parts.values())
+    total = sum(len(piece["graphs"]) for piece in pieces)
     if found.keys() != set(targets) or total != len(targets):
         raise ArtifactDamaged("The parts of the certificate are not of the test graphs, each once")
     info: dict[str, Any] = {}
     for name in _columns_of(dataset):
         rows = (found[target] for target in targets)
         info[name] = [of_part[name][place] for of_part, place in rows]
-    rests_on = {
-        "threat": next(iter(parts.values())).info["threat"],
-        "dataset": data.digest,
-        "victim": victim.digest,
-    }
-    about = {"seconds": sum(part.about["seconds"] for part in parts.values())}
-    return Artifact({}, {**info, **rests_on}, about)
+    rests_on = {name: pieces[0][name] for name in ("threat", "dataset", "victim")}
+    return Artifact({}, {**info, **rests_on}, {"seconds": seconds})
+
+
+def _of_budget(
+    step: Step, inputs: Inputs, role: str, part: Artifact
+) -> tuple[dict[str, Any], float]:
+    """What a part says within the budget of the certificate's step, and its seconds.
+
+    Raises:
+        ArtifactDamaged: it is of another data set or victim, or says nothing of this budget.
+    """
+    data, victim = inputs.artifacts["dataset"], inputs.artifacts["victim"]
+    stored, seconds = stored_certificates(part.info, role), part.about["answer_seconds"]
+    if (stored.dataset, stored.victim) != (data.digest, victim.digest):
+        raise ArtifactDamaged(
+            f"{role} of the certificate is of another data set or victim: the next run computes it "
+            "again"
+        )
+    threats = [each.threat for each in stored.certificates]
+    wanted = plain(step.settings["threat"])
+    if wanted not in threats or len(seconds) != len(threats):
+        raise ArtifactDamaged(
+            f"{role} of the certificate says nothing of its budget: the next run computes it again"
+        )
+    place = threats.index(wanted)
+    return part.info["certificates"][place], seconds[place]

@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from robust_augcl.adversary import global_state, guard
 from robust_augcl.adversary.global_state import EVERYTHING, NUMERIC, clean, put_back
 from robust_augcl.models import margins as margins_module
-from robust_augcl.oracle import certificates
+from robust_augcl.oracle import certifier
 from robust_augcl.store.store import Store
 from robust_augcl.workers import executors
 
@@ -86,7 +86,7 @@ CHANGES = [
     ("replaced functions", lambda: setattr(guard, "apply_all", print)),
     ("replaced functions", lambda: setattr(Store, "save", print)),
     ("replaced functions", lambda: setattr(builtins, "max", min)),
-    ("replaced functions", lambda: setattr(certificates, "SLACK", 7.0)),
+    ("replaced functions", lambda: setattr(certifier, "SLACK", 7.0)),
     ("replaced functions", lambda: setattr(global_state, "NUMERIC", ())),
     ("replaced functions", replace_code),
     ("environment variables", lambda: os.environ.update(OMP_NUM_THREADS="7", NEW="x")),

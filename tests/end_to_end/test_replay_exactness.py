@@ -17,7 +17,7 @@ from small_suites import SEARCHED
 from torch import Tensor
 
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.oracle.certificates import bounded_margins
+from robust_augcl.oracle.certifier import bounded_margins
 from robust_augcl.results.records import Outcome, Record
 from robust_augcl.review import again
 from robust_augcl.review.judge import Answer, Judge

@@ -14,15 +14,14 @@ import torch
 from finished_runs import finish
 from small_suites import PROVED
 
-from robust_augcl.oracle import certificates
-from robust_augcl.oracle.certificates import SLACK
+from robust_augcl.oracle import certifier
+from robust_augcl.oracle.certifier import SLACK, MostTried
 from robust_augcl.oracle.head_bounds import MarginBounds
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import Step
 from robust_augcl.plan.suite import load_suite
 from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.review import again
-from robust_augcl.review.again import MostTried
 from robust_augcl.review.certificate_proof import check_certificate
 from robust_augcl.review.proofs import Proof
 from robust_augcl.review.subject import Subject
@@ -198,7 +197,7 @@ def test_a_search_beside_a_bound_does_not_refute_a_margin_that_was_found(run_of_
     safe = certified & (torch.tensor([x or 0.0 for x in run_of_pairs.told["lower_margin"]]) > 1)
     monkeypatch.setattr(again, "MOST_PAIRS", int(pairs[safe].max()) - 1)
     monkeypatch.setattr(again, "_BEGINNING", 1)
-    monkeypatch.setattr(certificates, "margin_bounds", few_open_pairs)
+    monkeypatch.setattr(certifier, "margin_bounds", few_open_pairs)
     run_of_pairs.forget()
     proof = run_of_pairs.proof()
     found = run_of_pairs.subject.again(run_of_pairs.threat)
@@ -215,9 +214,9 @@ def test_margins_that_are_searched_again_cannot_be_moved_where_no_bound_is_known
     def nowhere(model, graphs, *_):
         return torch.zeros_like(graphs.y, dtype=torch.bool)
 
-    for module in (certificates, again):
+    for module in (certifier, again):
         monkeypatch.setattr(module, "searched_without_bound", nowhere)
-    monkeypatch.setattr(certificates, "margin_bounds", lambda *_: None)
+    monkeypatch.setattr(certifier, "margin_bounds", lambda *_: None)
     run_of_pairs.forget()
     proof = run_of_pairs.proof()
     info = copy.deepcopy(run_of_pairs.told)

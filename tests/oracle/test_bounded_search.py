@@ -12,7 +12,7 @@ from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
-from robust_augcl.oracle import certificates, pair_cost, pair_effects, pair_search
+from robust_augcl.oracle import certifier, pair_cost, pair_effects, pair_search
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.oracle.edit_sets import SearchProblem
 from robust_augcl.oracle.pair_bounds import pair_margin_bounds
@@ -110,7 +110,7 @@ def test_certificates_are_the_same_with_the_bound_and_without(encoder, monkeypat
     graphs = graphs.with_labels(model(graphs).argmax(1))
     victim, threat = Victim(model), ThreatModel(2, within_component=True)
     found = certify(victim, graphs, threat)
-    monkeypatch.setattr(certificates, "pair_margin_bounds", lambda *_: None)
+    monkeypatch.setattr(certifier, "pair_margin_bounds", lambda *_: None)
     plain = certify(victim, graphs, threat)
     for name in ("certified", "exhausted", "lower_margin"):
         assert torch.equal(getattr(found, name), getattr(plain, name)), name

@@ -17,9 +17,9 @@ from brute_force import OPERATIONS, random_case
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.models.margins import margins
-from robust_augcl.oracle import branches, certificates
+from robust_augcl.oracle import branches, certifier
 from robust_augcl.oracle.branches import search
-from robust_augcl.oracle.branches.branch_and_bound import branch_and_bound
+from robust_augcl.oracle.branches.branch_and_bound import Branches, Limits
 from robust_augcl.oracle.branches.contexts import Others
 from robust_augcl.oracle.branches.contributions import directions_of
 from robust_augcl.oracle.branches.known import known
@@ -42,17 +42,16 @@ def searched(case, answer=None, most_evaluations=PLENTY, most_in_all=None, slack
         return int(logits.argmax(1)) != int(one.y), float(margins(logits, one.y))
 
     found = known(case.model.local_parts(case.graphs), case.graphs, case.threat.budget)
-    return branch_and_bound(
+    search = Branches(
         found,
         answer or predicted,
         case.graphs,
         case.candidates,
-        case.budgets,
-        torch.ones(case.graphs.num_graphs, dtype=torch.bool),
-        most_evaluations=most_evaluations,
-        slack=slack,
-        most_in_all=most_in_all,
+        Limits(most_evaluations, slack=slack),
+        case.threat.budget,
     )
+    every = torch.ones(case.graphs.num_graphs, dtype=torch.bool)
+    return search.search(case.budgets, every, most_in_all)
 
 
 def fewest(found):
@@ -197,7 +196,7 @@ def test_sets_of_too_many_edits_are_searched_as_those_of_other_classifiers(monke
         asked = Victim(case.model), case.graphs, case.threat
         settled = certify(*asked).exhausted
         with monkeypatch.context() as patches:
-            patches.setattr(certificates, "MOST_EDITS", 2)
+            patches.setattr(certifier, "MOST_EDITS", 2)
             by_sets, found = certify(*asked), certify(*asked, sets=1)
         assert torch.equal(by_sets.certified, ~case.brute_force().broken)
         assert by_sets.exhausted.all()

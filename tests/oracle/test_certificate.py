@@ -18,7 +18,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.models.margins import margins
 from robust_augcl.models.training import Training, train_classifier
-from robust_augcl.oracle import certificates
+from robust_augcl.oracle import certifier
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.oracle.vulnerability import vulnerability_map
 from robust_augcl.seeds import generator
@@ -174,7 +174,7 @@ def test_two_edits_are_certified_alike_with_the_bound(encoder, layers, monkeypat
     graphs = graphs.with_labels(victim.logits(graphs).argmax(1))
     threat = ThreatModel(2, ("add", "delete"))
     found = certify(victim, graphs, threat)
-    monkeypatch.setattr(certificates, "searched_without_bound", nowhere)
+    monkeypatch.setattr(certifier, "searched_without_bound", nowhere)
     bounded = certify(victim, graphs, threat)
     assert torch.equal(bounded.certified, found.certified)
     assert torch.equal(bounded.exhausted, found.exhausted)

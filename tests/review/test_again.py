@@ -13,9 +13,9 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
 from robust_augcl.oracle.certificates import certify
+from robust_augcl.oracle.certifier import MostTried
 from robust_augcl.results.measurements import StoredCertificate
 from robust_augcl.review import again, certificate_proof
-from robust_augcl.review.again import MostTried
 from robust_augcl.review.certificate_proof import check_certificate
 from robust_augcl.review.subject import Subject
 from robust_augcl.threat.model import ThreatModel

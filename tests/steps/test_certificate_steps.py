@@ -29,6 +29,16 @@ def certificate_step(
     encoder: str = "structure2vec",
     **certificates: Any,
 ) -> Step:
+    (found,) = certificate_steps(nodes, budget, encoder, **certificates)
+    return found
+
+
+def certificate_steps(
+    nodes: tuple[int, int] = (12, 16),
+    budget: Any = 2,
+    encoder: str = "structure2vec",
+    **certificates: Any,
+) -> list[Step]:
     table = {
         "name": "parts",
         "dataset": {
@@ -46,8 +56,7 @@ def certificate_step(
         "attacks": [{"name": "rand_sampling"}],
     }
     planned = plan(make_suite(table, "here")).measurements
-    (found,) = [step for _, step in planned if step.kind == "certificate"]
-    return found
+    return [step for _, step in planned if step.kind == "certificate"]
 
 
 def parts_of(step: Step) -> list[Step]:
@@ -104,7 +113,7 @@ def compare_with_one_made_at_once(tmp_path, nodes, encoder):
             for w in whole.witnesses
         ],
     }
-    pieces = {needed.key: store.load(needed.key) for needed in step.inputs.values()}
+    pieces = [store.load(part.key).info["certificates"][0] for part in parts_of(step)]
     whole_step = dataclasses.replace(
         step, inputs={role: step.inputs[role] for role in ("dataset", "victim")}
     )
@@ -115,19 +124,14 @@ def compare_with_one_made_at_once(tmp_path, nodes, encoder):
         assert {name: artifact.info[name] for name in expected} == expected
         assert artifact.digest == found[0].digest
     assert any(expected["witnesses"])
-    assert (
-        sum(not piece.info["graphs"] for piece in pieces.values() if "graphs" in piece.info) >= 20
-    )  # empty parts
+    assert sum(not piece["graphs"] for piece in pieces) >= 20  # empty parts
 
 
 def test_its_seconds_are_those_of_its_parts(tmp_path):
     step, store = certificate_step(parts=3), Store(tmp_path)
     about = made_in_parts(step, store).about
-    assert (
-        about["seconds"]
-        == sum(store.load(part.key).about["seconds"] for part in parts_of(step))
-        > 0
-    )
+    seconds = [store.load(part.key).about["answer_seconds"][0] for part in parts_of(step)]
+    assert about["seconds"] == sum(seconds) > 0
     assert about["title"] == step.title
 
 
@@ -147,13 +151,42 @@ def test_how_it_is_cut_is_no_part_of_its_address():
     assert len(parts_of(three)) + 3 == len(list(with_inputs([three])))
 
 
+def test_budgets_share_their_parts(tmp_path):
+    """A part has a certificate of each budget of several edits; one edit needs no parts."""
+    one, two, three = certificate_steps(budget=[1, 2, 3], parts=2)
+    assert parts_of(one) == []
+    assert [part.key for part in parts_of(two)] == [part.key for part in parts_of(three)]
+    store = Store(tmp_path)
+    made = [made_in_parts(step, store) for step in (two, three)]
+    assert [each.info["threat"]["budget"] for each in made] == [2, 3]
+    alone = Store(tmp_path / "alone")
+    for together in made:
+        budget = together.info["threat"]["budget"]
+        only = made_in_parts(certificate_step(budget=budget, parts=2), alone)
+        assert only.digest == together.digest
+    seconds = [store.load(part.key).about["answer_seconds"] for part in parts_of(two)]
+    sums = [sum(each) for each in zip(*seconds, strict=True)]
+    assert [each.about["seconds"] for each in made] == pytest.approx(sums)
+
+
+def test_parts_that_lack_a_budget_are_not_merged(tmp_path):
+    (two, three), store = certificate_steps(budget=[2, 3], parts=2), Store(tmp_path)
+    made_in_parts(two, store)
+    key = parts_of(two)[0].key
+    part = store.load(key)
+    store.save(key, dataclasses.replace(part, info={"certificates": part.info["certificates"][:1]}))
+    with pytest.raises(ArtifactDamaged, match="part 1 of 2 of the certificate says nothing of its"):
+        compute(three, Context(store))
+
+
 @pytest.mark.parametrize("change", ["victim", "dataset"])
 def test_parts_of_something_else_are_not_merged(tmp_path, change):
     step, store = certificate_step(parts=2), Store(tmp_path)
     made_in_parts(step, store)
     key = parts_of(step)[0].key
     part = store.load(key)
-    store.save(key, dataclasses.replace(part, info={**part.info, change: "another"}))
+    changed = [{**each, change: "another"} for each in part.info["certificates"]]
+    store.save(key, dataclasses.replace(part, info={"certificates": changed}))
     with pytest.raises(
         ArtifactDamaged, match="part 1 of 2 of the certificate is of another data set or victim"
     ):

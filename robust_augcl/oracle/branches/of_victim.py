@@ -10,7 +10,7 @@ from torch import Tensor
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.margins import margins
 from robust_augcl.oracle.answers import Answers
-from robust_augcl.oracle.branches.branch_and_bound import branch_and_bound
+from robust_augcl.oracle.branches.branch_and_bound import Branches, Limits
 from robust_augcl.oracle.branches.known import Known
 from robust_augcl.oracle.searched import Searched
 from robust_augcl.threat.candidates import Candidates
@@ -28,11 +28,8 @@ def search_sets(
     asked: Tensor,
     *,
     most_evaluations: int = MOST_EVALUATIONS,
-    slack: float = 0.0,
-    smallest: int = 1,
-    most_in_all: int | None = None,
 ) -> Searched:
-    """Search the allowed sets of edits of graphs.
+    """Search the allowed sets of edits of graphs, from single edits on.
 
     What rounding could decide is asked of the victim, one query each, and so is what is found.
 
@@ -44,26 +41,25 @@ def search_sets(
         sizes: edits of a set at the most (G,).
         asked: which graphs are searched (G,); they are predicted rightly.
         most_evaluations: made in a graph, for each size of sets, at the most.
-        slack: a set is asked about if its margin is not above this, or what rounding could decide.
-        smallest: edits of the smallest sets that may break a graph, as far as is known.
-        most_in_all: see `branch_and_bound`.
     """
+    most = int(sizes.max()) if sizes.numel() else 1
+    branches = branches_of(victim, known, graphs, candidates, Limits(most_evaluations), most)
+    return branches.search(sizes.cpu(), asked.cpu())
+
+
+def branches_of(
+    victim: Answers,
+    known: Known,
+    graphs: PackedGraphs,
+    candidates: Candidates,
+    limits: Limits,
+    most: int,
+) -> Branches:
+    """The search of a victim's graphs, on the CPU (see `Branches`)."""
 
     def answer(one: PackedGraphs) -> tuple[bool, float]:
         logits = victim.logits(one)
         margin = float(margins(logits, one.y.to(logits.device)))
         return int(logits.argmax(1)) != int(one.y), margin
 
-    here = graphs.to("cpu")
-    return branch_and_bound(
-        known,
-        answer,
-        here,
-        candidates.to("cpu"),
-        sizes.cpu(),
-        asked.cpu(),
-        most_evaluations=most_evaluations,
-        slack=slack,
-        smallest=smallest,
-        most_in_all=most_in_all,
-    )
+    return Branches(known, answer, graphs.to("cpu"), candidates.to("cpu"), limits, most)

@@ -14,9 +14,9 @@ from forged_certificates import (
     place_of,
 )
 
+from robust_augcl.oracle.certifier import MostTried
 from robust_augcl.results.measurements import stored_certificate
 from robust_augcl.review import again
-from robust_augcl.review.again import MostTried
 from robust_augcl.review.certificate_proof import check_certificate
 from robust_augcl.review.subject import Subject
 from robust_augcl.steps.artifacts import dataset_of, victim_of
