@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from robust_augcl.errors import ArtifactDamaged, shown
 from robust_augcl.results.measurements import StoredCertificate, stored_certificate, targets_of
@@ -17,6 +17,8 @@ class StoredCertificates:
         certificates: one a budget.
         dataset, victim: the digests of what they are about.
     """
+
+    beside: ClassVar[tuple[str, ...]] = ("answer_seconds",)
 
     certificates: list[StoredCertificate]
     dataset: str

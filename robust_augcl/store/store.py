@@ -96,11 +96,11 @@ def _check(key: str, artifact: Artifact, source: str) -> None:
     if kind is None:
         return
     info = resolve(kind.info) if kind.info is not None else None
-    for name in ("seconds", *kind.seconds, *getattr(info, "beside", ())):
+    read = None if kind.read is None else resolve(kind.read)(artifact.info, source)
+    beside = getattr(info, "beside", getattr(read, "beside", ()))
+    for name in ("seconds", *kind.seconds, *beside):
         if name not in artifact.about:
             raise ArtifactDamaged(f"{source}: expected `{name}` in its `about`, got none")
     if info is not None:
         what = f"what is said of a {kind.title}"
         strict.read_as(info, json.dumps(artifact.info), source, what)
-    if kind.read is not None:
-        resolve(kind.read)(artifact.info, source)

@@ -64,11 +64,9 @@ def times(folder: Path) -> dict[str, int]:
 
 def test_a_run_computes_and_merges_them_and_counts_the_certificate_alone(certified, command):
     parts = [Artifact.read(path) for path in parts_in(certified)]
-    assert sorted(len(part.info["graphs"]) for part in parts) == [
-        0,
-        0,
-        18,
-    ]  # all graphs lie in one portion
+    certificates = [part.info["certificates"][0] for part in parts]
+    # All graphs lie in one portion.
+    assert sorted(len(each["graphs"]) for each in certificates) == [0, 0, 18]
     log = (certified / "run.log").read_text()
     for number in (1, 2, 3):
         assert (
@@ -83,7 +81,7 @@ def test_a_run_computes_and_merges_them_and_counts_the_certificate_alone(certifi
         for m in folder.load_measurements(folder.existing_manifest())
         if m.kind == "certificate" and m.cell.budget == 2
     ]
-    assert measured.seconds == sum(part.about["seconds"] for part in parts)
+    assert measured.seconds == sum(part.about["answer_seconds"][0] for part in parts)
     assert "\nAll 2 records and 2 certificates hold.\n" in command("replay", certified).out
     assert command("audit", certified).code in (0, 1)
 
@@ -143,7 +141,8 @@ def test_parts_of_another_victim_are_set_aside(suite, copy, command):
     store = RunFolder(copy).store
     (_, _, path) = parts_in(copy)
     part = Artifact.read(path)
-    store.save(path.stem, Artifact({}, {**part.info, "victim": "another"}, part.about))
+    others = [{**each, "victim": "another"} for each in part.info["certificates"]]
+    store.save(path.stem, Artifact({}, {"certificates": others}, part.about))
     assert (
         "it rests on another artifact" in command("run", suite, "--out", copy, "--workers", "1").err
     )
