@@ -74,25 +74,30 @@ LONG = {"test_long", "test_but[x-two]", "test_but[y-two]", "test_only[y]", "test
 
 def collected(folder: Path, *arguments: str) -> set[str]:
     """The tests that a fresh pytest takes."""
+    done = fresh(folder, "--collect-only", "-q", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {line.partition("::")[2] for line in done.stdout.splitlines() if "::" in line}
+
+
+def fresh(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A fresh pytest in a folder that has `TESTS`."""
     (folder / "test_some.py").write_text(TESTS.replace('"one-*"', '"*-one"'))
     (folder / "conftest.py").write_text(CONFTEST)
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    return subprocess.run(
         [*command, "-c", str(TREE / "pyproject.toml"), "--rootdir", str(folder), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=HANGS,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {line.partition("::")[2] for line in done.stdout.splitlines() if "::" in line}
 
 
 CONFTEST = f"""
 import sys
 
 sys.path.insert(0, {str(HERE / "helpers")!r})
-from tiers import pytest_addoption, pytest_collection_modifyitems
+from tiers import pytest_addoption, pytest_collection_modifyitems, pytest_configure
 """
 
 
@@ -112,6 +117,30 @@ from tiers import pytest_addoption, pytest_collection_modifyitems
 )
 def test_what_is_taken(tmp_path, arguments, taken):
     assert collected(tmp_path, *arguments) == taken
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("-m", "nobody_knows"), "nobody_knows"),
+        (("-m", "thorough and"), "thorough and"),
+        (("-k", "long or"), "long or"),
+    ],
+    ids=["unknown", "-m", "-k"],
+)
+def test_several_processes_say_what_is_wrong_with_an_expression(tmp_path, arguments, told):
+    """Refused where tests are collected, it would be an internal error of xdist."""
+    done = fresh(tmp_path, "-n", "2", *arguments, "test_some.py")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert told in done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("-m", "thorough"), ("-k", "test_only")])
+def test_several_processes_take_what_one_takes(tmp_path, arguments):
+    done = fresh(tmp_path, "-n", "2", *arguments, "test_some.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(collected(tmp_path, *arguments))} passed" in done.stdout
 
 
 def test_another_argument_of_the_mark_is_refused(tmp_path):

@@ -50,6 +50,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse an expression of `-m` or `-k` that is none, or that names an unknown marker, at once.
+
+    Pytest refuses it when tests are collected. Where several processes do, xdist makes it an
+    internal error of its own, which does not say what was wrong.
+    """
+    marks = config.pluginmanager.get_plugin("mark")
+    assert marks is not None
+    marks.pytest_collection_modifyitems(items=[], config=config)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the thorough tests, unless they were asked for."""
