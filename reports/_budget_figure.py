@@ -19,8 +19,8 @@ from robust_augcl.reports._rest import drawn_name, in_legend, mark_of_attack
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._sheet import STYLE
 from robust_augcl.reports._view import View, Worst
-from robust_augcl.reports._words import UNBROKEN, setting_text, targets_text
-from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text
+from robust_augcl.reports._words import UNBROKEN, setting_text
+from robust_augcl.results.names import CLEAN, EXACT_NAME, joined, layers_text, targets_text
 from robust_augcl.results.statistics import Estimate
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.7, 2.2  # inches
@@ -41,10 +41,10 @@ _LOOKS = (
 )
 """Colours of Okabe and Ito, and of Tol, which colour-blind readers tell apart, and markers."""
 _EXACT_LOOK = ("#111111", "*")
-CAPTION = (
-    "Marks: the share of test graphs that is right before and after the edits, means over the "
-    "seeds; upright lines: 95 % intervals. Marks of one budget stand beside each other so that "
-    "none hides another."
+_OF_MARKS = "Marks: the share of test graphs that is right before and after the edits"
+_OF_LINES = (
+    "; upright lines: 95 % intervals. Marks of one budget stand beside each other so that none "
+    "hides another."
 )
 _OF_STARS = "Stars: the exact worst case, where every graph is proved or broken."
 _OF_BANDS = (
@@ -126,7 +126,10 @@ def _poisoned(view: View) -> str:
 def _caption(drawn: Collection[str], view: View) -> str:
     """What a reader must know of the things that are drawn, by their names in the legend."""
     stars = _OF_STARS if EXACT_NAME in drawn else ""
-    text = joined(CAPTION, stars, _OF_BANDS if _BAND in drawn else "", by=" ")
+    single = all(section.one_model_each for section in view.sections)
+    over = ", of one trained model each" if single else ", means over the seeds"
+    marks = f"{_OF_MARKS}{over}{_OF_LINES}"
+    text = joined(marks, stars, _OF_BANDS if _BAND in drawn else "", by=" ")
     targets = targets_text(view.report.records)
     text = text.replace("graphs", targets).replace("every graph", f"every {targets[:-1]}")
     poisoning = dict.fromkeys(section.threat.poisoning for section in view.sections)

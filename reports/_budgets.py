@@ -8,10 +8,10 @@ from robust_augcl.reports._assumed import assumed
 from robust_augcl.reports._marks import noted
 from robust_augcl.reports._rest import IN_SHORT, heading, name_of_group, told_in
 from robust_augcl.reports._sections import Section
-from robust_augcl.reports._words import UNBROKEN, targets_text
+from robust_augcl.reports._words import UNBROKEN
 from robust_augcl.reports.tables import markdown_table, percent
 from robust_augcl.results.brackets import Bracket, bracket_group
-from robust_augcl.results.names import joined, layers_text
+from robust_augcl.results.names import joined, layers_text, targets_text
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.statistics import Group
 

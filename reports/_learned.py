@@ -32,9 +32,10 @@ def shares(section: Section) -> str:
         for attack in attacks
     ]
     seeds = seeds_text(section.seeds)
+    each = f"one number for each seed, in the order {seeds}" if len(section.seeds) > 1 else ""
     caption = (
         f"Of the {section.targets} that the exact worst case breaks, the percentage that an attack "
-        f"which learned breaks too: one number for each seed, in the order {seeds}."
+        f"which learned breaks too: {each or f'one number, of seed {seeds}'}."
     )
     header = ["Attack", *(heading(section, *column) for column in section.columns)]
     caption = joined(caption, assumed(section), by=" ")

@@ -27,11 +27,15 @@ _SHARES = {
     "share_of_weight": "of weight",
     "share_of_push": "of push",
 }
-CAPTION = (
-    "Each line is the pretraining of one seed. Bars: how much of three things falls to false "
+_OF_LINES = "Each line is the pretraining of one seed. "
+_OF_BARS = (
+    "Bars: how much of three things falls to false "
     "negatives. These are all pairs of anchor and negative, the weight that the method gives, and "
-    "the push, which is how strongly the loss drives a negative away from its anchor. Bars are "
-    "means, dots the seeds. Where weights avoid false negatives, their share of the weight is "
+    "the push, which is how strongly the loss drives a negative away from its anchor."
+)
+_OF_DOTS = " Bars are means, dots the seeds."
+_OF_WEIGHTS = (
+    " Where weights avoid false negatives, their share of the weight is "
     "smaller than their share of the pairs."
 )
 
@@ -72,7 +76,7 @@ def mechanism_figure(
             draw_model(taken, name, own)
         colours = [(Line2D([], [], color=colour), name) for colour, name in _KINDS.values()]
         legend = letters.legend(list(colours), width - 0.3)
-        caption = "" if bare else letters.wrap(CAPTION, width - 0.35, 7.5)
+        caption = "" if bare else letters.wrap(_caption(models), width - 0.35, 7.5)
         foot = 0.14 * (caption.count("\n") + 1) + 0.1 if caption else 0.0
         head = (0.08 if bare else 0.36) + letters.height(legend)
         height = head + 0.3 + rows * (_ROW + 0.55) + foot
@@ -92,6 +96,13 @@ def mechanism_figure(
             figure.text(0.02, 0.06 / height, caption, fontsize=7.5, va="bottom")
         legend.set_bbox_to_anchor((0.02, 1 - (0.08 if bare else 0.36) / height))
     return figure
+
+
+def _caption(models: Sequence[tuple[str, Sequence[Measurement]]]) -> str:
+    """What the figure shows; of one seed each there are no means."""
+    several = any(len(own) > 1 for _, own in models)
+    lines, dots = (_OF_LINES, _OF_DOTS) if several else ("", "")
+    return f"{lines}{_OF_BARS}{dots}{_OF_WEIGHTS}"
 
 
 def draw_model(panels: Sequence[Axes], name: str, measured: Sequence[Measurement]) -> None:

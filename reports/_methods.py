@@ -80,12 +80,19 @@ def methods_table(section: Section, measurements: Sequence[Measurement]) -> str:
         "of weight",
         "of push",
     ]
-    caption = joined(_caption(measurements, scored, linear), assumed(section), by=" ")
+    caption = joined(_caption(section, measurements, scored, linear), assumed(section), by=" ")
     return noted(f"{caption}\n\n{markdown_table(header, body, left=1)}")
 
 
-def _caption(measurements: Sequence[Measurement], scored: bool, linear: bool) -> str:
+def _caption(
+    section: Section, measurements: Sequence[Measurement], scored: bool, linear: bool
+) -> str:
     """What the table's columns say, where it has those of an SVM or of linear victims too."""
+    brackets = (
+        "; in brackets a 95 % t interval over the seeds, where there are several"
+        if len(section.seeds) > 1
+        else ""
+    )
     caption = (
         f"Robust accuracy in percent under each attack, {CLEAN_NAME} before any. Seconds "
         "of pretraining, a shared warm-up included. "
@@ -100,14 +107,12 @@ def _caption(measurements: Sequence[Measurement], scored: bool, linear: bool) ->
         caption += (
             f" SVM: mean accuracy in percent over {' or '.join(map(str, sorted(folds)))} "
             "seeded folds, encoders pretrained on all graphs "
-            "without labels (the papers' unsupervised protocol); in brackets a 95 % t "
-            "interval over the seeds, where there are several."
+            f"without labels (the papers' unsupervised protocol){brackets}."
         )
     if linear:
         caption += (
             " Clean, all test targets: accuracy in percent of the linear head on frozen "
-            "embeddings over all test targets, whether or not they are attacked; in brackets a "
-            "95 % t interval over the seeds, where there are several."
+            f"embeddings over all test targets, whether or not they are attacked{brackets}."
         )
     return caption
 

@@ -22,9 +22,9 @@ from robust_augcl.reports._page_cells import cell_of, head
 from robust_augcl.reports._rest import drawn_name
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._view import Fact, Missed, View, Worst
-from robust_augcl.reports._words import TOGETHER, UNBROKEN, targets_text
+from robust_augcl.reports._words import TOGETHER, UNBROKEN
 from robust_augcl.reports.tables import percent
-from robust_augcl.results.names import difference_name, joined, layers_text
+from robust_augcl.results.names import difference_name, joined, layers_text, targets_text
 from robust_augcl.results.power import MOST_SEEDS_NEEDED
 
 Cell = dict[str, Any]

@@ -46,11 +46,16 @@ def embeddings(view: View) -> Iterator[str]:
     if not found:
         return
     folds = sorted({len(m.values["accuracy"]) for own in found.values() for m in own})
+    several = any(len(own) > 1 for own in found.values())
+    over = (
+        " and over the seeds, with a 95 % t interval over the seeds where there are several"
+        if several
+        else ""
+    )
     yield "### Accuracy without labels, beside published values"
     yield (
         "An SVM tells the classes by embeddings of encoders that saw all graphs and no label: "
-        f"mean accuracy in percent over {' or '.join(map(str, folds))} seeded folds and over the "
-        "seeds, with a 95 % t interval over the seeds where there are several."
+        f"mean accuracy in percent over {' or '.join(map(str, folds))} seeded folds{over}."
         f"{_sharing(view, found)} Published: of the whole data set, as printed elsewhere, second "
         "hand where the last column says so; what is printed as a spread is over folds or over "
         "seeds. Whether the same was run here is told under [published claims](#published-claims)."

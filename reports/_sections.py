@@ -14,7 +14,7 @@ from robust_augcl.reports._order import ordered
 from robust_augcl.reports._threats import Threats
 from robust_augcl.reports.tables import percent
 from robust_augcl.results.comparisons import exact_attack
-from robust_augcl.results.names import CLEAN, EXACT_NAME, Names, joined
+from robust_augcl.results.names import CLEAN, EXACT_NAME, Names, joined, targets_text
 from robust_augcl.results.records import Record
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.shared_graphs import overlap
@@ -80,7 +80,7 @@ class Section:
     @property
     def targets(self) -> str:
         """What is attacked: graphs, or nodes."""
-        return words.targets_text(self.records)
+        return targets_text(self.records)
 
     def settings(self, method: str) -> dict[str, Any]:
         """The hyper-parameters of a method, with its type; those of one of its records."""

@@ -12,9 +12,9 @@ from robust_augcl.reports._notices import ABOUT_AUDIT, Notice, notices, verdict_
 from robust_augcl.reports._sections import Section
 from robust_augcl.reports._summary import guide
 from robust_augcl.reports._view import View
-from robust_augcl.reports._words import setting_text, targets_text
+from robust_augcl.reports._words import setting_text
 from robust_augcl.reports.tables import escape, image
-from robust_augcl.results.names import joined
+from robust_augcl.results.names import joined, targets_text
 from robust_augcl.results.report_input import ReportInput
 
 _MOST_NOTICES = 12
@@ -41,12 +41,12 @@ def short_page(view: View, drawn: Sequence[str]) -> str:
 
 
 _REPRODUCE = (
-    "In the folder of the run, `robust-augcl replay .` proves every number again from stored "
-    "graphs, edits and weights, and `robust-augcl replay . --from-scratch` computes everything "
-    "anew and compares it. The settings stand in `run.json` and in "
-    "[the appendix](report-appendix.md), which has every table. [The page](report.html) has the "
-    "same numbers to sort and filter; `means.csv`, `differences.csv` and `aggregated.json` hold "
-    "them as data."
+    "In the folder of the run, `robust-augcl replay .` proves again what follows from the stored "
+    "graphs, edits and weights, and lists what it takes on trust. `robust-augcl replay . "
+    "--from-scratch` computes everything anew and compares it. The settings stand in `run.json` "
+    "and in [the appendix](report-appendix.md), which has every table. [The page](report.html) "
+    "has the same numbers to sort and filter; `means.csv`, `differences.csv` and "
+    "`aggregated.json` hold them as data."
 )
 
 
@@ -155,7 +155,7 @@ def _how_to_read(view: View) -> Iterator[str]:
     for family in view.families:
         if len(view.families) > 1:
             yield f"**{escape(family_title(family[0]))}**"
-        yield _listed(guide(family[0]))
+        yield _listed(guide(view, family[0]))
 
 
 def _listed(lines: Iterator[str] | Sequence[str]) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 from robust_augcl.reports import _learned
 from robust_augcl.reports._classes import uneven_classes
 from robust_augcl.reports._rest import failed_text
 from robust_augcl.reports._sections import Section
+from robust_augcl.reports._view import View, Worst
 from robust_augcl.reports.tables import percent
 
 
-def guide(section: Section) -> Iterator[str]:
+def guide(view: View, section: Section) -> Iterator[str]:
     """What to make of the numbers: points without markup that are written from them."""
     target = section.targets[:-1]
     yield f"A {target} counts as robust only if it is right before the attack and right after it."
@@ -20,7 +22,7 @@ def guide(section: Section) -> Iterator[str]:
         f"{percent(section.commonest)} % in every row."
     )
     yield f"Protocol: {section.protocol_text}."
-    yield from _on_the_worst(section)
+    yield from _on_the_worst(view, section)
     for attack in sorted(section.combined):
         yield (
             f"{section.attack_name(attack)}: for each {target}, the most damaging of the edits "
@@ -36,8 +38,8 @@ def guide(section: Section) -> Iterator[str]:
         )
 
 
-def _on_the_worst(section: Section) -> Iterator[str]:
-    """What the strongest attack leaves, and what the exact worst case does."""
+def _on_the_worst(view: View, section: Section) -> Iterator[str]:
+    """What the strongest attack leaves, and what the worst case does, as far as it is known."""
     strongest = section.strongest
     if strongest is None:
         return
@@ -46,19 +48,38 @@ def _on_the_worst(section: Section) -> Iterator[str]:
         f"With {section.threat.edits}, the strongest single attack is {name}. It leaves "
         f"{percent(left)} % of the {section.targets} right, on average over the {section.noun}s."
     )
-    exact = section.mean(section.exact) if section.exact else None
+    failed = failed_text(section, strongest)
     if section.threat.poisoning:
-        yield f"{told} No worst case is known under poisoning.{failed_text(section, strongest)}"
-    elif left is None or exact is None:
-        yield (
-            f"{told} A stronger attack may leave less: the exact worst case is not known here."
-            f"{failed_text(section, strongest)}"
-        )
-    else:
-        yield (
-            f"{told} The exact worst case is {percent(exact)} %. {_missed(left - exact, section)}"
-            f"{failed_text(section, strongest)}"
-        )
+        yield f"{told} No worst case is known under poisoning.{failed}"
+        return
+    attacked = [column for column in section.columns if section.robust(strongest, *column)]
+    worst = [view.worst(section, *column) for column in attacked]
+    known = [each for each in worst if each is not None]
+    if left is None or len(known) < len(worst) or not all(each.low for each in known):
+        yield f"{told} A stronger attack may leave less: the worst case is not known here.{failed}"
+        return
+    yield f"{told} {_worst_text(section, known, left)}{failed}"
+
+
+def _worst_text(section: Section, known: Sequence[Worst], left: float) -> str:
+    """The worst case of the attacked models, on average: one number, or two bounds."""
+    low = fmean(each.low.mean for each in known if each.low)
+    high = fmean(each.high.mean for each in known)
+    if all(each.exact for each in known):
+        source = "" if section.exact else f" {_settled(section)}"
+        return f"The exact worst case is {percent(high)} %.{source} {_missed(left - high, section)}"
+    return (
+        "A stronger attack may leave less: the exact worst case is not known here. What is proved "
+        f"and what is broken put it between {percent(low)} and {percent(high)} %."
+    )
+
+
+def _settled(section: Section) -> str:
+    """Where the exact worst case is known from, where no attack is exact."""
+    return (
+        f"Certificates and the attacks settle it together: each of the {section.targets} is proved "
+        "safe, broken, or wrong from the start."
+    )
 
 
 def _missed(gap: float, section: Section) -> str:

@@ -82,11 +82,6 @@ def setting_text(records: Iterable[Record]) -> str:
     return " and ".join(sorted({each.setting for each in records if each.of_nodes}))
 
 
-def targets_text(records: Iterable[Record]) -> str:
-    """What is attacked: "graphs", or "nodes" where all targets of all records are."""
-    return "nodes" if all(record.of_nodes for record in records) else "graphs"
-
-
 def edits_text(budget: int | float, of: str = "graph") -> str:
     """The edits that a budget allows; `of`: what a share is one of (the "graph", or the "degree").
 

@@ -68,7 +68,7 @@ def html_page(view: View, drawn: Sequence[str], stamp: str) -> str:
         maps=maps_of(view),
         claims=_claims.as_rows(view.claims, report.names),
         guide=[
-            (family_title(section) if len(view.families) > 1 else "", list(guide(section)))
+            (family_title(section) if len(view.families) > 1 else "", list(guide(view, section)))
             for section in leading(view.families)
         ],
         what_follows=what_follows(view),
@@ -136,7 +136,8 @@ def _commands(report: ReportInput) -> list[str]:
     seeds = seeds_text(sorted({record.cell.seed for record in report.records}), "-", ",")
     suites = sorted({record.cell.suite for record in report.records})
     return [
-        "# In the folder of the run: proves every result again, from stored graphs and weights.",
+        "# In the folder of the run: proves again what follows from stored graphs, edits and",
+        "# weights, and lists what is taken on trust.",
         "robust-augcl replay .",
         "# Computes everything anew in another folder, and compares.",
         "robust-augcl replay . --from-scratch",

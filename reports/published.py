@@ -202,7 +202,7 @@ def _numbers(view: View, family: Sequence[Section], several: bool) -> Iterator[s
     yield f"### Differences of methods{of}"
     yield differences(family[0])
     yield f"### How to read this{of}"
-    yield "\n".join(f"- {escape(line)}" for line in guide(family[0]))
+    yield "\n".join(f"- {escape(line)}" for line in guide(view, family[0]))
 
 
 def _by_seed(view: View, section: Section, of: str) -> Iterator[str]:

@@ -263,7 +263,7 @@ def transfer(
 @options.given_models
 @options.plug_ins
 def replay(folder: Path, models: Texts, adapters: Texts, plug_ins: Texts, **given: Any) -> None:
-    """Prove every record and certificate of the run in DIR again, or compute a model of FILE again.
+    """Prove the results in DIR again, as far as its files tell, or compute a model of FILE again.
 
     Of DIR it needs nothing but the stored graphs, edits and weights. Of a record it rebuilds each
     attacked graph, checks that its edits keep to the budget and keep the class, and predicts again.
@@ -271,7 +271,8 @@ def replay(folder: Path, models: Texts, adapters: Texts, plug_ins: Texts, **give
     said to break a graph. Graphs that are said to be safe are proved again for one edit, and for
     more where a bound or a short search is enough; of the others only some edits are tried. Graphs
     are drawn again, or read again from --archives. What took next to no time is computed again. So
-    are audit, transfers and report. A table says what is known of each field.
+    are audit, transfers and report. A table says of each
+    field what is proved and what is taken on trust.
 
     Of FILE, as `baseline` writes it, --from-scratch computes one model and its worst case from
     nothing, and compares them. Exit code 1 if anything does not hold or is missing.

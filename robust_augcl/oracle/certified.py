@@ -28,8 +28,10 @@ class Certificate:
         witnesses: that set, for each of the G graphs. It holds no edit where the prediction is
             wrong already, else as few as were found to break the graph. None where no such set is
             known.
-        cost: what branch and bound took, in evaluations; a question to the victim counts as a
-            thousand of them (G,).
+        cost: what the search of sets of several edits took, in evaluations: sets that were tried
+            and, with branch and bound, numbers of the bound that were computed. A question that
+            branch and bound put to the victim counts as a thousand. Single edits and pairs that
+            are tried without branch and bound are not counted (G,).
     """
 
     certified: Tensor

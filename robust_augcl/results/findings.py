@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from robust_augcl.results import strict
 
-VERSION = 7
+VERSION = 8
 """Raised whenever a check changes, so that no older audit is taken for a new one."""
 
 AT_REST = "victims are at rest"

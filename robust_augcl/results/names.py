@@ -96,6 +96,11 @@ def target_text(target: Target) -> str:
     return f"graph {graph}" if node is None else f"node {node} of graph {graph}"
 
 
+def targets_text(records: Iterable[Record]) -> str:
+    """What is attacked: "graphs", or "nodes" where all targets of all records are."""
+    return "nodes" if all(record.of_nodes for record in records) else "graphs"
+
+
 def budget_text(budget: int | float) -> str:
     """A budget in words.
 

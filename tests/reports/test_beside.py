@@ -15,6 +15,7 @@ from robust_augcl.reports._budget_figure import budget_figure
 from robust_augcl.reports._budgets import bracket_table
 from robust_augcl.reports._families import families
 from robust_augcl.reports._mechanism import mechanism_figure
+from robust_augcl.reports._published_embeddings import embeddings
 from robust_augcl.reports._sections import sections
 from robust_augcl.reports._view import view_of
 from robust_augcl.reports.markdown import appendix, is_current, render
@@ -285,3 +286,30 @@ def test_the_figure_of_budgets_explains_what_it_draws_alone(campaign) -> None:
     )
     assert "Marks: the share of test graphs" in neither
     assert "Stars" not in neither
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_captions_speak_of_means_over_seeds_where_there_are_several(campaign, seeds) -> None:
+    run = run_of(random.Random(5), range(seeds))
+    budgets = words_in(budget_figure(view_of(run)))
+    assert ("means over the seeds; upright lines" in budgets) == (seeds > 1)
+    assert ("after the edits, of one trained model each; upright" in budgets) == (seeds == 1)
+
+    diagnosed = measurements(campaign_over_budgets(campaign))
+    own = [m for m in diagnosed if m.kind == "pretraining" and m.cell.method == "augcl"]
+    drawn = words_in(mechanism_figure([("AUGCL", own[:seeds])]))
+    assert ("Bars are means, dots the seeds" in drawn) == (seeds > 1)
+    assert ("pretraining of one seed" in drawn) == (seeds > 1)
+    assert "Bars: how much of three things" in drawn
+
+    tables = appendix(run)
+    assert "SVM: mean accuracy in percent over 10 seeded folds" in tables
+    assert ("over the seeds, where there are several" in tables) == (seeds > 1)
+    published = " ".join(embeddings(view_of(run)))
+    assert "in percent over 10 seeded folds" in published
+    assert ("and over the seeds" in published) == (seeds > 1)
+
+    records = campaign(layers=[2], seeds=range(seeds))
+    learned = appendix(report_of(records))
+    assert ("one number, of seed 0." in learned) == (seeds == 1)
+    assert ("one number for each seed, in the order 0, 1." in learned) == (seeds > 1)

@@ -284,7 +284,8 @@ def test_an_attack_that_failed_its_audit_is_marked_in_figures_and_sentences(run)
         told = " ".join(answer(view, view.families[0]))
         assert "the strongest single attack here" in told
         assert (sentence in told) == there
-        guided = " ".join(guide(view_of(marked).families[0][0]))
+        view = view_of(marked)
+        guided = " ".join(guide(view, view.families[0][0]))
         assert "the strongest single attack is GradArgmax" in guided
         assert (sentence in guided) == there
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from report_inputs import data_of, report_of
 from robust_augcl.reports._comparison_words import power_text
 from robust_augcl.reports._verdicts import verdicts_of
 from robust_augcl.reports._view import view_of
+from robust_augcl.reports.html import html_page
 from robust_augcl.reports.markdown import appendix, page
 from robust_augcl.results.findings import Audit, Finding
 from robust_augcl.results.records import Record
@@ -121,3 +123,13 @@ def test_classes_are_among_the_first_points_where_they_differ_strongly(campaign:
     )
     even = [with_robust(record, [k > 2 for k in range(30)]) for record in uneven]
     assert "Classes differ strongly" not in page(report_of(even))
+
+
+def test_it_is_not_said_that_replay_proves_everything(campaign: Campaign) -> None:
+    """Some fields are on trust, and so is what takes long to compute again (docs/trust.md)."""
+    report = report_of(campaign(layers=[2]))
+    for text in (page(report), html_page(view_of(report), [], "stamp")):
+        told = " ".join(text.replace("\n# ", " ").split())
+        assert "proves again what follows from" in told
+        assert "on trust" in told
+        assert not re.search(r"proves (every|all|each)", told)

@@ -120,33 +120,34 @@ def nothing_below_the_exact_worst_case(evidence: Evidence) -> Finding:
     proved for every target.
     """
     name = "nothing below the exact worst case"
+    targets, target = evidence.targets, evidence.target
     claiming = [r for r in evidence.records if r.traits.claims_exact]
     unproved = [r for r in claiming if not r.is_exact]
     compared, broken = _compared_with_exact(evidence)
     if broken:
         shown = [f"{name_of(record)}, {target_text(first)}" for record, _, first in broken]
         text = (
-            "An attack broke graphs of which the exact search says that no edit breaks them. One "
-            f"of the two is wrong: {listed(shown)}."
+            f"An attack broke {targets} of which the exact search says that no edit breaks "
+            f"them. One of the two is wrong: {listed(shown)}."
         )
         return Finding(
             name, "FAIL", text, keys_of(record for pair in broken for record in pair[:2])
         )
     if unproved:
-        shown = [f"{name_of(r)}: {percent(r.exact_share)} of its graphs" for r in unproved]
+        shown = [f"{name_of(r)}: {percent(r.exact_share)} of its {targets}" for r in unproved]
         text = (
-            "These attacks claim to be exact. That is not proved for all graphs, so they count "
+            f"These attacks claim to be exact. That is not proved for all {targets}, so they count "
             f"as attacks like any other. It is proved for: {listed(shown)}."
         )
         return Finding(name, "WARN", text, keys_of(unproved))
     if not compared:
-        text = f"There is no exact worst case for these victims and budgets.{_poisoned(evidence)}"
+        text = f"No attack here claims to be exact.{_poisoned(evidence)}"
         return Finding(name, "n/a", text)
     return Finding(
         name,
         "PASS",
-        f"{compared:,} comparisons with the exact search: no attack broke a graph that the search "
-        "could not break.",
+        f"{compared:,} comparisons with the exact search: no attack broke a {target} "
+        "that the search could not break.",
     )
 
 
@@ -181,18 +182,19 @@ def _compared_with_exact(evidence: Evidence) -> tuple[int, list[tuple[Record, Re
 def nothing_broken_that_is_proved(evidence: Evidence) -> Finding:
     """No attack breaks a target that is certified against the attack's budget."""
     name = "nothing broken that is proved"
+    targets, target = evidence.targets, evidence.target
     compared, broken = 0, []
     for record in evidence.records:
         proved = evidence.proved.get(record.key, ())
         compared += len(proved)
-        targets = [o.target for o in record.outcomes if o.target in proved and not o.robust]
-        if targets:
-            broken.append((record, targets[0]))
+        hurt = [o.target for o in record.outcomes if o.target in proved and not o.robust]
+        if hurt:
+            broken.append((record, hurt[0]))
     if broken:
         shown = [f"{name_of(record)}, {target_text(first)}" for record, first in broken]
         text = (
-            "An attack broke graphs of which a certificate proves that no allowed edits break "
-            f"them. One of the two is wrong: {listed(shown)}."
+            f"An attack broke {targets} of which a certificate proves that no allowed edits "
+            f"break them. One of the two is wrong: {listed(shown)}."
         )
         return Finding(name, "FAIL", text, keys_of(record for record, _ in broken))
     if not compared:
@@ -200,7 +202,7 @@ def nothing_broken_that_is_proved(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"Attacks tried {compared:,} times to break a graph that is proved safe: none did.",
+        f"Attacks tried {compared:,} times to break a {target} that is proved safe: none did.",
     )
 
 
@@ -210,6 +212,7 @@ def worst_of_attacks_is_the_worst(evidence: Evidence) -> Finding:
     That attack's budget is the same or smaller.
     """
     name = "the worst of the attacks is no better than each"
+    target = evidence.target
     compared, bad = 0, []
     for group in grouped(evidence.records, but_budget):
         for union in (r for r in group if r.traits.combines):
@@ -230,13 +233,13 @@ def worst_of_attacks_is_the_worst(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "FAIL",
-            "Some graph has a larger margin than after one of the combined attacks: "
-            f"{versus(bad)}.",
+            f"Some {target} has a larger margin than after one of the combined "
+            f"attacks: {versus(bad)}.",
             keys_of(u for u, _ in bad),
         )
     return Finding(
         name,
         "PASS",
-        f"{compared} comparisons, graph by graph: what combines attacks leaves no graph a larger "
-        "margin than any of them.",
+        f"{compared} comparisons, {target} by {target}: what combines attacks leaves no {target} a "
+        "larger margin than any of them.",
     )

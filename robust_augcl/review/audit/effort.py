@@ -38,6 +38,7 @@ def larger_budgets_do_no_less(evidence: Evidence) -> Finding:
     chance has no part. Under poisoning it only warns: each budget trains a model of its own.
     """
     name = "larger budgets never do less damage"
+    targets = evidence.targets
     pairs: list[Pair] = []
     for group in grouped(evidence.records, _but_size_of_budget):
         group.sort(key=lambda record: record.cell.budget)
@@ -49,7 +50,7 @@ def larger_budgets_do_no_less(evidence: Evidence) -> Finding:
     bad = [*exact, *(pair for pair in worse if pair[0].traits.chooses and not pair[0].poisons)]
     if bad or worse:
         text = (
-            "An attack leaves more graphs right with the larger budget: "
+            f"An attack leaves more {targets} right with the larger budget: "
             f"{versus(bad or worse, lambda r: f'with budget {r.cell.budget} it')}."
         )
         return Finding(name, "FAIL" if bad else "WARN", text, keys_of(r for r, _ in bad or worse))
@@ -57,8 +58,8 @@ def larger_budgets_do_no_less(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{len(pairs)} pairs of budgets: with the larger one, the share of graphs that stay right "
-        f"changes by {_points(-max(drops))} to {_points(-min(drops))} points.",
+        f"{len(pairs)} pairs of budgets: with the larger one, the share of {targets} that "
+        f"stay right changes by {_points(-max(drops))} to {_points(-min(drops))} points.",
     )
 
 
@@ -70,6 +71,7 @@ def more_iterations_change_little(evidence: Evidence) -> Finding:
     `rest.attackers_are_at_rest` says what more learning does.
     """
     name = "more iterations change little"
+    targets = evidence.targets
     if stopped := [facts for facts in evidence.halved if facts.error]:
         keys = {key for facts in stopped for key in facts.records}
         return Finding(
@@ -91,14 +93,14 @@ def more_iterations_change_little(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "WARN",
-            f"With more iterations, attacks still break more graphs: {listed(list(texts))}.",
+            f"With more iterations, attacks still break more {targets}: {listed(list(texts))}.",
             keys_of(record for change in moving for record in change.records),
         )
     return Finding(
         name,
         "PASS",
-        f"{len(changes)} comparisons: more iterations lowered the share of graphs that stay right "
-        f"by at most {100 * max(c.damage for c in changes):z.1f} points.",
+        f"{len(changes)} comparisons: more iterations lowered the share of {targets} that "
+        f"stay right by at most {100 * max(c.damage for c in changes):z.1f} points.",
     )
 
 
@@ -141,14 +143,15 @@ def _by_effort(evidence: Evidence) -> Iterator[_Change]:
 
 def _by_halves(evidence: Evidence) -> Iterator[_Change]:
     """What half the effort does to a few graphs."""
+    targets = evidence.targets
     for facts in evidence.halved:
         more = facts.only_full - facts.only_half
         damage = more / facts.num_graphs
         if more > _FEW_GRAPHS:
             records = tuple(r for r in evidence.records if r.key in facts.records)
             text = (
-                f"{facts.name} breaks {facts.only_full} of {facts.num_graphs} graphs only with "
-                f"{facts.what} {facts.full}, and not with {facts.half}"
+                f"{facts.name} breaks {facts.only_full} of {facts.num_graphs} {targets} only "
+                f"with {facts.what} {facts.full}, and not with {facts.half}"
             )
             yield _Change(damage, records, text)
         else:
@@ -179,6 +182,7 @@ def large_budget_reaches_what_can_be_broken(evidence: Evidence) -> Finding:
     The rest is what the threat spares.
     """
     name = "a large budget reaches what can be broken"
+    targets = evidence.targets
     if not evidence.large:
         return Finding(
             name, "n/a", "No attack here takes a budget larger than its own without learning again."
@@ -189,7 +193,8 @@ def large_budget_reaches_what_can_be_broken(evidence: Evidence) -> Finding:
         f"{facts.name} with {facts.budget} edits: {facts.error}"
         if facts.error
         else f"{facts.name}, with {facts.budget} edits, breaks {facts.broken} of "
-        f"{facts.num_graphs} graphs; random edits break {facts.only_random} of the others"
+        f"{facts.num_graphs} {targets}; random edits break {facts.only_random} of the "
+        "others"
         for facts, own in zip(evidence.large, statuses, strict=True)
         if own == status
     ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robust_augcl.results.findings import Finding
-from robust_augcl.results.names import joined, layers_text
+from robust_augcl.results.names import joined, layers_text, targets_text
 from robust_augcl.results.records import Record, Target
 from robust_augcl.results.rest import Rest
 
@@ -213,6 +213,16 @@ class Evidence:
     learned_on: Sequence[LearningFacts] = ()
     rests: Mapping[str, Rest] = field(default_factory=dict)
     proved: Mapping[str, Collection[Target]] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> str:
+        """What findings count: "graphs", or "nodes" where all targets of all records are."""
+        return targets_text(self.records)
+
+    @property
+    def target(self) -> str:
+        """One of them: "graph", or "node"."""
+        return self.targets[:-1]
 
     def same_threat(self) -> list[list[Record]]:
         """Records by victim and threat, budget included."""

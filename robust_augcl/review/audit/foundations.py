@@ -15,6 +15,7 @@ def victim_is_deterministic(evidence: Evidence) -> Finding:
     Twice in a row they are the same to the bit, alone or among others up to rounding.
     """
     name = "the victim is deterministic"
+    targets, target = evidence.targets, evidence.target
     if not evidence.victims:
         return Finding(name, "n/a", "No victim was looked at.")
     if drifted := {key: facts.drift for key, facts in evidence.victims.items() if facts.drift}:
@@ -32,7 +33,7 @@ def victim_is_deterministic(evidence: Evidence) -> Finding:
             name,
             "FAIL",
             f"{len(bad)} of {len(evidence.victims)} victims answer differently to the same "
-            "graph (in training mode?): "
+            f"{target} (in training mode?): "
             f"by {facts.repeat_change:.2g} when asked twice, by {facts.batch_change:.2g} when "
             "asked one by one.",
             _on(evidence, bad),
@@ -42,15 +43,16 @@ def victim_is_deterministic(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{len(evidence.victims)} models were asked twice about some graphs, {looked} in all: both "
-        f"answers are the same to the bit. Asked one by one, they differ by at most {largest:.1g} "
-        "of their size.",
+        f"{len(evidence.victims)} models were asked twice about some {targets}, {looked} in "
+        f"all: both answers are the same to the bit. Asked one by one, they differ by at most "
+        f"{largest:.1g} of their size.",
     )
 
 
 def gradients_are_usable(evidence: Evidence) -> Finding:
     """The gradients that white-box attacks follow are finite and not zero."""
     name = "the victim's gradients are finite and not zero"
+    targets = evidence.targets
     with_gradients = {
         key: facts for key, facts in evidence.victims.items() if facts.no_gradients is None
     }
@@ -79,9 +81,9 @@ def gradients_are_usable(evidence: Evidence) -> Finding:
     if bad or some:
         facts = with_gradients[(bad or some)[0]]
         text = (
-            f"An attack that follows gradients is blind on some graphs of {len(bad or some)} of "
-            f"{len(with_gradients)} models. Of one of them: of {facts.num_graphs} graphs, the "
-            f"gradient of {facts.zero_gradients} is zero, and that of "
+            f"An attack that follows gradients is blind on some {targets} of {len(bad or some)} of "
+            f"{len(with_gradients)} models. Of one of them: of {facts.num_graphs} "
+            f"{targets}, the gradient of {facts.zero_gradients} is zero, and that of "
             f"{facts.nonfinite_gradients} is not finite."
         )
         return Finding(
@@ -94,14 +96,15 @@ def gradients_are_usable(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{len(with_gradients)} models, {looked} graphs in all: every gradient is finite, and none "
-        "is zero.",
+        f"{len(with_gradients)} models, {looked} {targets} in all: every gradient is finite, and "
+        "none is zero.",
     )
 
 
 def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
     """An attack breaks a victim that any edit breaks, and cannot break a constant one."""
     name = "breaks a broken victim, not a constant one"
+    targets = evidence.targets
     if not evidence.planted:
         return Finding(name, "n/a", "No attack was run on planted victims.")
     bad = [
@@ -113,8 +116,8 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
         shown = [
             f"{f.name}: {f.error}"
             if f.error
-            else f"{f.name} breaks {f.fragile_broken} of {f.num_graphs} graphs of a model that any "
-            f"edit breaks, and {f.constant_broken} of a model that no edit can break"
+            else f"{f.name} breaks {f.fragile_broken} of {f.num_graphs} {targets} of a model that "
+            f"any edit breaks, and {f.constant_broken} of a model that no edit can break"
             for f in bad
         ]
         spoiled = {key for facts in bad for key in facts.records}
@@ -130,8 +133,8 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
     if tried:
         names = ", ".join(dict.fromkeys(f.name for f in tried))
         text = (
-            f"Each of these breaks all {tried[0].num_graphs} graphs of a model that any edit "
-            f"breaks, and none of a model that no edit can break: {names}."
+            f"Each of these breaks all {tried[0].num_graphs} {targets} of a model that any "
+            f"edit breaks, and none of a model that no edit can break: {names}."
         )
     if untried:  # an attack that excuses itself does not pass
         return Finding(name, "WARN", f"{text} Not tried: {'; '.join(untried)}.".strip())
@@ -140,7 +143,8 @@ def attack_works_on_planted_victims(evidence: Evidence) -> Finding:
 
 def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
     """Under the strict protocol no test graph chose the victim's epoch or taught an attack."""
-    name = "no test graph used for selection or learning"
+    name = "no test target used for selection or learning"
+    targets, target = evidence.targets, evidence.target
     strict = [r for r in evidence.records if r.cell.protocol == "strict" and r.key in evidence.uses]
     if not strict:
         return Finding(name, "n/a", "Nothing here claims the strict protocol.")
@@ -154,7 +158,10 @@ def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
         ]
         shown += [f"{name_of(r)}: the parts of its data set overlap" for r in mixed if r not in bad]
         return Finding(
-            name, "FAIL", f"Test graphs were used: {listed(shown)}.", keys_of([*bad, *mixed])
+            name,
+            "FAIL",
+            f"Test {targets} were used: {listed(shown)}.",
+            keys_of([*bad, *mixed]),
         )
     unknown = [r for r in strict if evidence.uses[r.key].fit is None]
     if unknown:
@@ -166,27 +173,28 @@ def no_test_graph_was_used_before(evidence: Evidence) -> Finding:
         )
     given = [r for r in strict if evidence.uses[r.key].selection is None]
     own = len(strict) - len(given)
-    told = [f"{own} results: no test graph chose a model's epoch, and no attack learned on one."]
+    told = [f"{own} results: no test {target} chose a model's epoch, and no attack learned on one."]
     if given:
         told = told if own else []
         told.append(
-            f"{len(given)} results of given models: no attack learned on a test graph. On which "
-            "graphs the models were trained is not known here."
+            f"{len(given)} results of given models: no attack learned on a test {target}. On which "
+            f"{target}s the models were trained is not known here."
         )
     return Finding(name, "PASS", " ".join(told))
 
 
 def parts_of_the_data_differ(evidence: Evidence) -> Finding:
     """Message passing can tell each test graph from those for training and validation."""
-    name = "test graphs differ from the other parts"
+    name = "test targets differ from the other parts"
+    targets, target = evidence.targets, evidence.target
     if not evidence.data:
         return Finding(name, "n/a", "No data set was looked at.")
     twins = {key: facts for key, facts in evidence.data.items() if facts.duplicates}
     if twins:
         shown = [f"{f.duplicates} of {len(f.edges)} in {f.name}" for f in twins.values()]
         text = (
-            "Message passing cannot tell some test graphs from graphs for training or validation: "
-            f"{listed(shown)}."
+            f"Message passing cannot tell some test {targets} from {targets} for "
+            f"training or validation: {listed(shown)}."
         )
         return Finding(
             name, "WARN", text, keys_of(r for r in evidence.records if r.dataset.key in twins)
@@ -195,8 +203,8 @@ def parts_of_the_data_differ(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        f"{looked:,} test graphs of {len(evidence.data)} data sets: message passing can tell each "
-        "from every graph for training or validation.",
+        f"{looked:,} test {targets} of {len(evidence.data)} data sets: message passing can "
+        f"tell each from every {target} for training or validation.",
     )
 
 

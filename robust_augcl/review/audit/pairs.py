@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from robust_augcl.results.intervals import ALPHA, mcnemar
+from robust_augcl.results.names import targets_text
 from robust_augcl.results.records import Outcome, Record, Target
 from robust_augcl.review.audit.evidence import attack_name, listed, name_of, percent
 
@@ -82,11 +83,11 @@ def tie_of(margins: Sequence[float]) -> float:
 
 
 def versus(pairs: Sequence[Pair], short: Callable[[Record], str] = attack_name) -> str:
-    """Pairs in words: how many graphs each of the two leaves right."""
+    """Pairs in words: how many targets each of the two leaves right."""
     return listed(
         [
-            f"{name_of(a)} leaves {percent(a.robust_accuracy)} of the graphs right, {short(b)} "
-            f"leaves {percent(b.robust_accuracy)}"
+            f"{name_of(a)} leaves {percent(a.robust_accuracy)} of the {targets_text([a])} right, "
+            f"{short(b)} leaves {percent(b.robust_accuracy)}"
             for a, b in pairs
         ]
     )

@@ -61,17 +61,18 @@ def attackers_are_at_rest(evidence: Evidence) -> Finding:
         return Finding(ATTACKERS_AT_REST, status, f"{shown}.", _cells(evidence, stopped))
     moving = [facts for facts in tried if _moves(facts)]
     if moving:
-        shown = listed([_learning(facts) for facts in moving])
+        shown = listed([_learning(facts, evidence.targets) for facts in moving])
         text = f"{len(moving)} of {len(tried)} attacks got better when they learned on: {shown}."
         return Finding(ATTACKERS_AT_REST, "WARN", text, _cells(evidence, moving))
     fewest = min(facts.num_graphs for facts in tried)
     few = (
-        f" Fewer than {ENOUGH_GRAPHS} graphs cannot show a change of two points."
+        f" Fewer than {ENOUGH_GRAPHS} {evidence.targets} cannot show a change of two points."
         if fewest < ENOUGH_GRAPHS
         else ""
     )
     most = max(tried, key=lambda facts: facts.damage)
-    text = f"{len(tried)} attacks learned on. The largest change: {_learning(most)}.{few} "
+    change = _learning(most, evidence.targets)
+    text = f"{len(tried)} attacks learned on. The largest change: {change}.{few} "
     text += "At rest means that more learning brings little, and not that the worst case is found."
     return Finding(ATTACKERS_AT_REST, "PASS", text)
 
@@ -87,11 +88,11 @@ def _moves(facts: LearningFacts) -> bool:
     return gained > _FLAT * facts.num_graphs and gained > chance
 
 
-def _learning(facts: LearningFacts) -> str:
+def _learning(facts: LearningFacts, targets: str) -> str:
     more = f"{facts.spent + facts.more} {facts.what} instead of {facts.spent}"
-    change = f"the share of graphs that stay right changes by {-100 * facts.damage:+z.1f} points"
+    change = f"the share of {targets} that stay right changes by {-100 * facts.damage:+z.1f} points"
     return (
-        f"{facts.name}: with {more}, {change} (on {facts.num_graphs} graphs for validation "
+        f"{facts.name}: with {more}, {change} (on {facts.num_graphs} {targets} for validation "
         "and test)"
     )
 

@@ -30,6 +30,7 @@ def never_beats_clean(evidence: Evidence) -> Finding:
     model that is trained again (poisoning): a warning.
     """
     name = "the attack never beats clean"
+    targets = evidence.targets
     if not evidence.records:
         return Finding(name, "n/a", "There are no records.")
     wrong: list[Record] = []
@@ -48,22 +49,22 @@ def never_beats_clean(evidence: Evidence) -> Finding:
             (wrong if is_fault else lucky).append(record)
     if wrong or lucky:
         shown = [
-            f"{name_of(r)}: {percent(r.clean_accuracy)} of the graphs are right before, "
+            f"{name_of(r)}: {percent(r.clean_accuracy)} of the {targets} are right before, "
             f"{percent(r.attacked_accuracy)} after"
             for r in wrong or lucky
         ]
         return Finding(
             name,
             "FAIL" if wrong else "WARN",
-            f"These attacks put more graphs right than they break: {listed(shown)}.",
+            f"These attacks put more {targets} right than they break: {listed(shown)}.",
             keys_of(wrong or lucky),
         )
     most = max(evidence.records, key=lambda r: r.attacked_accuracy - r.clean_accuracy)
     return Finding(
         name,
         "PASS",
-        f"{len(evidence.records)} results: in none does the attack put more graphs right than it "
-        "breaks, beyond chance. The weakest attack changes accuracy by "
+        f"{len(evidence.records)} results: in none does the attack put more {targets} "
+        "right than it breaks, beyond chance. The weakest attack changes accuracy by "
         f"{100 * (most.attacked_accuracy - most.clean_accuracy):+z.1f} points ({name_of(most)}).",
     )
 
@@ -77,6 +78,7 @@ def own_loss_rises(evidence: Evidence) -> Finding:
     robust accuracy on the graphs that it is chosen by.
     """
     name = "the attack's own loss rises"
+    targets = evidence.targets
     rising, flat, means = [], [], []
     for record in (r for r in evidence.records if r.traits.chooses and not r.poisons):
         changes = [o.attacked_margin - o.clean_margin for o in record.outcomes if o.clean_right]
@@ -109,7 +111,7 @@ def own_loss_rises(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        "Each attack lowers the model's margin on graphs that were right before it. The mean "
+        f"Each attack lowers the model's margin on {targets} that were right before it. The mean "
         f"change lies between {min(means):+.2f} and {max(means):+.2f} logits.",
     )
 
@@ -120,6 +122,7 @@ def within_budget(evidence: Evidence) -> Finding:
     It warns where nothing is edited.
     """
     name = "realised budget within the nominal one"
+    target = evidence.target
     over, nothing, spent = [], [], []
     for record in evidence.records:
         facts = evidence.data.get(record.dataset.key)
@@ -153,7 +156,7 @@ def within_budget(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "WARN",
-            f"These attacks edit no graph at all: {_names(nothing)}.",
+            f"These attacks make no edit at all: {_names(nothing)}.",
             keys_of(nothing),
         )
     if not spent:
@@ -161,8 +164,8 @@ def within_budget(evidence: Evidence) -> Finding:
     return Finding(
         name,
         "PASS",
-        "No graph has more edits than its budget. Attacks make "
-        f"{min(spent):.2f} to {max(spent):.2f} edits a graph on average.",
+        f"No {target} has more edits than its budget. Attacks make "
+        f"{min(spent):.2f} to {max(spent):.2f} edits a {target} on average.",
     )
 
 
@@ -172,6 +175,7 @@ def edits_reproduce_the_verdict(evidence: Evidence) -> Finding:
     It warns where a stored file cannot be read, so that nothing can be said.
     """
     name = "stored edits reproduce the verdict"
+    targets = evidence.targets
     bad = [r for r in evidence.records if evidence.replayed.get(r.key)]
     if bad:
         shown = [f"{name_of(r)}: {evidence.replayed[r.key][0]}" for r in bad]
@@ -192,13 +196,14 @@ def edits_reproduce_the_verdict(evidence: Evidence) -> Finding:
         name,
         "PASS",
         f"The stored edits of {len(done)} results were applied again to "
-        f"{sum(r.num_graphs for r in done):,} graphs: each prediction is as stored.",
+        f"{sum(r.num_graphs for r in done):,} {targets}: each prediction is as stored.",
     )
 
 
 def label_is_preserved(evidence: Evidence) -> Finding:
     """Where the class is the number of components, an independent count gives the class."""
     name = "the label is preserved"
+    targets = evidence.targets
     bad = [r for r in evidence.records if evidence.miscounted.get(r.key)]
     if bad:
         shown = [f"{name_of(r)}, graph {evidence.miscounted[r.key][0]}" for r in bad]
@@ -208,7 +213,7 @@ def label_is_preserved(evidence: Evidence) -> Finding:
         return Finding(
             name,
             "n/a",
-            "Nothing can prove that an edit keeps the class of these graphs: it is assumed.",
+            f"Nothing can prove that an edit keeps the class of these {targets}: it is assumed.",
         )
     return Finding(
         name,

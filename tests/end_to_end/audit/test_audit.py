@@ -104,7 +104,7 @@ def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatc
     (leaked,) = [record for record in records_of(tmp_path) if record.cell.attack == "rl_s2v"]
     assert {
         check: finding["cells"] for check, finding in found.items() if finding["status"] == "FAIL"
-    } == {"no test graph used for selection or learning": [leaked.key]}
+    } == {"no test target used for selection or learning": [leaked.key]}
     answer = command("audit", tmp_path)
     assert answer.code == 1
     assert "1 of 20 checks fail, 1 record is marked" in answer.err
@@ -129,7 +129,7 @@ def test_test_graphs_leaked_into_rl_training(tiny, tmp_path, command, monkeypatc
         for line in page.splitlines()
         if line.startswith(("| GradArgmax", "| Clean")) and "†" in line
     ]
-    assert "**FAIL** | no test graph used" in page
+    assert "**FAIL** | no test target used" in page
 
 
 def test_a_victim_that_was_put_in_place_of_another_is_told(spoilt, command):
