@@ -44,6 +44,7 @@ from robust_augcl.store.artifact import Artifact
 from robust_augcl.store.store import Store
 from robust_augcl.threat.model import ThreatModel
 
+_ASKED = ("queries", "gradient_calls")
 _NOWHERE = Store(Path("nowhere"))
 """A step reads nothing but its inputs."""
 _AGAIN = "the victim trained again on the edited graph gives the same weights"
@@ -119,7 +120,8 @@ def check_poisoning(
 ) -> list[str]:
     """What does not hold of a record of poisoning by the stored weights; nothing is trained.
 
-    Checked are targets, classes, edits within the threat, the edited graph, predictions, margins.
+    Checked are targets, classes, edits within the threat, the edited graph, how often the attack
+    asked, predictions, margins.
 
     Args:
         record: what is checked.
@@ -138,6 +140,9 @@ def check_poisoning(
         return [str(error)]
     if edits is None or not same(vars(edits), edited.info["edits"]):
         return ["its edits are not those of its edited data set"]
+    # The attack made them with so many questions: the record has no attack of its own to ask.
+    if other := [name for name in _ASKED if getattr(record, name) != edited.info[name]]:
+        return [f"its {' and '.join(other)} are not those of its edited data set"]
     judges = subject.targets.judge, Judge(retrained, after.part(after.attacked))
     if problems := [problem for judge in judges for problem in judge.problems]:
         return problems

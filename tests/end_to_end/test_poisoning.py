@@ -297,6 +297,14 @@ def test_an_edit_more_than_the_record_says_is_found(copied):
     assert any("not those of its edited data set" in text for text in found), found
 
 
+@pytest.mark.parametrize("field", ["queries", "gradient_calls"])
+def test_questions_that_the_attack_did_not_ask_are_found(copied, field):
+    """They are the attack's, which is not run for the record: its edited data set has them."""
+    record = the_record(copied)
+    write(copied, replace(record, **{field: getattr(record, field) + 5}))
+    assert problems_in(copied) == [f"its {field} are not those of its edited data set"]
+
+
 @pytest.mark.parametrize("change", ["budget", "evasion"])
 def test_a_record_of_another_threat_is_found(copied, change):
     record = the_record(copied)
