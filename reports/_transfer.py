@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from robust_augcl.reports._assumed import ASSUMED, assumed
+from robust_augcl.reports._assumed import assumed, assumed_of
 from robust_augcl.reports._marks import at_rest, footnotes, marks, noted
 from robust_augcl.reports._rest import marked_name
 from robust_augcl.reports._sections import Section
@@ -143,8 +143,8 @@ def render_transfers(entries: Sequence[Entry], format: str, audit: Audit | None 
 
 def _assumed(entries: Sequence[Entry]) -> str:
     """That classes are assumed to stay, as a paragraph, or nothing."""
-    rules = {record.label_rule for entry in entries for record in entry.own}
-    return f"{ASSUMED}\n\n" if "none" in rules else ""
+    text = assumed_of(record for entry in entries for record in entry.own)
+    return f"{text}\n\n" if text else ""
 
 
 def _terminal(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -41,6 +41,11 @@ def protocol_text(protocol: str, given: bool = False, targets: str = "graphs") -
     return f"{protocol} ({meaning.replace('graphs', targets)})" if meaning else protocol
 
 
+_PLACES = {
+    "target": "each at the target node",
+    "neighbours": "each at a neighbour of the target node and not at the node itself",
+    "anywhere": "anywhere in the graph",
+}
 _WHOLES = {"graph": "a graph's edges", "degree": "the edges at a target node"}
 
 
@@ -68,6 +73,8 @@ def threat_text(threat: dict[str, Any]) -> str:
         or "edited"
     )
     text = f"{much} {verb}"
+    if place := rest.pop("at", ""):
+        text += f", {_PLACES.get(place, f'at {place}')}"
     if rest.pop("within_component", False):
         text += ", inside one component"
     if rest.pop("allow_existing", False):

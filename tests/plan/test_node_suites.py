@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from tree import TREE
 
 from robust_augcl.contrast.node_pretrain import NodePretraining
 from robust_augcl.errors import InputError
 from robust_augcl.plan.planner import plan
 from robust_augcl.plan.step import with_inputs
 from robust_augcl.plan.suite import load_suite
+from robust_augcl.registry.families import families
 
 
 def test_the_suite_of_cora_has_the_published_settings():
@@ -79,3 +83,18 @@ name = "rand_sampling"
     )
     with pytest.raises(InputError, match="Expected a table `linear`"):
         load_suite(str(path))
+
+
+def test_the_title_of_the_larger_graphs_names_what_is_pretrained_there():
+    family = families()["nodes-large"]
+    bases = {load_suite(name).pretraining.base.upper() for name in family.members}
+    assert bases == {"GCA", "GRACE"}
+    assert all(base in family.title for base in bases)
+
+
+@pytest.mark.parametrize("name", families()["tu"].members)
+def test_the_larger_budget_of_tu_data_is_a_twentieth_of_the_mean_graph(name):
+    """As the suite's comment says it; archives of the graphs are not at hand here."""
+    text = " ".join((TREE / "suites" / f"{name}.toml").read_text().replace("\n#", "").split())
+    (edges,) = re.findall(r"The mean graph has (\d+) edges, of which 5 % are, rounded,", text)
+    assert load_suite(name).budgets[-1] == round(0.05 * int(edges))

@@ -11,7 +11,7 @@ import pytest
 from markdown_tables import table, whole, with_robust
 from report_inputs import data_of, report_of
 
-from robust_augcl.reports._assumed import ASSUMED
+from robust_augcl.reports._assumed import ASSUMED, OF_NODES
 from robust_augcl.reports.markdown import appendix
 from robust_augcl.results.records import ArtifactRef, Outcome, Record
 from robust_augcl.results.report_input import ReportInput
@@ -135,6 +135,20 @@ def test_every_table_says_where_classes_are_only_assumed_to_stay(campaign: Campa
         found = of_tables(report_of(records, measurements=data_of(records)))
         assert len(found) == 8
         assert {ASSUMED in each for each in found} == {records is assumed}
+
+
+def test_of_nodes_it_says_that_nodes_keep_their_class(campaign: Campaign) -> None:
+    assumed = [
+        dataclasses.replace(
+            record,
+            label_rule="none",
+            outcomes=[dataclasses.replace(o, graph=0, node=o.graph) for o in record.outcomes],
+        )
+        for record in campaign(layers=[2], seeds=[0, 1, 2])
+    ]
+    found = of_tables(report_of(assumed, measurements=data_of(assumed)))
+    assert len(found) == 8
+    assert all(OF_NODES in caption and ASSUMED not in caption for caption in found)
 
 
 def of_tables(report: ReportInput) -> list[str]:

@@ -113,9 +113,18 @@ def test_sentences_on_a_threat_are_plain(poisoned, records_of):
 
 def test_a_share_of_a_targets_edges_is_not_one_of_a_graphs():
     threat = {"budget": 0.5, "operations": ["delete"], "share_of": "degree", "at": "target"}
-    assert threat_text(threat) == "up to 50 % of the edges at a target node deleted, at target"
+    told = "up to 50 % of the edges at a target node deleted, each at the target node"
+    assert threat_text(threat) == told
     assert edits_text(0.5, "degree") == "edits of up to 50 % of the edges at a target node"
     assert within_text(0.5, "degree") == "a budget of 50 % of the edges at a target node"
+
+
+def test_where_edits_lie_is_said_in_words():
+    assert threat_text({"budget": 1, "operations": ["add"], "at": "neighbours"}) == (
+        "at most 1 edge added, each at a neighbour of the target node and not at the node itself"
+    )
+    assert threat_text({"budget": 3, "at": "anywhere"}).endswith("edited, anywhere in the graph")
+    assert threat_text({"budget": 3, "at": "elsewhere"}).endswith("edited, at elsewhere")
 
 
 def test_every_table_knows_what_its_share_is_of(records_of):
