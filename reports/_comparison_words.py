@@ -268,7 +268,7 @@ def _why_none(section: Section, found: Sequence[Judged]) -> list[str]:
             f"No verdict: {planned} {were} planned, and {compared}. Whoever looks "
             "at some seeds, and then stops or goes on, finds differences by chance too often."
             if planned is not None and (seeds != [planned] or rules.has_other_seeds)
-            else "No verdict: it is not known whether the seeds share graphs."
+            else f"No verdict: it is not known whether the seeds share {section.targets}."
         )
     if section.report.planned_seeds is None and words - {"one model each", "no verdict"}:
         lines.append(

@@ -169,8 +169,8 @@ def methods_caption(section: Section, found: Judged) -> str:
         "points; the suite states this margin. This test is corrected in the family, too."
     )
     shared = (
-        " The seeds share graphs, so errors are those of resampled splits (Nadeau and Bengio), "
-        "and all this speaks for this data set only."
+        f" The seeds share {section.targets}, so errors are those of resampled splits (Nadeau and "
+        "Bengio), and all this speaks for this data set only."
         if section.shared
         else ""
     )

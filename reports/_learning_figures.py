@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from robust_augcl.reports._learning import Curve, CurvePanel, Word, curves_figure
 from robust_augcl.reports._rest import name_of_group, told_in
-from robust_augcl.results.names import joined, layers_text
+from robust_augcl.results.names import joined, layers_text, targets_text
 from robust_augcl.results.records import Cell
 from robust_augcl.results.report_input import ReportInput
 from robust_augcl.results.rest import FEWEST_EPOCHS, SHARE_OF_EPOCHS, rests
@@ -139,11 +139,12 @@ def _parts(report: ReportInput, cell: Cell) -> tuple[str, ...]:
 
 
 def _chosen_by(report: ReportInput, kind: str) -> str:
-    """The graphs that victims or attackers are chosen by.
+    """The graphs, or nodes, that victims or attackers are chosen by.
 
-    Under the published protocol these are the test graphs.
+    Under the published protocol these are those for testing.
     """
+    targets = targets_text(report.records)
     protocols: Set[str] = {m.cell.protocol for m in report.measurements if m.kind == kind}
     if protocols == {"strict"}:
-        return "validation graphs"
-    return "test graphs" if protocols == {"paper"} else "graphs it was chosen by"
+        return f"validation {targets}"
+    return f"test {targets}" if protocols == {"paper"} else f"{targets} it was chosen by"

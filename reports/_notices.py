@@ -13,6 +13,7 @@ from robust_augcl.reports._marks import MARK, NOT_AT_REST
 from robust_augcl.reports._training_notes import WHAT_FOLLOWS, training_notes
 from robust_augcl.reports._view import View
 from robust_augcl.reports._words import sentence, with_minus
+from robust_augcl.results.names import targets_text
 from robust_augcl.results.report_input import ReportInput
 
 Kind = Literal["fail", "warn", "note"]
@@ -101,9 +102,12 @@ def _of_audit(report: ReportInput) -> Iterator[Notice]:
 
 def _of_proofs(view: View) -> Iterator[Notice]:
     """Where a proof and an attack contradict each other."""
+    targets = targets_text(view.report.records)
     wrong = sum(bracket.contradictions for bracket in view.known.values())
     if wrong:
-        text = f"{wrong} graphs are proved and yet broken: a proof, a witness or a record is wrong."
+        text = (
+            f"{wrong} {targets} are proved and yet broken: a proof, a witness or a record is wrong."
+        )
         yield Notice("fail", "a proof is contradicted", text)
     beyond = 0
     for section in view.sections:
@@ -112,8 +116,8 @@ def _of_proofs(view: View) -> Iterator[Notice]:
         beyond += sum(gap.beyond for gap in gaps if gap)
     if beyond:
         text = (
-            f"{beyond} times an attack broke a graph that the exact search says no edit breaks. "
-            "One of them is wrong."
+            f"{beyond} times an attack broke a {targets[:-1]} that the exact search says no edit "
+            "breaks. One of them is wrong."
         )
         yield Notice("fail", "below the exact worst case", text)
 

@@ -215,7 +215,7 @@ def _comparisons_caption(found: Sequence[Comparison]) -> str:
         "the suite states this margin."
     )
     shared = (
-        " The seeds share graphs, so all this speaks for this data set only."
+        f" The seeds share {first.section.targets}, so all this speaks for this data set only."
         if first.section.shared
         else ""
     )

@@ -136,8 +136,8 @@ def gaps(view: View, section: Section) -> str:
     table = _table(section, _gaps_caption(section, worst), attacks, cell)
     if beyond:
         table += (
-            f"\n**Warning:** {beyond} times an attack broke a graph that the exact search "
-            "says no edit breaks. One of them is wrong.\n"
+            f"\n**Warning:** {beyond} times an attack broke a {section.targets[:-1]} that the "
+            "exact search says no edit breaks. One of them is wrong.\n"
         )
     return table
 
