@@ -336,3 +336,16 @@ def test_benchmark_larger_sets(benchmark, how, no_beam):
     }
     answer = benchmark.pedantic(ask[how], rounds=2, warmup_rounds=1)
     assert answer == ask["enumeration"]()
+
+
+def test_what_larger_sets_take_is_counted_as_cost_and_pairs_are_not():
+    """So a limit for all graphs holds of them too, and not of branch and bound alone."""
+    cost = {2: 0, 3: 0}
+    for number in range(4):
+        case = case_of("GIN of 3 rounds", number)
+        victim = Victim(case.model)
+        for budget in cost:
+            found = certify(victim, case.graphs, replace(case.threat, budget=budget))
+            cost[budget] += int(found.cost.sum())
+    assert cost[2] == 0
+    assert cost[3] > 0
