@@ -21,7 +21,7 @@ from robust_augcl.errors import InputError
 from robust_augcl.graphs.limits import limits
 from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.graphs.ragged import ranges
+from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.threat.model import ThreatModel
 from robust_augcl.threat.perturbations import Perturbation
 
@@ -180,12 +180,12 @@ class EditSpace:
         ends = state.edits[made] + graphs.ptr[made[0]].unsqueeze(1)
         if half == 0:
             nodes = ranges(self.graphs.ptr[state.graph], graphs.sizes)
-            open_partners = self.first[nodes + 1] - self.first[nodes]
+            open_partners = take(self.first, nodes + 1) - take(self.first, nodes)
             open_partners -= torch.bincount(ends.flatten(), minlength=graphs.num_nodes)
             return open_partners > 0
         node = self.graphs.ptr[state.graph] + state.picked
         count = self.first[node + 1] - self.first[node]
-        partner = self.partners[ranges(self.first[node], count)]
+        partner = take(self.partners, ranges(self.first[node], count))
         offset = torch.repeat_interleave(graphs.ptr[:-1], count, output_size=partner.numel())
         mask = torch.zeros(graphs.num_nodes, dtype=torch.bool, device=graphs.device)
         mask[partner + offset] = True
@@ -218,7 +218,7 @@ def best_allowed(values: Tensor, allowed: Tensor, graphs: PackedGraphs) -> tuple
     masked = torch.where(allowed, values.nan_to_num(), -torch.inf)
     best = scatter(masked, graphs.batch, dim_size=graphs.num_graphs, reduce="max")
     nodes = torch.arange(graphs.num_nodes, device=values.device)
-    first = torch.where(allowed & (masked == best[graphs.batch]), nodes, graphs.num_nodes)
+    first = torch.where(allowed & (masked == take(best, graphs.batch)), nodes, graphs.num_nodes)
     node = scatter(first, graphs.batch, dim_size=graphs.num_graphs, reduce="min")
     return best, node - graphs.ptr[:-1]
 
@@ -234,10 +234,13 @@ def highest_allowed(keys: Tensor, allowed: Tensor, graphs: PackedGraphs, count: 
     if count == 1:
         return best_allowed(keys, allowed, graphs)[1].unsqueeze(1)
     masked = torch.where(allowed, keys.nan_to_num(), -torch.inf)
-    order = torch.argsort(masked, descending=True, stable=True)
-    order = order[torch.argsort(graphs.batch[order], stable=True)]  # graph by graph
+    # A row a graph, as long as the largest graph or as what is asked for.
+    columns = max(int(graphs.sizes.max()), count)
+    nodes = torch.arange(graphs.num_nodes, device=keys.device)
+    place = nodes - take(graphs.ptr, graphs.batch)
+    rows = masked.new_full((graphs.num_graphs, columns), -torch.inf)
+    rows[graphs.batch, place] = masked
+    nodes = torch.argsort(rows, dim=1, descending=True, stable=True)[:, :count]
     column = torch.arange(count, device=keys.device)
-    place = graphs.ptr[:-1].unsqueeze(1) + column
-    nodes = order[place.clamp(max=graphs.num_nodes - 1)] - graphs.ptr[:-1].unsqueeze(1)
     open_nodes = torch.bincount(graphs.batch[allowed], minlength=graphs.num_graphs)
     return torch.where(column < open_nodes.unsqueeze(1), nodes, -1)

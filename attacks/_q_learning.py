@@ -47,6 +47,7 @@ class Learner:
     ) -> None:
         self.settings, self.network, self.victim = settings, network, victim
         self.space, self.generator = space, generator
+        self.ask_again = victim.prepared_logits(space.graphs)
         self.device = space.graphs.device
         self.target = copy.deepcopy(network).requires_grad_(False)
         self.optimizer = torch.optim.Adam(
@@ -198,7 +199,10 @@ class Learner:
         ends = pairs + graphs.ptr[row]
         exists = graphs.has_edges(ends[0], ends[1])
         asked = Candidates(row, pairs, exists, graphs.num_graphs, self.space.deletes)
-        logits = self.victim.candidate_logits(graphs, asked)
+        if bool((state.edits >= 0).any()):
+            logits = self.victim.candidate_logits(graphs, asked)
+        else:  # the training graphs themselves, which come again and again
+            logits = self.ask_again(state.graph, asked)
         rewards = torch.zeros(nodes.shape, device=self.device)
         rewards[row, column] = self.rewards(margins(logits, graphs.y[row]))
         return rewards

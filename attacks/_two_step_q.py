@@ -17,7 +17,7 @@ from torch.nn.functional import embedding_bag
 
 from robust_augcl import registry
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.graphs.ragged import ranges
+from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import NeighbourSum
 from robust_augcl.models.products import apply_linear
@@ -48,7 +48,8 @@ class Head(nn.Module):
         """
         # The hidden layer is linear in [node, graph], so each graph's part is computed once.
         of_node, of_graph = self.hidden.weight.split([nodes.size(1), states.size(1)], dim=1)
-        hidden = apply_linear(nodes, of_node) + (states @ of_graph.T + self.hidden.bias)[owner]
+        of_graphs = states @ of_graph.T + self.hidden.bias
+        hidden = apply_linear(nodes, of_node) + take(of_graphs, owner)
         values: Tensor = self.out(hidden.relu_()).squeeze(1)
         return values
 
@@ -190,7 +191,7 @@ class TwoStepQ(nn.Module):
         owner = torch.arange(graphs.num_graphs, device=graphs.device).unsqueeze(1)
         places = (graphs.ptr[:-1].unsqueeze(1) + nodes).flatten()
         owners = owner.expand_as(nodes).flatten()
-        values: Tensor = self.head(edits_left, half)(states[places], of_graphs, owners)
+        values: Tensor = self.head(edits_left, half)(take(states, places), of_graphs, owners)
         return values.reshape(nodes.shape)
 
     def _known(

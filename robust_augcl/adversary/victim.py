@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -31,12 +32,13 @@ from robust_augcl.graphs.node_targets import NodeTargets
 from robust_augcl.graphs.packed import PackedGraphs, pack
 from robust_augcl.models.classifier_base import Capabilities, Classifier, LocalParts
 from robust_augcl.models.verdicts import Verdicts
-from robust_augcl.oracle.answers import AnswerPairs, answers_pairs
+from robust_augcl.oracle.answers import AnswerPairs, AskAgain, answers_pairs
 from robust_augcl.oracle.edge_gradients import Loss, RelaxedEdits, by_states, by_weights, of_relaxed
 from robust_augcl.oracle.node_gradients import node_gradients
 from robust_augcl.oracle.node_logits import NodeLogits, pieces_of
 from robust_augcl.oracle.pair_logits import EVERY_PAIR, PairLogits
 from robust_augcl.oracle.partial_edits import PartialEdits
+from robust_augcl.oracle.prepared_logits import PreparedLogits
 from robust_augcl.oracle.single_logits import Questions, candidate_logits, chunks
 from robust_augcl.threat.candidates import Candidates
 
@@ -132,6 +134,32 @@ class Victim:
         are those of a full evaluation, which decides wherever the two highest logits are close.
         """
         packed = pack(graphs).to(self.device)
+        return self._of_candidates(packed, candidates, partial(candidate_logits, self._model))
+
+    def prepared_logits(self, graphs: PackedGraphs | Sequence[Data]) -> AskAgain:
+        """Prepare graphs for many questions about candidates of some of them.
+
+        The answer takes numbers of graphs (B,), of which one may appear many times, and candidates
+        (M) of a copy of these graphs. It returns what `candidate_logits` does for this copy. One
+        query a candidate that is asked about; what is prepared is nothing that is shown.
+        """
+        packed = pack(graphs).to(self.device)
+        ready = PreparedLogits(self._model, packed)
+
+        @torch.no_grad()
+        def ask(index: Tensor, candidates: Candidates) -> Tensor:
+            index = index.to(self.device)
+            return self._of_candidates(packed.select(index), candidates, partial(ready, index))
+
+        return ask
+
+    def _of_candidates(
+        self,
+        packed: PackedGraphs,
+        candidates: Candidates,
+        answer: Callable[[Questions], Tensor],
+    ) -> Tensor:
+        """Logits (M, C) of the graphs after one candidate each, counted and decided."""
         self.queries += len(candidates)
         candidates = candidates.to(self.device)
         questions = Questions(packed, candidates.graph, candidates.pairs, candidates.changes)
@@ -139,7 +167,7 @@ class Victim:
         logits = (
             self._of_nodes(questions.edited(every))
             if isinstance(packed, NodeTargets)
-            else candidate_logits(self._model, questions)
+            else answer(questions)
         )
         return self._verdicts.decide(logits, questions.edited)
 

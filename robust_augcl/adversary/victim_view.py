@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 from robust_augcl.errors import AccessViolation
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.models.classifier_base import LocalParts
-from robust_augcl.oracle.answers import AnswerPairs
+from robust_augcl.oracle.answers import AnswerPairs, AskAgain
 from robust_augcl.oracle.edge_gradients import Loss
 from robust_augcl.threat.candidates import Candidates
 
@@ -75,6 +75,10 @@ class VictimView:
     ) -> Tensor:
         """See `victim.Victim.candidate_logits`; needs query access."""
         return cast(Tensor, self._ask(Access.QUERY, "candidate_logits")(graphs, candidates))
+
+    def prepared_logits(self, graphs: PackedGraphs | Sequence[Data]) -> AskAgain:
+        """See `victim.Victim.prepared_logits`; needs query access."""
+        return cast(AskAgain, self._ask(Access.QUERY, "prepared_logits")(graphs))
 
     def pair_logits(
         self, graphs: PackedGraphs | Sequence[Data], candidates: Candidates

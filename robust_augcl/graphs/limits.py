@@ -34,6 +34,9 @@ class Limits:
         nodes: nodes of the graphs that a model evaluates at once. About 6 MiB a tensor of states
             of width 64; larger pieces fall out of the processor's cache and are slower.
         distances: pairs of nodes whose distances the oracle for single edits holds.
+        kept_distances: pairs of nodes of the graphs that are prepared for many questions about
+            single edits: 16,000 graphs of 45 nodes. They take 64 MiB, and lists of who is near up
+            to twice as much. Beyond, each question prepares its graphs anew.
         edits: single edits whose summed states are held at once: 77 MB at width 64.
         entries: neighbours that the oracle for single edits looks up at once. About 3 MiB a
             tensor of integers; more falls out of the cache.
@@ -78,6 +81,7 @@ class Limits:
     portion_pairs: int = 500_000
     nodes: int = 24_000
     distances: int = 4_000_000
+    kept_distances: int = 2**25
     edits: int = 300_000
     entries: int = 400_000
     layered_entries: int = 100_000

@@ -21,7 +21,7 @@ from torch_geometric.data import Data
 from robust_augcl.graphs.connected import component_of_nodes
 from robust_augcl.graphs.data_list import loose, packed_edges, refuse_features, whole
 from robust_augcl.graphs.limits import limits
-from robust_augcl.graphs.ragged import ranges, runs
+from robust_augcl.graphs.ragged import ranges, runs, take
 
 
 @dataclass(frozen=True)
@@ -214,8 +214,8 @@ class PackedGraphs:
             ptr[:-1] - self.ptr[index], edge_counts, output_size=edges.numel()
         )
         return PackedGraphs(
-            self.x[nodes],
-            self.edge_index[:, edges] + shift,
+            take(self.x, nodes),
+            self.edge_index.index_select(1, edges) + shift,
             ptr,
             self.y[index],
             None if self.target_node is None else self.target_node[index],

@@ -1,6 +1,7 @@
 """What edits do to logits: exactly, or bounded by a proof.
 
 One edit:     `single_logits` (logits, checked), from `single_states` (the oracle for single edits)
+              `prepared_logits` (the same of graphs that are asked about many times),
               `layered_states` (the same for modules of users that are made of known layers),
               `linear_layers` (of which the sum over the nodes needs no states)
 Two edits:    `pair_logits`, from `pair_states` (the oracle for pairs), `states_alone`, `pair_reach`

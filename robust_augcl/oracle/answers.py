@@ -22,6 +22,12 @@ from robust_augcl.threat.candidates import Candidates
 Ask = Callable[[PackedGraphs, Candidates], Tensor]
 """Logits (M, C) of graphs after one candidate each, as `Answers.candidate_logits`."""
 
+AskAgain = Callable[[Tensor, Candidates], Tensor]
+"""Logits (M, C) of prepared graphs after one candidate each.
+
+It takes the numbers of some of the graphs (B,), and candidates of copies of these.
+"""
+
 
 class AnswerPairs(Protocol):
     """Answers about pairs of candidates of one graph each.

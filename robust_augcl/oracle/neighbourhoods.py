@@ -5,7 +5,8 @@ Letters: N nodes, M edits, R rows (an edit, and a node that it reaches), K neigh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -46,6 +47,94 @@ class _Ball(NamedTuple):
     members: Tensor
 
 
+class Distances(NamedTuple):
+    """The distances inside graphs, up to the furthest reach of an edit.
+
+    Args:
+        reach: the greatest distance that is told.
+        row: where the distances from each node begin, for all nodes of its graph in turn (N,).
+        table: the distances, `reach` + 1 where a node is further away, int16.
+        first: where the members around each node begin (N,).
+        size: how many they are (N,).
+        members: the other nodes up to `reach` around each node, numbered within the graph, int32.
+    """
+
+    reach: int
+    row: Tensor
+    table: Tensor
+    first: Tensor
+    size: Tensor
+    members: Tensor
+
+    @classmethod
+    def inside(cls, graphs: PackedGraphs, reach: int) -> Distances:
+        """Measure the distances inside each graph.
+
+        >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+        >>> graphs = PackedGraphs(torch.ones(3, 1), path, torch.tensor([0, 3]), torch.tensor([0]))
+        >>> Distances.inside(graphs, 1).table.view(3, 3).tolist()
+        [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
+        """
+        size = graphs.sizes[graphs.batch]
+        row = size.cumsum(0) - size
+        place = row - graphs.ptr[graphs.batch]
+        table = torch.full((int(size.sum()),), reach + 1, dtype=torch.int16, device=graphs.device)
+        nodes = torch.arange(graphs.num_nodes, device=graphs.device)
+        centre, found = nodes, nodes
+        table[place + nodes] = 0
+        for radius in range(1, reach + 1):
+            count = graphs.degree[found]
+            centre = torch.repeat_interleave(centre, count)
+            beside = graphs.edge_index[1][ranges(graphs.first_edge[found], count)]
+            near = place[centre] + beside
+            table[near[table[near] > radius]] = radius
+            at = (table == radius).nonzero().squeeze(1)
+            centre = torch.searchsorted(row, at, right=True) - 1
+            found = at - place[centre]
+        inside = ((table <= reach) & (table > 0)).nonzero().squeeze(1)
+        centre = torch.repeat_interleave(nodes, size, output_size=table.numel())[inside]
+        count = torch.bincount(centre, minlength=graphs.num_nodes)
+        members = (inside - row[centre]).int()
+        return cls(reach, row, table, count.cumsum(0) - count, count, members)
+
+    @classmethod
+    def one_after_the_other(cls, parts: Sequence[Distances]) -> Distances:
+        """Those of the graphs of all parts: one part at least, all of the same reach."""
+        places = _starts([part.table for part in parts])
+        members = _starts([part.members for part in parts])
+        return cls(
+            parts[0].reach,
+            torch.cat([part.row + start for part, start in zip(parts, places, strict=True)]),
+            torch.cat([part.table for part in parts]),
+            torch.cat([part.first + start for part, start in zip(parts, members, strict=True)]),
+            torch.cat([part.size for part in parts]),
+            torch.cat([part.members for part in parts]),
+        )
+
+    def from_nodes(self, nodes: Tensor) -> Distances:
+        """Those from some of the nodes (B,); the table and the members are shared."""
+        row, first, size = (take(held, nodes) for held in (self.row, self.first, self.size))
+        return self._replace(row=row, first=first, size=size)
+
+    def near(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The pairs of different nodes that are no further apart than `reach` (P,).
+
+        They are sorted by the first node.
+
+        Shapes: the first node's place in `row` (P,), the second one's number within their graph
+        (P,), their distance (P,).
+        """
+        member = take(self.members, ranges(self.first, self.size)).long()
+        nodes = torch.arange(self.size.numel(), device=member.device)
+        node = torch.repeat_interleave(nodes, self.size, output_size=member.numel())
+        return node, member, take(self.table, take(self.row, node) + member)
+
+
+def _starts(lists: Sequence[Tensor]) -> list[int]:
+    """Where each of some lists begins, if they stand one after the other."""
+    return [0, *accumulate(each.numel() for each in lists)][:-1]
+
+
 class Neighbourhoods:
     """The neighbours of each node, and the distances up to the furthest reach of an edit.
 
@@ -53,14 +142,22 @@ class Neighbourhoods:
         graphs: the clean graphs.
         self_loops: whether a node is among its own neighbours.
         reach: the greatest distance at which an edit changes a node.
+        distances: those inside the graphs, up to `reach`, if they are known.
     """
 
-    def __init__(self, graphs: PackedGraphs, *, self_loops: bool, reach: int) -> None:
+    def __init__(
+        self,
+        graphs: PackedGraphs,
+        *,
+        self_loops: bool,
+        reach: int,
+        distances: Distances | None = None,
+    ) -> None:
         self._graphs = graphs
-        nodes = torch.arange(graphs.num_nodes, device=graphs.device)
         source, target = graphs.edge_index
-        count = torch.bincount(source, minlength=graphs.num_nodes)
+        count = graphs.degree
         if self_loops:
+            nodes = torch.arange(graphs.num_nodes, device=graphs.device)
             source, target = torch.cat([source, nodes]), torch.cat([target, nodes])
             order = (source * graphs.num_nodes + target).argsort()
             source, target = source[order], target[order]
@@ -73,39 +170,24 @@ class Neighbourhoods:
         # An added edge gives a node room for one neighbour more. What stands there is read, and
         # then written over: so two entries follow after the last node's neighbours.
         self._neighbours = torch.cat([target, target.new_zeros(2)])
-        self._measure(reach)
-        self._balls = [self._ball(radius) for radius in range(reach + 1)]
+        distances = Distances.inside(graphs, reach) if distances is None else distances
+        # The distance from u to v stands at place[u] + v.
+        self._place = distances.row - graphs.ptr[graphs.batch]
+        self._distance = distances.table
+        self._balls = self._balls_of(distances)
 
-    def _measure(self, reach: int) -> None:
-        """Find the distances inside each graph, `reach` + 1 where a node is further away.
-
-        The distance from u to v stands at place[u] + v.
-        """
-        graphs, device = self._graphs, self._graphs.device
-        size = graphs.sizes[graphs.batch]
-        row = size.cumsum(0) - size
-        self._place = row - graphs.ptr[graphs.batch]
-        distance = torch.full((int(size.sum()),), reach + 1, dtype=torch.int16, device=device)
-        nodes = torch.arange(graphs.num_nodes, device=device)
-        centre, found = nodes, nodes
-        distance[self._place + nodes] = 0
-        for radius in range(1, reach + 1):
-            count = self.count[found]
-            centre = torch.repeat_interleave(centre, count)
-            beside = self._neighbours[ranges(self.start[found], count)]
-            place = self._place[centre] + beside
-            distance[place[distance[place] > radius]] = radius
-            at = (distance == radius).nonzero().squeeze(1)
-            centre = torch.searchsorted(row, at, right=True) - 1
-            found = at - self._place[centre]
-        self._distance = distance
-
-    def _ball(self, radius: int) -> _Ball:
-        nodes = torch.arange(self._graphs.num_nodes, device=self._distance.device)
-        centre = torch.repeat_interleave(nodes, self._graphs.sizes[self._graphs.batch])
-        inside = ((self._distance <= radius) & (self._distance > 0)).nonzero().squeeze(1)
-        count = torch.bincount(centre[inside], minlength=nodes.numel())
-        return _Ball(count.cumsum(0) - count, count, inside - self._place[centre[inside]])
+    def _balls_of(self, distances: Distances) -> list[_Ball]:
+        """The balls of each radius, from 0 to the reach."""
+        graphs = self._graphs
+        centre, member, distance = distances.near()
+        member = member + take(graphs.ptr[graphs.batch], centre)
+        balls = []
+        for radius in range(distances.reach, -1, -1):
+            inside = distance <= radius
+            centre, member, distance = centre[inside], member[inside], distance[inside]
+            size = torch.bincount(centre, minlength=graphs.num_nodes)
+            balls.append(_Ball(size.cumsum(0) - size, size, member))
+        return balls[::-1]
 
     @property
     def all_neighbours(self) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from robust_augcl.graphs.ragged import runs
 from robust_augcl.models.classifier_base import Classifier, LocalParts
 from robust_augcl.models.margins import gaps
 from robust_augcl.oracle.edits import Edits
+from robust_augcl.oracle.neighbourhoods import Distances
 from robust_augcl.oracle.single_states import SingleOracle
 
 # The least difference of the two highest logits at which the oracle decides between them, relative
@@ -62,8 +63,9 @@ class Questions:
 
     def of_graphs(self, graphs: Tensor, index: Tensor) -> Questions:
         """Return the questions at `index` (K,), all of them about consecutive graphs (B,)."""
+        every = graphs.numel() == self.graphs.num_graphs
         return Questions(
-            self.graphs.select(graphs),
+            self.graphs if every else self.graphs.select(graphs),
             self.graph[index] - graphs[0],
             self.pairs[:, index],
             self.changes[index],
@@ -116,9 +118,30 @@ def candidate_logits(model: Classifier, questions: Questions) -> Tensor:
         questions: the edits.
     """
     graphs = questions.graphs
-    prepare = _oracle_of(model, graphs)
-    if prepare is None or len(questions) < _EDITS_WORTH_IT * graphs.num_graphs:
+    oracle_of = _oracle_of(model, graphs) if is_worth_it(questions) else None
+    if oracle_of is None:
         return full_logits(model, questions)
+    return by_oracle(model, questions, lambda _, graphs: Prepared(model(graphs), oracle_of(graphs)))
+
+
+def is_worth_it(questions: Questions) -> bool:
+    """Whether the questions are so many that an oracle saves more than it costs to prepare it."""
+    return len(questions) >= _EDITS_WORTH_IT * questions.graphs.num_graphs
+
+
+def by_oracle(
+    model: Classifier,
+    questions: Questions,
+    prepare: Callable[[Tensor, PackedGraphs], Prepared],
+) -> Tensor:
+    """Logits (M, C) as those of `candidate_logits`, by an oracle.
+
+    Args:
+        model: in evaluation mode.
+        questions: the edits.
+        prepare: from numbers of graphs (B,), and these graphs.
+    """
+    graphs = questions.graphs
     out = torch.empty(len(questions), model.num_classes, dtype=graphs.x.dtype, device=graphs.device)
     order = torch.argsort(questions.graph, stable=True)
     first = torch.searchsorted(
@@ -127,7 +150,8 @@ def candidate_logits(model: Classifier, questions: Questions) -> Tensor:
     for portion in chunks(graphs.sizes.square(), limits().distances):
         mine = order[first[portion[0]] : first[portion[-1] + 1]]
         if mine.numel():
-            out[mine] = _by_oracle(model, prepare, questions.of_graphs(portion, mine))
+            asked = questions.of_graphs(portion, mine)
+            out[mine] = _answer(model, prepare(portion, asked.graphs), asked)
     return out
 
 
@@ -141,11 +165,31 @@ class _Oracle(Protocol):
         """Logits after each edit alone (M, C)."""
 
 
-class _Sums:
-    """The oracle for encoders whose states can be computed one by one."""
+class Prepared(NamedTuple):
+    """Clean graphs, prepared for questions about single edits.
 
-    def __init__(self, local: LocalParts, graphs: PackedGraphs) -> None:
-        self._local, self._oracle = local, SingleOracle(local.encoder, graphs)
+    Args:
+        clean: their logits (G, C), as the model gives them.
+        oracle: answers about their edits.
+    """
+
+    clean: Tensor
+    oracle: _Oracle
+
+
+class Sums:
+    """The oracle for encoders whose states can be computed one by one.
+
+    Args:
+        local: the encoder and the head.
+        graphs: the clean graphs.
+        distances: those inside the graphs, if they are known.
+    """
+
+    def __init__(
+        self, local: LocalParts, graphs: PackedGraphs, distances: Distances | None = None
+    ) -> None:
+        self._local, self._oracle = local, SingleOracle(local.encoder, graphs, distances)
 
     def clean_logits(self) -> Tensor:
         return of_sums(self._local, self._oracle.clean_sums())
@@ -158,7 +202,7 @@ def _oracle_of(model: Classifier, graphs: PackedGraphs) -> Callable[[PackedGraph
     """What makes the oracle for some of these graphs; None without any."""
     local = model.local_parts(graphs)
     if local is not None:
-        return partial(_Sums, local)
+        return partial(Sums, local)
     layered = model.layered(graphs)
     if layered is None:
         return None
@@ -168,12 +212,9 @@ def _oracle_of(model: Classifier, graphs: PackedGraphs) -> Callable[[PackedGraph
     return partial(LayeredOracle, layered)
 
 
-def _by_oracle(
-    model: Classifier, prepare: Callable[[PackedGraphs], _Oracle], questions: Questions
-) -> Tensor:
+def _answer(model: Classifier, prepared: Prepared, questions: Questions) -> Tensor:
     """Logits (M, C) of edits that are sorted by graph; in full where the oracle does not agree."""
-    clean = model(questions.graphs)
-    oracle = prepare(questions.graphs)
+    clean, oracle = prepared
     if not agree(oracle.clean_logits(), clean):
         return full_logits(model, questions)
     out = clean[questions.graph]
@@ -186,7 +227,7 @@ def _by_oracle(
         logits = out[span]
         logits[flips] = oracle.logits(edits)
         rounding = 0.0
-        if not isinstance(oracle, _Sums):
+        if not isinstance(oracle, Sums):
             compared = _compared(len(part)).to(logits.device)
             expected = full_logits(model, part.take(compared))
             if not agree(logits[compared], expected):

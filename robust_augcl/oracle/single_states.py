@@ -27,7 +27,7 @@ from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.ragged import ranges, take
 from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.oracle.edits import Edits
-from robust_augcl.oracle.neighbourhoods import Neighbourhoods, Reached, parts_of
+from robust_augcl.oracle.neighbourhoods import Distances, Neighbourhoods, Reached, parts_of
 from robust_augcl.oracle.trees import TreeKeys, Trees, distinct_rows, segment_sums
 
 
@@ -86,15 +86,23 @@ class _Senders:
         return take(self._row, neighbour + shift)
 
 
+def furthest(encoder: LocalEncoder) -> int:
+    """How many hops away from an end of an edit a node lies that it changes, at most."""
+    return max(encoder.layers - 1 + encoder.hops_before_first_round, 0)
+
+
 class SingleOracle:
     """Clean graphs, prepared for questions about single edits.
 
     Args:
         encoder: in evaluation mode.
         graphs: the clean graphs.
+        distances: those inside the graphs, up to `furthest(encoder)`, if they are known.
     """
 
-    def __init__(self, encoder: LocalEncoder, graphs: PackedGraphs) -> None:
+    def __init__(
+        self, encoder: LocalEncoder, graphs: PackedGraphs, distances: Distances | None = None
+    ) -> None:
         self._encoder, self._graphs = encoder, graphs
         self._hops, self._rounds = encoder.hops_before_first_round, encoder.layers
         self.numbers = range(1 - self._hops, self._rounds + 1)
@@ -102,7 +110,10 @@ class SingleOracle:
         self.keys = TreeKeys(graphs.x, by_degree=bool(self._hops))
         """The keys of nodes' trees."""
         self.around = Neighbourhoods(
-            graphs, self_loops=encoder.self_loops, reach=max(self._rounds - 1 + self._hops, 0)
+            graphs,
+            self_loops=encoder.self_loops,
+            reach=furthest(encoder),
+            distances=distances,
         )
         """Who is near whom."""
         self._degree = graphs.degree.to(graphs.x.dtype)

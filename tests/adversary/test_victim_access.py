@@ -16,6 +16,12 @@ QUESTIONS = {
         Access.QUERY,
         lambda view, graphs: view.candidate_logits(graphs, ADD.enumerate(graphs)),
     ),
+    "prepared_logits": (
+        Access.QUERY,
+        lambda view, graphs: view.prepared_logits(graphs)(
+            torch.arange(len(graphs)), ADD.enumerate(graphs)
+        ),
+    ),
     "pair_logits": (
         Access.QUERY,
         lambda view, graphs: view.pair_logits(graphs, ADD.enumerate(graphs))(

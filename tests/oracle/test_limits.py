@@ -75,6 +75,9 @@ def everything():
         "pairs": pairs.evaluations,
         "margins of beams": beam_search(problem, 4).margin,
         "edits played": played.edits,
+        "logits of prepared graphs": victim.prepared_logits(graphs)(
+            torch.arange(3), problem.candidates
+        ),
         "logits of a module": Victim(module).candidate_logits(graphs, problem.candidates),
     }
 
