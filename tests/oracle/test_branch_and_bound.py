@@ -267,3 +267,21 @@ def test_evaluations_of_all_sizes_of_sets_together_are_no_more_than_is_allowed()
         assert passed <= (first_nodes + 1) * sorted_together, number
         cut_short += int(searched(case).evaluations.sum()) > 2 * most_in_all
     assert cut_short > 0
+
+
+def test_no_lower_margin_is_above_that_of_the_clean_graph():
+    """Also where it is below the slack, and all edits leave more than it."""
+    closer = 0
+    for number in range(40):
+        case = random_case(number, encoder=Structure2Vec, layers=2, features=1, budget=2)
+        with torch.no_grad():
+            for parameter in case.model.head[-1].parameters():
+                parameter.mul_(3e-4)
+        victim = Victim(case.model)
+        graphs = case.graphs.with_labels(victim.logits(case.graphs).argmax(1))
+        found = certify(victim, graphs, case.threat)
+        clean = margins(victim.logits(graphs), graphs.y)
+        lower = found.lower_margin.masked_fill(~found.certified, -torch.inf)
+        assert (lower <= clean + 1e-8).all(), number
+        closer += int((lower > clean - 1e-8).sum())
+    assert closer > 0

@@ -200,6 +200,7 @@ class _OneGraph:
         outputs = [known.output(true, wrong) for wrong in range(len(known.last)) if wrong != true]
         margins = [margin_of(known.network, output, clean.sums) for output in outputs]
         self._outputs = [outputs[place] for place in np.argsort(margins, kind="stable")]
+        self._clean_margin = min(margins)
         hidden = np.maximum(known.network.weight @ clean.sums + known.network.bias, 0)
         logits = known.last @ hidden + known.last_bias
         self._slack = max(_SHARE * max(float(np.abs(logits).max()), 1.0), limits.slack)
@@ -266,7 +267,8 @@ class _OneGraph:
         """What is known of the sets of up to `size` edits, by a search where that is needed."""
         known = self._known_of(size)
         if known.problem is not None:
-            known.lower = max(known.lower, self._slack)
+            # The search tries no set without edits, and asks about none above the slack.
+            known.lower = min(max(known.lower, self._slack), self._clean_margin)
             self._search(known, known.problem, ask, self._limits.of_size(size))
             known.problem, known.trees = None, []
         return known
