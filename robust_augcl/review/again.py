@@ -13,7 +13,7 @@ from torch import Tensor
 from robust_augcl.oracle.bounds import searched_without_bound
 from robust_augcl.oracle.branches.known import MOST_EDITS, known
 from robust_augcl.oracle.certificates import certify
-from robust_augcl.oracle.certified import Certificate
+from robust_augcl.oracle.certified import Certificate, joined
 from robust_augcl.oracle.certifier import SLACK, MostTried, bounded_margins
 from robust_augcl.oracle.edit_sets import is_all, reach_of_search
 from robust_augcl.oracle.larger_sets import SMALLEST
@@ -179,8 +179,12 @@ class Again:
 
     @property
     def lower(self) -> Tensor:
-        """The smallest margin that is proved, where anything is (G,)."""
-        margin = torch.where(self.size <= 1, self.after_one.margin, self._searched_margin)
+        """The smallest margin that is proved, where anything is (G,): by the bound, if it is enough.
+
+        A record may have asked for a search before the bound was computed, which then says more.
+        """
+        searched = self._searched_margin.masked_fill(self._by_bound, -torch.inf)
+        margin = torch.where(self.size <= 1, self.after_one.margin, searched)
         return torch.maximum(self.bound, margin)
 
     def without_bound(self, pairs: int) -> Tensor:
@@ -256,17 +260,25 @@ class Again:
         self, places: Tensor, limit: int, evaluations: int, claimed: bool
     ) -> Certificate:
         """What a search up to these limits says of some targets, by their places."""
-        found = certify(
-            self._targets.victim,
-            self._targets.graphs.select(places),
-            self._threat,
-            limit=limit,
-            evaluations=evaluations,
-            sets=MOST_SETS,
-            evaluations_in_all=self._left[claimed],
-        )
-        self._left[claimed] = max(self._left[claimed] - int(found.cost.sum()), 0)
-        return found
+        found = []
+        # Nodes of one portion may all have the same features, and those of another portion others.
+        # Among both, branch and bound would not know the classifier.
+        for portion in self._targets.graphs.portions():
+            mine = places[torch.isin(places, portion)]
+            if not mine.numel():
+                continue
+            one = certify(
+                self._targets.victim,
+                self._targets.graphs.select(mine),
+                self._threat,
+                limit=limit,
+                evaluations=evaluations,
+                sets=MOST_SETS,
+                evaluations_in_all=self._left[claimed],
+            )
+            self._left[claimed] = max(self._left[claimed] - int(one.cost.sum()), 0)
+            found.append(one)
+        return joined(found)
 
 
 def _searches(targets: EditedTargets, threat: ThreatModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
+import pytest
 import torch
 from brute_force import random_case
 
 from robust_augcl.adversary.victim import Victim
 from robust_augcl.encoders.structure2vec import Structure2Vec
+from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
 from robust_augcl.oracle.certificates import certify
@@ -209,3 +211,40 @@ def test_what_is_open_does_not_use_up_what_proves_claims(monkeypatch):
     assert not first.all()
     assert torch.equal(found.searched, alone.searched)
     assert (found.searched & ~first).any()
+
+
+@pytest.mark.parametrize("evaluations", [0, 2_000_000])
+def test_a_record_that_is_proved_first_changes_no_lower_margin(evaluations):
+    """An exact attack's record asks for branch and bound; a certificate may rest on the bound."""
+    by_bound = 0
+    for number in range(8):
+        case = random_case(
+            number, encoder=Structure2Vec, layers=2, features=1, operations=("add",), budget=3
+        )
+        victim, graphs, threat = Victim(case.model), case.graphs, case.threat
+        found = certify(victim, graphs, threat, evaluations=evaluations)
+        subject = subject_of(victim, graphs)
+        subject.again(threat).ask(torch.ones(graphs.num_graphs, dtype=torch.bool), claimed=False)
+        limits = MostTried(pairs=2_000_000, evaluations=evaluations, sets=200_000)
+        proof = check_certificate(stored_as(found), subject, threat, limits)
+        assert proof.problems == [], number
+        by_bound += int((found.certified & (found.lower_margin > 0.01)).sum())
+    assert by_bound > 0
+
+
+def test_portions_of_different_features_are_searched_each_by_itself():
+    """Of each the classifier is known, of all together it is not."""
+    with using(Limits(portion_graphs=2)):
+        for number in range(8):
+            model, graphs = mixed_graphs(number)
+            x = graphs.x.clone()
+            for first in (0, 2, 4):
+                x[graphs.ptr[first] : graphs.ptr[first + 2]] = x[graphs.ptr[first]]
+            graphs = graphs.with_features(x)
+            graphs = graphs.with_labels(model(graphs).argmax(1))
+            victim, threat = Victim(model), ThreatModel(3)
+            found = certify(victim, graphs, threat)
+            limits = MostTried(pairs=2_000_000, evaluations=2_000_000, sets=200_000)
+            proof = check_certificate(stored_as(found), subject_of(victim, graphs), threat, limits)
+            assert proof.problems == [], number
+            assert "on trust" not in proof.proved
