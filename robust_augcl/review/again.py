@@ -83,8 +83,13 @@ class Again:
         self.after_one, _ = targets.after(list(map(edits_of, single.edits)))
         self._asked = torch.zeros_like(self.size, dtype=torch.bool)
         self._evaluations = torch.zeros_like(self.size)  # of branch and bound, that were allowed
-        # What is open claims nothing. It must not use up what proves claims.
-        self._left = {True: MOST_EVALUATIONS, False: MOST_EVALUATIONS // 10}
+        # What is open claims nothing. It must not use up what proves claims, and what records leave
+        # open must not use up what proves that a certificate leaves too much open.
+        self._left = {
+            "claimed": MOST_EVALUATIONS,
+            "open": MOST_EVALUATIONS // 10,
+            "at once": MOST_EVALUATIONS // 10,
+        }
         self._bounded = torch.zeros_like(self._asked)
         self.bound = torch.full_like(self.size, -torch.inf, dtype=torch.double)
         self.searched = torch.zeros_like(self._asked)
@@ -111,14 +116,15 @@ class Again:
         open_sets = asked & ~self.after_one.broken & (self.size > 1) & ~self._by_bound
         longer = ~self.searched & (self._evaluations < evaluations)
         by_branches = open_sets & self._is_known & longer
-        self._search(by_branches, 1, evaluations, claimed)
-        if self._left[claimed] > 0:  # else some of them may be asked about again, if claimed
+        purpose = "claimed" if claimed else "open"
+        self._search(by_branches, 1, evaluations, purpose)
+        if self._left[purpose] > 0:  # else some of them may be asked about again, if claimed
             self._evaluations[by_branches] = evaluations
         # Branch and bound may know the classifier for a few graphs that have the same features,
         # though it does not for those beside which they were certified.
         others = new & open_sets & ~self._is_known
-        self._search(others & self._few_pairs, MOST_PAIRS, 0)
-        self._search(others & ~self._few_pairs, MOST_PAIRS // _BEGINNING, 0)
+        self._search(others & self._few_pairs, MOST_PAIRS, 0, purpose)
+        self._search(others & ~self._few_pairs, MOST_PAIRS // _BEGINNING, 0, purpose)
 
     def ask_bound(self, asked: Tensor) -> None:
         """Compute the bound of these targets (G,) bool, and search nothing."""
@@ -148,14 +154,16 @@ class Again:
         return self._finite & self.after_one.right & searched
 
     def proved_at_once(self, asked: Tensor) -> Tensor:
-        """Of the asked targets (G,) bool, those that branch and bound proves at its first bound, or
-        with hardly any evaluations, on every machine. No search that may go on leaves them open.
+        """Of the asked targets (G,) bool, those that branch and bound proves at its first bound, on
+        every machine. No search leaves them open, however little it may evaluate.
+
+        All calls together take a tenth of `MOST_EVALUATIONS` at the most.
         """
         places = (asked & self._finite & ~self.after_one.broken).nonzero().squeeze(1)
         out = torch.zeros_like(asked)
         if places.numel():
-            found = self._certified(places, 1, 1, False)
-            out[places] = found.certified & (found.lower_margin > self._enough[places])
+            found = self._certified(places, 1, 1, "at once")
+            out[places] = found.certified & (found.lower_margin > SLACK + self._enough[places])
         return out
 
     def refuted(self, standing: Tensor) -> Tensor:
@@ -179,9 +187,10 @@ class Again:
 
     @property
     def lower(self) -> Tensor:
-        """The smallest margin that is proved, where anything is (G,): by the bound, if it is enough.
+        """The smallest margin that is proved, where anything is (G,).
 
-        A record may have asked for a search before the bound was computed, which then says more.
+        Where the bound is enough, it is the bound: a record may have asked for a search before the
+        bound was computed, and the search says more.
         """
         searched = self._searched_margin.masked_fill(self._by_bound, -torch.inf)
         margin = torch.where(self.size <= 1, self.after_one.margin, searched)
@@ -236,7 +245,7 @@ class Again:
         slack = self.after_one.tie.clamp(max=SLACK / 2).masked_fill(self.size == 2, 0)
         return (self.size > 1) & (self.bound > -slack)
 
-    def _search(self, some: Tensor, limit: int, evaluations: int, claimed: bool = True) -> None:
+    def _search(self, some: Tensor, limit: int, evaluations: int, purpose: str) -> None:
         """Search the sets of edits of some targets (G,) bool, up to limits for each.
 
         These are pairs, and evaluations of branch and bound.
@@ -244,7 +253,7 @@ class Again:
         places = some.nonzero().squeeze(1)
         if places.numel() == 0:
             return
-        found = self._certified(places, limit, evaluations, claimed)
+        found = self._certified(places, limit, evaluations, purpose)
         self.searched[places], self._survives[places] = found.exhausted, found.certified
         self._searched_margin[places] = found.lower_margin
         edits: list[Edits] = [([], []) for _ in self._targets.names]
@@ -256,10 +265,11 @@ class Again:
         self._pair_breaks |= has_pair & answer.broken
         self._pair_is_wrong |= has_pair & answer.wrong
 
-    def _certified(
-        self, places: Tensor, limit: int, evaluations: int, claimed: bool
-    ) -> Certificate:
-        """What a search up to these limits says of some targets, by their places."""
+    def _certified(self, places: Tensor, limit: int, evaluations: int, purpose: str) -> Certificate:
+        """What a search up to these limits says of some targets, by their places.
+
+        It takes no more evaluations than are left for this purpose (`_left`).
+        """
         found = []
         # Nodes of one portion may all have the same features, and those of another portion others.
         # Among both, branch and bound would not know the classifier.
@@ -274,9 +284,9 @@ class Again:
                 limit=limit,
                 evaluations=evaluations,
                 sets=MOST_SETS,
-                evaluations_in_all=self._left[claimed],
+                evaluations_in_all=self._left[purpose],
             )
-            self._left[claimed] = max(self._left[claimed] - int(one.cost.sum()), 0)
+            self._left[purpose] = max(self._left[purpose] - int(one.cost.sum()), 0)
             found.append(one)
         return joined(found)
 

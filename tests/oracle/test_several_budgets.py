@@ -10,6 +10,7 @@ from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.oracle.certificates import certify, certify_each
 from robust_augcl.oracle.certifier import MostTried
+from robust_augcl.oracle.worst_edits import changing_candidates
 from robust_augcl.threat.model import ThreatModel
 
 
@@ -75,3 +76,18 @@ def test_threats_that_differ_in_more_than_their_budget_are_refused():
     threats = [ThreatModel(2), ThreatModel(3, ("add", "delete"))]
     with pytest.raises(ValueError, match="differ in their budget alone"):
         certify_each(Victim(case.model), case.graphs, threats, MostTried(1, 1, 1))
+
+
+def test_a_size_is_not_set_up_that_its_limit_lets_nobody_search():
+    """To sort the edits takes all that is allowed. So replay proves large sets at once sooner."""
+    smaller = 0
+    for number in range(6):
+        case = random_case(number, encoder=Structure2Vec, layers=2, features=1, graphs=3)
+        victim, threat = Victim(case.model), ThreatModel(5, case.threat.operations)
+        graphs = case.graphs.with_labels(victim.logits(case.graphs).argmax(1))
+        size = changing_candidates(threat.enumerate(graphs))
+        cost = certify(victim, graphs, threat, limit=1, evaluations=1).cost
+        enough = size * size.clamp(max=5) ** 4 // 3 + size * (size > 0) * 2
+        assert (cost <= enough).all()
+        smaller += int(((cost > 0) & (size > 2)).sum())
+    assert smaller > 0

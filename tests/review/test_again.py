@@ -14,6 +14,7 @@ from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.limits import Limits, using
 from robust_augcl.graphs.packed import PackedGraphs
 from robust_augcl.graphs.targets import Targets
+from robust_augcl.oracle import certifier
 from robust_augcl.oracle.certificates import certify
 from robust_augcl.oracle.certifier import MostTried
 from robust_augcl.results.measurements import StoredCertificate
@@ -248,3 +249,44 @@ def test_portions_of_different_features_are_searched_each_by_itself():
             proof = check_certificate(stored_as(found), subject_of(victim, graphs), threat, limits)
             assert proof.problems == [], number
             assert "on trust" not in proof.proved
+
+
+def proved_at_once(*, before):
+    """How many open targets are shown to be provable at once, perhaps after a record's search."""
+    case = random_case(0, encoder=Structure2Vec, layers=2, features=1, budget=3, graphs=6)
+    found = again_of(Victim(case.model), case.graphs, case.threat)
+    every = torch.ones(case.graphs.num_graphs, dtype=torch.bool)
+    if before:
+        found.ask(every, claimed=False)
+    return int(found.proved_at_once(every).sum())
+
+
+def test_what_records_leave_open_does_not_use_up_what_shows_that_a_certificate_does(monkeypatch):
+    """Else one record that leaves hard targets standing would let a forger call all others open."""
+    monkeypatch.setattr(again, "MOST_EVALUATIONS", 5_000)
+    assert proved_at_once(before=True) == proved_at_once(before=False) > 0
+
+
+def test_a_certificate_is_open_where_another_machine_rounds_its_bound_down(monkeypatch):
+    """The bound is a hair above the slack here, and a hair below it there."""
+    case = random_case(0, encoder=Structure2Vec, layers=2, features=1, budget=3, graphs=1)
+    victim, threat = Victim(case.model), case.threat
+    (bound,) = certify(victim, case.graphs, threat).lower_margin.tolist()
+    assert bound > 0.01
+    limits = MostTried(pairs=1, evaluations=1, sets=1)
+
+    def problems(slack):
+        with monkeypatch.context() as patches:
+            patches.setattr(certifier, "SLACK", slack)
+            found = certify(victim, case.graphs, threat, limit=1, evaluations=1)
+        assert not found.certified.any()
+        subject = subject_of(victim, case.graphs)
+        return check_certificate(stored_as(found), subject, threat, limits).problems
+
+    for module in (certifier, again):
+        monkeypatch.setattr(module, "SLACK", bound * (1 - 1e-9))
+    assert problems(bound * (1 + 1e-9)) == []
+    for module in (certifier, again):
+        monkeypatch.setattr(module, "SLACK", bound / 2)
+    (problem,) = problems(bound * (1 + 1e-9))
+    assert problem == "the claim that it is open, which the bound proves, does not hold for graph 0"

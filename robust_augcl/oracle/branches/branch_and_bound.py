@@ -205,7 +205,8 @@ class _OneGraph:
         logits = known.last @ hidden + known.last_bias
         self._slack = max(_SHARE * max(float(np.abs(logits).max()), 1.0), limits.slack)
         self._limits, self._sets = limits, dict[int, _Sets]()
-        self.spent, self._before, self._most_in_all = _Spent(), _Spent(), None
+        self.spent, self._before = _Spent(), _Spent()
+        self._most_in_all: int | None = None
 
     def within(self, size: int, ask: Ask, most_in_all: int | None) -> tuple[list[int], bool, float]:
         """Search sets of up to `size` edits.
@@ -226,6 +227,9 @@ class _OneGraph:
             # Where nothing is left to be evaluated, only the bound of the largest sets may prove.
             if self._within(self._limits.of_size(smaller)) == 0:
                 break
+            # To sort the edits of the first node takes as many evaluations as there are edits.
+            if self._limits.of_size(smaller) <= len(self._edits.one):
+                continue
             found = self._searched(smaller, ask)
             if found.edits:
                 self._sets.pop(size)  # its trees are large
