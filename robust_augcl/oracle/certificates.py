@@ -99,10 +99,10 @@ def certify_each(
         seconds: the seconds that each threat took are added to these.
 
     Raises:
-        ValueError: threats that differ in more than their budget.
+        ValueError: no threat, or threats that differ in more than their budget.
     """
-    if any(threat.rules != threats[0].rules for threat in threats):
-        raise ValueError("Expected threats that differ in their budget alone")
+    if not threats or any(threat.rules != threats[0].rules for threat in threats):
+        raise ValueError("Expected one or more threats that differ in their budget alone")
     found: list[list[Certificate]] = [[] for _ in threats]
     packed = pack(graphs).to(victim.device)
     took = [0.0] * len(threats) if seconds is None else seconds

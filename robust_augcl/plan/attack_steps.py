@@ -5,7 +5,7 @@ Where the victim comes from, `plan.planner` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from robust_augcl import registry
@@ -23,7 +23,6 @@ from robust_augcl.plan.suite_settings import Certificates, Named, Suite
 from robust_augcl.registry import revisions_of
 from robust_augcl.results.records import Cell
 from robust_augcl.revisions import Revision
-from robust_augcl.threat.model import ThreatModel
 
 FOUND_WITH = "found with "
 """How the roles of inputs begin that are records which an attack combines.
@@ -225,15 +224,12 @@ class AttackPlanner:
         computed side by side. A part is of all these budgets. A share of a graph's edges may be
         several.
         """
-        threats = {
-            budget: self.suite.threat_for(on.protocol, budget) for budget in certificates.budgets
-        }
         limits = {name: getattr(certificates, name) for name in ("pairs", "evaluations", "sets")}
-        several = tuple(budget for budget in threats if budget != 1)
-        parts = self._parts(on, {each: threats[each] for each in several}, limits, certificates)
-        for budget, threat in threats.items():
-            inputs = {**on.inputs, **(parts if budget in several else {})}
-            settings = {"threat": threat, **limits}
+        searched = [each for each in certificates.budgets if _may_be_several(each)]
+        parts = self._parts(on, searched, limits, certificates.parts)
+        for budget in certificates.budgets:
+            inputs = {**on.inputs, **(parts if _may_be_several(budget) else {})}
+            settings = {"threat": self.suite.threat_for(on.protocol, budget), **limits}
             about = f"{on.about}, budget {budget}"
             certificate = self.step("certificate", about, settings, inputs)
             self.measurements.append(Planned(self.cell_of(on, budget=budget), certificate))
@@ -241,26 +237,27 @@ class AttackPlanner:
     def _parts(
         self,
         on: Attacked,
-        threats: Mapping[int | float, ThreatModel],
+        budgets: Sequence[int | float],
         limits: Mapping[str, int],
-        certificates: Certificates,
+        parts: int,
     ) -> dict[str, Step]:
         """The parts of the certificates of these budgets, by their role."""
-        if not threats:
+        if not budgets:
             return {}
-        many = "budgets" if len(threats) > 1 else "budget"
-        about = f"{on.about}, {many} {', '.join(map(str, threats))}"
+        threats = tuple(self.suite.threat_for(on.protocol, budget) for budget in budgets)
+        many = "budgets" if len(budgets) > 1 else "budget"
+        about = f"{on.about}, {many} {', '.join(map(str, budgets))}"
         found = {}
-        for part in range(certificates.parts):
-            role = f"part {part + 1} of {certificates.parts}"
-            settings = {
-                "threats": tuple(threats.values()),
-                **limits,
-                "part": part,
-                "parts": certificates.parts,
-            }
+        for part in range(parts):
+            role = f"part {part + 1} of {parts}"
+            settings = {"threats": threats, **limits, "part": part, "parts": parts}
             found[role] = self.step("certificate_part", f"{about}, {role}", settings, on.inputs)
         return found
+
+
+def _may_be_several(budget: int | float) -> bool:
+    """Whether a budget may be several edits: a share of a graph's edges may, and 1.0 is all."""
+    return isinstance(budget, float) or budget > 1
 
 
 def _combines(attack: Named[Attack]) -> bool:

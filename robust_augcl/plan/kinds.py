@@ -208,7 +208,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate_part": StepKind(
         title="certificate",
-        revision=9,  # that of certificates: it is one search
+        revision=10,  # that of certificates: it is one search
         priority=6,
         compute="robust_augcl.steps.certifying:compute_certificate_part",
         holds="what the certificates of several budgets say, of some of their graphs",
@@ -219,7 +219,7 @@ KINDS: dict[str, StepKind] = {
     ),
     "certificate": StepKind(
         title="certificate",
-        revision=9,
+        revision=10,
         priority=7,
         compute="robust_augcl.steps.certifying:compute_certificate",
         holds="of each test graph whether no edits break it, or edits that do",

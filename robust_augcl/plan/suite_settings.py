@@ -183,9 +183,9 @@ class Certificates:
             not know the model.
         evaluations: of branch and bound in one graph, for each number of edits, at the most: about
             a million a second. They are counted instead of timed, so every machine settles the
-            same graphs. Replay searches as many again. Where two edits are allowed, `pairs` counts
-            too, if it is higher. With 0 evaluations every model is searched as one that branch and
-            bound does not know.
+            same graphs. Replay searches as many again. For sets of two edits `pairs` counts too, if
+            it is higher. With 0 evaluations every model is searched as one that branch and bound
+            does not know.
         sets: of three edits and more that are tried in one graph, at the most, where branch and
             bound does not know the model: about 20,000 a second for a small molecule. They are
             counted before any of them is tried.

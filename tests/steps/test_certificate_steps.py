@@ -136,7 +136,7 @@ def test_its_seconds_are_those_of_its_parts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("budget", "parts"), [(1, 0), (2, 8), (3, 8), (0.05, 8)]
+    ("budget", "parts"), [(1, 0), (2, 8), (3, 8), (0.05, 8), (1.0, 8)]
 )  # of a share of a graph's edges nobody knows beforehand how many they are
 def test_a_search_of_several_edits_is_cut(budget, parts):
     found = parts_of(certificate_step(budget=budget))
