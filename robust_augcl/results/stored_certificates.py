@@ -33,8 +33,11 @@ def stored_certificates(info: Any, source: str) -> StoredCertificates:
             about the same.
 
     Example:
-        >>> one = {name: [] for name in ("graphs", "certified", "settled", "lower_margin")}
-        >>> one |= {"witnesses": [], "threat": {"budget": 2}, "dataset": "", "victim": ""}
+        >>> columns = ("graphs", "certified", "settled", "lower_margin", "witnesses")
+        >>> threat = {"type": "ThreatModel", "budget": 2, "operations": ["add"]}
+        >>> threat |= {"within_component": False, "allow_existing": False}
+        >>> one = {name: [] for name in columns}
+        >>> one |= {"threat": threat, "dataset": "", "victim": ""}
         >>> len(stored_certificates({"certificates": [one, one]}, "a file").certificates)
         2
     """

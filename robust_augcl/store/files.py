@@ -191,7 +191,8 @@ def discard(temporary: Path) -> bool:
         InputError: it cannot be removed.
     """
     try:
-        return _if_abandoned(temporary, lambda: os.unlink(temporary))
+        # A writer that was kept from locking its new file by this look removes it too.
+        return _if_abandoned(temporary, lambda: temporary.unlink(missing_ok=True))
     except PermissionError as error:
         raise InputError(f"Cannot remove {temporary}: {error.strerror or error}") from error
 

@@ -117,18 +117,34 @@ def test_writers_and_cleaners_at_once_do_not_disturb_each_other(folder):
     for process in writers:
         process.start()
     cleaned = 0
-    while cleaned < 20 or min(written.value for written in rounds) < 300:
-        for path in survey(folder).superfluous:
-            remove(path, folder.store)
-        cleaned += 1
-        if not all(process.is_alive() for process in writers):
-            break
-    enough.set()
-    for process in writers:
-        process.join(HANGS)
+    try:
+        while cleaned < 20 or min(written.value for written in rounds) < 300:
+            for path in survey(folder).superfluous:
+                remove(path, folder.store)
+            cleaned += 1
+            if not all(process.is_alive() for process in writers):
+                break
+    finally:
+        enough.set()
+        for process in writers:
+            process.join(HANGS)
     assert [process.exitcode for process in writers] == [0, 0]
     assert {(folder.path / name).read_bytes() for name in names} == {b"the last"}
     assert half_written(folder) == []
+
+
+def test_a_file_that_its_writer_removes_meanwhile_is_gone(folder, monkeypatch):
+    """A writer does so that could not lock its new file, as a cleaner looked at it just then."""
+    path = folder.path / ".writing-0000new0"
+    path.write_bytes(b"")
+
+    def is_of_then_gone(name, handle):
+        os.unlink(name)
+        return True
+
+    monkeypatch.setattr(store_files, "_is_of", is_of_then_gone)
+    assert remove(path, folder.store)
+    assert not path.exists()
 
 
 def test_without_locks_only_old_files_are_thought_abandoned(folder, monkeypatch):
