@@ -142,8 +142,7 @@ def test_a_clean_victim_in_the_place_of_the_one_trained_again_is_found(copied):
     """All that it says is so of the stored weights: only training again tells."""
     put_clean_victim(copied)
     found = problems_in(copied)
-    assert found
-    assert all("its victim, trained again," in text for text in found), found
+    assert [text for text in found if "its victim, trained again," in text] == found != []
 
 
 @pytest.mark.parametrize(

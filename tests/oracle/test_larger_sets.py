@@ -347,5 +347,4 @@ def test_what_larger_sets_take_is_counted_as_cost_and_pairs_are_not():
         for budget in cost:
             found = certify(victim, case.graphs, replace(case.threat, budget=budget))
             cost[budget] += int(found.cost.sum())
-    assert cost[2] == 0
-    assert cost[3] > 0
+    assert cost[2] == 0 < cost[3]
