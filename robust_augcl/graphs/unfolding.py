@@ -68,7 +68,7 @@ class Unfolding:
             raise ValueError("Expected graphs without target nodes, got graphs with")
         self._graphs = graphs
         degree, first_edge = graphs.degree, graphs.first_edge
-        features = graphs.x.unique(dim=0, return_inverse=True)[1]
+        features = _different_rows(graphs.x)
         self._trees = features
         self._features: list[Tensor] = []
         self._children: list[Tensor] = []
@@ -116,6 +116,13 @@ class Unfolding:
             levels.append(Level(features[here], wanted, own.cumsum(0) - own))
         assert roots is not None
         return UnfoldedBatch(levels[::-1], roots, sizes.cumsum(0) - sizes, graphs.y[index])
+
+
+def _different_rows(x: Tensor) -> Tensor:
+    """Number the nodes' features (N, F), equal ones alike and in ascending order (N,)."""
+    if x.size(1) == 1:  # numbers are sorted in a hundredth of the time that rows take
+        return x.squeeze(1).unique(return_inverse=True)[1]
+    return x.unique(dim=0, return_inverse=True)[1]
 
 
 def _renumber(items: Tensor, total: int) -> tuple[Tensor, Tensor]:

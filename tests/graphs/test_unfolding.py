@@ -15,7 +15,7 @@ from robust_augcl.data.components import component_graphs
 from robust_augcl.encoders.gin import GIN
 from robust_augcl.encoders.structure2vec import Structure2Vec
 from robust_augcl.graphs.packed import PackedGraphs
-from robust_augcl.graphs.unfolding import Unfolding
+from robust_augcl.graphs.unfolding import Unfolding, _different_rows
 from robust_augcl.models.classifier import GraphClassifier
 from robust_augcl.seeds import generator
 
@@ -105,6 +105,14 @@ def test_an_encoder_with_batch_normalisation_is_computed_node_by_node():
     ).eval()
     index = torch.tensor([3, 0, 3])
     assert torch.equal(model.batched(graphs)(index), model(graphs.select(index)))
+
+
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_one_feature_is_numbered_as_many_are(seed, constant):
+    draws = torch.Generator().manual_seed(seed)
+    x = torch.randint(0, 1 if constant else 5, (40, 1), generator=draws).float()
+    assert torch.equal(_different_rows(x), _different_rows(torch.cat([x, x], dim=1)))
 
 
 @pytest.mark.parametrize("layers", [2, 3, 4])
