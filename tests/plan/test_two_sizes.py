@@ -53,6 +53,10 @@ def test_standard_holds_every_attack_and_certificate_of_quick(quick, standard):
         assert set(attack.budgets) <= set(same.budgets)
         if isinstance(attack.what, CombiningAttack):
             assert set(attack.what.of) < set(same.what.of)
+        elif attack.label == "rl_s2v":
+            assert attack.what.steps * attack.what.batch_size == (
+                same.what.steps * same.what.batch_size
+            )
         else:
             assert attack.what == same.what
     assert set(quick.certificates.budgets) < set(standard.certificates.budgets)
@@ -86,15 +90,11 @@ def test_quick_has_the_published_attacks_the_exact_worst_case_and_a_bracket(quic
 def test_with_as_many_graphs_steps_of_both_have_the_same_addresses():
     small, large = addresses("quick", AS_LARGE), addresses("standard")
     shared = kinds({key: small[key] for key in small.keys() & large.keys()})
-    assert shared == {
-        "dataset": 3,
-        "warm_up": 3,
-        "pretraining": 6,
-        "victim": 9,
-        "attacker": 9,
-    }
-    # Attacks carry the suite's name, and certificates of `quick` may evaluate fewer sets.
+    assert shared == {"dataset": 3, "warm_up": 3, "pretraining": 6, "victim": 9}
+    # Attacks carry the suite's name, RL-S2V has other batches, and certificates of `quick` may
+    # evaluate fewer sets.
     assert kinds({key: small[key] for key in small.keys() - large.keys()}) == {
+        "attacker": 9,
         "attack": 72,
         "certificate": 18,
         "certificate_part": 72,  # of three edits
@@ -102,11 +102,11 @@ def test_with_as_many_graphs_steps_of_both_have_the_same_addresses():
     assert {"certificate_part", "attack_search"} <= set(kinds(large))
 
 
-def test_attacks_of_both_have_the_same_addresses_but_for_the_name():
+def test_attacks_of_both_have_the_same_addresses_but_for_the_name_and_rl_s2v():
     small, large = addresses("quick", AS_LARGE), addresses("standard", "name=quick")
     attacks = [key for key in small.keys() - large.keys() if small[key].kind == "attack"]
     other = [small[key].cell.attack for key in attacks]
-    assert Counter(other) == {"worst_case": 18}  # it combines fewer
+    assert Counter(other) == {"rl_s2v": 9, "worst_case": 18}  # it combines fewer
 
 
 def test_other_victims_have_other_addresses():
