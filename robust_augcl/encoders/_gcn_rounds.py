@@ -18,6 +18,7 @@ from robust_augcl.models.encoder_base import LocalEncoder
 from robust_augcl.models.layers import linear
 from robust_augcl.models.message_passing import WeightedSum, sum_pool
 from robust_augcl.models.products import apply_linear
+from robust_augcl.models.sparse_features import apply_to_features
 
 
 class GCNRounds(LocalEncoder):
@@ -58,7 +59,8 @@ class GCNRounds(LocalEncoder):
 
     def message(self, index: int, states: Tensor, degree: Tensor) -> Tensor:
         weight = self.maps[index].get_parameter("weight")
-        return apply_linear(states, weight) * (degree + 1).rsqrt().unsqueeze(1)
+        sent = apply_linear(states, weight) if index else apply_to_features(states, weight)
+        return sent * (degree + 1).rsqrt().unsqueeze(1)
 
     def update(self, index: int, pooled: Tensor, x: Tensor, degree: Tensor) -> Tensor:
         bias = self.maps[index].get_parameter("bias")

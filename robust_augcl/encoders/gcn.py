@@ -21,6 +21,8 @@ class GCN(GCNRounds):
     (torch.Size([2, 4]), torch.Size([1, 4]))
     """
 
+    revision = 2
+
     @property
     def sides(self) -> list[int]:
         return [self.in_features, *[self.width] * self.layers]

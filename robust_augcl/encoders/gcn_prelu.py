@@ -19,6 +19,8 @@ class GCNPReLU(WideGCNRounds):
     [0.25]
     """
 
+    revision = 2
+
     def build(self, generator: torch.Generator) -> None:
         super().build(generator)
         self.slope = nn.Parameter(torch.tensor([0.25]))

@@ -16,5 +16,7 @@ class GCNReLU(WideGCNRounds):
     [8, 4]
     """
 
+    revision = 2
+
     def activate(self, index: int, states: Tensor) -> Tensor:
         return states.relu()

@@ -23,7 +23,7 @@ class GCNRReLU(WideGCNRounds):
     -0.2292
     """
 
-    revision = 2
+    revision = 3
 
     def activate(self, index: int, states: Tensor) -> Tensor:
         return leaky_relu(states, _SLOPE)

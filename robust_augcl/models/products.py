@@ -19,10 +19,6 @@ from robust_augcl.arithmetic import PORTABLE, arithmetic_in_force
 
 _LARGE = 2**20
 """Multiplications from which on oneDNN is faster."""
-_STEP = 256
-"""Rows are filled up to a multiple of this. What they give has the same bits then."""
-_MANY = 8192
-"""Rows from which on a product takes so long that filling up would cost more than it saves."""
 
 
 class Linear(nn.Linear):
@@ -90,31 +86,12 @@ class _Product(torch.autograd.Function):
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
             _onednn(gradient, weight.t()) if of_x else None,
-            _sum_of_products(gradient, x) if of_weight else None,
+            _onednn(gradient.t(), x.t()) if of_weight else None,
             gradient.sum(0) if of_bias else None,
         )
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x W^T + b, where x has more rows than it needs: oneDNN prepares each new shape for longer
-    than most products take, and batches of graphs hardly ever have as many nodes again.
-    """
-    rows = x.size(0)
-    x, weight = _filled_up(x, 0), weight.contiguous()
+    x, weight = x.contiguous(), weight.contiguous()
     result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    return result.resize_(rows, weight.size(0))  # a view could not be changed in place
-
-
-def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
-    """left^T right, of (N, I) and (N, O) -> (I, O), with rows of zeros at the end of both."""
-    left, right = _filled_up(left.t(), 1), _filled_up(right.t(), 1)
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "")
     return result
-
-
-def _filled_up(x: Tensor, side: int) -> Tensor:
-    """A matrix, contiguous, with zeros up to a multiple of `_STEP` along a side."""
-    missing = -x.size(side) % _STEP
-    if not missing or x.size(side) > _MANY:
-        return x.contiguous()
-    return functional.pad(x, (0, missing) if side else (0, 0, 0, missing))

@@ -13,7 +13,7 @@ import torch
 
 from robust_augcl import arithmetic, use_arithmetic
 from robust_augcl.errors import InputError
-from robust_augcl.models.products import _Product, apply_linear, multiply
+from robust_augcl.models.products import apply_linear, multiply
 
 
 def test_this_machine_computes_the_stored_digests():
@@ -71,48 +71,6 @@ def test_products_are_those_of_double_precision(rows):
     for one, other in zip(found, slopes, strict=True):
         torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(multiply(x, weight.T), out - bias, rtol=1e-5, atol=1e-4)
-
-
-@pytest.mark.parametrize("rows", [257, 300, 1023, 1024, 4999, 9001])
-@pytest.mark.parametrize(("inputs", "outputs"), [(32, 32), (64, 3), (128, 300)])
-def test_rows_that_are_filled_up_do_not_change_the_bits_of_products(rows, inputs, outputs):
-    if arithmetic.machine_obstacle() is not None:
-        pytest.skip("only portable arithmetic fills up")
-    draws = torch.Generator().manual_seed(rows)
-    x, weight, bias, towards = (
-        torch.randn(*shape, generator=draws)
-        for shape in ((rows, inputs), (outputs, inputs), (outputs,), (rows, outputs))
-    )
-
-    def of_onednn(left, right, added=None):
-        parts = left.contiguous(), right.contiguous(), added
-        return torch.ops.mkldnn._linear_pointwise(*parts, "none", [], "")
-
-    leaves = [each.clone().requires_grad_() for each in (x, weight, bias)]
-    out = _Product.apply(*leaves)
-    assert torch.equal(out, of_onednn(x, weight, bias))
-    out.backward(towards)
-    of_x, of_weight, of_bias = (leaf.grad for leaf in leaves)
-    assert torch.equal(of_x, of_onednn(towards, weight.T))
-    assert torch.equal(of_weight, of_onednn(towards.T, x.T))
-    assert torch.equal(of_bias, towards.sum(0))
-
-
-@pytest.mark.parametrize("how", ["rows filled up", "each shape anew"])
-def test_benchmark_products_of_ever_new_shapes(benchmark, how):
-    """Products of batches of graphs, whose nodes differ in number: compare the two."""
-    benchmark.group = "products of new shapes"
-    torch.set_num_threads(1)
-    weight, rows = torch.ones(32, 32), iter(range(2_000, 10**9))
-
-    def product() -> None:
-        x = torch.ones(next(rows) % 4_000, 32)
-        if how == "rows filled up":
-            apply_linear(x, weight)
-        else:
-            torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
-
-    benchmark.pedantic(product, rounds=500, warmup_rounds=20)
 
 
 def test_torch_before_the_choice_is_told_and_what_fast_computes_is_fast():

@@ -31,6 +31,7 @@ from typing import Any  # noqa: E402
 import torch  # noqa: E402
 
 from robust_augcl.models.products import apply_linear  # noqa: E402
+from robust_augcl.models.sparse_features import apply_to_features  # noqa: E402
 from robust_augcl.plan.kinds import KINDS  # noqa: E402
 from robust_augcl.plan.planner import plan  # noqa: E402
 from robust_augcl.plan.step import Step  # noqa: E402
@@ -162,7 +163,19 @@ def large_products() -> dict[str, str]:
         content = b"".join(each.detach().numpy().tobytes() for each in (out, *slopes))
         name = f"products, linear: {rows} x {inputs} x {outputs}"
         found[name] = hashlib.sha256(content).hexdigest()[:16]
-    return found
+    return found | sparse_features()
+
+
+def sparse_features() -> dict[str, str]:
+    """A product of features of Cora's size and density, and its gradient."""
+    draws = torch.Generator().manual_seed(1)
+    x = torch.rand(2708, 1433, generator=draws)
+    x = x.where(torch.rand(x.shape, generator=draws) < 0.0127, torch.zeros(()))
+    weight = torch.randn(256, 1433, generator=draws, requires_grad=True)
+    out = apply_to_features(x, weight)
+    (slopes,) = torch.autograd.grad((out * out).sum(), weight)
+    content = out.detach().numpy().tobytes() + slopes.numpy().tobytes()
+    return {"products, features: 2708 x 1433 x 256": hashlib.sha256(content).hexdigest()[:16]}
 
 
 def emulated(processor: str) -> dict[str, str]:
