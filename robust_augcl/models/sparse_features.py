@@ -16,9 +16,9 @@ from torch.nn.functional import embedding_bag
 
 from robust_augcl.models.products import apply_linear
 
-_LARGE = 2**26
+_LARGE = 2**24
 """Multiplications of the dense product from which on the zeros are looked for."""
-_MOST = 0.05
+_MOST = 0.03
 """The share of features that are not zero, up to which their product is faster than the dense."""
 
 

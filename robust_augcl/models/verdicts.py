@@ -137,7 +137,7 @@ class Verdicts:
             InputError: as `decide`.
         """
         double = self._double(graphs)
-        return None if double is None else _asked(double, graphs)
+        return None if double is None else _asked(double, _in_double(graphs))
 
     def _by_themselves(self, graphs: PackedGraphs, logits: Tensor) -> Tensor:
         """Logits of each target by itself, in double precision where there is any (K, C).
@@ -145,8 +145,10 @@ class Verdicts:
         What is no finite number stays what the model said first (K, C).
         """
         double = self._double(graphs)
+        # All at once: targets of one graph share its features, which may be many.
+        packed = graphs if double is None else _in_double(graphs)
         numbers = torch.arange(graphs.num_graphs, device=graphs.device).split(1)
-        each = [graphs.select(number) for number in numbers]
+        each = (packed.select(number) for number in numbers)
         alone = torch.cat(
             [self._model(one) if double is None else _asked(double, one) for one in each]
         )
@@ -170,9 +172,9 @@ class Verdicts:
 
 
 def _asked(double: Classifier, graphs: PackedGraphs) -> Tensor:
-    """What a model says in double precision (B, C), which it had for its first graph."""
+    """What a model says of graphs in double precision (B, C), which it had for its first graph."""
     try:
-        logits: Tensor = double(_in_double(graphs))
+        logits: Tensor = double(graphs)
     except (RobustAugclError, MemoryError, torch.OutOfMemoryError):  # these say what to do
         raise
     except Exception as error:
